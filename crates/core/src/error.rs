@@ -1,0 +1,119 @@
+//! The one error type. Errors are data: what failed, whether a retry can help, and what the user can do.
+
+use std::fmt;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What an [`Error`] is about; the [`code`](Error::code) says it exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An option or argument that cannot be used; the message names it.
+    Config,
+    /// A call that does not fit the state of its object, such as a second `start`.
+    State,
+    /// The broker, or librdkafka on its behalf, refused or failed.
+    Kafka,
+    /// An offset file, lock file or directory; the message names the path.
+    Offsets,
+    /// A deadline passed; [`cause`](Error::cause) says what stood in the way, when it is known.
+    Timeout,
+}
+
+/// An error with the code that librdkafka (or Kafka) gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Error {
+    /// The area that the error is about.
+    pub kind: ErrorKind,
+    /// librdkafka's number: negative for local errors (`-185` is `_TIMED_OUT`), positive for Kafka's own.
+    pub code: i32,
+    /// What happened, and what to do about it.
+    pub message: String,
+    /// Whether the same call can succeed later without a change.
+    pub retriable: bool,
+    /// Whether the client is of no further use.
+    pub fatal: bool,
+    /// The topic that the error is about.
+    pub topic: Option<String>,
+    /// The partition that the error is about.
+    pub partition: Option<i32>,
+    /// The error behind this one.
+    pub cause: Option<Box<Error>>,
+}
+
+/// librdkafka's numbers for the errors that this crate raises itself.
+pub mod code {
+    /// A wrong option or argument.
+    pub const INVALID_ARG: i32 = -186;
+    /// A call in the wrong state.
+    pub const STATE: i32 = -172;
+    /// A deadline passed.
+    pub const TIMED_OUT: i32 = -185;
+    /// An operation on files failed.
+    pub const FS: i32 = -189;
+    /// Somebody else holds it.
+    pub const CONFLICT: i32 = -173;
+    /// The local queue is full.
+    pub const QUEUE_FULL: i32 = -184;
+    /// The topic has no such partition.
+    pub const UNKNOWN_PARTITION: i32 = -190;
+    /// The message is larger than `message.max.bytes`.
+    pub const MSG_SIZE_TOO_LARGE: i32 = 10;
+    /// The client is closing.
+    pub const DESTROY: i32 = -197;
+    /// A bug or an unexpected answer.
+    pub const FAIL: i32 = -196;
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, code: i32, message: impl Into<String>) -> Self {
+        Self { kind, code, message: message.into(), retriable: false, fatal: false, topic: None, partition: None, cause: None }
+    }
+
+    pub(crate) fn config(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Config, code::INVALID_ARG, message)
+    }
+
+    pub(crate) fn state(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::State, code::STATE, message)
+    }
+
+    pub(crate) fn offsets(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Offsets, code::FS, message)
+    }
+
+    pub(crate) fn because(mut self, cause: Error) -> Self {
+        self.cause = Some(Box::new(cause));
+        self
+    }
+
+    /// librdkafka's name of the code, such as `_TIMED_OUT` or `UNKNOWN_TOPIC_OR_PART`.
+    pub fn name(&self) -> String {
+        crate::ffi::error_name(self.code)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(topic) = &self.topic {
+            write!(f, " (topic {topic}")?;
+            if let Some(partition) = self.partition {
+                write!(f, ", partition {partition}")?;
+            }
+            f.write_str(")")?;
+        }
+        match &self.cause {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
