@@ -25,7 +25,11 @@ export const FLAG_HEADERS = 1;
 /** Every key and value of the batch is ASCII, so latin1 decodes them. */
 export const FLAG_ASCII = 2;
 
-/** An error as data; `KafkaError` is made of it in JavaScript. */
+/**
+ * An error as data; `KafkaError` is made of it in JavaScript. Kind 'timeout' becomes the code 'ETIMEDOUT', whatever the
+ * name. What a call throws at once (constructors, the mock cluster, `send` after `stop`) is an Error whose `code` is
+ * librdkafka's name: '_INVALID_ARG'.
+ */
 export interface NativeErrorData {
   kind: string; // 'config' | 'state' | 'kafka' | 'offsets' | 'timeout'
   code: number; // librdkafka's number
@@ -35,6 +39,7 @@ export interface NativeErrorData {
   fatal: boolean;
   topic?: string;
   partition?: number;
+  broker?: string;
   cause?: NativeErrorData;
 }
 
@@ -125,16 +130,19 @@ export interface NativeConsumerOptions {
 }
 
 export interface NativeConsumer {
-  /** Replies the partitions, a number[]. */
+  /** Replies the partitions, a number[]. After an error it may be called again. */
   start(requestId: number): void;
   /** Nothing is drained from librdkafka's queue until `resume`. Batches that were posted before still arrive. */
   pause(): void;
   resume(): void;
-  /** The callback of a batch begins: gives back its place among the batches under way to JavaScript. */
+  /**
+   * The callback of a batch begins: gives back its place among the batches under way to JavaScript. Once a batch, also
+   * when it is delivered again. This, `settle` and `drop` never throw; `settle` and `drop` may come after `stop` replied.
+   */
   started(batchId: number): void;
   /** All messages of the batch are processed: their offsets may be recorded, their bytes are free. */
   settle(batchId: number): void;
-  /** The batch will not be processed (stopped before it started): frees its bytes, records nothing. */
+  /** The batch will not be processed (stopped before it started or succeeded): frees its bytes, records nothing. */
   drop(batchId: number): void;
   /** Replies when the pending offsets are on disk, the locks released and the client destroyed. */
   stop(requestId: number, timeoutMs: number): void;

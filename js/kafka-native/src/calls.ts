@@ -1,0 +1,40 @@
+import type { NativeErrorData } from './binding';
+import { fromData, fromThrown } from './errors';
+import { hold, release } from './lifetime';
+
+interface Pending {
+  resolve(value: any): void;
+  reject(error: unknown): void;
+}
+
+/** The asynchronous calls of one client: promises of JavaScript, ended by the reply that names their id. */
+export class Calls {
+  readonly #pending = new Map<number, Pending>();
+  #lastId = 0;
+
+  /** The process stays alive until the reply. */
+  start<T>(begin: (requestId: number) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId;
+      this.#pending.set(id, { resolve, reject });
+      hold();
+      try {
+        begin(id);
+      } catch (thrown) {
+        this.#take(id)?.reject(fromThrown(thrown));
+      }
+    });
+  }
+
+  finish(id: number, error: NativeErrorData | undefined | null, value: unknown): void {
+    const call = this.#take(id);
+    if (error) call?.reject(fromData(error));
+    else call?.resolve(value);
+  }
+
+  #take(id: number): Pending | undefined {
+    const call = this.#pending.get(id);
+    if (call && this.#pending.delete(id)) release();
+    return call;
+  }
+}

@@ -1,0 +1,220 @@
+import { Arena, type Payload, type SendError } from '../arena';
+import { Event, type NativeDeliveryFailure, type NativeErrorData, type NativeLog, type NativeProducer } from '../binding';
+import { Calls } from '../calls';
+import { fromData, fromThrown, invalidType, native, outOfRange, stateError, timeoutError, type KafkaError } from '../errors';
+import { hold, release, watchExit } from '../lifetime';
+import { binding } from '../loader';
+import { SafeLogger } from '../logger';
+import { describe, OptionReader } from '../options';
+import { readProducerOptions, type DeliveryReport, type ProducerOptions, type ProducerStats } from './producer-options';
+import { withStatistics } from './stats';
+
+/** What `send` returns. */
+export interface SendResult {
+  /** How many of the messages were accepted. */
+  enqueued: number;
+  /** Messages accepted, now and before, and neither delivered nor failed. */
+  send_queue_length: number;
+  /** The messages that were not accepted; absent when all were. */
+  errors?: SendError[];
+}
+
+export interface PartitionCountOptions {
+  /** Default 15. */
+  max_tries?: number;
+  /** Milliseconds between two tries; default 1000. */
+  interval?: number;
+}
+
+export interface ProducerStopOptions {
+  /** Milliseconds for what is under way; default `max_tries * interval`. */
+  timeout?: number;
+  /** Default 15. */
+  max_tries?: number;
+  /** Milliseconds; default 1000. */
+  interval?: number;
+}
+
+const MAX_PARTITION = 2 ** 31 - 1;
+const MAX_MS = 2 ** 31 - 1;
+
+/** Of every producer: `send` runs to its end. Taken away meanwhile, because a getter of a payload may call `send`. */
+let freeArena: Arena | undefined;
+
+/**
+ * Sends messages to Kafka.
+ *
+ * ```js
+ * const producer = new Producer({ broker: 'localhost:9092' });
+ * producer.send('clicks', -1, ['one', 'two', { key: 'user-1', value: 'three' }]);
+ * await producer.stop();
+ * ```
+ *
+ * The process stays alive while messages are under way or a promise of the producer is pending.
+ */
+export class Producer {
+  readonly #native: NativeProducer;
+  readonly #calls = new Calls();
+  readonly #log: SafeLogger;
+  readonly #onStats: ((stats: ProducerStats) => unknown) | undefined;
+  readonly #onDeliveries: ((report: DeliveryReport) => unknown) | undefined;
+  readonly #onError: ((error: KafkaError) => unknown) | undefined;
+  /** Messages are under way, as far as this thread has heard, and the process is kept alive for them. */
+  #busy = false;
+  #stopping: Promise<void> | undefined;
+
+  /** @throws TypeError, RangeError naming the option; KafkaError with librdkafka's words for its properties. */
+  constructor(options: ProducerOptions) {
+    const read = readProducerOptions(options);
+    this.#log = new SafeLogger(read.logger);
+    if (read.unknown.length > 0) this.#log.warn(`Producer: unknown options are ignored: ${read.unknown.join(', ')}`);
+    this.#onStats = read.onStats;
+    this.#onDeliveries = read.onDeliveries;
+    this.#onError = read.onError;
+    this.#native = native(() => new binding.NativeProducer(read.native, this.#onEvent));
+    watchExit();
+  }
+
+  /**
+   * Hands messages over, in their order, and returns at once; the payloads are copied. What fails later, in librdkafka
+   * or on the broker, reaches `delivery_report_callback`.
+   *
+   * @param partition 0 to 2 147 483 647, or -1: by the key (property `partitioner`)
+   * @throws TypeError or RangeError naming the argument; KafkaError `_STATE` after `stop()`. A single bad message does
+   * not throw: it is in `errors`, and the others are sent.
+   */
+  send(topic: string, partition: number, payloads: readonly Payload[]): SendResult {
+    if (this.#stopping) throw stateError('send: the producer is stopped');
+    checkTopic('send', topic);
+    checkPartition(partition);
+    if (!Array.isArray(payloads)) throw invalidType(`send: payloads must be an array, got ${describe(payloads)}`);
+
+    let enqueued = 0;
+    let queueLength = -1;
+    const errors: SendError[] = [];
+    const arena = freeArena ?? new Arena();
+    freeArena = undefined;
+    try {
+      for (let next = 0; next < payloads.length; ) {
+        next = arena.pack(payloads, next, errors);
+        if (arena.count === 0) continue;
+        const result = this.#native.send(topic, partition, arena.bytes, arena.index, arena.count, arena.timestamps);
+        enqueued += result.enqueued;
+        queueLength = result.queueLength;
+        for (const { index, code, name, message } of result.errors ?? []) {
+          const error = { index: arena.origin[index]!, code: name, errno: code, message };
+          errors.push(error);
+          // Nothing may overtake what was refused: a full queue refuses the rest, even if it has room again by now.
+          if (name === '_QUEUE_FULL') for (; next < payloads.length; next++) errors.push({ ...error, index: next });
+        }
+      }
+    } catch (thrown) {
+      throw fromThrown(thrown);
+    } finally {
+      arena.shrink();
+      freeArena = arena;
+    }
+    if (enqueued > 0 && !this.#busy) {
+      this.#busy = true;
+      hold();
+    }
+    const result: SendResult = { enqueued, send_queue_length: queueLength < 0 ? this.#native.queueLength() : queueLength };
+    if (errors.length > 0) result.errors = errors.sort((a, b) => a.index - b.index);
+    return result;
+  }
+
+  /**
+   * The number of partitions of a topic; creates it where the broker does that (`auto.create.topics.enable`). What can
+   * heal is tried again.
+   *
+   * Rejects with code `ETIMEDOUT` and the true `cause` after the last try; at once, with its own code, for
+   * authentication, TLS, authorisation and an invalid topic name.
+   */
+  async partition_count(topic: string, options: PartitionCountOptions = {}): Promise<number> {
+    checkTopic('partition_count', topic);
+    const read = new OptionReader('Producer.partition_count', options);
+    const maxTries = read.integer('max_tries', 15, 1, MAX_MS);
+    const interval = read.integer('interval', 1000, 0, MAX_MS);
+    if (this.#stopping) throw stateError('partition_count: the producer is stopped');
+    return this.#calls.start((id) => this.#native.partitionCount(id, topic, maxTries, interval));
+  }
+
+  /**
+   * Takes no more messages, waits until those under way are delivered or failed, and ends the client.
+   *
+   * Rejects with code `ETIMEDOUT` when the deadline (15 s) passes: the rest is purged, and `delivery_report_callback`
+   * has heard of it. A second call returns the same promise.
+   */
+  stop(options: ProducerStopOptions = {}): Promise<void> {
+    if (this.#stopping) return this.#stopping;
+    let timeout: number;
+    try {
+      const read = new OptionReader('Producer.stop', options);
+      const tries = read.integer('max_tries', 15, 0, MAX_MS);
+      timeout = read.integer('timeout', Math.min(tries * read.integer('interval', 1000, 0, MAX_MS), MAX_MS), 0, MAX_MS);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return (this.#stopping = this.#stop(timeout));
+  }
+
+  async #stop(timeout: number): Promise<void> {
+    try {
+      const left = await this.#calls.start<number>((id) => this.#native.stop(id, timeout));
+      if (left > 0) throw timeoutError(`stop: ${left} messages were not delivered within ${timeout} ms and are purged`);
+    } finally {
+      this.#idle();
+    }
+  }
+
+  #idle(): void {
+    if (!this.#busy) return;
+    this.#busy = false;
+    release();
+  }
+
+  /** Everything that the addon tells; must not throw. */
+  readonly #onEvent = (kind: Event, a?: any, b?: any, c?: any): void => {
+    switch (kind) {
+      case Event.Reply:
+        return this.#calls.finish(a, b, c);
+      case Event.Drained:
+        // More may have been sent since it was posted: then another one follows.
+        if (this.#stopping || this.#native.queueLength() === 0) this.#idle();
+        return;
+      case Event.Deliveries:
+        return this.#deliveriesFailed(a as NativeDeliveryFailure[]);
+      case Event.Stats:
+        if (!this.#onStats) return;
+        return this.#log.guard('stats_callback', this.#onStats, withStatistics({ send_queue_length: b as number, send_queue_length_by_topic: c as Record<string, number> }, a));
+      case Event.Error:
+        return this.#log.report(this.#onError, fromData(a as NativeErrorData));
+      case Event.Log:
+        return this.#log.native(a as NativeLog);
+    }
+  };
+
+  #deliveriesFailed(failures: NativeDeliveryFailure[]): void {
+    if (this.#onDeliveries) {
+      const errors = failures.reduce((sum, { count }) => sum + count, 0);
+      this.#log.guard('delivery_report_callback', this.#onDeliveries, { errors, rdkafka_errinfo: failures });
+      return;
+    }
+    for (const { count, errstr, topic, partition } of failures) {
+      this.#log.error(`${count} messages for ${topic}[${partition}] were not delivered: ${errstr}`);
+    }
+  }
+}
+
+function checkTopic(call: string, topic: unknown): void {
+  if (typeof topic !== 'string' || topic === '') {
+    throw invalidType(`${call}: topic must be a string that is not empty, got ${describe(topic)}`);
+  }
+}
+
+function checkPartition(partition: unknown): void {
+  if (typeof partition !== 'number') throw invalidType(`send: partition must be an integer, got ${describe(partition)}`);
+  if (!Number.isInteger(partition) || partition < -1 || partition > MAX_PARTITION) {
+    throw outOfRange(`send: partition must be -1 or an integer from 0 to ${MAX_PARTITION}, got ${partition}`);
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * Kafka for Node at the speed of C.
+ * @packageDocumentation
+ */
+export { Producer } from './classic/producer';
+export type { PartitionCountOptions, ProducerStopOptions, SendResult } from './classic/producer';
+export type { DeliveryReport, ProducerOptions, ProducerStats } from './classic/producer-options';
+export { Consumer } from './classic/consumer';
+export type { ConsumerStopOptions } from './classic/consumer';
+export type { ConsumerOptions, ConsumerStats, ReceivedBatch } from './classic/consumer-options';
+export type { OffsetManager, OffsetManagerOption } from './classic/offset-manager';
+export type { Statistics } from './classic/stats';
+export type { HeaderValue, Payload, ProducerMessage, SendError } from './arena';
+export type { Decoded, Encoding, Message } from './batch';
+export { Admin } from './admin';
+export type { AdminCallOptions, AdminOptions, CreateTopicOptions } from './admin';
+export { MockCluster } from './mock-cluster';
+export type { MockClientOptions, MockTopicOptions } from './mock-cluster';
+export { KafkaError } from './errors';
+export type { KafkaErrorDetails } from './errors';
+export { Errors, Offsets } from './codes';
+export type { Logger } from './logger';
+export type { DriverOptions } from './options';

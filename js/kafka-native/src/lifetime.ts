@@ -1,0 +1,31 @@
+// From the module, not from the globals: fake timers of a test framework must not stop the clients.
+import { setInterval } from 'node:timers';
+import { binding } from './loader';
+
+/*
+ * The addon's own callbacks do not keep the process alive: what does is this one timer per environment (main thread or
+ * worker), referenced while anything is under way.
+ */
+const timer = setInterval(() => {}, 2 ** 31 - 1).unref();
+let holds = 0;
+
+/** Keeps the process alive until the same number of `release`s. */
+export function hold(): void {
+  if (holds++ === 0) timer.ref();
+}
+
+export function release(): void {
+  if (--holds === 0) timer.unref();
+}
+
+let watching = false;
+
+/**
+ * `process.exit()` and an uncaught exception end the process without the addon's clean-up: the one listener of this
+ * environment writes the pending offsets, for at most half a second. Every client calls this when it is made.
+ */
+export function watchExit(): void {
+  if (watching) return;
+  watching = true;
+  process.on('exit', () => binding.shutdown(500));
+}

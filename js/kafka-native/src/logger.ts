@@ -1,0 +1,72 @@
+import { inspect } from 'node:util';
+import type { NativeLog } from './binding';
+import type { KafkaError } from './errors';
+
+/**
+ * Where a client writes what has no other receiver: `console`, or any object with these methods (pino, winston,
+ * log4js ...). Each gets one string. A method that is missing falls back to the one of `console`.
+ */
+export interface Logger {
+  error?(message: string): void;
+  warn?(message: string): void;
+  info?(message: string): void;
+  debug?(message: string): void;
+}
+
+type Level = 'error' | 'warn' | 'info' | 'debug';
+
+/** A user's logger that is whole and cannot throw. @internal */
+export class SafeLogger {
+  readonly #target: Logger;
+
+  constructor(target: Logger = console) {
+    this.#target = target;
+  }
+
+  error(message: string): void {
+    this.#write('error', message);
+  }
+
+  warn(message: string): void {
+    this.#write('warn', message);
+  }
+
+  info(message: string): void {
+    this.#write('info', message);
+  }
+
+  /** A line of the addon or of librdkafka; levels are syslog's. */
+  native(log: NativeLog): void {
+    const level = log.level <= 3 ? 'error' : log.level === 4 ? 'warn' : log.level <= 6 ? 'info' : 'debug';
+    this.#write(level, log.facility ? `${log.facility}: ${log.message}` : log.message);
+  }
+
+  /** For an error that has no caller: to the user's `error_callback`, else it is logged. */
+  report(callback: ((error: KafkaError) => unknown) | undefined, error: KafkaError): void {
+    if (callback) this.guard('error_callback', callback, error);
+    else this.error(`${error.code}: ${error.message}`);
+  }
+
+  /**
+   * Calls a callback of the user that cannot be the caller's business: what it throws, or rejects with when it is
+   * async, is logged.
+   */
+  guard<T>(name: string, callback: (argument: T) => unknown, argument: T): void {
+    try {
+      const result = callback(argument);
+      if (typeof (result as PromiseLike<unknown> | null)?.then !== 'function') return;
+      Promise.resolve(result).catch((error: unknown) => this.error(`${name} failed: ${inspect(error)}`));
+    } catch (error) {
+      this.error(`${name} failed: ${inspect(error)}`);
+    }
+  }
+
+  #write(level: Level, message: string): void {
+    try {
+      if (typeof this.#target[level] === 'function') this.#target[level](message);
+      else console[level](message);
+    } catch (error) {
+      console.error(`logger.${level} failed: ${inspect(error)}; the message was: ${message}`);
+    }
+  }
+}
