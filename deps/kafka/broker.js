@@ -5,7 +5,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { setTimeout: delay } = require('node:timers/promises');
 const { SCRAM_ARGS } = require('./config.js');
-const { JAVA, javaArgs, runTool } = require('./java.js');
+const { JAVA, runTool } = require('./java.js');
 const { connect, metadata } = require('./wire.js');
 
 /** How long a broker may take to be ready, or to stop when asked to, in milliseconds. */
@@ -37,17 +37,17 @@ class Broker {
    * @param {string} options.clusterId
    * @param {import('./config.js').Ports} options.ports
    * @param {boolean} options.alone whether it is the cluster's only node
-   * @param {import('./java.js').Heap} options.heap
+   * @param {string[]} options.jvm the arguments of `java` before the main class
    * @param {boolean} options.detached whether it outlives this process
    * @param {string} options.wipe the folder to remove if this process dies, or ''
    */
-  constructor({ id, dir, clusterId, ports, alone, heap, detached, wipe }) {
+  constructor({ id, dir, clusterId, ports, alone, jvm, detached, wipe }) {
     this.id = id;
     this.dir = dir;
     this.clusterId = clusterId;
     this.ports = ports;
     this.alone = alone;
-    this.heap = heap;
+    this.jvm = jvm;
     this.detached = detached;
     this.wipe = wipe;
     this.properties = path.join(dir, 'server.properties');
@@ -81,7 +81,7 @@ class Broker {
   launch() {
     if (this.pid) throw new Error(`node ${this.id} runs already`);
     const log = fs.openSync(this.log, 'a');
-    const java = [JAVA, ...javaArgs(this.heap), 'kafka.Kafka', this.properties];
+    const java = [JAVA, ...this.jvm, 'kafka.Kafka', this.properties];
     const [command, ...args] = this.detached ? java : ['/bin/sh', '-c', GUARDED, 'sh', this.wipe, ...java];
     // A group of its own: Ctrl-C is for the starter alone.
     const child = spawn(command, args, { cwd: this.dir, detached: true, stdio: [this.detached ? 'ignore' : 'pipe', log, log] });
@@ -135,11 +135,15 @@ class Broker {
     }
   }
 
-  /** The controlled shutdown: hands its partitions over, then exits. Killed if that takes too long. */
-  async stop() {
+  /**
+   * The controlled shutdown: hands its partitions over, then exits. Killed if that takes too long.
+   *
+   * @param {number} [timeout] in milliseconds
+   */
+  async stop(timeout = STOP_TIMEOUT) {
     this.resume();
     this.#signal('SIGTERM');
-    if (!(await this.#gone(STOP_TIMEOUT))) await this.kill();
+    if (!(await this.#gone(timeout))) await this.kill();
   }
 
   /** SIGKILL, as in a crash. */

@@ -7,6 +7,7 @@ const path = require('node:path');
 const readline = require('node:readline');
 const { constants } = require('node:os');
 const { parseArgs } = require('node:util');
+const { makeArchive } = require('./archive.js');
 const { KafkaCluster } = require('./cluster.js');
 const { checkJava } = require('./java.js');
 const { fetchJars } = require('./jars.js');
@@ -125,6 +126,7 @@ const commands = {
   async fetch() {
     await checkJava();
     console.log((await fetchJars()) ? 'Fetched.' : 'All there.');
+    await makeArchive();
   },
 
   async run(flags, [command, ...args]) {

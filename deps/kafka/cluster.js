@@ -4,10 +4,11 @@ const { randomBytes } = require('node:crypto');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { makeArchive } = require('./archive.js');
 const { Broker } = require('./broker.js');
 const { ALL_LISTENERS, PLAIN_LISTENERS, USERS, serverProperties } = require('./config.js');
 const { fetchJars } = require('./jars.js');
-const { checkJava } = require('./java.js');
+const { checkJava, javaArgs } = require('./java.js');
 const { releasePorts, reserve, reservePorts } = require('./ports.js');
 const { makeTls, tlsPaths } = require('./tls.js');
 
@@ -60,7 +61,7 @@ class KafkaCluster {
           clusterId: state.clusterId,
           ports,
           alone: state.ports.length === 1,
-          heap: state.heap,
+          jvm: javaArgs(state.heap),
           detached,
           wipe: temporary ? dir : '',
         }),
@@ -78,6 +79,7 @@ class KafkaCluster {
    */
   static async start(options = {}) {
     await Promise.all([checkJava(), fetchJars()]);
+    await makeArchive();
     const { detached = false, dir: given } = options;
     const dir = given === undefined ? fs.mkdtempSync(path.join(os.tmpdir(), 'kafka-native-')) : path.resolve(given);
     const temporary = given === undefined;

@@ -1,6 +1,7 @@
 'use strict';
 
 const { execFile } = require('node:child_process');
+const fs = require('node:fs');
 const path = require('node:path');
 const { promisify } = require('node:util');
 const { codeOf } = require('./lock.js');
@@ -9,6 +10,8 @@ const run = promisify(execFile);
 
 const JAVA = process.env.JAVA_HOME ? path.join(process.env.JAVA_HOME, 'bin', 'java') : 'java';
 const LIBS = path.join(__dirname, 'libs');
+/** The classes of a running broker, ready to be mapped into a JVM. Empty if this JVM cannot make one. See archive.js. */
+const ARCHIVE = path.join(LIBS, 'kafka.jsa');
 const OLDEST_JAVA = 17;
 
 /** @typedef {'test' | 'bench'} Heap */
@@ -27,6 +30,7 @@ const HEAPS = {
 function javaArgs(heap) {
   return [
     ...HEAPS[heap],
+    ...(fs.statSync(ARCHIVE, { throwIfNoEntry: false })?.size ? [`-XX:SharedArchiveFile=${ARCHIVE}`] : []),
     '-XX:+ExitOnOutOfMemoryError',
     `-Dlog4j2.configurationFile=${path.join(__dirname, 'log4j2.properties')}`,
     '-cp',
@@ -42,7 +46,9 @@ function javaArgs(heap) {
  * @returns {Promise<string>} what it printed
  */
 async function runTool(mainClass, args) {
-  const { stdout } = await run(JAVA, [...javaArgs('test'), mainClass, ...args]);
+  const { stdout } = await run(JAVA, [...javaArgs('test'), mainClass, ...args]).catch((error) => {
+    throw new Error(`${mainClass} failed:\n${error.stdout}${error.stderr}`, { cause: error });
+  });
   return stdout;
 }
 
@@ -66,4 +72,4 @@ async function checkMaven() {
   });
 }
 
-module.exports = { JAVA, LIBS, javaArgs, runTool, checkJava, checkMaven };
+module.exports = { ARCHIVE, JAVA, LIBS, javaArgs, runTool, checkJava, checkMaven };

@@ -1,0 +1,111 @@
+'use strict';
+
+const assert = require('node:assert/strict');
+const { spawn, spawnSync } = require('node:child_process');
+const { once } = require('node:events');
+const path = require('node:path');
+const readline = require('node:readline');
+const { test } = require('node:test');
+const { createTopic, lives, until } = require('./support.js');
+
+const CLI = path.join(__dirname, '../cli.js');
+
+/** @param {string[]} args */
+function kafka(...args) {
+  return spawnSync(process.execPath, [CLI, ...args], { encoding: 'utf8' });
+}
+
+test('start leaves a cluster that lives until stop, and wipe removes it', async (t) => {
+  const name = ['--name', `test-${process.pid}`];
+  t.after(() => kafka('wipe', ...name));
+  const start = kafka('start', ...name);
+  assert.equal(start.status, 0, start.stderr);
+  const brokers = /export KAFKA_BROKER='(.*)'/.exec(kafka('env', ...name).stdout)?.[1] ?? '';
+  assert.equal(await createTopic(brokers, 'kept'), 0);
+  const pid = () => JSON.parse(kafka('status', '--json', ...name).stdout).nodes[0].pid;
+  const first = pid();
+  assert.ok(lives(first));
+
+  assert.equal(kafka('kill', '--node', '1', ...name).status, 0);
+  assert.equal(lives(first), false);
+  const down = kafka('status', ...name);
+  assert.equal(down.status, 1);
+  assert.match(down.stdout, /stopped/);
+
+  assert.equal(kafka('start', ...name).status, 0);
+  assert.equal(kafka('restart', '--node', '1', ...name).status, 0);
+  assert.equal(await createTopic(brokers, 'kept'), 36, 'it exists');
+
+  assert.equal(kafka('stop', ...name).status, 0);
+  assert.equal(pid(), undefined);
+  assert.equal(kafka('wipe', ...name).status, 0);
+  assert.match(kafka('stop', ...name).stderr, /there is no cluster/);
+});
+
+test('start takes the port it is told, or says that it is taken', async (t) => {
+  const name = ['--name', `test-port-${process.pid}`];
+  t.after(() => kafka('wipe', ...name));
+  assert.match(kafka('start', '--port', '19392', ...name).stdout, /ready at 127\.0\.0\.1:19392/);
+  const other = kafka('start', '--port', '19392', '--name', `test-other-${process.pid}`);
+  assert.equal(other.status, 1);
+  assert.match(other.stderr, /port 19392 is taken/);
+});
+
+test('run gives the command its cluster and takes its exit code', () => {
+  const script = `
+    const { brokers, nodes } = JSON.parse(process.env.KAFKA_CLUSTER_JSON);
+    console.log(JSON.stringify({ same: brokers === process.env.KAFKA_BROKER, pid: nodes[0].pid }));
+    process.exit(7);`;
+  const { status, stdout, stderr } = kafka('run', '--', process.execPath, '-e', script);
+  assert.equal(status, 7, stderr);
+  const { same, pid } = JSON.parse(stdout);
+  assert.ok(same);
+  assert.equal(lives(pid), false);
+});
+
+test('run fails when the command cannot be run', () => {
+  const { status, stderr } = kafka('run', '--', 'no-such-command');
+  assert.equal(status, 1);
+  assert.match(stderr, /no-such-command/);
+});
+
+for (const end of ['exit', 'the end of its standard input', 'SIGKILL']) {
+  test(`serve obeys line by line, until ${end}`, async () => {
+    const child = spawn(process.execPath, [CLI, 'serve', '--no-auto-create'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const hear = async () => JSON.parse((await lines.next()).value);
+    const ask = (/** @type {string} */ line) => (child.stdin.write(`${line}\n`), hear());
+
+    const { brokers, nodes } = await hear();
+    assert.equal(await createTopic(brokers, 'served'), 0);
+    assert.deepEqual(await ask('kill 1'), { ok: true });
+    assert.equal(lives(nodes[0].pid), false);
+    assert.deepEqual(await ask('start 1'), { ok: true });
+    assert.equal(await createTopic(brokers, 'served'), 36, 'it exists');
+    assert.deepEqual(await ask('pause 1'), { ok: true });
+    assert.deepEqual(await ask('resume 1'), { ok: true });
+    assert.match((await ask('start 1')).error, /runs already/);
+    assert.match((await ask('stop 4')).error, /no node 4/);
+    assert.match((await ask('dance 1')).error, /unknown command/);
+
+    if (end === 'exit') child.stdin.write('exit\n');
+    else if (end === 'SIGKILL') child.kill('SIGKILL');
+    else child.stdin.end();
+    const [code] = await once(child, 'exit');
+    assert.equal(code, end === 'SIGKILL' ? null : 0);
+    await until(async () => (await createTopic(brokers, 'gone').catch(() => 'refused')) === 'refused');
+  });
+}
+
+test('every mistake is told in one line', () => {
+  for (const args of [[], ['dance'], ['start', '--nodes', 'many'], ['start', '--nodes', '2'], ['start', '--name', '../x'], ['run'], ['kill', '--name', 'nobody'], ['--bogus']]) {
+    const { status, stderr } = kafka(...args);
+    assert.equal(status, 1);
+    assert.match(stderr, /^kafka: .*\n$/);
+  }
+});
+
+test('--help names every command', () => {
+  const { stdout } = kafka('--help');
+  for (const command of ['start', 'stop', 'kill', 'restart', 'status', 'wipe', 'fetch', 'env', 'run', 'serve']) assert.match(stdout, new RegExp(`^  ${command}`, 'm'));
+});
