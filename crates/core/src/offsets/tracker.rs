@@ -1,0 +1,379 @@
+//! Which offsets are finished, in whatever order the batches finish.
+
+use std::collections::{BTreeMap, HashMap};
+
+/// Tracks the batches that were handed over and are not settled yet: their bytes, and how far each partition may be
+/// recorded. Only the contiguous finished prefix of a partition is recordable, so that a crash repeats messages and
+/// never skips one.
+///
+/// Memory is proportional to the batches that are outstanding. What finishes behind a stuck batch is folded into the
+/// outstanding run before it, so one batch that never settles costs one entry, not one for each batch after it.
+#[derive(Debug, Default)]
+pub struct Tracker {
+    /// Outstanding batches: the partitions in each, with their bytes.
+    batches: HashMap<u64, Vec<Share>>,
+    partitions: HashMap<i32, Partition>,
+    bytes: u64,
+}
+
+/// What one batch holds of one partition.
+#[derive(Debug)]
+struct Share {
+    partition: i32,
+    bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Partition {
+    /// The runs that may still be recorded, by batch. Bytes are kept apart from them: a run that was forgotten no
+    /// longer counts here, and its memory is occupied all the same.
+    runs: BTreeMap<u64, Run>,
+    bytes: u64,
+    /// The last offset that was reported as recordable.
+    recorded: Option<i64>,
+    /// A batch was dropped: nothing handed over since then may be recorded, until the partition is reset.
+    broken: bool,
+}
+
+#[derive(Debug)]
+struct Run {
+    last_offset: i64,
+    /// The last offset that is finished behind this run and before the next outstanding one.
+    finished_behind: Option<i64>,
+}
+
+impl Tracker {
+    /// A tracker without batches.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A run of one partition, ending at `last_offset`, goes out in `batch` and occupies `bytes` until it is settled
+    /// or dropped. Batches come in rising order; several runs of one partition in one batch count as one.
+    pub fn handed_over(&mut self, batch: u64, partition: i32, last_offset: i64, bytes: u64) {
+        let shares = self.batches.entry(batch).or_default();
+        match shares.iter_mut().find(|share| share.partition == partition) {
+            Some(share) => share.bytes = share.bytes.saturating_add(bytes),
+            None => shares.push(Share { partition, bytes }),
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+
+        let state = self.partitions.entry(partition).or_default();
+        state.bytes = state.bytes.saturating_add(bytes);
+        if !state.broken {
+            let run = state.runs.entry(batch).or_insert(Run { last_offset, finished_behind: None });
+            run.last_offset = last_offset;
+        }
+    }
+
+    /// The batch was processed. Adds each partition whose recordable offset rose, with that offset, to `recordable`
+    /// and returns the bytes freed. An unknown or already settled batch changes nothing.
+    pub fn settle(&mut self, batch: u64, recordable: &mut Vec<(i32, i64)>) -> u64 {
+        self.take(batch, |partition, state| {
+            let Some(run) = state.runs.remove(&batch) else { return };
+            let finished = run.finished_behind.unwrap_or(run.last_offset);
+            if let Some((_, before)) = state.runs.range_mut(..batch).next_back() {
+                before.finished_behind = Some(finished);
+            } else if state.recorded.is_none_or(|recorded| finished > recorded) {
+                state.recorded = Some(finished);
+                recordable.push((partition, finished));
+            }
+        })
+    }
+
+    /// The batch will never be processed. Returns the bytes freed. Of its partitions nothing at or after it is
+    /// recordable any more, which repeats messages and never skips one; what was handed over before it still is, and
+    /// [`forget`](Self::forget) starts the partition anew.
+    pub fn drop_batch(&mut self, batch: u64) -> u64 {
+        self.take(batch, |_, state| {
+            // Without a run the partition was reset after this batch went out, which is then no part of it.
+            if state.runs.contains_key(&batch) {
+                state.runs.split_off(&batch);
+                state.broken = true;
+            }
+        })
+    }
+
+    /// Removes the batch, counts its bytes back and visits the partitions in it.
+    fn take(&mut self, batch: u64, mut visit: impl FnMut(i32, &mut Partition)) -> u64 {
+        let mut freed = 0u64;
+        for share in self.batches.remove(&batch).unwrap_or_default() {
+            freed = freed.saturating_add(share.bytes);
+            if let Some(state) = self.partitions.get_mut(&share.partition) {
+                state.bytes = state.bytes.saturating_sub(share.bytes);
+                visit(share.partition, state);
+            }
+        }
+        self.bytes = self.bytes.saturating_sub(freed);
+        freed
+    }
+
+    /// The partition was reset to another position (log truncated, topic created again, sought). What is outstanding
+    /// no longer counts for recording, though its bytes are occupied until it is settled; what is handed over from
+    /// now on does, and may be lower than before.
+    pub fn forget(&mut self, partition: i32) {
+        if let Some(state) = self.partitions.get_mut(&partition) {
+            state.runs.clear();
+            state.recorded = None;
+            state.broken = false;
+        }
+    }
+
+    /// Bytes handed over and neither settled nor dropped.
+    pub fn outstanding_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The same for one partition.
+    pub fn outstanding_bytes_of(&self, partition: i32) -> u64 {
+        self.partitions.get(&partition).map_or(0, |state| state.bytes)
+    }
+
+    /// Batches handed over and neither settled nor dropped.
+    pub fn outstanding_batches(&self) -> usize {
+        self.batches.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settle(tracker: &mut Tracker, batch: u64) -> Vec<(i32, i64)> {
+        let mut recordable = Vec::new();
+        tracker.settle(batch, &mut recordable);
+        recordable
+    }
+
+    #[test]
+    fn batches_that_finish_in_order_are_recorded_one_by_one() {
+        let mut tracker = Tracker::new();
+        tracker.handed_over(1, 0, 9, 100);
+        tracker.handed_over(2, 0, 19, 50);
+        assert_eq!(tracker.outstanding_bytes(), 150);
+        assert_eq!(settle(&mut tracker, 1), [(0, 9)]);
+        assert_eq!(settle(&mut tracker, 2), [(0, 19)]);
+        assert_eq!(tracker.outstanding_bytes(), 0);
+    }
+
+    #[test]
+    fn a_stuck_batch_holds_its_partition_back_and_no_other() {
+        let mut tracker = Tracker::new();
+        tracker.handed_over(1, 0, 9, 1);
+        tracker.handed_over(2, 0, 19, 1);
+        tracker.handed_over(2, 1, 7, 1);
+        tracker.handed_over(3, 0, 29, 1);
+        assert_eq!(settle(&mut tracker, 3), []);
+        assert_eq!(settle(&mut tracker, 2), [(1, 7)]);
+        assert_eq!(settle(&mut tracker, 1), [(0, 29)]);
+    }
+
+    #[test]
+    fn a_batch_that_never_settles_costs_one_entry_however_many_settle_after_it() {
+        let mut tracker = Tracker::new();
+        tracker.handed_over(0, 0, 0, 1);
+        for batch in 1..100_000 {
+            tracker.handed_over(batch, 0, batch as i64, 1);
+            assert_eq!(settle(&mut tracker, batch), []);
+        }
+        assert_eq!(tracker.partitions[&0].runs.len(), 1);
+        assert_eq!(tracker.outstanding_batches(), 1);
+        assert_eq!(settle(&mut tracker, 0), [(0, 99_999)]);
+    }
+
+    #[test]
+    fn several_runs_of_a_partition_in_one_batch_count_as_one() {
+        let mut tracker = Tracker::new();
+        tracker.handed_over(1, 0, 4, 10);
+        tracker.handed_over(1, 1, 2, 10);
+        tracker.handed_over(1, 0, 8, 10);
+        assert_eq!(tracker.outstanding_bytes_of(0), 20);
+        let mut recordable = Vec::new();
+        assert_eq!(tracker.settle(1, &mut recordable), 30);
+        recordable.sort_unstable();
+        assert_eq!(recordable, [(0, 8), (1, 2)]);
+    }
+
+    #[test]
+    fn settling_twice_or_settling_nothing_changes_nothing() {
+        let mut tracker = Tracker::new();
+        tracker.handed_over(1, 0, 4, 10);
+        assert_eq!(settle(&mut tracker, 7), []);
+        assert_eq!(settle(&mut tracker, 1), [(0, 4)]);
+        assert_eq!(settle(&mut tracker, 1), []);
+        assert_eq!(tracker.drop_batch(1), 0);
+        assert_eq!(tracker.outstanding_bytes(), 0);
+    }
+
+    #[test]
+    fn a_dropped_batch_is_repeated_and_never_skipped() {
+        let mut tracker = Tracker::new();
+        for batch in 1..=4 {
+            tracker.handed_over(batch, 0, batch as i64 * 10, 5);
+        }
+        assert_eq!(settle(&mut tracker, 4), []);
+        assert_eq!(tracker.drop_batch(2), 5);
+        assert_eq!(settle(&mut tracker, 3), []);
+        assert_eq!(settle(&mut tracker, 1), [(0, 10)]);
+        tracker.handed_over(5, 0, 50, 5);
+        assert_eq!(settle(&mut tracker, 5), [], "nothing after the dropped batch may be recorded");
+        assert_eq!(tracker.outstanding_bytes(), 0);
+
+        tracker.forget(0);
+        tracker.handed_over(6, 0, 20, 5);
+        assert_eq!(settle(&mut tracker, 6), [(0, 20)]);
+    }
+
+    #[test]
+    fn a_partition_that_was_reset_records_lower_offsets_and_ignores_what_is_left_from_before() {
+        let mut tracker = Tracker::new();
+        tracker.handed_over(1, 0, 1000, 10);
+        tracker.handed_over(2, 0, 2000, 10);
+        assert_eq!(settle(&mut tracker, 1), [(0, 1000)]);
+        tracker.forget(0);
+        tracker.handed_over(3, 0, 5, 10);
+        assert_eq!(tracker.outstanding_bytes_of(0), 20);
+        assert_eq!(settle(&mut tracker, 3), [(0, 5)]);
+        assert_eq!(settle(&mut tracker, 2), []);
+        assert_eq!(tracker.outstanding_bytes_of(0), 0);
+    }
+
+    #[test]
+    fn a_batch_from_before_a_reset_that_is_dropped_does_not_hold_back_what_came_after_it() {
+        let mut tracker = Tracker::new();
+        tracker.handed_over(1, 0, 1000, 10);
+        tracker.forget(0);
+        tracker.handed_over(2, 0, 5, 10);
+        tracker.drop_batch(1);
+        assert_eq!(settle(&mut tracker, 2), [(0, 5)]);
+    }
+
+    /// The same promises, kept the slow and obvious way: every run ever handed over, in order.
+    #[derive(Default)]
+    struct Model {
+        runs: Vec<ModelRun>,
+        recorded: HashMap<i32, i64>,
+    }
+
+    struct ModelRun {
+        batch: u64,
+        partition: i32,
+        last_offset: i64,
+        bytes: u64,
+        state: State,
+        forgotten: bool,
+    }
+
+    #[derive(PartialEq)]
+    enum State {
+        Outstanding,
+        Settled,
+        Dropped,
+    }
+
+    impl Model {
+        fn finish(&mut self, batch: u64, settled: bool) -> (u64, Vec<(i32, i64)>) {
+            let mut freed = 0;
+            for run in &mut self.runs {
+                if run.batch == batch && run.state == State::Outstanding {
+                    run.state = if settled { State::Settled } else { State::Dropped };
+                    freed += run.bytes;
+                }
+            }
+            let mut rose = Vec::new();
+            for partition in 0..3 {
+                let finished = self
+                    .runs
+                    .iter()
+                    .filter(|run| run.partition == partition && !run.forgotten)
+                    .take_while(|run| run.state == State::Settled)
+                    .last()
+                    .map(|run| run.last_offset);
+                if let Some(offset) = finished {
+                    if self.recorded.get(&partition).is_none_or(|recorded| offset > *recorded) {
+                        self.recorded.insert(partition, offset);
+                        rose.push((partition, offset));
+                    }
+                }
+            }
+            (freed, rose)
+        }
+
+        fn outstanding(&self, partition: i32) -> u64 {
+            let outstanding = self.runs.iter().filter(|run| run.state == State::Outstanding);
+            outstanding.filter(|run| run.partition == partition).map(|run| run.bytes).sum()
+        }
+    }
+
+    /// xorshift64: the same sequence on every machine.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0 % limit
+        }
+    }
+
+    #[test]
+    fn whatever_the_order_it_agrees_with_a_model_that_remembers_everything() {
+        for seed in 1..=300u64 {
+            let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            let (mut tracker, mut model) = (Tracker::new(), Model::default());
+            let mut next_offset = [0i64; 3];
+            let mut batches = 0;
+            for _ in 0..200 {
+                match random.below(20) {
+                    0..=8 => {
+                        batches += 1;
+                        for _ in 0..=random.below(4) {
+                            let partition = random.below(3) as i32;
+                            let bytes = random.below(1000);
+                            // Offsets have holes: compaction and transaction markers.
+                            next_offset[partition as usize] += 1 + random.below(5) as i64;
+                            let last_offset = next_offset[partition as usize];
+                            tracker.handed_over(batches, partition, last_offset, bytes);
+                            model.runs.push(ModelRun {
+                                batch: batches,
+                                partition,
+                                last_offset,
+                                bytes,
+                                state: State::Outstanding,
+                                forgotten: false,
+                            });
+                        }
+                    }
+                    9 if random.below(4) == 0 => {
+                        let partition = random.below(3) as i32;
+                        next_offset[partition as usize] = random.below(50) as i64;
+                        tracker.forget(partition);
+                        model.recorded.remove(&partition);
+                        for run in model.runs.iter_mut().filter(|run| run.partition == partition) {
+                            run.forgotten = true;
+                        }
+                    }
+                    10 if random.below(3) == 0 => {
+                        let batch = 1 + random.below(batches + 1);
+                        assert_eq!(tracker.drop_batch(batch), model.finish(batch, false).0);
+                    }
+                    _ => {
+                        // Mostly recent batches, so that prefixes do complete; sometimes any, or one that is unknown.
+                        let back = if random.below(3) == 0 { batches + 1 } else { 6 };
+                        let batch = (batches + 1).saturating_sub(random.below(back.max(1)));
+                        let (freed, rose) = model.finish(batch, true);
+                        let mut recordable = Vec::new();
+                        assert_eq!(tracker.settle(batch, &mut recordable), freed, "seed {seed}");
+                        recordable.sort_unstable();
+                        assert_eq!(recordable, rose, "seed {seed}");
+                    }
+                }
+                for partition in 0..3 {
+                    assert_eq!(tracker.outstanding_bytes_of(partition), model.outstanding(partition));
+                }
+                assert_eq!(tracker.outstanding_bytes(), (0..3).map(|p| model.outstanding(p)).sum::<u64>());
+            }
+        }
+    }
+}
