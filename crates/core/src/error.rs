@@ -117,3 +117,51 @@ impl std::error::Error for Error {
         self.cause.as_deref().map(|cause| cause as _)
     }
 }
+
+/// Whether waiting can heal it: the cluster is moving, loading or out of reach.
+///
+/// Authentication, authorisation, TLS, invalid names and sizes are not here: the same call fails again until somebody
+/// changes something.
+pub(crate) fn is_retriable(code: i32) -> bool {
+    matches!(
+        code,
+        -195 // _TRANSPORT
+        | -193 // _RESOLVE
+        | -192 // _MSG_TIMED_OUT
+        | -187 // _ALL_BROKERS_DOWN
+        | -185 // _TIMED_OUT
+        | -184 // _QUEUE_FULL
+        | -180 // _WAIT_COORD
+        | 3 // UNKNOWN_TOPIC_OR_PART: may be on its way
+        | 5..=9 // leader, request time-out, broker, replica
+        | 13..=16 // network, coordinator
+        | 19 | 20 // not enough replicas
+        | 41 // NOT_CONTROLLER
+        | 56 // KAFKA_STORAGE_ERROR
+        | 74 | 75 // leader epochs
+        | 88 // UNSTABLE_OFFSET_COMMIT
+        | 89 // THROTTLING_QUOTA_EXCEEDED
+        | 100 // UNKNOWN_TOPIC_ID
+    )
+}
+
+/// Whether the client cannot go on: librdkafka's own verdict comes with its events; these are fatal by their code.
+pub(crate) fn is_fatal(code: i32) -> bool {
+    matches!(code, -150 /* _FATAL */ | -144 /* _FENCED */)
+}
+
+/// Whether a connection cannot be made until somebody changes credentials, certificates or rights.
+pub(crate) fn is_refusal(code: i32) -> bool {
+    matches!(
+        code,
+        -181 // _SSL
+        | -169 // _AUTHENTICATION
+        | 17 // TOPIC_EXCEPTION: invalid topic name
+        | 29..=31 // topic, group, cluster authorisation
+        | 33 // UNSUPPORTED_SASL_MECHANISM
+        | 34 // ILLEGAL_SASL_STATE
+        | 53 // TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+        | 58 // SASL_AUTHENTICATION_FAILED
+        | 65 // DELEGATION_TOKEN_AUTHORIZATION_FAILED
+    )
+}

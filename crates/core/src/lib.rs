@@ -1,1 +1,72 @@
-//! wip
+//! Kafka at the speed of C, with offsets kept in local files.
+//!
+//! ```no_run
+//! use kafka_native::{Consumer, ConsumerConfig, Producer, ProducerConfig, Record};
+//! use std::time::Duration;
+//!
+//! fn main() -> kafka_native::Result<()> {
+//!     let producer = Producer::new(ProducerConfig::new("127.0.0.1:9092"))?;
+//!     producer.send("greetings", -1, &[Record::value("hello"), Record::value("world").key("k")]);
+//!     producer.stop(Duration::from_secs(15))?;
+//!
+//!     let consumer = Consumer::new(ConsumerConfig::new("127.0.0.1:9092", "greetings").offsets_in("./offsets"))?;
+//!     println!("consuming partitions {:?}", consumer.start()?);
+//!     while let Some(batch) = consumer.recv(Duration::from_secs(5)) {
+//!         for message in batch.messages() {
+//!             println!("{}/{}: {:?}", message.partition, message.offset, message.value);
+//!         }
+//!         batch.done(); // from here on a restart continues behind these messages
+//!     }
+//!     consumer.stop(Duration::from_secs(15))
+//! }
+//! ```
+//!
+//! A [`Producer`] or [`Consumer`] drives one librdkafka client on one dedicated thread; calls reach it over a channel.
+//! What blocks runs on a helper thread, offset files are written by a thread of their own.
+//!
+//! **Delivery.** A message that a consumer handed over is recorded as processed when its batch is [`done`](Batch::done)
+//! and everything before it in its partition is, on disk, synced. A crash at any instruction repeats messages, never skips one.
+//!
+//! With the feature `tokio` (on by default), [`tokio`] has the same with `async fn`s.
+#![deny(missing_docs)]
+// `unsafe` has one home.
+#![deny(unsafe_code)]
+
+mod admin;
+mod batch;
+mod config;
+mod consumer;
+mod error;
+#[allow(unsafe_code)]
+mod ffi;
+mod helper;
+mod lookup;
+mod mock;
+pub mod offsets;
+mod packed;
+mod producer;
+mod reply;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+mod trouble;
+
+pub use admin::Admin;
+pub use batch::{Batch, Header, Message};
+pub use consumer::{Consumer, ConsumerConfig, ConsumerEvent, ConsumerStats, Reset};
+pub use error::{code, Error, ErrorKind, Result};
+pub use helper::Retry;
+pub use mock::MockCluster;
+pub use packed::{layout, PackedRecords};
+pub use producer::{Delivery, DeliveryFailure, Producer, ProducerConfig, ProducerEvent, Record, Refusal, SendReport};
+pub use reply::Reply;
+pub use trouble::LogLine;
+
+/// Every error that librdkafka knows: its number and its name without the prefix, such as (-185, `_TIMED_OUT`).
+pub fn error_codes() -> Vec<(i32, String)> {
+    ffi::error_codes()
+}
+
+/// The version of the vendored librdkafka, such as `2.12.1`.
+pub fn librdkafka_version() -> String {
+    ffi::librdkafka_version()
+}

@@ -15,3 +15,48 @@ pub const LIBRDKAFKA_VERSION: i32 = 0x020c_01ff;
 pub fn init_openssl() {
     openssl_sys::init();
 }
+
+/// Functions whose error codes are read as integers.
+///
+/// The generated declarations return a Rust enum, and a broker newer than librdkafka sends codes that the enum does not
+/// list: reading those would be undefined behaviour. These are the same functions with an integer in the enum's place.
+pub mod codes {
+    use super::*;
+    use std::ffi::{c_char, c_int};
+
+    #[allow(missing_docs)]
+    extern "C" {
+        pub fn rd_kafka_err2name(err: c_int) -> *const c_char;
+        pub fn rd_kafka_err2str(err: c_int) -> *const c_char;
+        pub fn rd_kafka_error_code(error: *const rd_kafka_error_t) -> c_int;
+        pub fn rd_kafka_event_error(event: *mut rd_kafka_event_t) -> c_int;
+        pub fn rd_kafka_fatal_error(rk: *mut rd_kafka_t, errstr: *mut c_char, errstr_size: usize) -> c_int;
+        pub fn rd_kafka_last_error() -> c_int;
+        pub fn rd_kafka_metadata(
+            rk: *mut rd_kafka_t,
+            all_topics: c_int,
+            only_rkt: *mut rd_kafka_topic_t,
+            metadata: *mut *const rd_kafka_metadata,
+            timeout_ms: c_int,
+        ) -> c_int;
+        pub fn rd_kafka_query_watermark_offsets(
+            rk: *mut rd_kafka_t,
+            topic: *const c_char,
+            partition: i32,
+            low: *mut i64,
+            high: *mut i64,
+            timeout_ms: c_int,
+        ) -> c_int;
+        pub fn rd_kafka_get_watermark_offsets(
+            rk: *mut rd_kafka_t,
+            topic: *const c_char,
+            partition: i32,
+            low: *mut i64,
+            high: *mut i64,
+        ) -> c_int;
+        pub fn rd_kafka_assign(rk: *mut rd_kafka_t, partitions: *const rd_kafka_topic_partition_list_t) -> c_int;
+        pub fn rd_kafka_flush(rk: *mut rd_kafka_t, timeout_ms: c_int) -> c_int;
+        pub fn rd_kafka_topic_result_error(result: *const rd_kafka_topic_result_t) -> c_int;
+        pub fn rd_kafka_mock_topic_set_error(cluster: *mut rd_kafka_mock_cluster_t, topic: *const c_char, err: c_int);
+    }
+}

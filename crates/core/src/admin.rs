@@ -1,0 +1,116 @@
+//! The small admin: topics, partitions, deleted records, watermarks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::Properties;
+use crate::error::Result;
+use crate::ffi::{Client, ClientKind, NewTopic};
+use crate::helper::Helper;
+use crate::lookup;
+use crate::reply::Reply;
+use crate::trouble::Troubles;
+
+/// Makes and deletes topics. Calls run one after the other on one thread.
+pub struct Admin {
+    helper: Helper,
+    troubles: Arc<Troubles>,
+}
+
+impl Admin {
+    /// An admin; `properties` are librdkafka's, such as those for TLS and SASL.
+    pub fn new(brokers: &str, properties: &[(String, String)]) -> Result<Self> {
+        let mut all = Properties::default();
+        all.set("bootstrap.servers", brokers);
+        all.set("reconnect.backoff.ms", 20);
+        all.set("enable.metrics.push", false);
+        for (name, value) in properties {
+            all.set(name, value);
+        }
+        let client = Client::new(ClientKind::Producer, all.into_conf(0)?)?;
+        Ok(Self { helper: Helper::new("kafka-admin", client), troubles: Arc::default() })
+    }
+
+    fn ask<T: Send + 'static>(&self, reply: Reply<T>, job: impl FnOnce(&Arc<Client>) -> Result<T> + Send + 'static) {
+        let reply = self.troubles.guard(reply);
+        self.helper.run(move |client| reply.send(job(client)));
+    }
+
+    /// Makes a topic; -1 partitions or replicas: the broker's default. Answers when the cluster has it.
+    pub fn create_topic_with(
+        &self,
+        topic: &str,
+        partitions: i32,
+        replication: i32,
+        config: Vec<(String, String)>,
+        timeout: Duration,
+        reply: Reply<()>,
+    ) {
+        let topic = topic.to_owned();
+        self.ask(reply, move |client| {
+            client.create_topic(&NewTopic { name: &topic, partitions, replication, config: &config }, timeout)
+        });
+    }
+
+    /// [`create_topic_with`](Self::create_topic_with) that waits.
+    pub fn create_topic(&self, topic: &str, partitions: i32, replication: i32, config: &[(String, String)], timeout: Duration) -> Result<()> {
+        Reply::wait(|reply| self.create_topic_with(topic, partitions, replication, config.to_vec(), timeout, reply))
+    }
+
+    /// Deletes a topic with its messages.
+    pub fn delete_topic_with(&self, topic: &str, timeout: Duration, reply: Reply<()>) {
+        let topic = topic.to_owned();
+        self.ask(reply, move |client| client.delete_topic(&topic, timeout));
+    }
+
+    /// [`delete_topic_with`](Self::delete_topic_with) that waits.
+    pub fn delete_topic(&self, topic: &str, timeout: Duration) -> Result<()> {
+        Reply::wait(|reply| self.delete_topic_with(topic, timeout, reply))
+    }
+
+    /// Grows a topic to `total` partitions.
+    pub fn create_partitions_with(&self, topic: &str, total: usize, timeout: Duration, reply: Reply<()>) {
+        let topic = topic.to_owned();
+        self.ask(reply, move |client| client.create_partitions(&topic, total, timeout));
+    }
+
+    /// [`create_partitions_with`](Self::create_partitions_with) that waits.
+    pub fn create_partitions(&self, topic: &str, total: usize, timeout: Duration) -> Result<()> {
+        Reply::wait(|reply| self.create_partitions_with(topic, total, timeout, reply))
+    }
+
+    /// Deletes what a partition has below `offset` (-1: everything); answers with the new low watermark.
+    pub fn delete_records_with(&self, topic: &str, partition: i32, offset: i64, timeout: Duration, reply: Reply<i64>) {
+        let topic = topic.to_owned();
+        self.ask(reply, move |client| client.delete_records(&topic, partition, offset, timeout));
+    }
+
+    /// [`delete_records_with`](Self::delete_records_with) that waits.
+    pub fn delete_records(&self, topic: &str, partition: i32, offset: i64, timeout: Duration) -> Result<i64> {
+        Reply::wait(|reply| self.delete_records_with(topic, partition, offset, timeout, reply))
+    }
+
+    /// Low and high watermark of a partition.
+    pub fn watermarks_with(&self, topic: &str, partition: i32, timeout: Duration, reply: Reply<(i64, i64)>) {
+        let topic = topic.to_owned();
+        self.ask(reply, move |client| client.query_watermarks(&topic, partition, timeout));
+    }
+
+    /// [`watermarks_with`](Self::watermarks_with) that waits.
+    pub fn watermarks(&self, topic: &str, partition: i32, timeout: Duration) -> Result<(i64, i64)> {
+        Reply::wait(|reply| self.watermarks_with(topic, partition, timeout, reply))
+    }
+
+    /// The partitions of a topic, asked once.
+    pub fn partitions(&self, topic: &str, timeout: Duration) -> Result<Vec<i32>> {
+        let topic = topic.to_owned();
+        Reply::wait(|reply| self.ask(reply, move |client| lookup::partitions_once(client, &topic, timeout)))
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.helper.end();
+        self.troubles.close();
+    }
+}

@@ -1,0 +1,284 @@
+//! The received batch: packed by the client's thread, read in place by whoever gets it.
+
+use std::sync::Arc;
+
+use crate::consumer::Settler;
+use crate::ffi::Messages;
+use crate::packed::{header_block, layout};
+
+/// A stretch of one partition's messages that share assignment, leader epoch and kind of timestamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) partition: i32,
+    pub(crate) epoch: i32,
+    pub(crate) leader_epoch: i32,
+    pub(crate) timestamp_type: i32,
+    pub(crate) first: usize,
+    pub(crate) first_offset: i64,
+    pub(crate) last_offset: i64,
+    /// What its messages charge against the budget.
+    pub(crate) charge: u64,
+}
+
+/// Where a batch ends, whatever comes first. A message larger than the bytes travels alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) count: usize,
+    pub(crate) data: usize,
+    pub(crate) charge: u64,
+}
+
+/// A batch as it crosses the boundary.
+pub(crate) struct Packed {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) count: usize,
+}
+
+/// Chooses what goes into the next batch: the messages from the front up to a limit or an error.
+/// Fills `runs`; returns how many messages, their bytes of data, and whether any has headers.
+pub(crate) fn choose(messages: &Messages, limits: Limits, runs: &mut Vec<Run>, epoch_of: impl Fn(i32) -> i32) -> (usize, usize, bool) {
+    runs.clear();
+    let (mut data, mut charge, mut headers) = (0, 0, false);
+    for i in 0..messages.len().min(limits.count) {
+        let message = messages.get(i);
+        if message.error() != 0 {
+            return (i, data, headers);
+        }
+        let size = message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len);
+        let cost = (size + layout::MESSAGE_OVERHEAD) as u64;
+        if i > 0 && (data + size > limits.data || charge + cost > limits.charge) {
+            return (i, data, headers);
+        }
+        data += size;
+        charge += cost;
+        headers = headers || message.headers(|_, _| ()) > 0;
+        let (partition, offset, leader_epoch) = (message.partition(), message.offset(), message.leader_epoch());
+        let (_, timestamp_type) = message.timestamp();
+        match runs.last_mut() {
+            Some(run)
+                if run.partition == partition
+                    && run.last_offset < offset
+                    && run.leader_epoch == leader_epoch
+                    && run.timestamp_type == timestamp_type =>
+            {
+                run.last_offset = offset;
+                run.charge += cost;
+            }
+            _ => runs.push(Run {
+                partition,
+                epoch: epoch_of(partition),
+                leader_epoch,
+                timestamp_type,
+                first: i,
+                first_offset: offset,
+                last_offset: offset,
+                charge: cost,
+            }),
+        }
+    }
+    (messages.len().min(limits.count), data, headers)
+}
+
+/// Packs the first `count` messages, as `choose` counted them.
+pub(crate) fn pack(messages: &Messages, (count, data, headers): (usize, usize, bool), runs: &[Run], misses: u64, repeats: u64) -> Packed {
+    let columns = layout::COLUMNS + count * (8 + 8 + 4 + 4 + 4 + if headers { 4 } else { 0 }) + runs.len() * layout::RUN_INTS * 4;
+    let mut bytes = Vec::with_capacity(columns + data);
+    bytes.resize(columns, 0);
+    let (head, rest) = bytes.split_at_mut(layout::COLUMNS);
+    let (offsets, rest) = rest.split_at_mut(count * 8);
+    let (timestamps, rest) = rest.split_at_mut(count * 8);
+    let (positions, rest) = rest.split_at_mut(count * 4);
+    let (key_lengths, rest) = rest.split_at_mut(count * 4);
+    let (value_lengths, rest) = rest.split_at_mut(count * 4);
+    let (_headers, run_column) = rest.split_at_mut(if headers { count * 4 } else { 0 });
+
+    let mut position = 0i32;
+    let length = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| bytes.len() as i32);
+    for i in 0..count {
+        let message = messages.get(i);
+        let (key_length, value_length) = (length(message.key()), length(message.value()));
+        set_f64(offsets, i, message.offset() as f64);
+        set_f64(timestamps, i, message.timestamp().0 as f64);
+        set_i32(positions, i, position);
+        set_i32(key_lengths, i, key_length);
+        set_i32(value_lengths, i, value_length);
+        position += key_length.max(0) + value_length.max(0);
+    }
+    for (run, ints) in runs.iter().zip(run_column.chunks_exact_mut(layout::RUN_INTS * 4)) {
+        let fields = [0, run.partition, run.epoch, run.leader_epoch, run.timestamp_type, run.first as i32];
+        fields.iter().enumerate().for_each(|(i, field)| set_i32(ints, i, *field));
+    }
+    let charge: u64 = runs.iter().map(|run| run.charge).sum();
+    set_i32(head, 0, count as i32);
+    set_i32(head, 1, runs.len() as i32);
+    set_i32(head, 3, columns as i32);
+    set_i32(head, 4, i32::try_from(charge).unwrap_or(i32::MAX));
+    set_f64(head, layout::HEADER_INTS / 2, misses as f64);
+    set_f64(head, layout::HEADER_INTS / 2 + 1, repeats as f64);
+
+    let mut ascii = true;
+    for i in 0..count {
+        let message = messages.get(i);
+        for part in [message.key(), message.value()].into_iter().flatten() {
+            ascii = ascii && part.is_ascii();
+            bytes.extend_from_slice(part);
+        }
+    }
+    if headers {
+        let column = layout::COLUMNS + count * 28;
+        for i in 0..count {
+            let start = bytes.len();
+            bytes.extend_from_slice(&0i32.to_ne_bytes());
+            let found = messages.get(i).headers(|name, value| {
+                bytes.extend_from_slice(&(name.len() as i32).to_ne_bytes());
+                bytes.extend_from_slice(&length(value).to_ne_bytes());
+                bytes.extend_from_slice(name);
+                bytes.extend_from_slice(value.unwrap_or_default());
+            });
+            let at = if found > 0 { (start - columns) as i32 } else { -1 };
+            set_i32(&mut bytes[column..], i, at);
+            match found {
+                0 => bytes.truncate(start),
+                found => set_i32(&mut bytes[start..], 0, found as i32),
+            }
+        }
+    }
+    let flags = if headers { layout::FLAG_HEADERS } else { 0 } | if ascii { layout::FLAG_ASCII } else { 0 };
+    set_i32(&mut bytes, 2, flags);
+    Packed { bytes, count }
+}
+
+fn set_i32(column: &mut [u8], index: usize, value: i32) {
+    column[index * 4..index * 4 + 4].copy_from_slice(&value.to_ne_bytes());
+}
+
+fn set_f64(column: &mut [u8], index: usize, value: f64) {
+    column[index * 8..index * 8 + 8].copy_from_slice(&value.to_ne_bytes());
+}
+
+/// Messages that were handed over together. They count against the budget until the batch is done or dropped.
+pub struct Batch {
+    pub(crate) id: u64,
+    pub(crate) packed: Packed,
+    pub(crate) topic: Arc<str>,
+    /// None once it was settled, or when somebody else settles by id.
+    pub(crate) settler: Option<Arc<dyn Settler>>,
+}
+
+/// A received message, borrowed from its batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: i32,
+    /// The offset in the partition.
+    pub offset: i64,
+    /// Milliseconds since 1970; -1 = none.
+    pub timestamp: i64,
+    /// The epoch of the leader that wrote it; -1 = not known.
+    pub leader_epoch: i32,
+    /// The key; none and empty are different.
+    pub key: Option<&'a [u8]>,
+    /// The value; none (a tombstone) and empty are different.
+    pub value: Option<&'a [u8]>,
+    headers: &'a [u8],
+}
+
+/// One header of a message: name and value.
+pub type Header<'a> = (&'a [u8], Option<&'a [u8]>);
+
+impl<'a> Message<'a> {
+    /// The headers in order; a name can come more than once.
+    pub fn headers(&self) -> impl Iterator<Item = Header<'a>> {
+        header_block(self.headers)
+    }
+}
+
+impl Batch {
+    /// The number of the batch, rising.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// How many messages it has; at least one.
+    pub fn len(&self) -> usize {
+        self.packed.count
+    }
+
+    /// Never.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Offsets that the broker deleted before they could be read, since the batch before.
+    pub fn misses(&self) -> u64 {
+        f64::from_ne_bytes(self.eight(layout::HEADER_INTS * 4)) as u64
+    }
+
+    /// How often an offset came back below what was expected (the topic was made anew), since the batch before.
+    pub fn repeats(&self) -> u64 {
+        f64::from_ne_bytes(self.eight(layout::HEADER_INTS * 4 + 8)) as u64
+    }
+
+    /// The messages, in the order in which they arrived; those of a partition in the order of their offsets.
+    pub fn messages(&self) -> impl Iterator<Item = Message<'_>> {
+        let (count, runs) = (self.len(), self.int(4) as usize);
+        let with_headers = self.int(8) & layout::FLAG_HEADERS != 0;
+        let data = &self.packed.bytes[self.int(12) as usize..];
+        let offsets = layout::COLUMNS;
+        let (positions, column) = (offsets + count * 16, count * 4);
+        let run_start = positions + column * if with_headers { 4 } else { 3 };
+        let run_int = move |run: usize, field: usize| self.int(run_start + (run * layout::RUN_INTS + field) * 4);
+        let mut run = 0;
+        (0..count).map(move |i| {
+            while run + 1 < runs && run_int(run + 1, 5) as usize <= i {
+                run += 1;
+            }
+            let start = self.int(positions + i * 4) as usize;
+            let (key_length, value_length) = (self.int(positions + column + i * 4), self.int(positions + 2 * column + i * 4));
+            let middle = start + key_length.max(0) as usize;
+            let headers = if with_headers { self.int(positions + 3 * column + i * 4) } else { -1 };
+            Message {
+                topic: &self.topic,
+                partition: run_int(run, 1),
+                offset: f64::from_ne_bytes(self.eight(offsets + i * 8)) as i64,
+                timestamp: f64::from_ne_bytes(self.eight(offsets + count * 8 + i * 8)) as i64,
+                leader_epoch: run_int(run, 3),
+                key: (key_length >= 0).then(|| &data[start..middle]),
+                value: (value_length >= 0).then(|| &data[middle..middle + value_length as usize]),
+                headers: usize::try_from(headers).map_or(&[], |at| &data[at..]),
+            }
+        })
+    }
+
+    /// Everything in it is processed: its offsets are recorded as soon as everything before them is, too.
+    pub fn done(mut self) {
+        if let Some(settler) = self.settler.take() {
+            settler.settle(self.id);
+        }
+    }
+
+    /// The packed buffer (see [`layout`](crate::layout)), to be settled by [`id`](Self::id) through its consumer.
+    pub fn into_packed(mut self) -> Vec<u8> {
+        self.settler = None;
+        std::mem::take(&mut self.packed.bytes)
+    }
+
+    fn int(&self, at: usize) -> i32 {
+        i32::from_ne_bytes(self.packed.bytes[at..at + 4].try_into().expect("four bytes"))
+    }
+
+    fn eight(&self, at: usize) -> [u8; 8] {
+        self.packed.bytes[at..at + 8].try_into().expect("eight bytes")
+    }
+}
+
+impl Drop for Batch {
+    /// Not done: nothing of its partitions from here on is recorded, so a restart repeats these messages.
+    fn drop(&mut self) {
+        if let Some(settler) = self.settler.take() {
+            settler.abandon(self.id);
+        }
+    }
+}

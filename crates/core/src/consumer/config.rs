@@ -1,0 +1,179 @@
+//! What a consumer is made of.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::Properties;
+use crate::error::{Error, Result};
+use crate::ffi::{self, Conf};
+use crate::helper::Retry;
+use crate::offsets::OffsetStore;
+use crate::packed::layout::MESSAGE_OVERHEAD;
+
+/// Where a partition begins that has no recorded offset, or whose recorded offset the log does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reset {
+    /// At the begin of the log.
+    #[default]
+    Earliest,
+    /// Behind the newest message.
+    Latest,
+    /// Nowhere: an error event, and the partition stands still.
+    Error,
+}
+
+/// How to make a [`Consumer`](crate::Consumer).
+pub struct ConsumerConfig {
+    pub(crate) topic: String,
+    pub(crate) store: Store,
+    pub(crate) slot: i32,
+    pub(crate) slots: i32,
+    pub(crate) max_messages: usize,
+    pub(crate) budget: u64,
+    pub(crate) batches_ahead: usize,
+    pub(crate) retry: Retry,
+    pub(crate) properties: Properties,
+}
+
+pub(crate) enum Store {
+    None,
+    Directory(PathBuf),
+    Own(Box<dyn OffsetStore>),
+}
+
+/// What follows from the configuration besides librdkafka's part of it.
+pub(crate) struct Derived {
+    pub(crate) conf: Conf,
+    pub(crate) reset: Reset,
+    /// Bytes that may be handed over and not yet done.
+    pub(crate) hand_over: u64,
+    pub(crate) warning: Option<String>,
+}
+
+/// How much is prefetched is what speed needs: more than this many messages only cost memory.
+const PREFETCH_MESSAGES: u64 = 20_000;
+const MIB: u64 = 1024 * 1024;
+
+impl ConsumerConfig {
+    /// A consumer of all partitions of `topic`; `brokers` is `host:port`, several separated by commas.
+    pub fn new(brokers: &str, topic: &str) -> Self {
+        let mut properties = Properties::default();
+        properties.set("bootstrap.servers", brokers);
+        Self {
+            topic: topic.to_owned(),
+            store: Store::None,
+            slot: 0,
+            slots: 1,
+            max_messages: 10_000,
+            budget: 1_000_000 * 1024,
+            batches_ahead: 4,
+            retry: Retry::default(),
+            properties,
+        }
+    }
+
+    /// Keeps the offsets of processed messages in files `<topic>-<partition>.offset` in this directory, which is made when
+    /// it does not exist. Without a place for offsets nothing is recorded.
+    pub fn offsets_in(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.store = Store::Directory(directory.into());
+        self
+    }
+
+    /// Keeps the offsets in a store of one's own.
+    pub fn offsets(mut self, store: impl OffsetStore + 'static) -> Self {
+        self.store = Store::Own(Box::new(store));
+        self
+    }
+
+    /// Pulls only the partitions p with `p % slots == slot`; one slot for each of several workers. Default 0 of 1.
+    pub fn slice(mut self, slot: i32, slots: i32) -> Self {
+        (self.slot, self.slots) = (slot, slots);
+        self
+    }
+
+    /// The most messages in a batch; a batch also ends at 1 MiB of data and never waits to fill. Default 10 000.
+    pub fn max_messages(mut self, count: usize) -> Self {
+        self.max_messages = count;
+        self
+    }
+
+    /// The ceiling of prefetched and handed-over messages together, in bytes, each message with 304 bytes of overhead.
+    /// Default 1 000 000 KiB. On top comes one decompressed fetch response per broker.
+    pub fn queued_max_bytes(mut self, bytes: u64) -> Self {
+        self.budget = bytes;
+        self
+    }
+
+    /// How many batches may be under way to the receiver. Default 4.
+    pub fn batches_ahead(mut self, count: usize) -> Self {
+        self.batches_ahead = count.max(1);
+        self
+    }
+
+    /// How `start` tries to find the topic. Default 15 tries, 1 s apart.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// A statistics event this often; zero (the default) for none.
+    pub fn statistics_interval(self, interval: Duration) -> Self {
+        self.set("statistics.interval.ms", interval.as_millis())
+    }
+
+    /// A property of librdkafka, global or of topics; a later one wins. librdkafka judges it when the consumer is made. What
+    /// the engine owns is ignored with a warning; `auto.offset.reset` and `queued.*` are understood.
+    pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.properties.set(name, value);
+        self
+    }
+
+    pub(crate) fn derive(&mut self) -> Result<Derived> {
+        if self.topic.is_empty() {
+            return Err(Error::config("the topic must not be empty"));
+        }
+        if self.slots < 1 || !(0..self.slots).contains(&self.slot) {
+            return Err(Error::config(format!("worker_slot must be from 0 to num_workers - 1, not {} of {}", self.slot, self.slots)));
+        }
+        if self.max_messages == 0 || self.budget == 0 {
+            return Err(Error::config("max_messages_per_callback and queued_max_messages_kbytes must be at least 1"));
+        }
+        let mut user = std::mem::take(&mut self.properties);
+        let reset = match user.take("auto.offset.reset").as_deref() {
+            None | Some("smallest" | "earliest" | "beginning") => Reset::Earliest,
+            Some("largest" | "latest" | "end") => Reset::Latest,
+            Some("error") => Reset::Error,
+            Some(other) => {
+                return Err(Error::config(format!("property 'auto.offset.reset' must be earliest, latest or error, not '{other}'")))
+            }
+        };
+        let warning = user.refuse_owned();
+        // Half of the budget for what is prefetched (its bytes a quarter, its overhead a quarter), half for what is handed over.
+        let quarter = self.budget / 4;
+        let prefetch_kib = user.take_number("queued.max.messages.kbytes", 1, 2_097_151)?.unwrap_or(65_536).min((quarter / 1024).max(1));
+        let prefetch_messages = user
+            .take_number("queued.min.messages", 1, 10_000_000)?
+            .unwrap_or(PREFETCH_MESSAGES)
+            .min((quarter / MESSAGE_OVERHEAD as u64).max(1));
+
+        let mut defaults = Properties::default();
+        defaults.set("group.id", "kafka-native"); // assign() wants one; nothing is joined or committed
+        defaults.set("allow.auto.create.topics", true);
+        defaults.set("enable.metrics.push", false);
+        // A full prefetch queue stops fetching for this long; librdkafka's 1000 makes bursts of one second.
+        defaults.set("fetch.queue.backoff.ms", 2);
+        // The pause between two connections is half of this, at least 11 ms: start-up needs two.
+        defaults.set("reconnect.backoff.ms", 20);
+        defaults.set("fetch.max.bytes", quarter.clamp(MIB, 52_428_800));
+        let mut engine = Properties::default();
+        engine.set("queued.max.messages.kbytes", prefetch_kib);
+        engine.set("queued.min.messages", prefetch_messages);
+        engine.set("enable.auto.commit", false);
+        engine.set("enable.auto.offset.store", false);
+        engine.set("enable.partition.eof", false);
+        engine.set("auto.offset.reset", "error"); // a lost position is ours to judge: it may be a miss
+        engine.set("log.queue", true);
+        let conf = defaults.then(&user).then(&engine).into_conf(ffi::ERROR | ffi::STATS | ffi::LOG)?;
+        Ok(Derived { conf, reset, hand_over: self.budget / 2, warning })
+    }
+}

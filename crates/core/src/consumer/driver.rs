@@ -1,0 +1,455 @@
+//! The thread that drives a consumer's client: it serves the queues, applies commands between polls and hands batches over.
+
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::places::Places;
+use super::{ConsumerConfig, ConsumerEvent, ConsumerStats, Reset, Shared, Sink};
+use crate::batch::{self, Batch, Limits, Run};
+use crate::error::{code, Error, Result};
+use crate::ffi::{self, Client, Message, Messages, Partitions, Queue, ReadyHook};
+use crate::helper::Helper;
+use crate::lookup;
+use crate::reply::Reply;
+use crate::trouble::{Guarded, LogLine, Verdict};
+
+const BEGINNING: i64 = -2;
+const END: i64 = -1;
+const AUTO_OFFSET_RESET: i32 = -140;
+const GROUP_AUTHORIZATION_FAILED: i32 = 30;
+/// A batch ends at this many bytes of keys and values.
+const BATCH_DATA: usize = 1024 * 1024;
+/// How often the topic is asked whether it has grown.
+const REFRESH: Duration = Duration::from_secs(10);
+/// How long the cluster may take to tell watermarks, and the pause before it is asked again.
+const QUESTION: Duration = Duration::from_secs(5);
+const STATS_QUESTION: Duration = Duration::from_secs(1);
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// Nothing waits longer than this; the thread is woken for whatever comes earlier.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// What others ask of the client's thread.
+pub(super) enum Command {
+    /// Begin at these places (offsets are the last processed ones) and answer with the partitions.
+    Assign { offsets: Vec<(i32, Option<i64>)>, reply: Guarded<Vec<i32>> },
+    /// The topic has grown.
+    Added { offsets: Vec<(i32, Option<i64>)> },
+    /// The topic was asked how many partitions it has, or for the offsets of new ones; whatever came of it is over.
+    Refreshed(Result<()>),
+    /// The watermarks of a partition whose position is lost.
+    Watermarks { partition: i32, answer: Result<(i64, i64)> },
+    /// The watermarks for the statistics: (partition, low), (partition, high).
+    Stats { json: String, low: Vec<(i32, i64)>, high: Vec<(i32, i64)> },
+    Stop { deadline: Instant, reply: Reply<()> },
+}
+
+pub(super) struct Driver {
+    client: Arc<Client>,
+    topic: Arc<str>,
+    slot: i32,
+    slots: i32,
+    reset: Reset,
+    hand_over: u64,
+    max_messages: usize,
+    batches_ahead: usize,
+    helper: Arc<Helper>,
+    shared: Arc<Shared>,
+    commands: Sender<Command>,
+    incoming: Receiver<Command>,
+    sink: Sink,
+
+    /// Messages come here, everything else to `events`, so that both can be served without the other.
+    inbox: Arc<Queue>,
+    events: Arc<Queue>,
+    hook: ReadyHook,
+    messages: Messages,
+    /// How many messages to take at once: about a batch's worth of bytes, by the size of the newest.
+    take: usize,
+    runs: Vec<Run>,
+    next_batch: u64,
+    misses: u64,
+    repeats: u64,
+    places: Places,
+    refresh_at: Option<Instant>,
+    refreshing: bool,
+    asking_stats: bool,
+    ask_again: Vec<(Instant, i32)>,
+}
+
+impl Driver {
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn new(
+        config: &ConsumerConfig,
+        reset: Reset,
+        hand_over: u64,
+        client: Arc<Client>,
+        topic: Arc<str>,
+        helper: Arc<Helper>,
+        shared: Arc<Shared>,
+        commands: Sender<Command>,
+        incoming: Receiver<Command>,
+        sink: Sink,
+    ) -> Result<Self> {
+        let inbox = Arc::new(client.new_queue());
+        let events = Arc::new(client.consumer_queue()?);
+        let hook = ReadyHook::new(events.clone(), inbox.clone());
+        shared.waker.watch(vec![inbox.clone(), events.clone()]);
+        Ok(Self {
+            messages: Messages::new(&client, config.max_messages),
+            take: config.max_messages.min(1000),
+            slot: config.slot,
+            slots: config.slots,
+            max_messages: config.max_messages,
+            batches_ahead: config.batches_ahead,
+            reset,
+            hand_over,
+            client,
+            topic,
+            helper,
+            shared,
+            commands,
+            incoming,
+            sink,
+            inbox,
+            events,
+            hook,
+            runs: Vec::new(),
+            next_batch: 1,
+            misses: 0,
+            repeats: 0,
+            places: Places::default(),
+            refresh_at: None,
+            refreshing: false,
+            asking_stats: false,
+            ask_again: Vec::new(),
+        })
+    }
+
+    pub(super) fn run(mut self) {
+        loop {
+            while let Ok(command) = self.incoming.try_recv() {
+                if let Command::Stop { deadline, reply } = command {
+                    return self.close(deadline, reply);
+                }
+                self.apply(command);
+            }
+            while let Some(event) = self.events.poll(Duration::ZERO) {
+                self.on_event(&event);
+            }
+            let wait = self.timers();
+            if self.may_hand_over() {
+                if self.messages.len() == 0 {
+                    self.inbox.consume(&mut self.messages, self.take, wait);
+                }
+                self.hand_over();
+                continue;
+            }
+            // Out of credit: not draining, so that the bounded prefetch fills and fetching stops. Whoever gives credit after
+            // the flag is up wakes this thread; whoever gave some before is seen by the second look.
+            self.shared.starved.store(true, Ordering::SeqCst);
+            if !self.may_hand_over() {
+                if let Some(event) = self.events.poll(wait) {
+                    self.on_event(&event);
+                }
+            }
+        }
+    }
+
+    fn may_hand_over(&self) -> bool {
+        !self.shared.paused.load(Ordering::SeqCst)
+            && self.shared.ahead.lock().len() < self.batches_ahead
+            && self.shared.tracker.lock().outstanding_bytes() < self.hand_over
+    }
+
+    /// Hands over what is in `messages`, one batch, or judges the error at its front.
+    fn hand_over(&mut self) {
+        if self.messages.len() == 0 {
+            return;
+        }
+        let front = self.messages.get(0);
+        if front.error() != 0 {
+            let error = message_error(&front, &self.topic);
+            self.messages.release(1);
+            return self.on_message_error(error);
+        }
+        let left = self.hand_over.saturating_sub(self.shared.tracker.lock().outstanding_bytes());
+        let limits = Limits { count: self.max_messages, data: BATCH_DATA, charge: left };
+        let places = &self.places;
+        let chosen = batch::choose(&self.messages, limits, &mut self.runs, |partition| {
+            places.get(partition).map_or(0, |place| place.epoch)
+        });
+        let id = self.next_batch;
+        self.next_batch += 1;
+        let mut tracker = self.shared.tracker.lock();
+        for run in &self.runs {
+            if let Some(place) = self.places.get_mut(run.partition) {
+                if place.next.is_some_and(|next| run.first_offset < next) {
+                    self.repeats += 1;
+                    tracker.forget(run.partition);
+                }
+                place.next = Some(run.last_offset + 1);
+            }
+            tracker.handed_over(id, run.partition, run.last_offset, run.charge);
+        }
+        drop(tracker);
+        let packed = batch::pack(&self.messages, chosen, &self.runs, self.misses, self.repeats);
+        (self.misses, self.repeats) = (0, 0);
+        let count = packed.count;
+        self.messages.release(count);
+        self.take = (BATCH_DATA / (chosen.1 / count).max(1)).clamp(16, self.max_messages.max(16)).min(self.max_messages);
+        if self.shared.troubles.any() {
+            self.shared.troubles.healed();
+        }
+        self.shared.ahead.lock().push_back((id, count));
+        let batch = Batch { id, packed, topic: self.topic.clone(), settler: Some(self.shared.clone()) };
+        (self.sink)(ConsumerEvent::Batch(batch));
+    }
+
+    fn apply(&mut self, command: Command) {
+        match command {
+            Command::Assign { offsets, reply } => {
+                let partitions = offsets.iter().map(|(partition, _)| *partition).collect();
+                let assigned = self.assign(&offsets, |client, list| client.assign(list));
+                self.refresh_at = Some(Instant::now() + REFRESH);
+                reply.send(assigned.map(|()| partitions));
+            }
+            Command::Added { offsets } => {
+                let partitions: Vec<i32> = offsets.iter().map(|(partition, _)| *partition).collect();
+                match self.assign(&offsets, Client::incremental_assign) {
+                    Ok(()) => self.log(LogLine::info(format!("topic {} has grown: pulling from partitions {partitions:?} too", self.topic))),
+                    Err(error) => self.tell(error),
+                }
+            }
+            Command::Refreshed(result) => {
+                self.refreshing = false;
+                if let Err(error) = result {
+                    self.tell(error);
+                }
+            }
+            Command::Watermarks { partition, answer } => self.relocate(partition, answer),
+            Command::Stats { json, low, high } => {
+                self.asking_stats = false;
+                self.statistics(json, &low, &high);
+            }
+            Command::Stop { .. } => unreachable!("the loop ends with it"),
+        }
+    }
+
+    /// Forwards the partitions' queues to the inbox and assigns them, each behind its last processed offset.
+    fn assign(&mut self, offsets: &[(i32, Option<i64>)], how: impl Fn(&Client, &Partitions) -> Result<()>) -> Result<()> {
+        let start = |recorded: &Option<i64>| recorded.map_or(if self.reset == Reset::Latest { END } else { BEGINNING }, |last| last + 1);
+        let list = Partitions::of(&self.topic, offsets.iter().map(|(partition, recorded)| (*partition, start(recorded))))?;
+        for (partition, _) in offsets {
+            self.client.partition_queue(&self.topic, *partition)?.forward(&self.inbox);
+        }
+        how(&self.client, &list)?;
+        for (partition, recorded) in offsets {
+            self.places.insert(*partition, recorded.map(|last| last + 1));
+        }
+        Ok(())
+    }
+
+    fn on_event(&self, event: &ffi::Event<'_>) {
+        match event.kind() {
+            ffi::ERROR => event.error().into_iter().for_each(|error| self.tell(error)),
+            ffi::LOG => {
+                let (level, facility, message) = event.log();
+                self.log(LogLine { level, facility, message });
+            }
+            ffi::STATS => self.ask_for_statistics(event.stats()),
+            _ => {}
+        }
+    }
+
+    fn on_message_error(&mut self, error: Error) {
+        match error.partition {
+            Some(partition) if error.code == AUTO_OFFSET_RESET => {
+                if let Some(place) = self.places.get_mut(partition) {
+                    place.lost = true;
+                    self.ask_watermarks(partition);
+                }
+            }
+            _ => self.tell(error),
+        }
+    }
+
+    /// To the error callback, the logger, or nobody who was told already.
+    fn tell(&self, error: Error) {
+        if error.code == GROUP_AUTHORIZATION_FAILED {
+            // The group is only the name that assign() wants.
+            return self.log(LogLine::debug(error.to_string()));
+        }
+        match self.shared.troubles.judge(error) {
+            Verdict::Tell(error) => (self.sink)(ConsumerEvent::Error(error)),
+            Verdict::Warn(line) => self.log(line),
+            Verdict::Known => {}
+        }
+    }
+
+    fn log(&self, line: LogLine) {
+        (self.sink)(ConsumerEvent::Log(line));
+    }
+
+    /// Runs `job` on the helper thread and sends back the command it returns.
+    fn ask(&self, job: impl FnOnce(&Arc<Client>) -> Command + Send + 'static) {
+        let (commands, shared) = (self.commands.clone(), self.shared.clone());
+        self.helper.run(move |client| {
+            let _ = commands.send(job(client));
+            shared.waker.wake();
+        });
+    }
+
+    fn ask_watermarks(&self, partition: i32) {
+        let topic = self.topic.clone();
+        self.ask(move |client| Command::Watermarks { partition, answer: client.query_watermarks(&topic, partition, QUESTION) });
+    }
+
+    /// The log does not have the offset that comes next: counts what is gone, says so, and goes on where the user wants.
+    fn relocate(&mut self, partition: i32, answer: Result<(i64, i64)>) {
+        let watermarks = match answer {
+            Ok(watermarks) => watermarks,
+            Err(error) => {
+                self.log(LogLine::warning(format!("watermarks of {}/{partition}: {error}; asking again", self.topic)));
+                self.ask_again.push((Instant::now() + ASK_AGAIN, partition));
+                return;
+            }
+        };
+        let relocation = self.places.relocate(partition, watermarks, self.reset);
+        let Some(place) = self.places.get_mut(partition).filter(|place| place.lost) else { return };
+        let (low, high) = watermarks;
+        let place_text = format!("{}/{partition}: offset {} is not in the log ({low} to {high})", self.topic, place.next.unwrap_or(low));
+        self.misses += relocation.misses;
+        self.repeats += u64::from(relocation.repeat);
+        let Some(to) = relocation.to else {
+            let mut error = Error::kafka(AUTO_OFFSET_RESET, format!("{place_text}, and auto.offset.reset is 'error'"));
+            error.topic = Some(self.topic.to_string());
+            error.partition = Some(partition);
+            return self.tell(error);
+        };
+        if place.next != Some(to) {
+            let missed = relocation.misses;
+            (self.sink)(ConsumerEvent::Log(LogLine::warning(format!("{place_text}; {missed} missed, going on at {to}"))));
+            self.shared.tracker.lock().forget(partition);
+        }
+        place.next = Some(to);
+        place.epoch += 1;
+        place.lost = false;
+        // librdkafka stopped the partition: seeking it fails, taking it away and giving it back works.
+        let moved = Partitions::of(&self.topic, [(partition, to)]).and_then(|list| {
+            self.client.incremental_unassign(&list)?;
+            self.client.partition_queue(&self.topic, partition)?.forward(&self.inbox);
+            self.client.incremental_assign(&list)
+        });
+        if let Err(error) = moved {
+            self.tell(error);
+        }
+    }
+
+    /// Does what is due; returns how long the thread may wait.
+    fn timers(&mut self) -> Duration {
+        let now = Instant::now();
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.ask_again).into_iter().partition(|(at, _)| *at <= now);
+        self.ask_again = later;
+        for (_, partition) in due {
+            self.ask_watermarks(partition);
+        }
+        if self.refresh_at.is_some_and(|at| at <= now) {
+            self.refresh_at = Some(now + REFRESH);
+            self.refresh();
+        }
+        let next = self.ask_again.iter().map(|(at, _)| *at).chain(self.refresh_at).min();
+        next.map_or(LONGEST_WAIT, |at| at.saturating_duration_since(now))
+    }
+
+    /// Asks whether the topic has grown, and takes the offsets of what is new and ours.
+    fn refresh(&mut self) {
+        if std::mem::replace(&mut self.refreshing, true) {
+            return;
+        }
+        let (topic, shared, commands) = (self.topic.clone(), self.shared.clone(), self.commands.clone());
+        let (slot, slots, known) = (self.slot, self.slots, self.places.partitions());
+        self.ask(move |client| {
+            let found = match lookup::partitions_once(client, &topic, QUESTION) {
+                Ok(found) => found,
+                // Out of reach is told by the connections' own errors.
+                Err(error) => return Command::Refreshed(if matches!(error.code, -195 | -185) { Ok(()) } else { Err(error) }),
+            };
+            let new: Vec<i32> = found.into_iter().filter(|p| p % slots == slot && !known.contains(p)).collect();
+            if !new.is_empty() {
+                let waker = shared.clone();
+                shared.recorder.open(new.clone(), move |opened| {
+                    let _ = match opened {
+                        Ok(offsets) => commands.send(Command::Added { offsets: new.into_iter().zip(offsets).collect() }),
+                        Err(error) => commands.send(Command::Refreshed(Err(error))),
+                    };
+                    waker.waker.wake();
+                });
+            }
+            Command::Refreshed(Ok(()))
+        });
+    }
+
+    /// Watermarks go stale when fetching stops, so they are asked for; what does not come in time is taken from the last fetch.
+    fn ask_for_statistics(&self, json: String) {
+        if self.asking_stats || self.places.partitions().is_empty() {
+            return self.statistics(json, &[], &[]);
+        }
+        let (topic, partitions) = (self.topic.clone(), self.places.partitions());
+        self.ask(move |client| {
+            let list = |latest| client.list_offsets(&topic, &partitions, latest, STATS_QUESTION).unwrap_or_default();
+            Command::Stats { json, low: list(false), high: list(true) }
+        });
+    }
+
+    fn statistics(&self, json: String, low: &[(i32, i64)], high: &[(i32, i64)]) {
+        let find = |list: &[(i32, i64)], partition| list.iter().find(|(p, _)| *p == partition).map(|(_, offset)| *offset);
+        let (mut log_size, mut waiting) = (0, 0);
+        for (partition, place) in self.places.iter() {
+            let cached = self.client.cached_watermarks(&self.topic, partition);
+            let high = find(high, partition).or(cached.map(|(_, high)| high)).unwrap_or(0);
+            let low = find(low, partition).or(cached.map(|(low, _)| low)).unwrap_or(0).clamp(0, high);
+            let next = place.next.unwrap_or(if self.reset == Reset::Latest { high } else { low });
+            log_size += (high - low) as u64;
+            waiting += (high - next.max(low)).max(0) as u64;
+        }
+        // `next` is where the newest batch ended; what JavaScript has not begun with waits here.
+        let told: u64 = self.shared.ahead.lock().iter().map(|(_, messages)| *messages as u64).sum();
+        let fetched = (self.inbox.len() + self.messages.len()) as u64;
+        let stats = ConsumerStats { json, waiting_kafka: waiting.saturating_sub(fetched), waiting_local: fetched.min(waiting) + told, log_size };
+        (self.sink)(ConsumerEvent::Stats(stats));
+    }
+
+    /// Ends the client in order: nothing is fetched, offsets are written, everything of librdkafka is given back.
+    fn close(self, deadline: Instant, reply: Reply<()>) {
+        let (tx, rx) = crossbeam_channel::bounded(1);
+        let left = || deadline.saturating_duration_since(Instant::now());
+        self.shared.recorder.close(left(), move |result| drop(tx.send(result)));
+        self.shared.waker.retire();
+        self.helper.end();
+        self.shared.troubles.close();
+        let Self { client, inbox, events, hook, messages, incoming, sink, .. } = self;
+        for command in incoming.try_iter() {
+            if let Command::Stop { reply, .. } = command {
+                reply.send(Ok(()));
+            }
+        }
+        drop((incoming, messages, hook, events, inbox));
+        drop(client);
+        sink(ConsumerEvent::Stopped);
+        let written = rx.recv_timeout(left() + Duration::from_millis(100));
+        reply.send(written.unwrap_or_else(|_| Err(Error::kafka(code::TIMED_OUT, "offsets could not be written in time"))));
+    }
+}
+
+fn message_error(message: &Message<'_>, topic: &str) -> Error {
+    let mut error = Error::kafka(message.error(), message.error_text());
+    error.topic = Some(match message.topic_name() {
+        name if name.is_empty() => topic.to_owned(),
+        name => name,
+    });
+    error.partition = Some(message.partition()).filter(|partition| *partition >= 0);
+    error
+}

@@ -1,0 +1,399 @@
+//! The consumer: all partitions of a topic, or a slice of them, from recorded offsets, without a group.
+
+mod config;
+mod driver;
+mod places;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{bounded, unbounded, Receiver, Sender};
+use parking_lot::Mutex;
+
+pub use config::{ConsumerConfig, Reset};
+use config::Store;
+use driver::{Command, Driver};
+
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::ffi::{Client, ClientKind, Waker};
+use crate::helper::{Closing, Helper, Retry};
+use crate::lookup;
+use crate::offsets::{OffsetDirectory, OffsetEvent, OffsetStore, Recorder, Tracker};
+use crate::reply::Reply;
+use crate::trouble::{LogLine, Troubles};
+
+/// What a consumer tells. Called on the client's thread (batches, statistics) or the offset thread: must not block.
+pub enum ConsumerEvent {
+    /// Messages. At most `batches_ahead` of them are told before [`Consumer::started`] is called for the first.
+    Batch(Batch),
+    /// Statistics, every `statistics_interval`.
+    Stats(ConsumerStats),
+    /// What has no caller: authentication, authorisation, a deleted topic, offsets that cannot be written; each once until it heals.
+    Error(Error),
+    /// A line for the logger.
+    Log(LogLine),
+    /// The consumer was stopped; no batch comes after this.
+    Stopped,
+}
+
+/// How far behind a consumer is, over its partitions.
+#[derive(Debug, Clone, Default)]
+pub struct ConsumerStats {
+    /// librdkafka's statistics as JSON.
+    pub json: String,
+    /// Messages in Kafka that were not fetched yet.
+    pub waiting_kafka: u64,
+    /// Messages fetched and not handed over yet.
+    pub waiting_local: u64,
+    /// Messages in the log: the sum of high minus low watermark.
+    pub log_size: u64,
+}
+
+pub(crate) type Sink = Arc<dyn Fn(ConsumerEvent) + Send + Sync>;
+
+/// Who is told that a batch was processed.
+pub(crate) trait Settler: Send + Sync {
+    fn settle(&self, batch: u64);
+    fn abandon(&self, batch: u64);
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    Starting,
+    Started,
+    Stopped,
+}
+
+/// What the client's thread and everybody else share.
+pub(crate) struct Shared {
+    pub(crate) tracker: Mutex<Tracker>,
+    pub(crate) recorder: Recorder,
+    pub(crate) waker: Waker,
+    pub(crate) paused: AtomicBool,
+    /// The client's thread waits for credit; whoever gives some wakes it.
+    pub(crate) starved: AtomicBool,
+    /// (batch, messages) told and not started.
+    pub(crate) ahead: Mutex<VecDeque<(u64, usize)>>,
+    pub(crate) troubles: Troubles,
+    pub(crate) closing: Closing,
+}
+
+impl Shared {
+    fn credit(&self) {
+        if self.starved.swap(false, Ordering::SeqCst) {
+            self.waker.wake();
+        }
+    }
+
+    fn started(&self, batch: u64) {
+        {
+            let mut ahead = self.ahead.lock();
+            if let Some(at) = ahead.iter().position(|(id, _)| *id == batch) {
+                ahead.remove(at);
+            }
+        }
+        self.credit();
+    }
+}
+
+impl Settler for Shared {
+    fn settle(&self, batch: u64) {
+        let mut recordable = Vec::new();
+        // Recorded under the tracker's lock: two threads that settle must not record in the wrong order.
+        let mut tracker = self.tracker.lock();
+        tracker.settle(batch, &mut recordable);
+        for (partition, offset) in recordable {
+            self.recorder.record(partition, offset);
+        }
+        drop(tracker);
+        self.credit();
+    }
+
+    fn abandon(&self, batch: u64) {
+        self.tracker.lock().drop_batch(batch);
+        self.started(batch);
+    }
+}
+
+/// A consumer of one topic's partitions, all or a slice, that starts each behind its recorded offset.
+///
+/// One dedicated thread drives the client; one writes offsets; one, started when needed, does what blocks. `stop` ends
+/// them in order; dropping it without is the same with half a second of time.
+pub struct Consumer {
+    topic: Arc<str>,
+    slot: i32,
+    slots: i32,
+    retry: Retry,
+    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
+    helper: Arc<Helper>,
+    commands: Sender<Command>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    inbox: Option<Receiver<Batch>>,
+}
+
+impl Consumer {
+    /// A consumer whose batches are taken with [`recv`](Self::recv); errors and log lines go to standard error.
+    pub fn new(config: ConsumerConfig) -> Result<Self> {
+        Self::with_events(config, |event| match event {
+            ConsumerEvent::Error(error) => eprintln!("kafka-native: {error}"),
+            ConsumerEvent::Log(line) if line.level <= 4 => eprintln!("{}: {}", line.facility, line.message),
+            _ => {}
+        })
+    }
+
+    /// A consumer whose batches are taken with [`recv`](Self::recv), with a receiver of everything else.
+    pub fn with_events(config: ConsumerConfig, on_event: impl Fn(ConsumerEvent) + Send + Sync + 'static) -> Result<Self> {
+        // Never full: batches_ahead bounds what is told and not started, and `recv` starts.
+        let (tx, rx) = bounded(config.batches_ahead);
+        let tx = Mutex::new(Some(tx));
+        let sink = move |event| match event {
+            ConsumerEvent::Batch(batch) => drop(tx.lock().as_ref().map(|tx| tx.try_send(batch))),
+            ConsumerEvent::Stopped => drop(tx.lock().take()),
+            event => on_event(event),
+        };
+        let mut consumer = Self::with_sink(config, sink)?;
+        consumer.inbox = Some(rx);
+        Ok(consumer)
+    }
+
+    /// A consumer that tells everything to `sink`, batches included: answer each with [`started`](Self::started), and
+    /// settle it.
+    pub fn with_sink(mut config: ConsumerConfig, sink: impl Fn(ConsumerEvent) + Send + Sync + 'static) -> Result<Self> {
+        let derived = config.derive()?;
+        let sink: Sink = Arc::new(sink);
+        let warn = {
+            let sink = sink.clone();
+            Arc::new(move |text: String| sink(ConsumerEvent::Log(LogLine::warning(text))))
+        };
+        let store: Box<dyn OffsetStore> = match std::mem::replace(&mut config.store, Store::None) {
+            Store::None => Box::new(Nowhere),
+            Store::Directory(path) => Box::new(OffsetDirectory::new(path, &config.topic, warn.clone())?),
+            Store::Own(store) => store,
+        };
+        let client = Client::new(ClientKind::Consumer, derived.conf)?;
+        if let Some(warning) = derived.warning {
+            warn(warning);
+        }
+        let recorder = Recorder::new(store, {
+            let sink = sink.clone();
+            Arc::new(move |event| match event {
+                OffsetEvent::Warning(text) => sink(ConsumerEvent::Log(LogLine::warning(text))),
+                OffsetEvent::WriteFailed(error) => sink(ConsumerEvent::Error(error)),
+                OffsetEvent::Recovered => sink(ConsumerEvent::Log(LogLine::info("offsets are written again"))),
+            })
+        });
+        let shared = Arc::new(Shared {
+            tracker: Mutex::new(Tracker::default()),
+            recorder,
+            waker: Waker::default(),
+            paused: AtomicBool::new(false),
+            starved: AtomicBool::new(false),
+            ahead: Mutex::default(),
+            troubles: Troubles::default(),
+            closing: Closing::default(),
+        });
+        let topic: Arc<str> = config.topic.as_str().into();
+        let helper = Arc::new(Helper::new("kafka-consumer", client.clone()));
+        let (commands, incoming) = unbounded();
+        let driver = Driver::new(&config, derived.reset, derived.hand_over, client, topic.clone(), helper.clone(), shared.clone(), commands.clone(), incoming, sink)?;
+        let thread = std::thread::Builder::new()
+            .name("kafka-consumer".into())
+            .spawn(move || driver.run())
+            .map_err(|error| Error::state(format!("no thread for the consumer: {error}")))?;
+        Ok(Self {
+            topic,
+            slot: config.slot,
+            slots: config.slots,
+            retry: config.retry,
+            state: Arc::new(Mutex::new(State::New)),
+            shared,
+            helper,
+            commands,
+            thread: Mutex::new(Some(thread)),
+            inbox: None,
+        })
+    }
+
+    /// Finds the partitions, takes their offsets and begins. Returns the partitions that this consumer pulls from.
+    ///
+    /// Fails when the topic cannot be found in time ([`Retry`]), has no partitions or fewer than there are slots; when an
+    /// offset file is unreadable or held by somebody else; when it was called before.
+    pub fn start(&self) -> Result<Vec<i32>> {
+        Reply::wait(|reply| self.start_with(reply))
+    }
+
+    /// [`start`](Self::start) that answers on another thread.
+    pub fn start_with(&self, reply: Reply<Vec<i32>>) {
+        {
+            let mut state = self.state.lock();
+            match *state {
+                State::New => *state = State::Starting,
+                State::Stopped => return reply.send(Err(Error::state("the consumer was stopped; make a new one"))),
+                _ => return reply.send(Err(Error::state("the consumer was already started"))),
+            }
+        }
+        let state = self.state.clone();
+        let reply = self.shared.troubles.guard(Reply::new(move |answer: Result<Vec<i32>>| {
+            let mut state = state.lock();
+            if *state == State::Starting {
+                *state = if answer.is_ok() { State::Started } else { State::New };
+            }
+            drop(state);
+            reply.send(answer);
+        }));
+        let (topic, shared, commands) = (self.topic.clone(), self.shared.clone(), self.commands.clone());
+        let (slot, slots, retry) = (self.slot, self.slots, self.retry);
+        self.helper.run(move |client| {
+            let found = lookup::partitions(client, &topic, retry, &shared.troubles, &shared.closing, &reply);
+            let mine = match found.and_then(|all| slice(&topic, all, slot, slots)) {
+                Ok(mine) => mine,
+                Err(error) => return reply.send(Err(error)),
+            };
+            let waker = shared.clone();
+            shared.recorder.open(mine.clone(), move |opened| match opened {
+                Err(error) => reply.send(Err(error)),
+                Ok(offsets) => {
+                    let _ = commands.send(Command::Assign { offsets: mine.into_iter().zip(offsets).collect(), reply });
+                    waker.waker.wake();
+                }
+            });
+        });
+    }
+
+    /// The next batch, or none when the time is over or the consumer was stopped.
+    ///
+    /// # Panics
+    /// When the consumer was made with a sink of its own.
+    pub fn recv(&self, timeout: Duration) -> Option<Batch> {
+        let inbox = self.inbox.as_ref().expect("a consumer with a sink gets its batches there");
+        let batch = inbox.recv_timeout(timeout).ok()?;
+        self.shared.started(batch.id());
+        Some(batch)
+    }
+
+    /// No batch is told after this returned, but for those that were on their way; what was fetched is kept.
+    pub fn pause(&self) -> Result<()> {
+        match *self.state.lock() {
+            State::Started => self.shared.paused.store(true, Ordering::SeqCst),
+            State::Stopped => return Err(Error::state("the consumer was stopped")),
+            _ => return Err(Error::state("the consumer was not started")),
+        }
+        Ok(())
+    }
+
+    /// Ends a pause; after `stop` it does nothing.
+    pub fn resume(&self) -> Result<()> {
+        if matches!(*self.state.lock(), State::New | State::Starting) {
+            return Err(Error::state("the consumer was not started"));
+        }
+        self.shared.paused.store(false, Ordering::SeqCst);
+        self.shared.waker.wake();
+        Ok(())
+    }
+
+    /// The receiver begins with this batch: another may be told.
+    pub fn started(&self, batch: u64) {
+        self.shared.started(batch);
+    }
+
+    /// [`Batch::done`] by number.
+    pub fn settle(&self, batch: u64) {
+        self.shared.settle(batch);
+    }
+
+    /// Dropping a batch that was not done, by number.
+    pub fn abandon(&self, batch: u64) {
+        self.shared.abandon(batch);
+    }
+
+    /// Ends: fetching stops, offsets of what is done are written, locks released, the client destroyed. Batches that are
+    /// still out may be done later; their offsets are then recorded if nobody else has taken over.
+    ///
+    /// Fails when offsets could not be written in time, naming them.
+    pub fn stop(&self, timeout: Duration) -> Result<()> {
+        let result = Reply::wait(|reply| self.stop_with(timeout, reply));
+        self.join(timeout);
+        result
+    }
+
+    /// [`stop`](Self::stop) that answers on another thread.
+    pub fn stop_with(&self, timeout: Duration, reply: Reply<()>) {
+        *self.state.lock() = State::Stopped;
+        self.shared.closing.begin();
+        match self.commands.send(Command::Stop { deadline: Instant::now() + timeout, reply }) {
+            Ok(()) => self.shared.waker.wake(),
+            Err(unsent) => match unsent.into_inner() {
+                Command::Stop { reply, .. } => reply.send(Ok(())), // stopped before
+                _ => unreachable!("what came back is what was sent"),
+            },
+        }
+    }
+
+    /// Makes durable what is recorded so far; for the end of a process that cannot wait for `stop`.
+    pub fn flush_offsets(&self, timeout: Duration) -> bool {
+        self.shared.recorder.flush(timeout)
+    }
+
+    /// Waits for the client's thread to end, after a stop.
+    pub fn join(&self, timeout: Duration) -> bool {
+        crate::helper::join(&self.thread, timeout)
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        if *self.state.lock() != State::Stopped {
+            let half_a_second = Duration::from_millis(500);
+            self.stop_with(half_a_second, Reply::new(|_| ()));
+            self.join(half_a_second);
+        }
+    }
+}
+
+/// The partitions of a slot.
+fn slice(topic: &str, mut all: Vec<i32>, slot: i32, slots: i32) -> Result<Vec<i32>> {
+    if all.is_empty() {
+        return Err(Error::state(format!("topic '{topic}' has no partitions")));
+    }
+    if (all.len() as i32) < slots {
+        let text = format!("topic '{topic}' has {} partitions, too few for {slots} workers (num_workers)", all.len());
+        return Err(Error::state(text));
+    }
+    all.retain(|partition| partition % slots == slot);
+    all.sort_unstable();
+    Ok(all)
+}
+
+/// The store of a consumer that records nothing.
+struct Nowhere;
+
+impl OffsetStore for Nowhere {
+    fn open(&mut self, partitions: &[i32]) -> Result<Vec<Option<i64>>> {
+        Ok(vec![None; partitions.len()])
+    }
+    fn write(&mut self, _offsets: &[(i32, i64)]) -> Result<()> {
+        Ok(())
+    }
+    fn close(&mut self) {}
+    fn write_late(&mut self, _partition: i32, _offset: i64) -> Result<bool> {
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_belongs_to_slot_p_modulo_slots() {
+        assert_eq!(slice("t", vec![4, 2, 0, 1, 3], 1, 2).unwrap(), [1, 3]);
+        assert!(slice("t", vec![], 0, 1).unwrap_err().message.contains("no partitions"));
+        assert!(slice("t", vec![0], 0, 2).unwrap_err().message.contains("num_workers"));
+    }
+}

@@ -1,0 +1,167 @@
+//! `rd_kafka_t`: one client.
+
+use std::ffi::c_char;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use super::{c_string, check, check_error, error_text, millis, rd, text, Conf, Partitions, Queue, Topic};
+use crate::error::{Error, Result};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClientKind {
+    Producer,
+    Consumer,
+}
+
+/// A client; destroyed when its last holder (a queue, a topic, a thread's handle) is gone.
+pub(crate) struct Client {
+    raw: *mut rd::rd_kafka_t,
+}
+
+// SAFETY: librdkafka's client may be used by any thread.
+unsafe impl Send for Client {}
+// SAFETY: as above.
+unsafe impl Sync for Client {}
+
+/// What the cluster says of a topic.
+#[derive(Debug, Clone)]
+pub(crate) struct TopicMetadata {
+    pub(crate) error: i32,
+    pub(crate) partitions: Vec<i32>,
+}
+
+impl Client {
+    pub(crate) fn new(kind: ClientKind, mut conf: Conf) -> Result<Arc<Self>> {
+        static OPENSSL: Once = Once::new();
+        OPENSSL.call_once(rd::init_openssl);
+        let raw_kind = match kind {
+            ClientKind::Producer => rd::rd_kafka_type_t::RD_KAFKA_PRODUCER,
+            ClientKind::Consumer => rd::rd_kafka_type_t::RD_KAFKA_CONSUMER,
+        };
+        let mut reason = [0 as c_char; 512];
+        // SAFETY: the configuration is ours, and librdkafka's when the call succeeds; `reason` has the length that is told.
+        let raw = unsafe { rd::rd_kafka_new(raw_kind, conf.raw, reason.as_mut_ptr(), reason.len()) };
+        if raw.is_null() {
+            return Err(Error::config(format!("the client could not be made: {}", text(reason.as_ptr()))));
+        }
+        conf.raw = std::ptr::null_mut();
+        Ok(Arc::new(Self { raw }))
+    }
+
+    pub(super) fn raw(&self) -> *mut rd::rd_kafka_t {
+        self.raw
+    }
+
+    /// The queue of delivery reports, errors, statistics and, from now on, log lines.
+    pub(crate) fn main_queue(self: &Arc<Self>) -> Queue {
+        // SAFETY: alive; returns a counted reference, never null. A null log queue means the main queue.
+        unsafe {
+            rd::rd_kafka_set_log_queue(self.raw, std::ptr::null_mut());
+            Queue::from_raw(self, rd::rd_kafka_queue_get_main(self.raw)).expect("every client has a main queue")
+        }
+    }
+
+    /// The consumer's queue of events, with the main queue's forwarded into it.
+    pub(crate) fn consumer_queue(self: &Arc<Self>) -> Result<Queue> {
+        // SAFETY: alive; null when the client has no group.
+        unsafe {
+            rd::rd_kafka_set_log_queue(self.raw, std::ptr::null_mut());
+            rd::rd_kafka_poll_set_consumer(self.raw);
+            Queue::from_raw(self, rd::rd_kafka_queue_get_consumer(self.raw))
+        }
+        .ok_or_else(|| Error::config("property 'group.id' must not be empty"))
+    }
+
+    pub(crate) fn new_queue(self: &Arc<Self>) -> Queue {
+        // SAFETY: alive; never null.
+        Queue::from_raw(self, unsafe { rd::rd_kafka_queue_new(self.raw) }).expect("a new queue")
+    }
+
+    /// The queue of one partition's messages; forwarding it before `assign` keeps them out of the consumer's queue.
+    pub(crate) fn partition_queue(self: &Arc<Self>, topic: &str, partition: i32) -> Result<Queue> {
+        let name = c_string("the topic", topic)?;
+        // SAFETY: alive; the name is copied.
+        Queue::from_raw(self, unsafe { rd::rd_kafka_queue_get_partition(self.raw, name.as_ptr(), partition) })
+            .ok_or_else(|| Error::state(format!("no queue for partition {partition} of topic {topic}")))
+    }
+
+    pub(crate) fn topic(self: &Arc<Self>, name: &str) -> Result<Topic> {
+        Topic::new(self, name)
+    }
+
+    /// Asks the cluster about a topic; blocks up to `timeout`.
+    pub(crate) fn metadata(&self, topic: &Topic, timeout: Duration) -> Result<TopicMetadata> {
+        let mut raw = std::ptr::null();
+        // SAFETY: client and topic are alive; on success the metadata is ours until destroyed below. Codes inside are read
+        // as integers; `partition_cnt` entries are valid.
+        unsafe {
+            check(rd::codes::rd_kafka_metadata(self.raw, 0, topic.raw(), &mut raw, millis(timeout)))?;
+            let metadata = &*raw;
+            let found = (0..metadata.topic_cnt as usize).map(|i| metadata.topics.add(i)).next().map(|topic| TopicMetadata {
+                error: std::ptr::addr_of!((*topic).err).cast::<i32>().read(),
+                partitions: (0..(*topic).partition_cnt as usize).map(|i| (*(*topic).partitions.add(i)).id).collect(),
+            });
+            rd::rd_kafka_metadata_destroy(raw);
+            found.ok_or_else(|| Error::kafka(3, error_text(3)))
+        }
+    }
+
+    /// (low, high) as the last fetch told them; -1001 = not known yet.
+    pub(crate) fn cached_watermarks(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
+        let name = c_string("the topic", topic).ok()?;
+        let (mut low, mut high) = (-1001, -1001);
+        // SAFETY: alive; both are written.
+        let code =
+            unsafe { rd::codes::rd_kafka_get_watermark_offsets(self.raw, name.as_ptr(), partition, &mut low, &mut high) };
+        (code == 0 && high >= 0).then_some((low, high))
+    }
+
+    /// (low, high), asked of the partition's leader; blocks up to `timeout`.
+    pub(crate) fn query_watermarks(&self, topic: &str, partition: i32, timeout: Duration) -> Result<(i64, i64)> {
+        let name = c_string("the topic", topic)?;
+        let (mut low, mut high) = (0, 0);
+        // SAFETY: alive; both are written on success.
+        check(unsafe {
+            rd::codes::rd_kafka_query_watermark_offsets(self.raw, name.as_ptr(), partition, &mut low, &mut high, millis(timeout))
+        })?;
+        Ok((low, high))
+    }
+
+    /// Replaces the whole assignment.
+    pub(crate) fn assign(&self, partitions: &Partitions) -> Result<()> {
+        // SAFETY: both are alive; the list is copied.
+        check(unsafe { rd::codes::rd_kafka_assign(self.raw, partitions.raw()) })
+    }
+
+    pub(crate) fn incremental_assign(&self, partitions: &Partitions) -> Result<()> {
+        // SAFETY: as above.
+        check_error(unsafe { rd::rd_kafka_incremental_assign(self.raw, partitions.raw()) })
+    }
+
+    pub(crate) fn incremental_unassign(&self, partitions: &Partitions) -> Result<()> {
+        // SAFETY: as above.
+        check_error(unsafe { rd::rd_kafka_incremental_unassign(self.raw, partitions.raw()) })
+    }
+
+    /// Waits until the outbound queue is empty, without its linger; somebody else serves the queue meanwhile.
+    pub(crate) fn flush(&self, timeout: Duration) -> bool {
+        // SAFETY: alive.
+        unsafe { rd::codes::rd_kafka_flush(self.raw, millis(timeout)) == 0 }
+    }
+
+    /// Fails everything that is queued or in flight; the delivery reports tell of it.
+    pub(crate) fn purge(&self) {
+        // SAFETY: alive.
+        unsafe {
+            rd::rd_kafka_purge(self.raw, rd::RD_KAFKA_PURGE_F_QUEUE | rd::RD_KAFKA_PURGE_F_INFLIGHT);
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // Without membership in a group there is nothing to leave, and leaving with a dead coordinator can crash.
+        // SAFETY: ours; every queue, topic and message of it held this client, so none is left.
+        unsafe { rd::rd_kafka_destroy_flags(self.raw, rd::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE) }
+    }
+}

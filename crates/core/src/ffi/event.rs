@@ -1,0 +1,94 @@
+//! `rd_kafka_event_t`: what librdkafka tells through a queue.
+
+use std::marker::PhantomData;
+
+use super::{rd, text, Message};
+use crate::error::Error;
+
+/// One event; borrowed from its queue, so that it is gone before the client is.
+pub(crate) struct Event<'q> {
+    raw: *mut rd::rd_kafka_event_t,
+    _life: PhantomData<&'q ()>,
+}
+
+pub(crate) const DELIVERIES: i32 = rd::RD_KAFKA_EVENT_DR;
+pub(crate) const LOG: i32 = rd::RD_KAFKA_EVENT_LOG;
+pub(crate) const ERROR: i32 = rd::RD_KAFKA_EVENT_ERROR;
+pub(crate) const STATS: i32 = rd::RD_KAFKA_EVENT_STATS;
+
+impl<'q> Event<'q> {
+    pub(super) fn from_raw(raw: *mut rd::rd_kafka_event_t) -> Option<Self> {
+        (!raw.is_null()).then_some(Self { raw, _life: PhantomData })
+    }
+
+    pub(super) fn raw(&self) -> *mut rd::rd_kafka_event_t {
+        self.raw
+    }
+
+    pub(crate) fn kind(&self) -> i32 {
+        // SAFETY: alive.
+        unsafe { rd::rd_kafka_event_type(self.raw) }
+    }
+
+    /// Of an error event: the error, with topic and partition where librdkafka names them. Of a result: how it ended.
+    pub(crate) fn error(&self) -> Option<Error> {
+        // SAFETY: alive; the strings are copied; the partition object is ours to destroy.
+        unsafe {
+            let code = rd::codes::rd_kafka_event_error(self.raw);
+            if code == 0 {
+                return None;
+            }
+            let mut error = Error::kafka(code, text(rd::rd_kafka_event_error_string(self.raw)));
+            if self.kind() != ERROR {
+                return Some(error);
+            }
+            error.fatal |= rd::rd_kafka_event_error_is_fatal(self.raw) != 0;
+            let place = rd::rd_kafka_event_topic_partition(self.raw);
+            if !place.is_null() {
+                error.topic = Some(text((*place).topic)).filter(|topic| !topic.is_empty());
+                error.partition = Some((*place).partition).filter(|partition| *partition >= 0);
+                rd::rd_kafka_topic_partition_destroy(place);
+            }
+            Some(error)
+        }
+    }
+
+    /// Of a statistics event: the JSON.
+    pub(crate) fn stats(&self) -> String {
+        // SAFETY: alive; copied.
+        text(unsafe { rd::rd_kafka_event_stats(self.raw) })
+    }
+
+    /// Of a log event: syslog level, facility, line.
+    pub(crate) fn log(&self) -> (i32, String, String) {
+        let (mut facility, mut line, mut level) = (std::ptr::null(), std::ptr::null(), 0);
+        // SAFETY: alive; both strings belong to the event and are copied.
+        unsafe {
+            rd::rd_kafka_event_log(self.raw, &mut facility, &mut line, &mut level);
+        }
+        (level, text(facility), text(line))
+    }
+
+    /// Of a delivery event: every message in it.
+    pub(crate) fn messages(&self, mut each: impl FnMut(Message<'_>)) {
+        let mut chunk = [std::ptr::null(); 256];
+        loop {
+            // SAFETY: alive; fills at most `chunk.len()` slots with messages that live as long as the event.
+            let count = unsafe { rd::rd_kafka_event_message_array(self.raw, chunk.as_mut_ptr(), chunk.len()) };
+            for message in &chunk[..count] {
+                // SAFETY: filled by the call above.
+                each(unsafe { Message::from_raw(*message) });
+            }
+            if count == 0 {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Event<'_> {
+    fn drop(&mut self) {
+        // SAFETY: ours, destroyed once; its messages go with it.
+        unsafe { rd::rd_kafka_event_destroy(self.raw) }
+    }
+}

@@ -1,0 +1,171 @@
+//! `rd_kafka_message_t`: the messages of one poll, and reading one.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::{rd, text, Client};
+
+/// Room for the messages of one poll. A message pins the whole fetch response it came in, so they are copied out and
+/// given back at once.
+pub(crate) struct Messages {
+    raw: Vec<*mut rd::rd_kafka_message_t>,
+    _client: Arc<Client>,
+}
+
+// SAFETY: messages have no affinity to a thread.
+unsafe impl Send for Messages {}
+
+impl Messages {
+    pub(crate) fn new(client: &Arc<Client>, capacity: usize) -> Self {
+        Self { raw: Vec::with_capacity(capacity), _client: client.clone() }
+    }
+
+    pub(super) fn room(&self) -> usize {
+        self.raw.capacity() - self.raw.len()
+    }
+
+    pub(super) fn spare(&mut self) -> *mut *mut rd::rd_kafka_message_t {
+        self.raw.spare_capacity_mut().as_mut_ptr().cast()
+    }
+
+    /// # Safety
+    /// The first `count` spare slots hold messages that are ours.
+    pub(super) unsafe fn grow(&mut self, count: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.raw.set_len(self.raw.len() + count) }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.raw.len()
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Message<'_> {
+        Message { raw: self.raw[index], _life: PhantomData }
+    }
+
+    /// Gives back the first `count` messages.
+    pub(crate) fn release(&mut self, count: usize) {
+        for message in self.raw.drain(..count) {
+            // SAFETY: ours, and leaves the list with this.
+            unsafe { rd::rd_kafka_message_destroy(message) }
+        }
+    }
+}
+
+impl Drop for Messages {
+    fn drop(&mut self) {
+        self.release(self.len());
+    }
+}
+
+/// One message: received, or reported as delivered or failed.
+#[derive(Clone, Copy)]
+pub(crate) struct Message<'a> {
+    raw: *const rd::rd_kafka_message_t,
+    _life: PhantomData<&'a ()>,
+}
+
+impl<'a> Message<'a> {
+    /// # Safety
+    /// `raw` is a valid message for `'a`.
+    pub(super) unsafe fn from_raw(raw: *const rd::rd_kafka_message_t) -> Self {
+        Self { raw, _life: PhantomData }
+    }
+
+    pub(crate) fn error(&self) -> i32 {
+        // SAFETY: valid; the code is read as an integer because a newer broker's is not in the enum.
+        unsafe { std::ptr::addr_of!((*self.raw).err).cast::<i32>().read() }
+    }
+
+    /// What librdkafka says of the error: a received error carries its text as payload.
+    pub(crate) fn error_text(&self) -> String {
+        match self.value() {
+            Some(value) if !value.is_empty() => String::from_utf8_lossy(value).into_owned(),
+            _ => super::error_text(self.error()),
+        }
+    }
+
+    /// The same number for the same topic handle: cheaper to compare than names.
+    pub(crate) fn topic_id(&self) -> usize {
+        // SAFETY: valid.
+        unsafe { (*self.raw).rkt as usize }
+    }
+
+    pub(crate) fn topic_name(&self) -> String {
+        // SAFETY: valid; the handle, when there is one, lives as long as the message.
+        unsafe {
+            match (*self.raw).rkt {
+                rkt if rkt.is_null() => String::new(),
+                rkt => text(rd::rd_kafka_topic_name(rkt)),
+            }
+        }
+    }
+
+    pub(crate) fn partition(&self) -> i32 {
+        // SAFETY: valid.
+        unsafe { (*self.raw).partition }
+    }
+
+    pub(crate) fn offset(&self) -> i64 {
+        // SAFETY: valid.
+        unsafe { (*self.raw).offset }
+    }
+
+    pub(crate) fn key(&self) -> Option<&'a [u8]> {
+        // SAFETY: valid; pointer and length describe the key, null when there is none.
+        unsafe { bytes((*self.raw).key, (*self.raw).key_len) }
+    }
+
+    pub(crate) fn value(&self) -> Option<&'a [u8]> {
+        // SAFETY: as for the key.
+        unsafe { bytes((*self.raw).payload, (*self.raw).len) }
+    }
+
+    /// What was given when it was produced.
+    pub(crate) fn opaque(&self) -> usize {
+        // SAFETY: valid.
+        unsafe { (*self.raw)._private as usize }
+    }
+
+    /// Milliseconds (-1 = none) and type: 0 none, 1 created, 2 appended.
+    pub(crate) fn timestamp(&self) -> (i64, i32) {
+        let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: valid; librdkafka writes one of its three values.
+        let timestamp = unsafe { rd::rd_kafka_message_timestamp(self.raw, &mut kind) };
+        (timestamp, kind as i32)
+    }
+
+    /// -1 = not known.
+    pub(crate) fn leader_epoch(&self) -> i32 {
+        // SAFETY: valid.
+        unsafe { rd::rd_kafka_message_leader_epoch(self.raw) }
+    }
+
+    /// Calls `each` with name and value of every header, in order; returns how many there were.
+    pub(crate) fn headers(&self, mut each: impl FnMut(&[u8], Option<&[u8]>)) -> usize {
+        let mut headers = std::ptr::null_mut();
+        // SAFETY: valid; the headers, parsed here on first use, belong to the message.
+        if unsafe { rd::rd_kafka_message_headers(self.raw, &mut headers) } as i32 != 0 {
+            return 0;
+        }
+        let mut count = 0;
+        loop {
+            let (mut name, mut value, mut size) = (std::ptr::null(), std::ptr::null(), 0);
+            // SAFETY: the headers are alive; past the last one it returns an error and the loop ends.
+            unsafe {
+                if rd::rd_kafka_header_get_all(headers, count, &mut name, &mut value, &mut size) as i32 != 0 {
+                    return count;
+                }
+                each(std::ffi::CStr::from_ptr(name).to_bytes(), bytes(value, size));
+            }
+            count += 1;
+        }
+    }
+}
+
+/// # Safety
+/// `pointer` is null or points at `length` bytes that live for `'a`.
+unsafe fn bytes<'a>(pointer: *const std::ffi::c_void, length: usize) -> Option<&'a [u8]> {
+    // SAFETY: the caller's promise.
+    (!pointer.is_null()).then(|| unsafe { std::slice::from_raw_parts(pointer.cast(), length) })
+}

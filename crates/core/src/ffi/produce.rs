@@ -1,0 +1,165 @@
+//! `rd_kafka_topic_t`, and handing messages to librdkafka.
+
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use super::{c_string, check_error, error_text, rd, Client};
+use crate::error::{Error, Result};
+
+/// A local topic handle. Making one starts librdkafka's interest in the topic; cached by its users.
+pub(crate) struct Topic {
+    raw: *mut rd::rd_kafka_topic_t,
+    client: Arc<Client>,
+}
+
+// SAFETY: topic handles lock themselves; any thread may use them.
+unsafe impl Send for Topic {}
+// SAFETY: as above.
+unsafe impl Sync for Topic {}
+
+/// One message to be sent; everything is copied by librdkafka.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    /// Comes back with the delivery report.
+    pub(crate) opaque: usize,
+}
+
+impl Outgoing<'_> {
+    /// The bytes that count against the budget: a delivery report tells these two lengths, and not the headers'.
+    pub(crate) fn size(&self) -> usize {
+        self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len)
+    }
+}
+
+/// The array that `rd_kafka_produce_batch` reads, kept between calls.
+#[derive(Default)]
+pub(crate) struct ProduceScratch {
+    messages: Vec<rd::rd_kafka_message_t>,
+}
+
+// SAFETY: between calls its pointers are never followed.
+unsafe impl Send for ProduceScratch {}
+
+impl Topic {
+    pub(super) fn new(client: &Arc<Client>, name: &str) -> Result<Self> {
+        let c_name = c_string("the topic", name)?;
+        // SAFETY: the client is alive; a null configuration means the client's default for topics.
+        let raw = unsafe { rd::rd_kafka_topic_new(client.raw(), c_name.as_ptr(), std::ptr::null_mut()) };
+        if raw.is_null() {
+            // SAFETY: reads this thread's last error.
+            let code = unsafe { rd::codes::rd_kafka_last_error() };
+            let mut error = Error::kafka(code, error_text(code));
+            error.topic = Some(name.to_owned());
+            return Err(error);
+        }
+        Ok(Self { raw, client: client.clone() })
+    }
+
+    pub(super) fn raw(&self) -> *mut rd::rd_kafka_topic_t {
+        self.raw
+    }
+
+    /// What `Message::topic_id` says of this topic's messages.
+    pub(crate) fn id(&self) -> usize {
+        self.raw as usize
+    }
+
+    /// Hands over messages of one partition (-1 = the partitioner's choice) in order. `refused` is called with the
+    /// opaque, the size and the code of each that librdkafka does not take.
+    pub(crate) fn produce<'a>(
+        &self,
+        scratch: &mut ProduceScratch,
+        partition: i32,
+        messages: impl Iterator<Item = Outgoing<'a>>,
+        mut refused: impl FnMut(usize, usize, i32),
+    ) {
+        scratch.messages.clear();
+        scratch.messages.extend(messages.map(|message| {
+            let (key, key_len) = pointer(message.key);
+            let (payload, len) = pointer(message.value);
+            rd::rd_kafka_message_t {
+                err: rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR,
+                rkt: std::ptr::null_mut(),
+                partition,
+                payload,
+                len,
+                key,
+                key_len,
+                offset: 0,
+                _private: message.opaque as *mut c_void,
+            }
+        }));
+        let count = scratch.messages.len();
+        // SAFETY: the topic is alive; `count` messages, whose bytes live for `'a`, are copied before the call returns.
+        let taken = unsafe {
+            rd::rd_kafka_produce_batch(self.raw, partition, rd::RD_KAFKA_MSG_F_COPY, scratch.messages.as_mut_ptr(), count as i32)
+        };
+        if taken as usize == count {
+            return;
+        }
+        for message in &scratch.messages {
+            // SAFETY: our own element; read as an integer because librdkafka wrote it.
+            let code = unsafe { std::ptr::addr_of!(message.err).cast::<i32>().read() };
+            if code != 0 {
+                refused(message._private as usize, message.len + message.key_len, code);
+            }
+        }
+    }
+
+    /// Hands over one message with headers (name, value) and a timestamp in milliseconds (0 = now).
+    pub(crate) fn produce_one<'a>(
+        &self,
+        partition: i32,
+        message: Outgoing<'a>,
+        timestamp: i64,
+        headers: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+    ) -> Result<()> {
+        use rd::rd_kafka_vtype_t as Kind;
+        let (key, key_len) = pointer(message.key);
+        let (value, value_len) = pointer(message.value);
+        let memory = |ptr, size| rd::rd_kafka_vu_s__bindgen_ty_1 { mem: rd::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr, size } };
+        // SAFETY: the header list is ours until produceva took it, which it does only when it succeeds; names and values
+        // are copied into it. Every element's union field is the one that its kind reads, and all pointers outlive the call.
+        unsafe {
+            let list = rd::rd_kafka_headers_new(4);
+            for (name, value) in headers {
+                let (value, size) = pointer(value);
+                rd::rd_kafka_header_add(list, name.as_ptr().cast(), name.len() as isize, value, size as isize);
+            }
+            let arguments = [
+                rd::rd_kafka_vu_t { vtype: Kind::RD_KAFKA_VTYPE_RKT, u: rd::rd_kafka_vu_s__bindgen_ty_1 { rkt: self.raw } },
+                rd::rd_kafka_vu_t { vtype: Kind::RD_KAFKA_VTYPE_PARTITION, u: rd::rd_kafka_vu_s__bindgen_ty_1 { i32_: partition } },
+                rd::rd_kafka_vu_t {
+                    vtype: Kind::RD_KAFKA_VTYPE_MSGFLAGS,
+                    u: rd::rd_kafka_vu_s__bindgen_ty_1 { i: rd::RD_KAFKA_MSG_F_COPY },
+                },
+                rd::rd_kafka_vu_t { vtype: Kind::RD_KAFKA_VTYPE_VALUE, u: memory(value, value_len) },
+                rd::rd_kafka_vu_t { vtype: Kind::RD_KAFKA_VTYPE_KEY, u: memory(key, key_len) },
+                rd::rd_kafka_vu_t {
+                    vtype: Kind::RD_KAFKA_VTYPE_OPAQUE,
+                    u: rd::rd_kafka_vu_s__bindgen_ty_1 { ptr: message.opaque as *mut c_void },
+                },
+                rd::rd_kafka_vu_t { vtype: Kind::RD_KAFKA_VTYPE_TIMESTAMP, u: rd::rd_kafka_vu_s__bindgen_ty_1 { i64_: timestamp } },
+                rd::rd_kafka_vu_t { vtype: Kind::RD_KAFKA_VTYPE_HEADERS, u: rd::rd_kafka_vu_s__bindgen_ty_1 { headers: list } },
+            ];
+            let result = check_error(rd::rd_kafka_produceva(self.client.raw(), arguments.as_ptr(), arguments.len()));
+            if result.is_err() {
+                rd::rd_kafka_headers_destroy(list);
+            }
+            result
+        }
+    }
+}
+
+/// Null for none; an empty slice keeps its (dangling, never read) pointer, which is how librdkafka tells empty from null.
+fn pointer(bytes: Option<&[u8]>) -> (*mut c_void, usize) {
+    bytes.map_or((std::ptr::null_mut(), 0), |bytes| (bytes.as_ptr().cast_mut().cast(), bytes.len()))
+}
+
+impl Drop for Topic {
+    fn drop(&mut self) {
+        // SAFETY: ours, destroyed once, while the client is alive.
+        unsafe { rd::rd_kafka_topic_destroy(self.raw) }
+    }
+}

@@ -1,0 +1,157 @@
+//! The packed layouts: what crosses a boundary is one buffer and its columns, never a message at a time.
+
+use crate::error::{Error, Result};
+
+/// Constants of the received batch's layout; JavaScript reads the same numbers (`js/kafka-native/src/binding.ts`).
+pub mod layout {
+    /// 32-bit integers at the start of a batch.
+    pub const HEADER_INTS: usize = 8;
+    /// 32-bit integers that describe a run.
+    pub const RUN_INTS: usize = 6;
+    /// The batch has the column of headers.
+    pub const FLAG_HEADERS: i32 = 1;
+    /// Every key and value is ASCII.
+    pub const FLAG_ASCII: i32 = 2;
+    /// Where the columns begin: the header, then misses and repeats as 64-bit floats.
+    pub const COLUMNS: usize = HEADER_INTS * 4 + 16;
+    /// What librdkafka needs for a message besides its bytes; charged against the budgets.
+    pub const MESSAGE_OVERHEAD: usize = 304;
+}
+
+/// Messages to be sent, packed: key, value and header block of each follow one another in `arena`.
+#[derive(Debug, Clone, Default)]
+pub struct PackedRecords {
+    /// The bytes.
+    pub arena: Vec<u8>,
+    /// Three for each message: key length and value length (-1 = null), length of the header block (0 = none).
+    pub index: Vec<i32>,
+    /// Milliseconds for each message (0 = now); empty when none has one.
+    pub timestamps: Vec<f64>,
+}
+
+/// One message of [`PackedRecords`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PackedRecord<'a> {
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: &'a [u8],
+    pub(crate) timestamp: i64,
+}
+
+impl PackedRecords {
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.index.len() / 3
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Whether any message needs more than key and value.
+    pub(crate) fn plain(&self) -> bool {
+        self.timestamps.is_empty() && self.index.chunks_exact(3).all(|lengths| lengths[2] == 0)
+    }
+
+    /// Appends a message.
+    pub(crate) fn push<'h>(
+        &mut self,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)>,
+        timestamp: i64,
+    ) {
+        let length = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| bytes.len() as i32);
+        self.arena.extend_from_slice(key.unwrap_or_default());
+        self.arena.extend_from_slice(value.unwrap_or_default());
+        let start = self.arena.len();
+        if headers.len() > 0 {
+            self.arena.extend_from_slice(&(headers.len() as i32).to_ne_bytes());
+            for (name, value) in headers {
+                self.arena.extend_from_slice(&(name.len() as i32).to_ne_bytes());
+                self.arena.extend_from_slice(&length(value).to_ne_bytes());
+                self.arena.extend_from_slice(name.as_bytes());
+                self.arena.extend_from_slice(value.unwrap_or_default());
+            }
+        }
+        if timestamp != 0 || !self.timestamps.is_empty() {
+            self.timestamps.resize(self.len(), 0.0);
+            self.timestamps.push(timestamp as f64);
+        }
+        self.index.extend([length(key), length(value), (self.arena.len() - start) as i32]);
+    }
+
+    /// Refuses columns that do not describe the arena.
+    pub(crate) fn check(&self) -> Result<()> {
+        let used = self.index.iter().try_fold(0usize, |used, length| used.checked_add((*length).max(0) as usize));
+        let whole = self.index.len() % 3 == 0 && self.index.chunks_exact(3).all(|lengths| lengths[2] >= 0);
+        let timed = self.timestamps.is_empty() || self.timestamps.len() == self.len();
+        match used {
+            Some(used) if whole && timed && used <= self.arena.len() => Ok(()),
+            _ => Err(Error::config("the packed records do not match their columns")),
+        }
+    }
+
+    /// The messages; the columns have been checked.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = PackedRecord<'_>> {
+        let mut position = 0;
+        let mut take = move |length: i32| {
+            let start = position;
+            position += length.max(0) as usize;
+            (length >= 0).then(|| &self.arena[start..position])
+        };
+        self.index.chunks_exact(3).enumerate().map(move |(i, lengths)| PackedRecord {
+            key: take(lengths[0]),
+            value: take(lengths[1]),
+            headers: take(lengths[2]).unwrap_or_default(),
+            timestamp: self.timestamps.get(i).map_or(0, |timestamp| *timestamp as i64),
+        })
+    }
+}
+
+/// Reads a header block: (name, value), in order. What does not fit ends it.
+pub(crate) fn header_block(block: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+    let int = |at: usize| block.get(at..at + 4).map(|bytes| i32::from_ne_bytes(bytes.try_into().expect("four bytes")));
+    let mut left = int(0).unwrap_or(0);
+    let mut at = 4;
+    std::iter::from_fn(move || {
+        if left <= 0 {
+            return None;
+        }
+        left -= 1;
+        let (name_length, value_length) = (int(at)?, int(at + 4)?);
+        let name_end = at + 8 + usize::try_from(name_length).ok()?;
+        let name = block.get(at + 8..name_end)?;
+        at = name_end + value_length.max(0) as usize;
+        let value = block.get(name_end..at)?;
+        Some((name, (value_length >= 0).then_some(value)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_records_come_back_as_they_went_in() {
+        let mut packed = PackedRecords::default();
+        packed.push(None, Some(b"one"), std::iter::empty(), 0);
+        packed.push(Some(b""), None, [("h", Some(&b"1"[..])), ("h", None), ("", Some(b""))].into_iter(), 42);
+        packed.check().unwrap();
+        let records: Vec<_> = packed.iter().collect();
+        assert_eq!((records[0].key, records[0].value, records[0].timestamp), (None, Some(&b"one"[..]), 0));
+        assert_eq!((records[1].key, records[1].value, records[1].timestamp), (Some(&b""[..]), None, 42));
+        let headers: Vec<_> = header_block(records[1].headers).collect();
+        assert_eq!(headers, [(&b"h"[..], Some(&b"1"[..])), (b"h", None), (b"", Some(b""))]);
+    }
+
+    #[test]
+    fn columns_that_lie_are_refused() {
+        let packed = PackedRecords { arena: vec![0; 4], index: vec![-1, 5, 0], timestamps: vec![] };
+        assert!(packed.check().is_err());
+        let packed = PackedRecords { arena: vec![0; 4], index: vec![1, 1, -1], timestamps: vec![] };
+        assert!(packed.check().is_err());
+        assert_eq!(header_block(&[9, 0, 0, 0, 200, 0, 0, 0, 0, 0, 0, 0]).count(), 0);
+    }
+}

@@ -1,0 +1,85 @@
+//! What a producer is made of.
+
+use std::time::Duration;
+
+use crate::config::Properties;
+use crate::error::{Error, Result};
+use crate::ffi::{self, Conf};
+
+/// How to make a [`Producer`](crate::Producer).
+#[derive(Debug, Clone)]
+pub struct ProducerConfig {
+    pub(crate) max_messages: u64,
+    pub(crate) properties: Properties,
+}
+
+/// What follows from the configuration.
+pub(crate) struct Derived {
+    pub(crate) conf: Conf,
+    pub(crate) max_messages: u64,
+    pub(crate) max_bytes: u64,
+    pub(crate) max_message_bytes: usize,
+    pub(crate) warning: Option<String>,
+}
+
+impl ProducerConfig {
+    /// A producer; `brokers` is `host:port`, several separated by commas.
+    pub fn new(brokers: &str) -> Self {
+        let mut properties = Properties::default();
+        properties.set("bootstrap.servers", brokers);
+        Self { max_messages: 500_000, properties }
+    }
+
+    /// The most messages that may be accepted and not yet delivered. Default 500 000. `queue.buffering.max.kbytes` (default
+    /// 1 GiB) bounds their bytes in the same way.
+    pub fn max_messages(mut self, count: u64) -> Self {
+        self.max_messages = count;
+        self
+    }
+
+    /// How long a message waits for others to share its request with. Default 0.5 ms; zero sends a request a message.
+    pub fn linger(self, linger: Duration) -> Self {
+        self.set("linger.ms", linger.as_secs_f64() * 1000.0)
+    }
+
+    /// A statistics event this often; zero (the default) for none.
+    pub fn statistics_interval(self, interval: Duration) -> Self {
+        self.set("statistics.interval.ms", interval.as_millis())
+    }
+
+    /// A property of librdkafka, global or of topics; a later one wins. librdkafka judges it when the producer is made.
+    pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.properties.set(name, value);
+        self
+    }
+
+    pub(crate) fn derive(self) -> Result<Derived> {
+        let mut user = self.properties;
+        let warning = user.refuse_owned();
+        // librdkafka's own bounds would refuse on its thread, where nobody is told; ours refuse in the call.
+        let messages = user.take_number("queue.buffering.max.messages", 0, u64::MAX)?;
+        let max_bytes = user.take_number("queue.buffering.max.kbytes", 1, 2_147_483_647)?.unwrap_or(1_048_576) * 1024;
+        let max_messages = match messages {
+            None => self.max_messages,
+            Some(0) => u64::MAX,
+            Some(messages) => messages,
+        };
+        let max_message_bytes = match user.get("message.max.bytes").map(str::parse) {
+            None => 1_000_000,
+            Some(Ok(bytes)) => bytes,
+            Some(Err(_)) => return Err(Error::config("property 'message.max.bytes' must be a whole number")),
+        };
+        let mut defaults = Properties::default();
+        defaults.set("partitioner", "murmur2_random"); // as Java
+        defaults.set("linger.ms", 0.5);
+        defaults.set("enable.metrics.push", false);
+        defaults.set("reconnect.backoff.ms", 20); // the pause between two connections is half of this, at least 11 ms
+        let mut engine = Properties::default();
+        engine.set("queue.buffering.max.messages", 0);
+        engine.set("queue.buffering.max.kbytes", 2_147_483_647u64);
+        engine.set("log.queue", true);
+        let events = ffi::DELIVERIES | ffi::ERROR | ffi::STATS | ffi::LOG;
+        let conf = defaults.then(&user).then(&engine).into_conf(events)?;
+        Ok(Derived { conf, max_messages, max_bytes, max_message_bytes, warning })
+    }
+}

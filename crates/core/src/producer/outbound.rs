@@ -1,0 +1,188 @@
+//! What is on its way: the budget, the queue's length, and the failures that nobody has heard of yet.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::Refusal;
+use crate::error::{code, Error};
+use crate::ffi::error_text;
+use crate::packed::PackedRecords;
+
+/// Everything accepted and not yet delivered.
+pub(crate) struct Outbound {
+    max_messages: u64,
+    max_bytes: u64,
+    max_message_bytes: usize,
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    topics: Mutex<HashMap<String, Arc<TopicState>>>,
+}
+
+/// What is known of a topic that was sent to.
+pub(crate) struct TopicState {
+    pub(crate) name: String,
+    messages: AtomicU64,
+    /// -1 = not known.
+    partitions: AtomicI32,
+}
+
+impl TopicState {
+    pub(crate) fn set_partitions(&self, count: usize) {
+        self.partitions.store(count as i32, Ordering::Relaxed);
+    }
+}
+
+impl Outbound {
+    pub(crate) fn new(max_messages: u64, max_bytes: u64, max_message_bytes: usize) -> Self {
+        Self { max_messages, max_bytes, max_message_bytes, messages: AtomicU64::new(0), bytes: AtomicU64::new(0), topics: Mutex::default() }
+    }
+
+    pub(crate) fn topic(&self, name: &str) -> Arc<TopicState> {
+        let mut topics = self.topics.lock();
+        if let Some(topic) = topics.get(name) {
+            return topic.clone();
+        }
+        let topic = Arc::new(TopicState { name: name.to_owned(), messages: AtomicU64::new(0), partitions: AtomicI32::new(-1) });
+        topics.insert(name.to_owned(), topic.clone());
+        topic
+    }
+
+    /// Takes what fits into the budget; returns how many that are, and the refused ones. A message that is too large stops
+    /// no other; a full queue refuses the rest. On whichever thread calls.
+    pub(crate) fn accept(&self, topic: &TopicState, partition: i32, records: &PackedRecords) -> (usize, Vec<Refusal>) {
+        let mut refused = Vec::new();
+        let count = records.len();
+        let known = topic.partitions.load(Ordering::Relaxed);
+        if known >= 0 && partition >= known {
+            let text = format!("topic '{}' has {known} partitions, there is no partition {partition}", topic.name);
+            let error = Error::kafka(code::UNKNOWN_PARTITION, text);
+            return (0, (0..count).map(|index| Refusal { index, error: error.clone() }).collect());
+        }
+        let (mut accepted, mut size) = (0u64, 0u64);
+        for (index, lengths) in records.index.chunks_exact(3).enumerate() {
+            let bytes = lengths.iter().map(|length| (*length).max(0) as usize).sum::<usize>();
+            if bytes > self.max_message_bytes {
+                let text = format!("the message has {bytes} bytes, message.max.bytes is {}", self.max_message_bytes);
+                refused.push(Refusal { index, error: Error::kafka(code::MSG_SIZE_TOO_LARGE, text) });
+                continue;
+            }
+            // Approximate between threads that send at once, by what each of them has under way.
+            if self.messages.load(Ordering::Relaxed) + accepted >= self.max_messages || self.bytes.load(Ordering::Relaxed) + size >= self.max_bytes {
+                let error = Error::kafka(code::QUEUE_FULL, error_text(code::QUEUE_FULL));
+                refused.extend((index..count).map(|index| Refusal { index, error: error.clone() }));
+                break;
+            }
+            accepted += 1;
+            size += (lengths[0].max(0) + lengths[1].max(0)) as u64;
+        }
+        self.messages.fetch_add(accepted, Ordering::Relaxed);
+        self.bytes.fetch_add(size, Ordering::Relaxed);
+        topic.messages.fetch_add(accepted, Ordering::Relaxed);
+        (accepted as usize, refused)
+    }
+
+    /// Messages of a topic were delivered or have failed; returns whether nothing is on its way any more.
+    pub(crate) fn settled(&self, topic: &TopicState, messages: u64, bytes: u64) -> bool {
+        topic.messages.fetch_sub(messages, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.messages.fetch_sub(messages, Ordering::Relaxed) == messages
+    }
+
+    pub(crate) fn queue_length(&self) -> usize {
+        self.messages.load(Ordering::Relaxed) as usize
+    }
+
+    pub(crate) fn by_topic(&self) -> HashMap<String, usize> {
+        let topics = self.topics.lock();
+        let lengths = topics.iter().map(|(name, topic)| (name.clone(), topic.messages.load(Ordering::Relaxed) as usize));
+        lengths.filter(|(_, length)| *length > 0).collect()
+    }
+}
+
+/// Messages that could not be delivered, of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryFailure {
+    /// librdkafka's number.
+    pub code: i32,
+    /// How many.
+    pub count: u64,
+    /// What it means.
+    pub message: String,
+    /// The topic.
+    pub topic: String,
+    /// The partition; -1 when it was not yet chosen.
+    pub partition: i32,
+}
+
+/// Failures that were not taken yet.
+#[derive(Default)]
+pub(crate) struct Failures {
+    counts: HashMap<(i32, Arc<str>, i32), u64>,
+}
+
+impl Failures {
+    /// Returns whether these are the first since the last were taken.
+    pub(crate) fn add(&mut self, code: i32, topic: &str, partition: i32, count: u64) -> bool {
+        let first = self.counts.is_empty();
+        *self.counts.entry((code, topic.into(), partition)).or_default() += count;
+        first
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<DeliveryFailure> {
+        let mut failures: Vec<_> = std::mem::take(&mut self.counts)
+            .into_iter()
+            .map(|((code, topic, partition), count)| DeliveryFailure { code, count, message: error_text(code), topic: topic.to_string(), partition })
+            .collect();
+        failures.sort_by(|a, b| (&a.topic, a.partition, a.code).cmp(&(&b.topic, b.partition, b.code)));
+        failures
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::producer::record::{pack, Record};
+
+    #[test]
+    fn a_message_that_is_too_large_stops_no_other() {
+        let outbound = Outbound::new(10, 1000, 4);
+        let topic = outbound.topic("t");
+        let (accepted, refused) = outbound.accept(&topic, -1, &pack(&[Record::value("1"), Record::value("12345"), Record::value("2")]));
+        assert_eq!((accepted, refused.len(), refused[0].index), (2, 1, 1));
+        assert_eq!(refused[0].error.code, code::MSG_SIZE_TOO_LARGE);
+    }
+
+    #[test]
+    fn a_full_queue_refuses_the_rest() {
+        let outbound = Outbound::new(2, 1000, 10);
+        let topic = outbound.topic("t");
+        let (accepted, refused) = outbound.accept(&topic, 0, &pack(&vec![Record::value("1"); 5]));
+        assert_eq!((accepted, refused.iter().map(|r| r.index).collect::<Vec<_>>()), (2, vec![2, 3, 4]));
+        assert_eq!(outbound.by_topic(), HashMap::from([("t".to_owned(), 2)]));
+        assert!(!outbound.settled(&topic, 1, 1));
+        assert!(outbound.settled(&topic, 1, 1));
+        assert_eq!(outbound.accept(&topic, 0, &pack(&[Record::value("1")])).0, 1);
+    }
+
+    #[test]
+    fn a_partition_that_is_known_not_to_exist_is_refused() {
+        let outbound = Outbound::new(2, 1000, 10);
+        let topic = outbound.topic("t");
+        topic.set_partitions(4);
+        let (accepted, refused) = outbound.accept(&topic, 4, &pack(&[Record::value("1")]));
+        assert_eq!((accepted, refused[0].error.code), (0, code::UNKNOWN_PARTITION));
+        assert_eq!(outbound.accept(&topic, 3, &pack(&[Record::value("1")])).0, 1);
+    }
+
+    #[test]
+    fn a_storm_of_failures_is_one_line() {
+        let mut failures = Failures::default();
+        assert!(failures.add(-192, "t", 1, 500));
+        assert!(!failures.add(-192, "t", 1, 500));
+        assert_eq!(failures.take()[0].count, 1000);
+        assert!(failures.add(-192, "t", 1, 1));
+    }
+}

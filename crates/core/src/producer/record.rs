@@ -1,0 +1,59 @@
+//! What is sent, and what is answered.
+
+use crate::packed::PackedRecords;
+
+/// A message to be sent, borrowed for the call.
+#[derive(Debug, Clone, Default)]
+pub struct Record<'a> {
+    key: Option<&'a [u8]>,
+    value: Option<&'a [u8]>,
+    headers: Vec<(&'a str, Option<&'a [u8]>)>,
+    timestamp: i64,
+}
+
+impl<'a> Record<'a> {
+    /// A message with a value.
+    pub fn value(value: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        Self { value: Some(value.as_ref()), ..Self::default() }
+    }
+
+    /// A message without a value: in a compacted topic it deletes its key.
+    pub fn tombstone() -> Self {
+        Self::default()
+    }
+
+    /// The key, which the partitioner hashes.
+    pub fn key(mut self, key: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        self.key = Some(key.as_ref());
+        self
+    }
+
+    /// One more header; a name can come more than once.
+    pub fn header(mut self, name: &'a str, value: Option<&'a [u8]>) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Milliseconds since 1970; without, the time of sending.
+    pub fn timestamp(mut self, milliseconds: i64) -> Self {
+        self.timestamp = milliseconds;
+        self
+    }
+}
+
+pub(super) fn pack(records: &[Record<'_>]) -> PackedRecords {
+    let mut packed = PackedRecords::default();
+    for record in records {
+        packed.push(record.key, record.value, record.headers.iter().copied(), record.timestamp);
+    }
+    packed
+}
+
+/// Where a message was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// The partition.
+    pub partition: i32,
+    /// The offset; -1 where the broker did not say (`acks=0`).
+    pub offset: i64,
+}

@@ -1,0 +1,129 @@
+//! The async face: the same producer and consumer, with futures in place of blocking calls.
+//!
+//! ```no_run
+//! use kafka_native::{tokio::{AsyncConsumer, AsyncProducer}, ConsumerConfig, ProducerConfig, Record};
+//! use std::time::Duration;
+//!
+//! # async fn example() -> kafka_native::Result<()> {
+//! let producer = AsyncProducer::new(ProducerConfig::new("127.0.0.1:9092"))?;
+//! let delivery = producer.deliver("greetings", -1, &[Record::value("hello")]).await?.remove(0)?;
+//! println!("written at {}/{}", delivery.partition, delivery.offset);
+//!
+//! let consumer = AsyncConsumer::new(ConsumerConfig::new("127.0.0.1:9092", "greetings").offsets_in("./offsets"))?;
+//! consumer.start().await?;
+//! if let Some(batch) = consumer.next().await {
+//!     batch.done();
+//! }
+//! consumer.stop(Duration::from_secs(15)).await?;
+//! producer.stop(Duration::from_secs(15)).await.map(drop)
+//! # }
+//! ```
+
+use std::time::Duration;
+
+use ::tokio::sync::{mpsc, oneshot, Mutex};
+
+use crate::consumer::{Consumer, ConsumerConfig, ConsumerEvent};
+use crate::error::Result;
+use crate::helper::Retry;
+use crate::producer::{Delivery, Producer, ProducerConfig, ProducerEvent, Record, SendReport};
+use crate::reply::{closed, Reply};
+use crate::Batch;
+
+async fn answer<T: Send + 'static>(call: impl FnOnce(Reply<T>)) -> Result<T> {
+    let (tx, rx) = oneshot::channel();
+    call(Reply::new(move |answer| drop(tx.send(answer))));
+    rx.await.unwrap_or_else(|_| Err(closed()))
+}
+
+/// A [`Producer`] whose calls are futures.
+pub struct AsyncProducer(Producer);
+
+impl AsyncProducer {
+    /// See [`Producer::new`].
+    pub fn new(config: ProducerConfig) -> Result<Self> {
+        Producer::new(config).map(Self)
+    }
+
+    /// See [`Producer::with_events`].
+    pub fn with_events(config: ProducerConfig, on_event: impl Fn(ProducerEvent) + Send + Sync + 'static) -> Result<Self> {
+        Producer::with_events(config, on_event).map(Self)
+    }
+
+    /// Accepts messages without waiting for their delivery; see [`Producer::send`].
+    pub fn send(&self, topic: &str, partition: i32, records: &[Record<'_>]) -> SendReport {
+        self.0.send(topic, partition, records)
+    }
+
+    /// Sends and waits until every message is delivered or has failed: one result each, in order.
+    pub async fn deliver(&self, topic: &str, partition: i32, records: &[Record<'_>]) -> Result<Vec<Result<Delivery>>> {
+        answer(|reply| self.0.deliver(topic, partition, records, reply)).await
+    }
+
+    /// See [`Producer::partition_count`].
+    pub async fn partition_count(&self, topic: &str, retry: Retry) -> Result<i32> {
+        answer(|reply| self.0.partition_count_with(topic, retry, reply)).await
+    }
+
+    /// See [`Producer::stop`].
+    pub async fn stop(&self, timeout: Duration) -> Result<usize> {
+        answer(|reply| self.0.stop_with(timeout, reply)).await
+    }
+}
+
+/// A [`Consumer`] whose calls are futures.
+pub struct AsyncConsumer {
+    consumer: Consumer,
+    // Never holds more than `batches_ahead`: the next is told when one was taken.
+    inbox: Mutex<mpsc::UnboundedReceiver<Batch>>,
+}
+
+impl AsyncConsumer {
+    /// See [`Consumer::new`].
+    pub fn new(config: ConsumerConfig) -> Result<Self> {
+        Self::with_events(config, |event| match event {
+            ConsumerEvent::Error(error) => eprintln!("kafka-native: {error}"),
+            ConsumerEvent::Log(line) if line.level <= 4 => eprintln!("{}: {}", line.facility, line.message),
+            _ => {}
+        })
+    }
+
+    /// See [`Consumer::with_events`].
+    pub fn with_events(config: ConsumerConfig, on_event: impl Fn(ConsumerEvent) + Send + Sync + 'static) -> Result<Self> {
+        let (tx, rx) = mpsc::unbounded_channel();
+        let tx = parking_lot::Mutex::new(Some(tx));
+        let consumer = Consumer::with_sink(config, move |event| match event {
+            ConsumerEvent::Batch(batch) => drop(tx.lock().as_ref().map(|tx| tx.send(batch))),
+            ConsumerEvent::Stopped => drop(tx.lock().take()),
+            event => on_event(event),
+        })?;
+        Ok(Self { consumer, inbox: Mutex::new(rx) })
+    }
+
+    /// See [`Consumer::start`].
+    pub async fn start(&self) -> Result<Vec<i32>> {
+        answer(|reply| self.consumer.start_with(reply)).await
+    }
+
+    /// The next batch; none after the consumer was stopped. Cancelling the future loses nothing.
+    pub async fn next(&self) -> Option<Batch> {
+        let batch = self.inbox.lock().await.recv().await?;
+        self.consumer.started(batch.id());
+        Some(batch)
+    }
+
+    /// See [`Consumer::pause`].
+    pub fn pause(&self) -> Result<()> {
+        self.consumer.pause()
+    }
+
+    /// See [`Consumer::resume`].
+    pub fn resume(&self) -> Result<()> {
+        self.consumer.resume()
+    }
+
+    /// See [`Consumer::stop`].
+    pub async fn stop(&self, timeout: Duration) -> Result<()> {
+        answer(|reply| self.consumer.stop_with(timeout, reply)).await
+    }
+}
