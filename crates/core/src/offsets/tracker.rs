@@ -68,6 +68,9 @@ impl Tracker {
 
     /// The batch was processed. Adds each partition whose recordable offset rose, with that offset, to `recordable`
     /// and returns the bytes freed. An unknown or already settled batch changes nothing.
+    ///
+    /// Pass the offsets on under the lock that guards the tracker: two threads that settle could otherwise record in
+    /// the wrong order, and the last value recorded wins.
     pub fn settle(&mut self, batch: u64, recordable: &mut Vec<(i32, i64)>) -> u64 {
         self.take(batch, |partition, state| {
             let Some(run) = state.runs.remove(&batch) else { return };
