@@ -1,3 +1,5 @@
+//! Node-API set-up of the build.
+
 fn main() {
     napi_build::setup();
     // A library that is unloaded while librdkafka's threads end would take their code away.

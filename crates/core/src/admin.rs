@@ -53,7 +53,14 @@ impl Admin {
     }
 
     /// [`create_topic_with`](Self::create_topic_with) that waits.
-    pub fn create_topic(&self, topic: &str, partitions: i32, replication: i32, config: &[(String, String)], timeout: Duration) -> Result<()> {
+    pub fn create_topic(
+        &self,
+        topic: &str,
+        partitions: i32,
+        replication: i32,
+        config: &[(String, String)],
+        timeout: Duration,
+    ) -> Result<()> {
         Reply::wait(|reply| self.create_topic_with(topic, partitions, replication, config.to_vec(), timeout, reply))
     }
 

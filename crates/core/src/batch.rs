@@ -36,7 +36,12 @@ pub(crate) struct Packed {
 
 /// Chooses what goes into the next batch: the messages from the front up to a limit or an error.
 /// Fills `runs`; returns how many messages, their bytes of data, and whether any has headers.
-pub(crate) fn choose(messages: &Messages, limits: Limits, runs: &mut Vec<Run>, epoch_of: impl Fn(i32) -> i32) -> (usize, usize, bool) {
+pub(crate) fn choose(
+    messages: &Messages,
+    limits: Limits,
+    runs: &mut Vec<Run>,
+    epoch_of: impl Fn(i32) -> i32,
+) -> (usize, usize, bool) {
     runs.clear();
     let (mut data, mut charge, mut headers) = (0, 0, false);
     for i in 0..messages.len().min(limits.count) {
@@ -80,8 +85,15 @@ pub(crate) fn choose(messages: &Messages, limits: Limits, runs: &mut Vec<Run>, e
 }
 
 /// Packs the first `count` messages, as `choose` counted them.
-pub(crate) fn pack(messages: &Messages, (count, data, headers): (usize, usize, bool), runs: &[Run], misses: u64, repeats: u64) -> Packed {
-    let columns = layout::COLUMNS + count * (8 + 8 + 4 + 4 + 4 + if headers { 4 } else { 0 }) + runs.len() * layout::RUN_INTS * 4;
+pub(crate) fn pack(
+    messages: &Messages,
+    (count, data, headers): (usize, usize, bool),
+    runs: &[Run],
+    misses: u64,
+    repeats: u64,
+) -> Packed {
+    let columns =
+        layout::COLUMNS + count * (8 + 8 + 4 + 4 + 4 + if headers { 4 } else { 0 }) + runs.len() * layout::RUN_INTS * 4;
     let mut bytes = Vec::with_capacity(columns + data);
     bytes.resize(columns, 0);
     let (head, rest) = bytes.split_at_mut(layout::COLUMNS);
@@ -236,7 +248,8 @@ impl Batch {
                 run += 1;
             }
             let start = self.int(positions + i * 4) as usize;
-            let (key_length, value_length) = (self.int(positions + column + i * 4), self.int(positions + 2 * column + i * 4));
+            let (key_length, value_length) =
+                (self.int(positions + column + i * 4), self.int(positions + 2 * column + i * 4));
             let middle = start + key_length.max(0) as usize;
             let headers = if with_headers { self.int(positions + 3 * column + i * 4) } else { -1 };
             Message {

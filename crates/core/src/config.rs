@@ -37,7 +37,9 @@ impl Properties {
         let Some(value) = self.take(name) else { return Ok(None) };
         match value.parse::<u64>() {
             Ok(number) if (min..=max).contains(&number) => Ok(Some(number)),
-            _ => Err(Error::config(format!("property '{name}' must be a whole number from {min} to {max}, not '{value}'"))),
+            _ => Err(Error::config(format!(
+                "property '{name}' must be a whole number from {min} to {max}, not '{value}'"
+            ))),
         }
     }
 

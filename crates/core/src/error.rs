@@ -69,7 +69,16 @@ pub mod code {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, code: i32, message: impl Into<String>) -> Self {
-        Self { kind, code, message: message.into(), retriable: false, fatal: false, topic: None, partition: None, cause: None }
+        Self {
+            kind,
+            code,
+            message: message.into(),
+            retriable: false,
+            fatal: false,
+            topic: None,
+            partition: None,
+            cause: None,
+        }
     }
 
     pub(crate) fn config(message: impl Into<String>) -> Self {
@@ -82,6 +91,16 @@ impl Error {
 
     pub(crate) fn offsets(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Offsets, code::FS, message)
+    }
+
+    /// An error of an offset store that is not this crate's.
+    pub fn from_store(message: impl Into<String>) -> Self {
+        Self::offsets(message)
+    }
+
+    /// A call that does not fit the state of an object that is not this crate's.
+    pub fn wrong_state(message: impl Into<String>) -> Self {
+        Self::state(message)
     }
 
     pub(crate) fn because(mut self, cause: Error) -> Self {
@@ -157,7 +176,8 @@ pub(crate) fn is_refusal(code: i32) -> bool {
         -181 // _SSL
         | -169 // _AUTHENTICATION
         | 17 // TOPIC_EXCEPTION: invalid topic name
-        | 29..=31 // topic, group, cluster authorisation
+        | 29
+            ..=31 // topic, group, cluster authorisation
         | 33 // UNSUPPORTED_SASL_MECHANISM
         | 34 // ILLEGAL_SASL_STATE
         | 53 // TRANSACTIONAL_ID_AUTHORIZATION_FAILED

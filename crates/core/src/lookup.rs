@@ -55,7 +55,10 @@ pub(crate) fn partitions<T: Send + 'static>(
         if tries >= retry.max_tries {
             // A lost connection is what this call saw; why it was lost came on the side.
             let cause = troubles.last().filter(|_| matches!(error.code, -195 | -185 | -187)).unwrap_or(error);
-            let text = format!("topic '{topic}' could not be looked up in {tries} tries over {:.1} s", begin.elapsed().as_secs_f64());
+            let text = format!(
+                "topic '{topic}' could not be looked up in {tries} tries over {:.1} s",
+                begin.elapsed().as_secs_f64()
+            );
             return Err(Error::new(ErrorKind::Timeout, code::TIMED_OUT, text).because(cause));
         }
         if closing.wait_until(next) {

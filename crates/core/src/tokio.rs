@@ -46,7 +46,10 @@ impl AsyncProducer {
     }
 
     /// See [`Producer::with_events`].
-    pub fn with_events(config: ProducerConfig, on_event: impl Fn(ProducerEvent) + Send + Sync + 'static) -> Result<Self> {
+    pub fn with_events(
+        config: ProducerConfig,
+        on_event: impl Fn(ProducerEvent) + Send + Sync + 'static,
+    ) -> Result<Self> {
         Producer::with_events(config, on_event).map(Self)
     }
 
@@ -89,7 +92,10 @@ impl AsyncConsumer {
     }
 
     /// See [`Consumer::with_events`].
-    pub fn with_events(config: ConsumerConfig, on_event: impl Fn(ConsumerEvent) + Send + Sync + 'static) -> Result<Self> {
+    pub fn with_events(
+        config: ConsumerConfig,
+        on_event: impl Fn(ConsumerEvent) + Send + Sync + 'static,
+    ) -> Result<Self> {
         let (tx, rx) = mpsc::unbounded_channel();
         let tx = parking_lot::Mutex::new(Some(tx));
         let consumer = Consumer::with_sink(config, move |event| match event {

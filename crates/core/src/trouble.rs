@@ -94,7 +94,9 @@ impl Troubles {
             }
             state = self.state.lock();
         }
-        let tell = error.fatal || is_refusal(error.code) || matches!(error.code, -187 /* _ALL_BROKERS_DOWN */ | 3 | -188 | -190 | 10 | -189 | -140);
+        let tell = error.fatal
+            || is_refusal(error.code)
+            || matches!(error.code, -187 /* _ALL_BROKERS_DOWN */ | 3 | -188 | -190 | 10 | -189 | -140);
         if !tell {
             return Verdict::Warn(LogLine::warning(format!("{} ({})", error.message, error.name())));
         }

@@ -1,1 +1,43 @@
-//! wip
+//! The N-API addon: exports only. What crosses is described in `js/kafka-native/src/binding.ts`.
+//!
+//! Constructors and methods run on the JavaScript thread and never block; everything that clients tell comes back through
+//! the one threadsafe function of each client.
+#![deny(unsafe_code)]
+// The exports are documented where their users read: in binding.ts.
+#![allow(missing_docs)]
+
+mod admin;
+mod consumer;
+mod events;
+mod lifetime;
+mod mock;
+mod producer;
+
+use napi_derive::napi;
+
+/// Every error that librdkafka knows: its number and full name.
+#[napi]
+pub fn error_codes() -> Vec<(i32, String)> {
+    kafka_native::error_codes().into_iter().map(|(code, name)| (code, format!("RD_KAFKA_RESP_ERR_{name}"))).collect()
+}
+
+#[napi]
+pub fn librdkafka_version() -> String {
+    kafka_native::librdkafka_version()
+}
+
+/// For `process.on('exit')`: signals every client of this environment and writes pending offsets. Blocks up to `ms`.
+#[napi]
+pub fn shutdown(ms: u32) {
+    lifetime::close_all(std::time::Duration::from_millis(ms.into()));
+}
+
+/// librdkafka's properties as JavaScript gives them: pairs of strings.
+type Properties = Vec<(String, String)>;
+
+/// An error as an exception: its code is librdkafka's name.
+type Thrown = napi::Error<String>;
+
+fn thrown(error: kafka_native::Error) -> Thrown {
+    napi::Error::new(error.name(), error.to_string())
+}

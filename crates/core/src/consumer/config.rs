@@ -133,7 +133,10 @@ impl ConsumerConfig {
             return Err(Error::config("the topic must not be empty"));
         }
         if self.slots < 1 || !(0..self.slots).contains(&self.slot) {
-            return Err(Error::config(format!("worker_slot must be from 0 to num_workers - 1, not {} of {}", self.slot, self.slots)));
+            return Err(Error::config(format!(
+                "worker_slot must be from 0 to num_workers - 1, not {} of {}",
+                self.slot, self.slots
+            )));
         }
         if self.max_messages == 0 || self.budget == 0 {
             return Err(Error::config("max_messages_per_callback and queued_max_messages_kbytes must be at least 1"));
@@ -144,13 +147,18 @@ impl ConsumerConfig {
             Some("largest" | "latest" | "end") => Reset::Latest,
             Some("error") => Reset::Error,
             Some(other) => {
-                return Err(Error::config(format!("property 'auto.offset.reset' must be earliest, latest or error, not '{other}'")))
+                return Err(Error::config(format!(
+                    "property 'auto.offset.reset' must be earliest, latest or error, not '{other}'"
+                )))
             }
         };
         let warning = user.refuse_owned();
         // Half of the budget for what is prefetched (its bytes a quarter, its overhead a quarter), half for what is handed over.
         let quarter = self.budget / 4;
-        let prefetch_kib = user.take_number("queued.max.messages.kbytes", 1, 2_097_151)?.unwrap_or(65_536).min((quarter / 1024).max(1));
+        let prefetch_kib = user
+            .take_number("queued.max.messages.kbytes", 1, 2_097_151)?
+            .unwrap_or(65_536)
+            .min((quarter / 1024).max(1));
         let prefetch_messages = user
             .take_number("queued.min.messages", 1, 10_000_000)?
             .unwrap_or(PREFETCH_MESSAGES)

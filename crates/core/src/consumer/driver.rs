@@ -34,16 +34,31 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// What others ask of the client's thread.
 pub(super) enum Command {
     /// Begin at these places (offsets are the last processed ones) and answer with the partitions.
-    Assign { offsets: Vec<(i32, Option<i64>)>, reply: Guarded<Vec<i32>> },
+    Assign {
+        offsets: Vec<(i32, Option<i64>)>,
+        reply: Guarded<Vec<i32>>,
+    },
     /// The topic has grown.
-    Added { offsets: Vec<(i32, Option<i64>)> },
+    Added {
+        offsets: Vec<(i32, Option<i64>)>,
+    },
     /// The topic was asked how many partitions it has, or for the offsets of new ones; whatever came of it is over.
     Refreshed(Result<()>),
     /// The watermarks of a partition whose position is lost.
-    Watermarks { partition: i32, answer: Result<(i64, i64)> },
+    Watermarks {
+        partition: i32,
+        answer: Result<(i64, i64)>,
+    },
     /// The watermarks for the statistics: (partition, low), (partition, high).
-    Stats { json: String, low: Vec<(i32, i64)>, high: Vec<(i32, i64)> },
-    Stop { deadline: Instant, reply: Reply<()> },
+    Stats {
+        json: String,
+        low: Vec<(i32, i64)>,
+        high: Vec<(i32, i64)>,
+    },
+    Stop {
+        deadline: Instant,
+        reply: Reply<()>,
+    },
 }
 
 pub(super) struct Driver {
@@ -199,7 +214,8 @@ impl Driver {
         (self.misses, self.repeats) = (0, 0);
         let count = packed.count;
         self.messages.release(count);
-        self.take = (BATCH_DATA / (chosen.1 / count).max(1)).clamp(16, self.max_messages.max(16)).min(self.max_messages);
+        self.take =
+            (BATCH_DATA / (chosen.1 / count).max(1)).clamp(16, self.max_messages.max(16)).min(self.max_messages);
         if self.shared.troubles.any() {
             self.shared.troubles.healed();
         }
@@ -219,7 +235,10 @@ impl Driver {
             Command::Added { offsets } => {
                 let partitions: Vec<i32> = offsets.iter().map(|(partition, _)| *partition).collect();
                 match self.assign(&offsets, Client::incremental_assign) {
-                    Ok(()) => self.log(LogLine::info(format!("topic {} has grown: pulling from partitions {partitions:?} too", self.topic))),
+                    Ok(()) => self.log(LogLine::info(format!(
+                        "topic {} has grown: pulling from partitions {partitions:?} too",
+                        self.topic
+                    ))),
                     Err(error) => self.tell(error),
                 }
             }
@@ -239,9 +258,16 @@ impl Driver {
     }
 
     /// Forwards the partitions' queues to the inbox and assigns them, each behind its last processed offset.
-    fn assign(&mut self, offsets: &[(i32, Option<i64>)], how: impl Fn(&Client, &Partitions) -> Result<()>) -> Result<()> {
-        let start = |recorded: &Option<i64>| recorded.map_or(if self.reset == Reset::Latest { END } else { BEGINNING }, |last| last + 1);
-        let list = Partitions::of(&self.topic, offsets.iter().map(|(partition, recorded)| (*partition, start(recorded))))?;
+    fn assign(
+        &mut self,
+        offsets: &[(i32, Option<i64>)],
+        how: impl Fn(&Client, &Partitions) -> Result<()>,
+    ) -> Result<()> {
+        let start = |recorded: &Option<i64>| {
+            recorded.map_or(if self.reset == Reset::Latest { END } else { BEGINNING }, |last| last + 1)
+        };
+        let list =
+            Partitions::of(&self.topic, offsets.iter().map(|(partition, recorded)| (*partition, start(recorded))))?;
         for (partition, _) in offsets {
             self.client.partition_queue(&self.topic, *partition)?.forward(&self.inbox);
         }
@@ -304,7 +330,10 @@ impl Driver {
 
     fn ask_watermarks(&self, partition: i32) {
         let topic = self.topic.clone();
-        self.ask(move |client| Command::Watermarks { partition, answer: client.query_watermarks(&topic, partition, QUESTION) });
+        self.ask(move |client| Command::Watermarks {
+            partition,
+            answer: client.query_watermarks(&topic, partition, QUESTION),
+        });
     }
 
     /// The log does not have the offset that comes next: counts what is gone, says so, and goes on where the user wants.
@@ -320,7 +349,11 @@ impl Driver {
         let relocation = self.places.relocate(partition, watermarks, self.reset);
         let Some(place) = self.places.get_mut(partition).filter(|place| place.lost) else { return };
         let (low, high) = watermarks;
-        let place_text = format!("{}/{partition}: offset {} is not in the log ({low} to {high})", self.topic, place.next.unwrap_or(low));
+        let place_text = format!(
+            "{}/{partition}: offset {} is not in the log ({low} to {high})",
+            self.topic,
+            place.next.unwrap_or(low)
+        );
         self.misses += relocation.misses;
         self.repeats += u64::from(relocation.repeat);
         let Some(to) = relocation.to else {
@@ -331,7 +364,9 @@ impl Driver {
         };
         if place.next != Some(to) {
             let missed = relocation.misses;
-            (self.sink)(ConsumerEvent::Log(LogLine::warning(format!("{place_text}; {missed} missed, going on at {to}"))));
+            (self.sink)(ConsumerEvent::Log(LogLine::warning(format!(
+                "{place_text}; {missed} missed, going on at {to}"
+            ))));
             self.shared.tracker.lock().forget(partition);
         }
         place.next = Some(to);
@@ -351,7 +386,8 @@ impl Driver {
     /// Does what is due; returns how long the thread may wait.
     fn timers(&mut self) -> Duration {
         let now = Instant::now();
-        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.ask_again).into_iter().partition(|(at, _)| *at <= now);
+        let (due, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.ask_again).into_iter().partition(|(at, _)| *at <= now);
         self.ask_again = later;
         for (_, partition) in due {
             self.ask_watermarks(partition);
@@ -375,14 +411,18 @@ impl Driver {
             let found = match lookup::partitions_once(client, &topic, QUESTION) {
                 Ok(found) => found,
                 // Out of reach is told by the connections' own errors.
-                Err(error) => return Command::Refreshed(if matches!(error.code, -195 | -185) { Ok(()) } else { Err(error) }),
+                Err(error) => {
+                    return Command::Refreshed(if matches!(error.code, -195 | -185) { Ok(()) } else { Err(error) })
+                }
             };
             let new: Vec<i32> = found.into_iter().filter(|p| p % slots == slot && !known.contains(p)).collect();
             if !new.is_empty() {
                 let waker = shared.clone();
                 shared.recorder.open(new.clone(), move |opened| {
                     let _ = match opened {
-                        Ok(offsets) => commands.send(Command::Added { offsets: new.into_iter().zip(offsets).collect() }),
+                        Ok(offsets) => {
+                            commands.send(Command::Added { offsets: new.into_iter().zip(offsets).collect() })
+                        }
                         Err(error) => commands.send(Command::Refreshed(Err(error))),
                     };
                     waker.waker.wake();
@@ -405,7 +445,8 @@ impl Driver {
     }
 
     fn statistics(&self, json: String, low: &[(i32, i64)], high: &[(i32, i64)]) {
-        let find = |list: &[(i32, i64)], partition| list.iter().find(|(p, _)| *p == partition).map(|(_, offset)| *offset);
+        let find =
+            |list: &[(i32, i64)], partition| list.iter().find(|(p, _)| *p == partition).map(|(_, offset)| *offset);
         let (mut log_size, mut waiting) = (0, 0);
         for (partition, place) in self.places.iter() {
             let cached = self.client.cached_watermarks(&self.topic, partition);
@@ -418,7 +459,12 @@ impl Driver {
         // `next` is where the newest batch ended; what JavaScript has not begun with waits here.
         let told: u64 = self.shared.ahead.lock().iter().map(|(_, messages)| *messages as u64).sum();
         let fetched = (self.inbox.len() + self.messages.len()) as u64;
-        let stats = ConsumerStats { json, waiting_kafka: waiting.saturating_sub(fetched), waiting_local: fetched.min(waiting) + told, log_size };
+        let stats = ConsumerStats {
+            json,
+            waiting_kafka: waiting.saturating_sub(fetched),
+            waiting_local: fetched.min(waiting) + told,
+            log_size,
+        };
         (self.sink)(ConsumerEvent::Stats(stats));
     }
 
@@ -440,7 +486,9 @@ impl Driver {
         drop(client);
         sink(ConsumerEvent::Stopped);
         let written = rx.recv_timeout(left() + Duration::from_millis(100));
-        reply.send(written.unwrap_or_else(|_| Err(Error::kafka(code::TIMED_OUT, "offsets could not be written in time"))));
+        reply.send(
+            written.unwrap_or_else(|_| Err(Error::kafka(code::TIMED_OUT, "offsets could not be written in time"))),
+        );
     }
 }
 

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{bounded, unbounded, Receiver, Sender};
 use parking_lot::Mutex;
 
-pub use config::{ConsumerConfig, Reset};
 use config::Store;
+pub use config::{ConsumerConfig, Reset};
 use driver::{Command, Driver};
 
 use crate::batch::Batch;
@@ -148,7 +148,10 @@ impl Consumer {
     }
 
     /// A consumer whose batches are taken with [`recv`](Self::recv), with a receiver of everything else.
-    pub fn with_events(config: ConsumerConfig, on_event: impl Fn(ConsumerEvent) + Send + Sync + 'static) -> Result<Self> {
+    pub fn with_events(
+        config: ConsumerConfig,
+        on_event: impl Fn(ConsumerEvent) + Send + Sync + 'static,
+    ) -> Result<Self> {
         // Never full: batches_ahead bounds what is told and not started, and `recv` starts.
         let (tx, rx) = bounded(config.batches_ahead);
         let tx = Mutex::new(Some(tx));
@@ -201,7 +204,18 @@ impl Consumer {
         let topic: Arc<str> = config.topic.as_str().into();
         let helper = Arc::new(Helper::new("kafka-consumer", client.clone()));
         let (commands, incoming) = unbounded();
-        let driver = Driver::new(&config, derived.reset, derived.hand_over, client, topic.clone(), helper.clone(), shared.clone(), commands.clone(), incoming, sink)?;
+        let driver = Driver::new(
+            &config,
+            derived.reset,
+            derived.hand_over,
+            client,
+            topic.clone(),
+            helper.clone(),
+            shared.clone(),
+            commands.clone(),
+            incoming,
+            sink,
+        )?;
         let thread = std::thread::Builder::new()
             .name("kafka-consumer".into())
             .spawn(move || driver.run())

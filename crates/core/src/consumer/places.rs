@@ -84,7 +84,10 @@ mod tests {
         let relocation = at(Some(10)).relocate(0, (25, 100), Reset::Earliest);
         assert_eq!(relocation, Relocation { to: Some(25), misses: 15, repeat: false });
         assert_eq!(at(Some(10)).relocate(0, (25, 100), Reset::Latest).to, Some(100));
-        assert_eq!(at(Some(10)).relocate(0, (25, 100), Reset::Error), Relocation { to: None, misses: 15, repeat: false });
+        assert_eq!(
+            at(Some(10)).relocate(0, (25, 100), Reset::Error),
+            Relocation { to: None, misses: 15, repeat: false }
+        );
     }
 
     #[test]

@@ -24,14 +24,22 @@ const GRACE: Duration = Duration::from_secs(2);
 impl Client {
     pub(crate) fn create_topic(self: &Arc<Self>, topic: &NewTopic<'_>, timeout: Duration) -> Result<()> {
         let name = c_string("the topic", topic.name)?;
-        let config: Vec<(CString, CString)> =
-            topic.config.iter().map(|(k, v)| Ok((c_string("a topic property", k)?, c_string(k, v)?))).collect::<Result<_>>()?;
+        let config: Vec<(CString, CString)> = topic
+            .config
+            .iter()
+            .map(|(k, v)| Ok((c_string("a topic property", k)?, c_string(k, v)?)))
+            .collect::<Result<_>>()?;
         let queue = self.new_queue();
         let mut reason = [0 as c_char; 512];
         // SAFETY: name and config are copied; the new topic is ours and destroyed after the call, which copies it.
         unsafe {
-            let mut new =
-                rd::rd_kafka_NewTopic_new(name.as_ptr(), topic.partitions, topic.replication, reason.as_mut_ptr(), reason.len());
+            let mut new = rd::rd_kafka_NewTopic_new(
+                name.as_ptr(),
+                topic.partitions,
+                topic.replication,
+                reason.as_mut_ptr(),
+                reason.len(),
+            );
             if new.is_null() {
                 return Err(Error::config(text(reason.as_ptr())));
             }
@@ -88,7 +96,13 @@ impl Client {
     }
 
     /// Deletes what is below `offset` (-1 = everything); returns the new low watermark.
-    pub(crate) fn delete_records(self: &Arc<Self>, topic: &str, partition: i32, offset: i64, timeout: Duration) -> Result<i64> {
+    pub(crate) fn delete_records(
+        self: &Arc<Self>,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+        timeout: Duration,
+    ) -> Result<i64> {
         let before = Partitions::of(topic, [(partition, offset)])?;
         let queue = self.new_queue();
         // SAFETY: as above.
@@ -114,7 +128,13 @@ impl Client {
 
     /// The earliest (or latest) offset of each partition, asked of their leaders in one go; a partition whose leader does not
     /// answer is left out.
-    pub(crate) fn list_offsets(self: &Arc<Self>, topic: &str, partitions: &[i32], latest: bool, timeout: Duration) -> Result<Vec<(i32, i64)>> {
+    pub(crate) fn list_offsets(
+        self: &Arc<Self>,
+        topic: &str,
+        partitions: &[i32],
+        latest: bool,
+        timeout: Duration,
+    ) -> Result<Vec<(i32, i64)>> {
         let spec = if latest { -1 } else { -2 };
         let list = Partitions::of(topic, partitions.iter().map(|partition| (*partition, spec)))?;
         let queue = self.new_queue();
@@ -127,7 +147,8 @@ impl Client {
         let mut count = 0;
         // SAFETY: the event is of that kind; `count` elements belong to it, each with its partition.
         unsafe {
-            let infos = rd::rd_kafka_ListOffsets_result_infos(rd::rd_kafka_event_ListOffsets_result(event.raw()), &mut count);
+            let infos =
+                rd::rd_kafka_ListOffsets_result_infos(rd::rd_kafka_event_ListOffsets_result(event.raw()), &mut count);
             Ok((0..count)
                 .map(|i| &*rd::rd_kafka_ListOffsetsResultInfo_topic_partition(*infos.add(i)))
                 .filter(|place| std::ptr::addr_of!(place.err).cast::<i32>().read() == 0 && place.offset >= 0)
@@ -154,7 +175,10 @@ fn result(queue: &Queue, timeout: Duration) -> Result<Event<'_>> {
     }
 }
 
-fn first_topic_error(topic: &str, results: impl FnOnce(&mut usize) -> *mut *const rd::rd_kafka_topic_result_t) -> Result<()> {
+fn first_topic_error(
+    topic: &str,
+    results: impl FnOnce(&mut usize) -> *mut *const rd::rd_kafka_topic_result_t,
+) -> Result<()> {
     let mut count = 0;
     let results = results(&mut count);
     for i in 0..count {

@@ -97,10 +97,13 @@ impl Client {
         unsafe {
             check(rd::codes::rd_kafka_metadata(self.raw, 0, topic.raw(), &mut raw, millis(timeout)))?;
             let metadata = &*raw;
-            let found = (0..metadata.topic_cnt as usize).map(|i| metadata.topics.add(i)).next().map(|topic| TopicMetadata {
-                error: std::ptr::addr_of!((*topic).err).cast::<i32>().read(),
-                partitions: (0..(*topic).partition_cnt as usize).map(|i| (*(*topic).partitions.add(i)).id).collect(),
-            });
+            let found =
+                (0..metadata.topic_cnt as usize).map(|i| metadata.topics.add(i)).next().map(|topic| TopicMetadata {
+                    error: std::ptr::addr_of!((*topic).err).cast::<i32>().read(),
+                    partitions: (0..(*topic).partition_cnt as usize)
+                        .map(|i| (*(*topic).partitions.add(i)).id)
+                        .collect(),
+                });
             rd::rd_kafka_metadata_destroy(raw);
             found.ok_or_else(|| Error::kafka(3, error_text(3)))
         }
@@ -111,8 +114,9 @@ impl Client {
         let name = c_string("the topic", topic).ok()?;
         let (mut low, mut high) = (-1001, -1001);
         // SAFETY: alive; both are written.
-        let code =
-            unsafe { rd::codes::rd_kafka_get_watermark_offsets(self.raw, name.as_ptr(), partition, &mut low, &mut high) };
+        let code = unsafe {
+            rd::codes::rd_kafka_get_watermark_offsets(self.raw, name.as_ptr(), partition, &mut low, &mut high)
+        };
         (code == 0 && high >= 0).then_some((low, high))
     }
 
@@ -122,7 +126,14 @@ impl Client {
         let (mut low, mut high) = (0, 0);
         // SAFETY: alive; both are written on success.
         check(unsafe {
-            rd::codes::rd_kafka_query_watermark_offsets(self.raw, name.as_ptr(), partition, &mut low, &mut high, millis(timeout))
+            rd::codes::rd_kafka_query_watermark_offsets(
+                self.raw,
+                name.as_ptr(),
+                partition,
+                &mut low,
+                &mut high,
+                millis(timeout),
+            )
         })?;
         Ok((low, high))
     }

@@ -22,8 +22,9 @@ impl Conf {
         let (c_name, c_value) = (c_string("a property's name", name)?, c_string(name, value)?);
         let mut reason = [0 as c_char; 512];
         // SAFETY: `raw` is ours; all strings are terminated; `reason` has the length that is told.
-        let result =
-            unsafe { rd::rd_kafka_conf_set(self.raw, c_name.as_ptr(), c_value.as_ptr(), reason.as_mut_ptr(), reason.len()) };
+        let result = unsafe {
+            rd::rd_kafka_conf_set(self.raw, c_name.as_ptr(), c_value.as_ptr(), reason.as_mut_ptr(), reason.len())
+        };
         if result as i32 == rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK as i32 {
             return Ok(());
         }

@@ -93,7 +93,13 @@ impl Topic {
         let count = scratch.messages.len();
         // SAFETY: the topic is alive; `count` messages, whose bytes live for `'a`, are copied before the call returns.
         let taken = unsafe {
-            rd::rd_kafka_produce_batch(self.raw, partition, rd::RD_KAFKA_MSG_F_COPY, scratch.messages.as_mut_ptr(), count as i32)
+            rd::rd_kafka_produce_batch(
+                self.raw,
+                partition,
+                rd::RD_KAFKA_MSG_F_COPY,
+                scratch.messages.as_mut_ptr(),
+                count as i32,
+            )
         };
         if taken as usize == count {
             return;
@@ -118,7 +124,9 @@ impl Topic {
         use rd::rd_kafka_vtype_t as Kind;
         let (key, key_len) = pointer(message.key);
         let (value, value_len) = pointer(message.value);
-        let memory = |ptr, size| rd::rd_kafka_vu_s__bindgen_ty_1 { mem: rd::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr, size } };
+        let memory = |ptr, size| rd::rd_kafka_vu_s__bindgen_ty_1 {
+            mem: rd::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr, size },
+        };
         // SAFETY: the header list is ours until produceva took it, which it does only when it succeeds; names and values
         // are copied into it. Every element's union field is the one that its kind reads, and all pointers outlive the call.
         unsafe {
@@ -128,8 +136,14 @@ impl Topic {
                 rd::rd_kafka_header_add(list, name.as_ptr().cast(), name.len() as isize, value, size as isize);
             }
             let arguments = [
-                rd::rd_kafka_vu_t { vtype: Kind::RD_KAFKA_VTYPE_RKT, u: rd::rd_kafka_vu_s__bindgen_ty_1 { rkt: self.raw } },
-                rd::rd_kafka_vu_t { vtype: Kind::RD_KAFKA_VTYPE_PARTITION, u: rd::rd_kafka_vu_s__bindgen_ty_1 { i32_: partition } },
+                rd::rd_kafka_vu_t {
+                    vtype: Kind::RD_KAFKA_VTYPE_RKT,
+                    u: rd::rd_kafka_vu_s__bindgen_ty_1 { rkt: self.raw },
+                },
+                rd::rd_kafka_vu_t {
+                    vtype: Kind::RD_KAFKA_VTYPE_PARTITION,
+                    u: rd::rd_kafka_vu_s__bindgen_ty_1 { i32_: partition },
+                },
                 rd::rd_kafka_vu_t {
                     vtype: Kind::RD_KAFKA_VTYPE_MSGFLAGS,
                     u: rd::rd_kafka_vu_s__bindgen_ty_1 { i: rd::RD_KAFKA_MSG_F_COPY },
@@ -140,8 +154,14 @@ impl Topic {
                     vtype: Kind::RD_KAFKA_VTYPE_OPAQUE,
                     u: rd::rd_kafka_vu_s__bindgen_ty_1 { ptr: message.opaque as *mut c_void },
                 },
-                rd::rd_kafka_vu_t { vtype: Kind::RD_KAFKA_VTYPE_TIMESTAMP, u: rd::rd_kafka_vu_s__bindgen_ty_1 { i64_: timestamp } },
-                rd::rd_kafka_vu_t { vtype: Kind::RD_KAFKA_VTYPE_HEADERS, u: rd::rd_kafka_vu_s__bindgen_ty_1 { headers: list } },
+                rd::rd_kafka_vu_t {
+                    vtype: Kind::RD_KAFKA_VTYPE_TIMESTAMP,
+                    u: rd::rd_kafka_vu_s__bindgen_ty_1 { i64_: timestamp },
+                },
+                rd::rd_kafka_vu_t {
+                    vtype: Kind::RD_KAFKA_VTYPE_HEADERS,
+                    u: rd::rd_kafka_vu_s__bindgen_ty_1 { headers: list },
+                },
             ];
             let result = check_error(rd::rd_kafka_produceva(self.client.raw(), arguments.as_ptr(), arguments.len()));
             if result.is_err() {

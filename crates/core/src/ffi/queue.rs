@@ -45,8 +45,7 @@ impl Queue {
                 return;
             }
             // SAFETY: `spare` points at `room` free slots; librdkafka fills as many as it returns, or -1.
-            let count =
-                unsafe { rd::rd_kafka_consume_batch_queue(self.raw, millis(timeout), messages.spare(), room) };
+            let count = unsafe { rd::rd_kafka_consume_batch_queue(self.raw, millis(timeout), messages.spare(), room) };
             if count <= 0 {
                 return;
             }

@@ -31,7 +31,10 @@ pub(super) enum Command {
         refused: Vec<Refusal>,
         reply: Option<Reply<Vec<Result<Delivery>>>>,
     },
-    Stop { deadline: Instant, reply: Reply<usize> },
+    Stop {
+        deadline: Instant,
+        reply: Reply<usize>,
+    },
 }
 
 /// A send whose delivery somebody waits for.
@@ -63,7 +66,13 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(client: Arc<Client>, helper: Arc<Helper>, shared: Arc<Shared>, incoming: Receiver<Command>, sink: Sink) -> Self {
+    pub(super) fn new(
+        client: Arc<Client>,
+        helper: Arc<Helper>,
+        shared: Arc<Shared>,
+        incoming: Receiver<Command>,
+        sink: Sink,
+    ) -> Self {
         let queue = Arc::new(client.main_queue());
         shared.waker.watch(vec![queue.clone()]);
         Self {
@@ -107,13 +116,17 @@ impl Driver {
 
     fn apply(&mut self, command: Command) {
         match command {
-            Command::Send { topic, partition, records, refused, reply } => self.send(&topic, partition, &records, &refused, reply),
+            Command::Send { topic, partition, records, refused, reply } => {
+                self.send(&topic, partition, &records, &refused, reply)
+            }
             Command::Stop { deadline, reply } => match &mut self.stopping {
                 Some(stopping) => stopping.replies.push(reply),
                 None => {
                     self.stopping = Some(Stopping { deadline, purged: None, replies: vec![reply] });
                     // Ends the linger of what is queued; waits beside us, because the reports come through this thread.
-                    self.helper.run(move |client| drop(client.flush(deadline.saturating_duration_since(Instant::now()))));
+                    self.helper.run(move |client| {
+                        client.flush(deadline.saturating_duration_since(Instant::now()));
+                    });
                 }
             },
         }
@@ -144,11 +157,15 @@ impl Driver {
         let handle = &self.handles[&topic.name];
         if records.plain() {
             let outgoing = accepted.map(|(outgoing, _)| outgoing);
-            handle.produce(&mut self.scratch, partition, outgoing, |opaque, size, code| failed.push((opaque, size, code)));
+            handle.produce(&mut self.scratch, partition, outgoing, |opaque, size, code| {
+                failed.push((opaque, size, code))
+            });
         } else {
             for (outgoing, record) in accepted {
                 let (opaque, size) = (outgoing.opaque, outgoing.size());
-                if let Err(error) = handle.produce_one(partition, outgoing, record.timestamp, header_block(record.headers)) {
+                if let Err(error) =
+                    handle.produce_one(partition, outgoing, record.timestamp, header_block(record.headers))
+                {
                     failed.push((opaque, size, error.code));
                 }
             }

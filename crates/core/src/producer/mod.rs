@@ -95,7 +95,10 @@ impl Producer {
     }
 
     /// A producer with a receiver of what it tells.
-    pub fn with_events(config: ProducerConfig, on_event: impl Fn(ProducerEvent) + Send + Sync + 'static) -> Result<Self> {
+    pub fn with_events(
+        config: ProducerConfig,
+        on_event: impl Fn(ProducerEvent) + Send + Sync + 'static,
+    ) -> Result<Self> {
         let derived = config.derive()?;
         let sink: Sink = Arc::new(on_event);
         let client = Client::new(ClientKind::Producer, derived.conf)?;
@@ -137,7 +140,13 @@ impl Producer {
     }
 
     /// [`send`](Self::send) of messages that are packed already, with or without an answer for their delivery.
-    pub fn send_packed(&self, topic: &str, partition: i32, records: PackedRecords, reply: Option<Reply<Vec<Result<Delivery>>>>) -> Result<SendReport> {
+    pub fn send_packed(
+        &self,
+        topic: &str,
+        partition: i32,
+        records: PackedRecords,
+        reply: Option<Reply<Vec<Result<Delivery>>>>,
+    ) -> Result<SendReport> {
         let fail = |reply: Option<Reply<_>>, error: Error| {
             if let Some(reply) = reply {
                 reply.send(Err(error.clone()));
@@ -151,7 +160,10 @@ impl Producer {
             return fail(reply, Error::config("the topic must be a non-empty name"));
         }
         if partition < -1 {
-            return fail(reply, Error::config(format!("partition must be -1 (the partitioner's choice) or more, not {partition}")));
+            return fail(
+                reply,
+                Error::config(format!("partition must be -1 (the partitioner's choice) or more, not {partition}")),
+            );
         }
         if let Err(error) = records.check() {
             return fail(reply, error);

@@ -37,7 +37,14 @@ impl TopicState {
 
 impl Outbound {
     pub(crate) fn new(max_messages: u64, max_bytes: u64, max_message_bytes: usize) -> Self {
-        Self { max_messages, max_bytes, max_message_bytes, messages: AtomicU64::new(0), bytes: AtomicU64::new(0), topics: Mutex::default() }
+        Self {
+            max_messages,
+            max_bytes,
+            max_message_bytes,
+            messages: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            topics: Mutex::default(),
+        }
     }
 
     pub(crate) fn topic(&self, name: &str) -> Arc<TopicState> {
@@ -45,7 +52,8 @@ impl Outbound {
         if let Some(topic) = topics.get(name) {
             return topic.clone();
         }
-        let topic = Arc::new(TopicState { name: name.to_owned(), messages: AtomicU64::new(0), partitions: AtomicI32::new(-1) });
+        let topic =
+            Arc::new(TopicState { name: name.to_owned(), messages: AtomicU64::new(0), partitions: AtomicI32::new(-1) });
         topics.insert(name.to_owned(), topic.clone());
         topic
     }
@@ -70,7 +78,9 @@ impl Outbound {
                 continue;
             }
             // Approximate between threads that send at once, by what each of them has under way.
-            if self.messages.load(Ordering::Relaxed) + accepted >= self.max_messages || self.bytes.load(Ordering::Relaxed) + size >= self.max_bytes {
+            if self.messages.load(Ordering::Relaxed) + accepted >= self.max_messages
+                || self.bytes.load(Ordering::Relaxed) + size >= self.max_bytes
+            {
                 let error = Error::kafka(code::QUEUE_FULL, error_text(code::QUEUE_FULL));
                 refused.extend((index..count).map(|index| Refusal { index, error: error.clone() }));
                 break;
@@ -97,7 +107,8 @@ impl Outbound {
 
     pub(crate) fn by_topic(&self) -> HashMap<String, usize> {
         let topics = self.topics.lock();
-        let lengths = topics.iter().map(|(name, topic)| (name.clone(), topic.messages.load(Ordering::Relaxed) as usize));
+        let lengths =
+            topics.iter().map(|(name, topic)| (name.clone(), topic.messages.load(Ordering::Relaxed) as usize));
         lengths.filter(|(_, length)| *length > 0).collect()
     }
 }
@@ -134,7 +145,13 @@ impl Failures {
     pub(crate) fn take(&mut self) -> Vec<DeliveryFailure> {
         let mut failures: Vec<_> = std::mem::take(&mut self.counts)
             .into_iter()
-            .map(|((code, topic, partition), count)| DeliveryFailure { code, count, message: error_text(code), topic: topic.to_string(), partition })
+            .map(|((code, topic, partition), count)| DeliveryFailure {
+                code,
+                count,
+                message: error_text(code),
+                topic: topic.to_string(),
+                partition,
+            })
             .collect();
         failures.sort_by(|a, b| (&a.topic, a.partition, a.code).cmp(&(&b.topic, b.partition, b.code)));
         failures
@@ -150,7 +167,8 @@ mod tests {
     fn a_message_that_is_too_large_stops_no_other() {
         let outbound = Outbound::new(10, 1000, 4);
         let topic = outbound.topic("t");
-        let (accepted, refused) = outbound.accept(&topic, -1, &pack(&[Record::value("1"), Record::value("12345"), Record::value("2")]));
+        let (accepted, refused) =
+            outbound.accept(&topic, -1, &pack(&[Record::value("1"), Record::value("12345"), Record::value("2")]));
         assert_eq!((accepted, refused.len(), refused[0].index), (2, 1, 1));
         assert_eq!(refused[0].error.code, code::MSG_SIZE_TOO_LARGE);
     }

@@ -1,0 +1,161 @@
+//! What a client tells JavaScript: `(kind, a, b, c, d)` through one threadsafe function, in the order in which it happened.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kafka_native::{Error, ErrorKind, LogLine, Reply};
+use napi::bindgen_prelude::{Buffer, Either10, FnArgs, Function};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::Status;
+use napi_derive::napi;
+
+/// `Event` in binding.ts.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Batch = 0,
+    Reply = 1,
+    Stats = 2,
+    Error = 3,
+    Log = 4,
+    Deliveries = 5,
+    Drained = 6,
+    ReadOffsets = 7,
+    CommitOffsets = 8,
+}
+
+#[napi(object)]
+pub struct ErrorData {
+    pub kind: String,
+    pub code: i32,
+    pub name: String,
+    pub message: String,
+    pub retriable: bool,
+    pub fatal: bool,
+    pub topic: Option<String>,
+    pub partition: Option<i32>,
+    /// At most one: an object that holds itself has no size.
+    pub causes: Vec<ErrorData>,
+}
+
+impl From<Error> for ErrorData {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind {
+            ErrorKind::Config => "config",
+            ErrorKind::State => "state",
+            ErrorKind::Offsets => "offsets",
+            ErrorKind::Timeout => "timeout",
+            _ => "kafka",
+        };
+        Self {
+            kind: kind.into(),
+            code: error.code,
+            name: error.name(),
+            message: error.to_string(),
+            retriable: error.retriable,
+            fatal: error.fatal,
+            topic: error.topic,
+            partition: error.partition,
+            causes: error.cause.into_iter().map(|cause| (*cause).into()).collect(),
+        }
+    }
+}
+
+#[napi(object)]
+pub struct LogData {
+    pub level: i32,
+    pub facility: String,
+    pub message: String,
+}
+
+impl From<LogLine> for LogData {
+    fn from(line: LogLine) -> Self {
+        Self { level: line.level, facility: line.facility, message: line.message }
+    }
+}
+
+#[napi(object)]
+pub struct FailureData {
+    pub errcode: i32,
+    pub count: f64,
+    pub errstr: String,
+    pub topic: String,
+    pub partition: i32,
+}
+
+/// One argument of an event.
+pub(crate) type Arg =
+    Either10<(), f64, String, Buffer, Vec<f64>, ErrorData, LogData, Vec<FailureData>, HashMap<String, f64>, Vec<i32>>;
+
+pub(crate) fn none() -> Arg {
+    Arg::A(())
+}
+pub(crate) fn number(value: f64) -> Arg {
+    Arg::B(value)
+}
+pub(crate) fn text(value: String) -> Arg {
+    Arg::C(value)
+}
+pub(crate) fn bytes(value: Vec<u8>) -> Arg {
+    Arg::D(value.into())
+}
+pub(crate) fn numbers(values: Vec<f64>) -> Arg {
+    Arg::E(values)
+}
+pub(crate) fn partitions(values: Vec<i32>) -> Arg {
+    Arg::J(values)
+}
+
+/// An event is made into JavaScript's arguments on the JavaScript thread, so that what coalesces does so until then.
+type Make = Box<dyn FnOnce() -> (Kind, [Arg; 4]) + Send>;
+type Args = FnArgs<(u32, Arg, Arg, Arg, Arg)>;
+type Tell = ThreadsafeFunction<Make, (), Args, Status, false, true, 0>;
+
+/// The way to JavaScript. Weak: it keeps no process alive. After its environment closed it does nothing.
+#[derive(Clone)]
+pub(crate) struct Events {
+    tell: Arc<Tell>,
+}
+
+impl Events {
+    pub(crate) fn new(on_event: &Function<'_, FnArgs<(u32, Arg, Arg, Arg, Arg)>, ()>) -> napi::Result<Self> {
+        let tell = on_event
+            .build_threadsafe_function::<Make>()
+            .weak::<true>()
+            .callee_handled::<false>()
+            .max_queue_size::<0>()
+            .build_callback(|context| {
+                let (kind, [a, b, c, d]) = (context.value)();
+                Ok(FnArgs { data: (kind as u32, a, b, c, d) })
+            })?;
+        Ok(Self { tell: Arc::new(tell) })
+    }
+
+    /// Called on any thread; never blocks, because the queue is bounded by the clients' own credits.
+    pub(crate) fn tell_with(&self, make: impl FnOnce() -> (Kind, [Arg; 4]) + Send + 'static) {
+        self.tell.call(Box::new(make), ThreadsafeFunctionCallMode::NonBlocking);
+    }
+
+    pub(crate) fn tell(&self, kind: Kind, args: [Arg; 4]) {
+        self.tell_with(move || (kind, args));
+    }
+
+    pub(crate) fn error(&self, error: Error) {
+        self.tell(Kind::Error, [Arg::F(error.into()), none(), none(), none()]);
+    }
+
+    pub(crate) fn log(&self, line: LogLine) {
+        self.tell(Kind::Log, [Arg::G(line.into()), none(), none(), none()]);
+    }
+
+    /// The reply of the call that JavaScript knows by this id.
+    pub(crate) fn reply<T: Send + 'static>(&self, id: u32, value: impl FnOnce(T) -> Arg + Send + 'static) -> Reply<T> {
+        let events = self.clone();
+        Reply::new(move |answer| {
+            let (error, value) = match answer {
+                Ok(answer) => (none(), value(answer)),
+                Err(error) => (Arg::F(error.into()), none()),
+            };
+            events.tell(Kind::Reply, [number(id.into()), error, value, none()]);
+        })
+    }
+}
