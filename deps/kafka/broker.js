@@ -73,7 +73,13 @@ class Broker {
     const done = path.join(this.dir, 'formatted');
     if (fs.existsSync(done)) return;
     fs.rmSync(path.join(this.dir, 'data'), { recursive: true, force: true });
-    await runTool('kafka.tools.StorageTool', ['format', '-t', this.clusterId, '-c', this.properties, ...(this.alone ? ['--standalone'] : []), ...SCRAM_ARGS]);
+    await runTool('kafka.tools.StorageTool', [
+      'format',
+      `--cluster-id=${this.clusterId}`, // one word: the id may begin with a dash
+      `--config=${this.properties}`,
+      ...(this.alone ? ['--standalone'] : []),
+      ...SCRAM_ARGS,
+    ]);
     fs.writeFileSync(done, '');
   }
 

@@ -24,6 +24,9 @@ async function fetchJars() {
   await checkMaven();
   return withLock(`${LIBS}.lock`, async () => {
     if (areFetched()) return false;
+    for (const name of fs.readdirSync(__dirname)) {
+      if (/^libs\.\w{6}$/.test(name)) fs.rmSync(path.join(__dirname, name), { recursive: true }); // of a fetch that was killed
+    }
     const fresh = fs.mkdtempSync(`${LIBS}.`);
     try {
       await promisify(execFile)('mvn', ['-q', '-B', '-f', POM, COPY, '-DincludeScope=runtime', `-DoutputDirectory=${fresh}`]);
