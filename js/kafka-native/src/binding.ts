@@ -40,7 +40,8 @@ export interface NativeErrorData {
   topic?: string;
   partition?: number;
   broker?: string;
-  cause?: NativeErrorData;
+  /** The error behind this one; at most one. */
+  causes?: NativeErrorData[];
 }
 
 /**

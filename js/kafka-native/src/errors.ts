@@ -53,7 +53,7 @@ export function fromData(data: NativeErrorData): KafkaError {
     topic: data.topic,
     partition: data.partition,
     broker: data.broker,
-    cause: data.cause && fromData(data.cause),
+    cause: data.causes?.[0] && fromData(data.causes[0]),
   });
 }
 

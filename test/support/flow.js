@@ -1,0 +1,85 @@
+'use strict';
+// Small things that most flows need.
+
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { EventEmitter, once } = require('node:events');
+const { Consumer, Producer } = require('kafka-native');
+
+/** A folder that is gone when the test is over. */
+function folder(t) {
+  const made = fs.mkdtempSync(path.join(os.tmpdir(), 'kafka-native-'));
+  t.after(() => fs.rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+/** Collects what a consumer receives; `until(count)` resolves when that many messages came. */
+class Inbox extends EventEmitter {
+  messages = [];
+  calls = 0;
+  misses = 0;
+  repeats = 0;
+
+  receive = ({ messages, misses, repeats }) => {
+    this.calls++;
+    this.misses += misses;
+    this.repeats += repeats;
+    for (const message of messages) this.messages.push(message);
+    this.emit('batch');
+  };
+
+  /** Rejects after `ms` with how far it came, so that a test that hangs says where. */
+  async until(count, ms = 60_000) {
+    await within(ms, () => `${this.messages.length} of ${count} messages came`, async () => {
+      while (this.messages.length < count) await once(this, 'batch');
+    });
+    return this.messages;
+  }
+}
+
+/** Awaits `work`, but not for longer than `ms`. */
+async function within(ms, describe, work) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not within ${ms} ms: ${typeof describe === 'function' ? describe() : describe}`)), ms);
+  });
+  try {
+    return await Promise.race([work(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A consumer that is stopped when the test is over. Silent, unless the test brings a logger. */
+function consumer(t, cluster, options) {
+  const { driver_options, ...given } = cluster.options();
+  const made = new Consumer({ logger: silent, ...given, ...options, driver_options: { ...driver_options, ...options.driver_options } });
+  t.after(() => made.stop().catch(() => {}));
+  return made;
+}
+
+/** A producer that is stopped when the test is over. */
+function producer(t, cluster, options = {}) {
+  const { driver_options, ...given } = cluster.options();
+  const made = new Producer({ logger: silent, queue_buffering_max_ms: 1, ...given, ...options, driver_options: { ...driver_options, ...options.driver_options } });
+  t.after(() => made.stop({ timeout: 1000 }).catch(() => {}));
+  return made;
+}
+
+const silent = { error() {}, warn() {}, info() {}, debug() {} };
+
+/** What the offset files of a topic say: { partition: offset }. Throws on anything that is not a number. */
+function offsets(directory, topic) {
+  const found = {};
+  for (const file of fs.readdirSync(directory)) {
+    const match = file.startsWith(`${topic}-`) && /^(\d+)\.offset$/.exec(file.slice(topic.length + 1));
+    if (!match) continue;
+    const content = fs.readFileSync(path.join(directory, file), 'utf8');
+    if (!/^\d+\n$/.test(content)) throw new Error(`${file} holds ${JSON.stringify(content)}`);
+    found[match[1]] = Number(content);
+  }
+  return found;
+}
+
+module.exports = { Inbox, consumer, folder, offsets, producer, silent, within };
