@@ -222,7 +222,6 @@ async function prepare(dir, options) {
     throw new Error(`the cluster in ${dir} has port ${former.ports[0].plaintext}: wipe it to change that`);
   }
 
-  fs.mkdirSync(dir, { recursive: true });
   const state = {
     clusterId: former?.clusterId ?? randomBytes(16).toString('base64url'),
     ports: former?.ports ?? (await choosePorts(dir, nodes, security, options.port)),
@@ -255,19 +254,23 @@ function readState(dir) {
  * @returns {Promise<import('./config.js').Ports[]>}
  */
 async function choosePorts(dir, nodes, security, first) {
-  const chosen = [];
-  for (let i = 0; i < nodes; i++) {
-    if (first !== undefined && !(await reserve(dir, first + i))) throw new Error(`port ${first + i} is taken`);
-    const kinds = ['controller', ...(security ? ALL_LISTENERS : PLAIN_LISTENERS)];
-    const free = await reservePorts(dir, kinds.length);
-    const ports = /** @type {import('./config.js').Ports} */ (Object.fromEntries(kinds.map((kind, k) => [kind, free[k]])));
-    if (first !== undefined) {
-      releasePorts([/** @type {number} */ (ports.plaintext)]);
-      ports.plaintext = first + i;
+  fs.mkdirSync(dir, { recursive: true });
+  const kinds = ['controller', ...(security ? ALL_LISTENERS : PLAIN_LISTENERS)];
+  /** @type {number[]} */
+  const fixed = [];
+  for (let port = first ?? 0; first !== undefined && port < first + nodes; port++) {
+    if (!(await reserve(dir, port))) {
+      releasePorts(fixed);
+      if (fs.readdirSync(dir).length === 0) fs.rmdirSync(dir);
+      throw new Error(`port ${port} is taken`);
     }
-    chosen.push(ports);
+    fixed.push(port);
   }
-  return chosen;
+  const free = await reservePorts(dir, nodes * kinds.length - fixed.length);
+  return Array.from({ length: nodes }, (_, i) => {
+    const own = kinds.map((kind) => [kind, kind === 'plaintext' && fixed.length > 0 ? fixed[i] : free.pop()]);
+    return /** @type {import('./config.js').Ports} */ (Object.fromEntries(own));
+  });
 }
 
 module.exports = { KafkaCluster };

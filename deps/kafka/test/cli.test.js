@@ -3,6 +3,7 @@
 const assert = require('node:assert/strict');
 const { spawn, spawnSync } = require('node:child_process');
 const { once } = require('node:events');
+const fs = require('node:fs');
 const path = require('node:path');
 const readline = require('node:readline');
 const { test } = require('node:test');
@@ -49,6 +50,7 @@ test('start takes the port it is told, or says that it is taken', async (t) => {
   const other = kafka('start', '--port', '19392', '--name', `test-other-${process.pid}`);
   assert.equal(other.status, 1);
   assert.match(other.stderr, /port 19392 is taken/);
+  assert.equal(fs.existsSync(path.join(__dirname, '../../../.kafka', `test-other-${process.pid}`)), false);
 });
 
 test('run gives the command its cluster and takes its exit code', () => {
