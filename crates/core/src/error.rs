@@ -39,6 +39,8 @@ pub struct Error {
     pub topic: Option<String>,
     /// The partition that the error is about.
     pub partition: Option<i32>,
+    /// The broker that the error is about, as librdkafka names it: `host:port/id`.
+    pub broker: Option<String>,
     /// The error behind this one.
     pub cause: Option<Box<Error>>,
 }
@@ -77,6 +79,7 @@ impl Error {
             fatal: false,
             topic: None,
             partition: None,
+            broker: None,
             cause: None,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::error::{is_refusal, Error, Result};
+use crate::error::{is_refusal, is_retriable, Error, Result};
 use crate::reply::{closed, Reply};
 
 /// A line for the logger.
@@ -94,9 +94,8 @@ impl Troubles {
             }
             state = self.state.lock();
         }
-        let tell = error.fatal
-            || is_refusal(error.code)
-            || matches!(error.code, -187 /* _ALL_BROKERS_DOWN */ | 3 | -188 | -190 | 10 | -189 | -140);
+        // What heals by itself is a warning; but all brokers down, or a topic gone, somebody should know.
+        let tell = error.fatal || !is_retriable(error.code) || matches!(error.code, -187 /* _ALL_BROKERS_DOWN */ | 3);
         if !tell {
             return Verdict::Warn(LogLine::warning(format!("{} ({})", error.message, error.name())));
         }
@@ -170,6 +169,12 @@ mod tests {
     #[test]
     fn a_single_disconnect_is_a_warning_only() {
         assert!(matches!(Troubles::default().judge(Error::kafka(-195, "gone")), Verdict::Warn(_)));
+    }
+
+    #[test]
+    fn what_no_retry_heals_is_told() {
+        assert!(matches!(Troubles::default().judge(Error::kafka(-198, "bad compression")), Verdict::Tell(_)));
+        assert!(matches!(Troubles::default().judge(Error::kafka(3, "topic gone")), Verdict::Tell(_)));
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub struct ErrorData {
     pub fatal: bool,
     pub topic: Option<String>,
     pub partition: Option<i32>,
+    pub broker: Option<String>,
     /// At most one: an object that holds itself has no size.
     pub causes: Vec<ErrorData>,
 }
@@ -55,6 +56,7 @@ impl From<Error> for ErrorData {
             fatal: error.fatal,
             topic: error.topic,
             partition: error.partition,
+            broker: error.broker,
             causes: error.cause.into_iter().map(|cause| (*cause).into()).collect(),
         }
     }

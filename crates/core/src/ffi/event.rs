@@ -49,6 +49,7 @@ impl<'q> Event<'q> {
                 error.partition = Some((*place).partition).filter(|partition| *partition >= 0);
                 rd::rd_kafka_topic_partition_destroy(place);
             }
+            error.broker = broker_of(&error.message);
             Some(error)
         }
     }
@@ -86,9 +87,30 @@ impl<'q> Event<'q> {
     }
 }
 
+/// A connection's errors begin with its broker: `ssl://host:9092/1: ` or `host:9092/bootstrap: `.
+fn broker_of(message: &str) -> Option<String> {
+    let (name, _) = message.split_once(": ")?;
+    let (address, id) = name.rsplit_once('/')?;
+    let known = id == "bootstrap" || id.parse::<u32>().is_ok();
+    (known && address.contains(':')).then(|| name.to_owned())
+}
+
 impl Drop for Event<'_> {
     fn drop(&mut self) {
         // SAFETY: ours, destroyed once; its messages go with it.
         unsafe { rd::rd_kafka_event_destroy(self.raw) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::broker_of;
+
+    #[test]
+    fn an_error_of_a_connection_names_its_broker() {
+        assert_eq!(broker_of("ssl://b:9093/1: SSL handshake failed: x").as_deref(), Some("ssl://b:9093/1"));
+        assert_eq!(broker_of("b:9092/bootstrap: Connect failed").as_deref(), Some("b:9092/bootstrap"));
+        assert_eq!(broker_of("1/1 brokers are down"), None);
+        assert_eq!(broker_of("Fetch of a/b: failed"), None);
     }
 }
