@@ -82,4 +82,9 @@ function offsets(directory, topic) {
   return found;
 }
 
-module.exports = { Inbox, consumer, folder, offsets, producer, silent, within };
+/** The same form for a list with an offset, or -1, per partition. */
+function byPartition(list) {
+  return Object.fromEntries([...list.entries()].filter(([, offset]) => offset >= 0));
+}
+
+module.exports = { Inbox, byPartition, consumer, folder, offsets, producer, silent, within };

@@ -1,0 +1,96 @@
+'use strict';
+// How a process ends: by itself when all is stopped, and without a crash or a hang when it is ended in the middle of traffic.
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
+const { after, before, describe, test } = require('node:test');
+const { embedded, onBoth, real } = require('./support/clusters.js');
+const { Child } = require('./support/child.js');
+const { folder, offsets, within } = require('./support/flow.js');
+const { random, seed } = require('./support/random.js');
+
+onBoth('a process with clients', (cluster) => {
+  test('ends by itself after everything is stopped, with nothing left that keeps it alive', async (t) => {
+    const topic = await cluster().topic(2);
+    const child = new Child(t, 'exit-by-itself.js', { client: cluster().options(), topic, directory: folder(t), leave: 'stopped' });
+    const { kept } = await child.says('last');
+    await child.exits();
+    assert.deepEqual(kept, [], 'resources that keep the event loop running');
+  });
+
+  test('ends although an idle producer was never stopped, and its messages have arrived', async (t) => {
+    const topic = await cluster().topic(2);
+    const child = new Child(t, 'exit-by-itself.js', { client: cluster().options(), topic, directory: folder(t), leave: 'producer' });
+    await child.exits();
+    // It sent these as its last action and awaited nothing.
+    const second = new Child(t, 'exit-by-itself.js', { client: cluster().options(), topic, directory: folder(t), leave: 'stopped', expect: 4 });
+    await second.exits();
+  });
+});
+
+describe('a process that is ended in the middle of traffic', () => {
+  /** @type {any} */ let cluster;
+  before(async () => (cluster = await real({ own: true, security: true })));
+  after(() => cluster?.close());
+
+  // Each end comes at another moment, at most so many ms after the first batch. Together with the workers: over 100.
+  const ROUNDS = Number(process.env.ROUNDS ?? 12);
+  const WORKER_ROUNDS = Number(process.env.ROUNDS ?? 12);
+  const LATEST = 80;
+  let ends = 0;
+
+  const transports = {
+    plaintext: () => ({ broker: cluster.kafka.listeners.plaintext }),
+    TLS: () => ({
+      broker: cluster.kafka.listeners.ssl,
+      driver_options: { 'security.protocol': 'ssl', 'ssl.ca.location': cluster.kafka.tls.ca },
+    }),
+  };
+
+  for (const [transport, client] of Object.entries(transports)) {
+    for (const [ending, code, stderr] of [['exit', 0, undefined], ['exception', 1, /uncaught on purpose/]]) {
+      test(`${ending} over ${transport}: no crash, no hang, and every settled offset is on disk`, async (t) => {
+        const chance = random(seed);
+        const topic = await cluster.topic(4);
+        for (let round = 1; round <= ROUNDS; round++) {
+          const directory = folder(t);
+          const delay = Math.floor(chance() * LATEST);
+          const child = new Child(t, 'traffic.js', { client: client(), topic, directory, ending, delay });
+          await child.exits({ code, stderr });
+          const where = `round ${round}, ${delay} ms after the first batch, SEED=${seed}`;
+          const settled = JSON.parse(child.stdout);
+          assert.notDeepEqual(settled, {}, `${where}: there was traffic`);
+          assert.deepEqual(offsets(directory, topic), settled, where);
+          ends++;
+        }
+      });
+    }
+
+    test(`workers over ${transport} that are terminated, exit or throw: no crash, no hang, no offset ahead of its callback`, async (t) => {
+      const topic = await cluster.topic(4);
+      const child = new Child(t, 'workers.js', { client: client(), topic, directory: folder(t), rounds: WORKER_ROUNDS, seed });
+      const { rounds, threads } = await child.says('done', 120_000);
+      await child.exits();
+      ends += rounds;
+      const ours = threads.filter((name) => /^(kafka|rdk)/.test(name));
+      assert.deepEqual(ours, [], `SEED=${seed}: threads that outlived their worker`);
+    });
+  }
+
+  test('that was a hundred times', { skip: process.env.ROUNDS !== undefined }, () => {
+    assert.ok(ends >= 100, `${ends} ends`);
+  });
+});
+
+test('cluster workers: on SIGTERM each stops its consumer and exits with 0', async (t) => {
+  const cluster = await embedded();
+  t.after(() => cluster.close());
+  const topic = await cluster.topic(4);
+  const child = new Child(t, 'cluster-workers.js', { client: cluster.options(), topic, directory: folder(t), workers: 2 });
+  await child.says('working');
+  child.process.kill('SIGTERM');
+  const { exits } = await child.says('exits');
+  await child.exits();
+  assert.deepEqual(exits, [{ code: 0, signal: null }, { code: 0, signal: null }]);
+});
