@@ -335,6 +335,7 @@ test('an offset manager reads and commits, made of a class with the options of t
   assert.equal(native.options.offsetManager, true);
   assert.ok(!('offsetDirectory' in native.options));
   native.emit(Event.ReadOffsets, 5, [0, 2]);
+  await turn();
   native.emit(Event.CommitOffsets, 6, [0, 2], [7, 8]);
   await turn();
   assert.deepEqual(native.calls, [['offsetsRead', 5, [-1, 20]], ['offsetsCommitted', 6]]);
@@ -349,7 +350,10 @@ test('an offset manager that fails, throws or answers nonsense is told to the co
       commit() { return Promise.reject(new Error('disk full')); },
     },
   });
-  for (let i = 1; i <= 6; i++) native.emit(Event.ReadOffsets, i, [0, 2]);
+  for (let i = 1; i <= 6; i++) {
+    native.emit(Event.ReadOffsets, i, [0, 2]);
+    await turn();
+  }
   native.emit(Event.CommitOffsets, 7, [0], [1]);
   await turn();
   const errors = native.calls.filter(([name]) => name === 'offsetsRead').map(([, , offsets, error]) => [offsets, error]);

@@ -63,6 +63,20 @@ test('one bad message never stops the others and is told with its place in the a
   assert.equal(result.errors[7].message, 'no value today');
 });
 
+test('a getter that throws refuses its own message only', () => {
+  const { producer, native } = makeProducer();
+  const result = producer.send('t', 0, ['a', { get value() { throw new Error('no value today'); } }, { key: 'k', get headers() { throw new Error('nor headers'); }, value: 'x' }, 'b']);
+  assert.deepEqual(texts(native), ['a', 'b']);
+  assert.deepEqual(result.errors.map(({ index, message }) => [index, message]), [[1, 'no value today'], [2, 'nor headers']]);
+});
+
+test('objects of key and value alone keep keys, nulls and order', () => {
+  const { producer, native } = makeProducer();
+  producer.send('t', 0, [{ key: 'a', value: '1' }, { value: '2' }, 'three', { key: null, value: '' }, { key: '', value: '5', headers: null, timestamp: undefined }]);
+  producer.send('t', 0, [{ key: 'ä', value: '1' }, { key: 'b', value: 'ö' }]);
+  assert.deepEqual(native.sent.map(({ key, value }) => [key && key.toString(), value.toString()]), [['a', '1'], [null, '2'], [null, 'three'], [null, ''], ['', '5'], ['ä', '1'], ['b', 'ö']]);
+});
+
 test('a full queue refuses the rest, so that nothing overtakes', () => {
   const { producer, native } = makeProducer();
   let room = 3;
