@@ -139,6 +139,21 @@ test('pause and resume throw before start; after stop pause throws and resume do
   assert.deepEqual(native.names().filter((name) => name !== 'start' && name !== 'stop'), []);
 });
 
+test('a pause while start is pending holds from the first message on', async () => {
+  const received = [];
+  const { consumer, native, arrive } = makeConsumer({ receive_callback: (batch) => { received.push(values(batch)); } });
+  const started = consumer.start();
+  consumer.pause();
+  native.reply('start', [0]);
+  arrive('a');
+  await started;
+  await turn();
+  assert.deepEqual([received, native.names()], [[], ['start', 'pause']]);
+  consumer.resume();
+  await turn();
+  assert.deepEqual([received, native.names()], [['a'], ['start', 'pause', 'resume', 'started', 'settle']]);
+});
+
 test('no callback starts after pause returned, and nothing is lost or re-ordered', async () => {
   const received = [];
   const { consumer, native, arrive } = await startedConsumer({

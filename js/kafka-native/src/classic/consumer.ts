@@ -107,6 +107,7 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
     if (this.#stopping) throw stateError('start: the consumer was stopped meanwhile');
     this.#state = 'started';
     hold();
+    if (this.#paused) this.#native.pause();
     this.#schedule();
     return partitions;
   }
@@ -120,7 +121,7 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
     if (this.#state === 'new') throw stateError('pause: the consumer is not started');
     if (this.#paused) return;
     this.#paused = true;
-    this.#native.pause();
+    if (this.#state === 'started') this.#native.pause();
   }
 
   /**
@@ -132,7 +133,7 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
     if (this.#state === 'new') throw stateError('resume: the consumer is not started');
     if (!this.#paused) return;
     this.#paused = false;
-    this.#native.resume();
+    if (this.#state === 'started') this.#native.resume();
     this.#schedule();
   }
 
