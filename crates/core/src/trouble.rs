@@ -20,6 +20,14 @@ pub struct LogLine {
 }
 
 impl LogLine {
+    /// A line of librdkafka's. What our own warnings say already, and its remarks on properties that the other kind of
+    /// client would use, are for those who debug.
+    pub(crate) fn of_librdkafka((level, facility, message): (i32, String, String)) -> Self {
+        let twice = matches!(facility.as_str(), "FAIL" | "ERROR");
+        let remark = facility == "CONFWARN" && message.contains(" property and will be ignored by this ");
+        Self { level: if twice || remark { 7 } else { level }, facility, message }
+    }
+
     pub(crate) fn warning(message: impl Into<String>) -> Self {
         Self { level: 4, facility: "kafka-native".into(), message: message.into() }
     }
@@ -164,6 +172,15 @@ mod tests {
         assert!(matches!(troubles.judge(down()), Verdict::Known));
         troubles.healed();
         assert!(matches!(troubles.judge(down()), Verdict::Tell(_)));
+    }
+
+    #[test]
+    fn a_lost_connection_is_one_line_not_two() {
+        let line = |facility: &str, text: &str| LogLine::of_librdkafka((3, facility.into(), text.into())).level;
+        assert_eq!(line("FAIL", "b:9092/1: Disconnected"), 7);
+        assert_eq!(line("CONFWARN", "Configuration property fetch.wait.max.ms is a consumer property and will be ignored by this producer instance"), 7);
+        assert_eq!(line("CONFWARN", "Configuration property x is deprecated"), 3);
+        assert_eq!(line("TERMINATE", "x"), 3);
     }
 
     #[test]

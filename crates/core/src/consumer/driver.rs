@@ -281,10 +281,7 @@ impl Driver {
     fn on_event(&self, event: &ffi::Event<'_>) {
         match event.kind() {
             ffi::ERROR => event.error().into_iter().for_each(|error| self.tell(error)),
-            ffi::LOG => {
-                let (level, facility, message) = event.log();
-                self.log(LogLine { level, facility, message });
-            }
+            ffi::LOG => self.log(LogLine::of_librdkafka(event.log())),
             ffi::STATS => self.ask_for_statistics(event.stats()),
             _ => {}
         }

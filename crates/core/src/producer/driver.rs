@@ -245,10 +245,7 @@ impl Driver {
                 Verdict::Warn(line) => (self.sink)(ProducerEvent::Log(line)),
                 Verdict::Known => {}
             }),
-            ffi::LOG => {
-                let (level, facility, message) = event.log();
-                (self.sink)(ProducerEvent::Log(LogLine { level, facility, message }));
-            }
+            ffi::LOG => (self.sink)(ProducerEvent::Log(LogLine::of_librdkafka(event.log()))),
             ffi::STATS => (self.sink)(ProducerEvent::Stats(event.stats())),
             _ => {}
         }
