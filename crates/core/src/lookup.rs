@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use crate::error::{code, is_retriable, Error, ErrorKind, Result};
 use crate::ffi::{error_text, Client};
-use crate::helper::{Closing, Retry};
+use crate::helper::{deadline, Closing, Retry};
 use crate::reply::closed;
 use crate::trouble::{Guarded, Troubles};
 
-/// The shortest time that one question to the cluster is given.
+/// The times that one question to the cluster is given; a client that closes waits for the one under way.
 const LEAST: Duration = Duration::from_secs(1);
+const MOST: Duration = Duration::from_secs(3);
 
 /// Asks once.
 pub(crate) fn partitions_once(client: &Arc<Client>, topic: &str, timeout: Duration) -> Result<Vec<i32>> {
@@ -37,10 +38,10 @@ pub(crate) fn partitions<T: Send + 'static>(
     let begin = Instant::now();
     let mut tries = 0;
     loop {
-        let next = Instant::now() + retry.interval;
-        let error = match partitions_once(client, topic, retry.interval.max(LEAST)) {
+        let next = deadline(retry.interval);
+        let error = match partitions_once(client, topic, retry.interval.clamp(LEAST, MOST)) {
             Ok(partitions) => {
-                troubles.healed();
+                troubles.healed(|healthy, partition| healthy == topic && partition.is_none());
                 return Ok(partitions);
             }
             Err(error) => error,
@@ -52,9 +53,13 @@ pub(crate) fn partitions<T: Send + 'static>(
         if waiting.answered() || closing.begun() {
             return Err(closed());
         }
+        // A lost connection is what this call saw; why it was lost came on the side, maybe before this call.
+        let lost = matches!(error.code, -195 | -185 | -187);
+        if let Some(refusal) = troubles.refusal().filter(|_| lost) {
+            return Err(refusal);
+        }
         if tries >= retry.max_tries {
-            // A lost connection is what this call saw; why it was lost came on the side.
-            let cause = troubles.last().filter(|_| matches!(error.code, -195 | -185 | -187)).unwrap_or(error);
+            let cause = troubles.last().filter(|_| lost).unwrap_or(error);
             let text = format!(
                 "topic '{topic}' could not be looked up in {tries} tries over {:.1} s",
                 begin.elapsed().as_secs_f64()

@@ -25,7 +25,7 @@ const BATCH_DATA: usize = 1024 * 1024;
 /// How often the topic is asked whether it has grown.
 const REFRESH: Duration = Duration::from_secs(10);
 /// How long the cluster may take to tell watermarks, and the pause before it is asked again.
-const QUESTION: Duration = Duration::from_secs(5);
+const QUESTION: Duration = Duration::from_secs(3);
 const STATS_QUESTION: Duration = Duration::from_secs(1);
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Nothing waits longer than this; the thread is woken for whatever comes earlier.
