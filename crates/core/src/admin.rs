@@ -1,20 +1,26 @@
 //! The small admin: topics, partitions, deleted records, watermarks.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::Properties;
+use crate::error::is_refusal;
 use crate::error::Result;
-use crate::ffi::{Client, ClientKind, NewTopic};
-use crate::helper::Helper;
+use crate::ffi::{self, Client, ClientKind, NewTopic};
+use crate::helper::{deadline, Helper};
 use crate::lookup;
 use crate::reply::Reply;
-use crate::trouble::Troubles;
 
-/// Makes and deletes topics. Calls run one after the other on one thread.
+/// How long one question to the cluster may block.
+const SLICE: Duration = Duration::from_secs(1);
+
+/// Makes and deletes topics, and asks about them. Every call takes a time: the most that the cluster may need, to the
+/// millisecond; past it the call fails with `_TIMED_OUT`, two seconds later at most. A wrong password, certificate or
+/// mechanism fails it at once. Dropped, it waits half a second for the call that runs and drops the others.
+///
+/// Calls run one after the other on one thread.
 pub struct Admin {
     helper: Helper,
-    troubles: Arc<Troubles>,
 }
 
 impl Admin {
@@ -27,12 +33,12 @@ impl Admin {
         for (name, value) in properties {
             all.set(name, value);
         }
-        let client = Client::new(ClientKind::Producer, all.into_conf(0)?)?;
-        Ok(Self { helper: Helper::new("kafka-admin", client), troubles: Arc::default() })
+        all.set("log.queue", true);
+        let client = Client::new(ClientKind::Producer, all.into_conf(ffi::ERROR | ffi::LOG)?)?;
+        Ok(Self { helper: Helper::new("kafka-admin", client) })
     }
 
     fn ask<T: Send + 'static>(&self, reply: Reply<T>, job: impl FnOnce(&Arc<Client>) -> Result<T> + Send + 'static) {
-        let reply = self.troubles.guard(reply);
         self.helper.run(move |client| reply.send(job(client)));
     }
 
@@ -100,7 +106,9 @@ impl Admin {
     /// Low and high watermark of a partition.
     pub fn watermarks_with(&self, topic: &str, partition: i32, timeout: Duration, reply: Reply<(i64, i64)>) {
         let topic = topic.to_owned();
-        self.ask(reply, move |client| client.query_watermarks(&topic, partition, timeout));
+        self.ask(reply, move |client| {
+            patiently(client, timeout, |slice| client.query_watermarks(&topic, partition, slice))
+        });
     }
 
     /// [`watermarks_with`](Self::watermarks_with) that waits.
@@ -111,13 +119,32 @@ impl Admin {
     /// The partitions of a topic, asked once.
     pub fn partitions(&self, topic: &str, timeout: Duration) -> Result<Vec<i32>> {
         let topic = topic.to_owned();
-        Reply::wait(|reply| self.ask(reply, move |client| lookup::partitions_once(client, &topic, timeout)))
+        Reply::wait(|reply| {
+            self.ask(reply, move |client| {
+                patiently(client, timeout, |slice| lookup::partitions_once(client, &topic, slice))
+            })
+        })
     }
 }
 
 impl Drop for Admin {
     fn drop(&mut self) {
-        self.helper.end();
-        self.troubles.close();
+        self.helper.end(Duration::from_millis(500));
+    }
+}
+
+/// Asks what blocks in slices of the time, so that a refused connection ends it early.
+fn patiently<T>(client: &Arc<Client>, timeout: Duration, question: impl Fn(Duration) -> Result<T>) -> Result<T> {
+    let deadline = deadline(timeout);
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match question(left.min(SLICE)) {
+            Err(error) if matches!(error.code, -195 | -185 | -187) => match client.told() {
+                Some(refusal) if is_refusal(refusal.code) => return Err(refusal),
+                told if left <= SLICE => return Err(told.map_or(error.clone(), |told| error.because(told))),
+                _ => {}
+            },
+            answer => return answer,
+        }
     }
 }

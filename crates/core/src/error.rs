@@ -63,6 +63,8 @@ pub mod code {
     pub const UNKNOWN_PARTITION: i32 = -190;
     /// The message is larger than `message.max.bytes`.
     pub const MSG_SIZE_TOO_LARGE: i32 = 10;
+    /// Purged from the producer's queue when it was stopped.
+    pub const PURGE_QUEUE: i32 = -152;
     /// The client is closing.
     pub const DESTROY: i32 = -197;
     /// A bug or an unexpected answer.
@@ -172,18 +174,15 @@ pub(crate) fn is_fatal(code: i32) -> bool {
     matches!(code, -150 /* _FATAL */ | -144 /* _FENCED */)
 }
 
-/// Whether a connection cannot be made until somebody changes credentials, certificates or rights.
+/// Whether no connection can be made until somebody changes credentials or certificates. Rights are not here: who may not
+/// read one topic may read another.
 pub(crate) fn is_refusal(code: i32) -> bool {
     matches!(
         code,
         -181 // _SSL
         | -169 // _AUTHENTICATION
-        | 17 // TOPIC_EXCEPTION: invalid topic name
-        | 29
-            ..=31 // topic, group, cluster authorisation
         | 33 // UNSUPPORTED_SASL_MECHANISM
         | 34 // ILLEGAL_SASL_STATE
-        | 53 // TRANSACTIONAL_ID_AUTHORIZATION_FAILED
         | 58 // SASL_AUTHENTICATION_FAILED
         | 65 // DELEGATION_TOKEN_AUTHORIZATION_FAILED
     )

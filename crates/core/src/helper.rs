@@ -1,63 +1,112 @@
 //! The helper thread: what blocks in librdkafka runs here, so that the client's thread keeps serving its queues.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{unbounded, Receiver, Sender};
+use crossbeam_channel::{bounded, unbounded, Receiver, RecvTimeoutError, Sender};
 use parking_lot::{Condvar, Mutex};
 
 use crate::ffi::Client;
 
 type Job = Box<dyn FnOnce(&Arc<Client>) + Send>;
 
+/// The end of a client is given at least this long, even when the user gave less: most take a few milliseconds.
+const LEAST_END: Duration = Duration::from_millis(250);
+
 /// Starts its thread with the first job; jobs run one after the other.
 pub(crate) struct Helper {
     name: String,
     state: Mutex<State>,
+    ended: Arc<AtomicBool>,
 }
 
 enum State {
     Idle(Arc<Client>),
-    Running(Sender<Job>, JoinHandle<()>),
+    Running(Sender<Job>, Ending),
     Ended,
+}
+
+/// A thread that ends soon: `over` disconnects when it has done its work.
+struct Ending {
+    over: Receiver<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Ending {
+    fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
+        let (running, over) = bounded(0);
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            body();
+            drop::<Sender<()>>(running);
+        })?;
+        Ok(Self { over, thread })
+    }
+
+    /// Joins the thread, or leaves it to itself when it takes longer.
+    fn join(self, timeout: Duration) {
+        if self.over.recv_timeout(timeout.max(LEAST_END)) == Err(RecvTimeoutError::Disconnected) {
+            let _ = self.thread.join();
+        }
+    }
 }
 
 impl Helper {
     pub(crate) fn new(name: &str, client: Arc<Client>) -> Self {
-        Self { name: format!("{name}-help"), state: Mutex::new(State::Idle(client)) }
+        Self { name: format!("{name}-help"), state: Mutex::new(State::Idle(client)), ended: Arc::default() }
     }
 
-    /// Runs the job on the helper thread; dropped when the client is closing.
-    pub(crate) fn run(&self, job: impl FnOnce(&Arc<Client>) + Send + 'static) {
+    /// Runs the job on the helper thread. Returns false when it is dropped instead: the client is closing, or there is no
+    /// thread to be had.
+    pub(crate) fn run(&self, job: impl FnOnce(&Arc<Client>) + Send + 'static) -> bool {
         let mut state = self.state.lock();
         if let State::Idle(client) = &*state {
             let (tx, rx): (Sender<Job>, Receiver<Job>) = unbounded();
-            let client = client.clone();
-            let thread = std::thread::Builder::new().name(self.name.clone()).spawn(move || {
+            let (client, ended) = (client.clone(), self.ended.clone());
+            let thread = Ending::spawn(&self.name, move || {
                 for job in rx {
-                    job(&client);
+                    if !ended.load(Ordering::SeqCst) {
+                        job(&client);
+                    }
                 }
             });
             match thread {
                 Ok(thread) => *state = State::Running(tx, thread),
-                // Out of threads: the job is dropped, and its reply says that it was.
-                Err(_) => return,
+                Err(_) => return false,
             }
         }
-        if let State::Running(tx, _) = &*state {
-            let _ = tx.send(Box::new(job));
+        match &*state {
+            State::Running(tx, _) => tx.send(Box::new(job)).is_ok(),
+            _ => false,
         }
     }
 
-    /// Lets go of the client when the jobs that were given are done, and waits for that.
-    pub(crate) fn end(&self) {
+    /// Drops the jobs that wait, and waits for the one that runs. If that takes longer than `timeout` (a question to a
+    /// broker that is silent) it is left alone: it holds the client, which is destroyed after it.
+    pub(crate) fn end(&self, timeout: Duration) {
+        self.ended.store(true, Ordering::SeqCst);
         let state = std::mem::replace(&mut *self.state.lock(), State::Ended);
         if let State::Running(tx, thread) = state {
             drop(tx);
-            let _ = thread.join();
+            thread.join(timeout);
         }
     }
+}
+
+/// Destroys the client, unless others hold it still. That joins librdkafka's threads, and one of them may be resolving a
+/// name, which nothing interrupts: what takes longer than `timeout` goes on without us.
+pub(crate) fn let_go(client: Arc<Client>, timeout: Duration) {
+    // Without a thread the closure is dropped here, and the client with it.
+    if let Ok(thread) = Ending::spawn("kafka-end", move || drop(client)) {
+        thread.join(timeout);
+    }
+}
+
+/// The instant after this time; a time without end (`Duration::MAX`) is a year.
+pub(crate) fn deadline(timeout: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    Instant::now() + timeout.min(YEAR)
 }
 
 /// Tells those who wait that their client is closing.
@@ -102,8 +151,11 @@ impl Default for Retry {
 
 /// Waits for a client's thread to end; false when it does not in time.
 pub(crate) fn join(thread: &Mutex<Option<JoinHandle<()>>>, timeout: Duration) -> bool {
-    let deadline = Instant::now() + timeout;
-    let mut thread = thread.lock();
+    let deadline = deadline(timeout);
+    let Some(mut thread) = thread.try_lock_until(deadline) else { return false };
+    if thread.as_ref().is_some_and(|thread| thread.thread().id() == std::thread::current().id()) {
+        return false; // called by the client's own thread, from an event
+    }
     // std has no join with a deadline. Only reached when a client ends, so a short sleep costs nothing.
     while thread.as_ref().is_some_and(|thread| !thread.is_finished()) && Instant::now() < deadline {
         std::thread::sleep(Duration::from_micros(200));

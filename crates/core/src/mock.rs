@@ -43,6 +43,13 @@ impl MockCluster {
 
     /// Makes a topic.
     pub fn create_topic(&self, topic: &str, partitions: i32, replication: i32) -> Result<()> {
+        // librdkafka would allocate whatever it is told.
+        if !(1..=10_000).contains(&partitions) || !(1..=100).contains(&replication) {
+            let text = format!(
+                "a topic has from 1 to 10000 partitions and from 1 to 100 replicas, not {partitions} and {replication}"
+            );
+            return Err(Error::config(text));
+        }
         self.mock.create_topic(topic, partitions, replication)
     }
 

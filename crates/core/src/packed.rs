@@ -38,6 +38,13 @@ pub(crate) struct PackedRecord<'a> {
     pub(crate) timestamp: i64,
 }
 
+impl PackedRecord<'_> {
+    /// The bytes that count against the producer's budget.
+    pub(crate) fn size(&self) -> u64 {
+        (self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len)) as u64
+    }
+}
+
 impl PackedRecords {
     /// How many messages there are.
     pub fn len(&self) -> usize {
@@ -85,7 +92,7 @@ impl PackedRecords {
     /// Refuses columns that do not describe the arena.
     pub(crate) fn check(&self) -> Result<()> {
         let used = self.index.iter().try_fold(0usize, |used, length| used.checked_add((*length).max(0) as usize));
-        let whole = self.index.len() % 3 == 0 && self.index.chunks_exact(3).all(|lengths| lengths[2] >= 0);
+        let whole = self.index.len().is_multiple_of(3) && self.index.chunks_exact(3).all(|lengths| lengths[2] >= 0);
         let timed = self.timestamps.is_empty() || self.timestamps.len() == self.len();
         match used {
             Some(used) if whole && timed && used <= self.arena.len() => Ok(()),
@@ -121,9 +128,9 @@ pub(crate) fn header_block(block: &[u8]) -> impl Iterator<Item = (&[u8], Option<
         }
         left -= 1;
         let (name_length, value_length) = (int(at)?, int(at + 4)?);
-        let name_end = at + 8 + usize::try_from(name_length).ok()?;
+        let name_end = (at + 8).checked_add(usize::try_from(name_length).ok()?)?;
         let name = block.get(at + 8..name_end)?;
-        at = name_end + value_length.max(0) as usize;
+        at = name_end.checked_add(value_length.max(0) as usize)?;
         let value = block.get(name_end..at)?;
         Some((name, (value_length >= 0).then_some(value)))
     })

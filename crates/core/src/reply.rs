@@ -1,4 +1,6 @@
-//! Answers that come from another thread.
+//! Answers that come from another thread, and the fence around the code of users that runs on ours.
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use crate::error::{code, Error, ErrorKind, Result};
 
@@ -14,7 +16,7 @@ impl<T: Send + 'static> Reply<T> {
     /// Gives the answer.
     pub fn send(mut self, answer: Result<T>) {
         if let Some(reply) = self.0.take() {
-            reply(answer);
+            fence(|| reply(answer));
         }
     }
 
@@ -31,12 +33,35 @@ impl<T: Send + 'static> Reply<T> {
 impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
         if let Some(reply) = self.0.take() {
-            reply(Err(closed()));
+            fence(|| reply(Err(closed())));
         }
     }
+}
+
+/// Runs a user's code. Its panic, which the panic hook has told, must not take a client's thread along, or batches and
+/// answers would stop without a word.
+pub(crate) fn fence(code: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(code));
 }
 
 /// The answer of a client that is gone.
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::State, code::DESTROY, "the client was stopped")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_that_is_dropped_answers_that_the_client_is_gone() {
+        let answer = Reply::<()>::wait(drop);
+        assert_eq!(answer.unwrap_err().code, code::DESTROY);
+    }
+
+    #[test]
+    fn a_reply_that_panics_takes_no_thread_along() {
+        Reply::<()>::new(|_| panic!("the caller's")).send(Ok(()));
+        drop(Reply::<()>::new(|_| panic!("the caller's")));
+    }
 }

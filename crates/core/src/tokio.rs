@@ -21,7 +21,7 @@
 
 use std::time::Duration;
 
-use ::tokio::sync::{mpsc, oneshot, Mutex};
+use ::tokio::sync::{mpsc, oneshot, Mutex, Notify};
 
 use crate::consumer::{Consumer, ConsumerConfig, ConsumerEvent};
 use crate::error::Result;
@@ -74,11 +74,19 @@ impl AsyncProducer {
     }
 }
 
-/// A [`Consumer`] whose calls are futures.
+/// A [`Consumer`] whose calls are futures. Dropping it without [`stop`](Self::stop) blocks up to half a second.
 pub struct AsyncConsumer {
     consumer: Consumer,
-    // Never holds more than `batches_ahead`: the next is told when one was taken.
-    inbox: Mutex<mpsc::UnboundedReceiver<Batch>>,
+    inbox: Mutex<Inbox>,
+    /// Resumed or stopped.
+    changed: Notify,
+}
+
+struct Inbox {
+    /// Never holds more than `batches_ahead`: the next is told when one was taken.
+    arriving: mpsc::UnboundedReceiver<Batch>,
+    /// Came in a pause.
+    held: Option<Batch>,
 }
 
 impl AsyncConsumer {
@@ -103,7 +111,7 @@ impl AsyncConsumer {
             ConsumerEvent::Stopped => drop(tx.lock().take()),
             event => on_event(event),
         })?;
-        Ok(Self { consumer, inbox: Mutex::new(rx) })
+        Ok(Self { consumer, inbox: Mutex::new(Inbox { arriving: rx, held: None }), changed: Notify::new() })
     }
 
     /// See [`Consumer::start`].
@@ -111,11 +119,24 @@ impl AsyncConsumer {
         answer(|reply| self.consumer.start_with(reply)).await
     }
 
-    /// The next batch; none after the consumer was stopped. Cancelling the future loses nothing.
+    /// The next batch; none after the consumer was stopped. In a pause it waits. Cancelling the future loses nothing.
     pub async fn next(&self) -> Option<Batch> {
-        let batch = self.inbox.lock().await.recv().await?;
-        self.consumer.started(batch.id());
-        Some(batch)
+        let mut inbox = self.inbox.lock().await;
+        loop {
+            if inbox.held.is_none() {
+                inbox.held = Some(inbox.arriving.recv().await?);
+            }
+            let changed = self.changed.notified();
+            if !self.consumer.is_paused() {
+                let batch = inbox.held.take()?;
+                self.consumer.started(batch.id());
+                return Some(batch);
+            }
+            if self.consumer.is_stopped() {
+                return None;
+            }
+            changed.await;
+        }
     }
 
     /// See [`Consumer::pause`].
@@ -125,11 +146,17 @@ impl AsyncConsumer {
 
     /// See [`Consumer::resume`].
     pub fn resume(&self) -> Result<()> {
-        self.consumer.resume()
+        let resumed = self.consumer.resume();
+        self.changed.notify_waiters();
+        resumed
     }
 
     /// See [`Consumer::stop`].
     pub async fn stop(&self, timeout: Duration) -> Result<()> {
-        answer(|reply| self.consumer.stop_with(timeout, reply)).await
+        answer(|reply| {
+            self.consumer.stop_with(timeout, reply);
+            self.changed.notify_waiters();
+        })
+        .await
     }
 }

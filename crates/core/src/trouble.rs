@@ -1,7 +1,7 @@
 //! What has no caller: log lines, and errors that librdkafka tells on the side.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
@@ -62,7 +62,25 @@ struct State {
     told: HashSet<(i32, Option<String>, Option<i32>)>,
     refusal: Option<Error>,
     last: Option<Error>,
-    waiting: Vec<Box<dyn FnOnce(Error) + Send>>,
+    waiting: Vec<Box<dyn Waiting>>,
+}
+
+/// Whoever waits for a [`Guarded`] reply. Does not keep it: a job that is dropped unanswered still answers that it was.
+trait Waiting: Send {
+    fn refuse(&self, refusal: Error);
+    fn is_over(&self) -> bool;
+}
+
+impl<T: Send + 'static> Waiting for Weak<Mutex<Option<Reply<T>>>> {
+    fn refuse(&self, refusal: Error) {
+        if let Some(reply) = self.upgrade() {
+            Guarded(reply).send(Err(refusal));
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.strong_count() == 0
+    }
 }
 
 /// A reply that a refusal answers at once, while the call that was to answer it still blocks on the helper thread.
@@ -83,6 +101,11 @@ impl<T: Send + 'static> Guarded<T> {
         }
     }
 
+    /// Takes the reply, which nobody else can answer then.
+    pub(crate) fn take(&self) -> Option<Reply<T>> {
+        self.0.lock().take()
+    }
+
     pub(crate) fn answered(&self) -> bool {
         self.0.lock().is_none()
     }
@@ -98,7 +121,7 @@ impl Troubles {
             let waiting = std::mem::take(&mut state.waiting);
             drop(state);
             for waiting in waiting {
-                waiting(error.clone());
+                waiting.refuse(error.clone());
             }
             state = self.state.lock();
         }
@@ -115,43 +138,43 @@ impl Troubles {
         }
     }
 
-    /// Data flows: what was told is over, and would be told again.
-    pub(crate) fn healed(&self) {
+    /// Data flows, so connections work; `flows` says of which topics and partitions (none: the topic as a whole). What was
+    /// told of those is over, and would be told again.
+    pub(crate) fn healed(&self, flows: impl Fn(&str, Option<i32>) -> bool) {
+        let over = |topic: &Option<String>, partition| topic.as_deref().is_none_or(|topic| flows(topic, partition));
         let mut state = self.state.lock();
-        state.told.clear();
+        state.told.retain(|(_, topic, partition)| !over(topic, *partition));
         state.refusal = None;
-        state.last = None;
-        state.waiting.clear();
+        state.last.take_if(|last| over(&last.topic, last.partition));
     }
 
     /// The client closes: answers whoever still waits.
     pub(crate) fn close(&self) {
         let waiting = std::mem::take(&mut self.state.lock().waiting);
         for waiting in waiting {
-            waiting(closed());
+            waiting.refuse(closed());
         }
     }
 
     /// Whether there is anything to heal; cheap enough for every batch.
     pub(crate) fn any(&self) -> bool {
-        self.state.lock().last.is_some()
+        let state = self.state.lock();
+        state.last.is_some() || !state.told.is_empty()
     }
 
-    /// Makes a refusal answer `reply`: the one that stands, or the next.
+    /// Makes the next refusal answer `reply`. One that stands may be over (the user was added, the certificate renewed),
+    /// so it answers only when another try has failed.
     pub(crate) fn guard<T: Send + 'static>(&self, reply: Reply<T>) -> Guarded<T> {
         let guarded = Guarded(Arc::new(Mutex::new(Some(reply))));
         let mut state = self.state.lock();
-        match state.refusal.clone() {
-            Some(refusal) => {
-                drop(state);
-                guarded.send(Err(refusal));
-            }
-            None => {
-                let guarded = guarded.clone();
-                state.waiting.push(Box::new(move |refusal| guarded.send(Err(refusal))));
-            }
-        }
+        state.waiting.retain(|waiting| !waiting.is_over());
+        state.waiting.push(Box::new(Arc::downgrade(&guarded.0)));
         guarded
+    }
+
+    /// Why no connection can be made, if that was told and none was made since.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        self.state.lock().refusal.clone()
     }
 
     /// The newest error that was told on the side: the true cause of a time-out.
@@ -170,7 +193,7 @@ mod tests {
         let down = || Error::kafka(-187, "down");
         assert!(matches!(troubles.judge(down()), Verdict::Tell(_)));
         assert!(matches!(troubles.judge(down()), Verdict::Known));
-        troubles.healed();
+        troubles.healed(|_, _| false);
         assert!(matches!(troubles.judge(down()), Verdict::Tell(_)));
     }
 
@@ -194,16 +217,63 @@ mod tests {
         assert!(matches!(Troubles::default().judge(Error::kafka(3, "topic gone")), Verdict::Tell(_)));
     }
 
+    fn waiting(troubles: &Troubles) -> (Guarded<()>, std::sync::mpsc::Receiver<Result<()>>) {
+        let (tx, rx) = std::sync::mpsc::channel();
+        (troubles.guard(Reply::new(move |answer| tx.send(answer).unwrap())), rx)
+    }
+
     #[test]
-    fn a_refusal_is_remembered_for_those_who_wait() {
+    fn a_refusal_answers_those_who_wait_and_is_remembered_until_data_flows() {
         let troubles = Troubles::default();
-        let (tx, rx) = std::sync::mpsc::channel::<Result<()>>();
-        let late = tx.clone();
-        let waiting = troubles.guard(Reply::new(move |answer| tx.send(answer).unwrap()));
+        let (guarded, answer) = waiting(&troubles);
         troubles.judge(Error::kafka(-169, "wrong password"));
-        assert_eq!(rx.recv().unwrap().unwrap_err().code, -169);
-        assert!(waiting.answered());
-        troubles.guard(Reply::new(move |answer| late.send(answer).unwrap()));
-        assert_eq!(rx.recv().unwrap().unwrap_err().code, -169);
+        assert_eq!(answer.recv().unwrap().unwrap_err().code, -169);
+        assert!(guarded.answered());
+        let (later, _answer) = waiting(&troubles);
+        assert!(!later.answered(), "it may be over");
+        assert_eq!(troubles.refusal().unwrap().code, -169);
+        troubles.healed(|_, _| false);
+        assert!(troubles.refusal().is_none());
+    }
+
+    #[test]
+    fn whoever_waits_while_another_heals_still_hears_of_a_refusal() {
+        let troubles = Troubles::default();
+        let (_guarded, answer) = waiting(&troubles);
+        troubles.healed(|_, _| true);
+        troubles.judge(Error::kafka(-169, "wrong password"));
+        assert_eq!(answer.recv().unwrap().unwrap_err().code, -169);
+    }
+
+    #[test]
+    fn a_reply_whose_job_is_dropped_is_answered() {
+        let troubles = Troubles::default();
+        let (guarded, answer) = waiting(&troubles);
+        drop(guarded);
+        assert_eq!(answer.recv().unwrap().unwrap_err().code, crate::error::code::DESTROY);
+    }
+
+    #[test]
+    fn a_topic_that_may_not_be_read_refuses_no_other() {
+        let troubles = Troubles::default();
+        let (guarded, _answer) = waiting(&troubles);
+        troubles.judge(Error::kafka(29, "not this topic"));
+        assert!(!guarded.answered());
+    }
+
+    #[test]
+    fn a_stuck_partition_is_told_once_while_others_flow() {
+        let troubles = Troubles::default();
+        let stuck = || {
+            let mut error = Error::kafka(10, "too large");
+            (error.topic, error.partition) = (Some("t".into()), Some(1));
+            error
+        };
+        assert!(matches!(troubles.judge(stuck()), Verdict::Tell(_)));
+        troubles.healed(|_, partition| partition == Some(0));
+        assert!(matches!(troubles.judge(stuck()), Verdict::Known));
+        troubles.healed(|_, partition| partition == Some(1));
+        assert!(matches!(troubles.judge(stuck()), Verdict::Tell(_)));
+        assert!(troubles.any());
     }
 }

@@ -126,7 +126,12 @@ impl Drop for NativeConsumer {
     /// Runs in a finalizer: signals only.
     fn drop(&mut self) {
         self.consumer.signal(Duration::from_millis(500));
+        self.manager.close();
     }
+}
+
+fn gone() -> Error {
+    Error::from_store("the environment of the offset manager has ended")
 }
 
 fn answer(offsets: Vec<f64>, error: Option<String>) -> Result<Vec<f64>, Error> {
@@ -166,6 +171,8 @@ type Answer = Result<Vec<f64>, Error>;
 struct Waiting {
     last: u32,
     answers: HashMap<u32, Sender<Answer>>,
+    /// JavaScript is gone: nobody answers any more.
+    closed: bool,
 }
 
 impl Manager {
@@ -173,13 +180,26 @@ impl Manager {
         let (tx, rx) = bounded(1);
         let id = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if waiting.closed {
+                return Err(gone());
+            }
             waiting.last = waiting.last.wrapping_add(1);
             let id = waiting.last;
             waiting.answers.insert(id, tx);
             id
         };
-        self.events.tell(kind, [number(id.into()), crate::events::partitions(partitions), numbers(offsets), none()]);
-        rx.recv().unwrap_or_else(|_| Err(Error::from_store("the offset manager gave no answer")))
+        let question = [number(id.into()), crate::events::partitions(partitions), numbers(offsets), none()];
+        if !self.events.tell(kind, question) {
+            self.close();
+        }
+        rx.recv().unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Answers whoever waits, and whoever asks from now on, that nobody will: or the offset thread would wait for ever.
+    fn close(&self) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.closed = true;
+        waiting.answers.clear();
     }
 
     fn answer(&self, id: u32, answer: Answer) {

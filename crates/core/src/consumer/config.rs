@@ -52,6 +52,8 @@ pub(crate) struct Derived {
 
 /// How much is prefetched is what speed needs: more than this many messages only cost memory.
 const PREFETCH_MESSAGES: u64 = 20_000;
+/// A batch's columns are counted in 32 bits, and its messages pin what they came in.
+const MOST_MESSAGES: usize = 1_000_000;
 const MIB: u64 = 1024 * 1024;
 
 impl ConsumerConfig {
@@ -91,7 +93,8 @@ impl ConsumerConfig {
         self
     }
 
-    /// The most messages in a batch; a batch also ends at 1 MiB of data and never waits to fill. Default 10 000.
+    /// The most messages in a batch, at most 1 000 000; a batch also ends at 1 MiB of data and never waits to fill. Default
+    /// 10 000.
     pub fn max_messages(mut self, count: usize) -> Self {
         self.max_messages = count;
         self
@@ -141,6 +144,7 @@ impl ConsumerConfig {
         if self.max_messages == 0 || self.budget == 0 {
             return Err(Error::config("max_messages_per_callback and queued_max_messages_kbytes must be at least 1"));
         }
+        self.max_messages = self.max_messages.min(MOST_MESSAGES);
         let mut user = std::mem::take(&mut self.properties);
         let reset = match user.take("auto.offset.reset").as_deref() {
             None | Some("smallest" | "earliest" | "beginning") => Reset::Earliest,
@@ -182,6 +186,6 @@ impl ConsumerConfig {
         engine.set("auto.offset.reset", "error"); // a lost position is ours to judge: it may be a miss
         engine.set("log.queue", true);
         let conf = defaults.then(&user).then(&engine).into_conf(ffi::ERROR | ffi::STATS | ffi::LOG)?;
-        Ok(Derived { conf, reset, hand_over: self.budget / 2, warning })
+        Ok(Derived { conf, reset, hand_over: (self.budget / 2).max(1), warning })
     }
 }

@@ -9,9 +9,9 @@ use crossbeam_channel::{Receiver, Sender};
 use super::places::Places;
 use super::{ConsumerConfig, ConsumerEvent, ConsumerStats, Reset, Shared, Sink};
 use crate::batch::{self, Batch, Limits, Run};
-use crate::error::{code, Error, Result};
+use crate::error::{code, Error, ErrorKind, Result};
 use crate::ffi::{self, Client, Message, Messages, Partitions, Queue, ReadyHook};
-use crate::helper::Helper;
+use crate::helper::{let_go, Helper};
 use crate::lookup;
 use crate::reply::Reply;
 use crate::trouble::{Guarded, LogLine, Verdict};
@@ -151,7 +151,8 @@ impl Driver {
                 }
                 self.apply(command);
             }
-            while let Some(event) = self.events.poll(Duration::ZERO) {
+            let events = self.events.clone();
+            while let Some(event) = events.poll(Duration::ZERO) {
                 self.on_event(&event);
             }
             let wait = self.timers();
@@ -159,14 +160,18 @@ impl Driver {
                 if self.messages.len() == 0 {
                     self.inbox.consume(&mut self.messages, self.take, wait);
                 }
-                self.hand_over();
+                // A pause may have come while this thread waited: what was taken stays in `messages`.
+                if !self.shared.paused.load(Ordering::SeqCst) {
+                    self.hand_over();
+                }
                 continue;
             }
             // Out of credit: not draining, so that the bounded prefetch fills and fetching stops. Whoever gives credit after
-            // the flag is up wakes this thread; whoever gave some before is seen by the second look.
+            // the flag is up wakes this thread; whoever gave some before is seen by the second look. So is a command that
+            // came after the first look, because the poll above may have swallowed its wake-up.
             self.shared.starved.store(true, Ordering::SeqCst);
-            if !self.may_hand_over() {
-                if let Some(event) = self.events.poll(wait) {
+            if !self.may_hand_over() && self.incoming.is_empty() {
+                if let Some(event) = events.poll(wait) {
                     self.on_event(&event);
                 }
             }
@@ -217,7 +222,8 @@ impl Driver {
         self.take =
             (BATCH_DATA / (chosen.1 / count).max(1)).clamp(16, self.max_messages.max(16)).min(self.max_messages);
         if self.shared.troubles.any() {
-            self.shared.troubles.healed();
+            let runs = &self.runs;
+            self.shared.troubles.healed(|_, trouble| trouble.is_none_or(|p| runs.iter().any(|run| run.partition == p)));
         }
         self.shared.ahead.lock().push_back((id, count));
         let batch = Batch { id, packed, topic: self.topic.clone(), settler: Some(self.shared.clone()) };
@@ -227,18 +233,31 @@ impl Driver {
     fn apply(&mut self, command: Command) {
         match command {
             Command::Assign { offsets, reply } => {
+                // A refusal (one of several brokers') was faster, and who called `start` knows that it failed.
+                let Some(reply) = reply.take() else { return };
                 let partitions = offsets.iter().map(|(partition, _)| *partition).collect();
-                let assigned = self.assign(&offsets, |client, list| client.assign(list));
-                self.refresh_at = Some(Instant::now() + REFRESH);
+                let first = if self.reset == Reset::Latest { END } else { BEGINNING };
+                let assigned = self.assign(&offsets, first, Client::assign);
+                if assigned.is_ok() {
+                    self.refresh_at = Some(Instant::now() + REFRESH);
+                }
                 reply.send(assigned.map(|()| partitions));
             }
             Command::Added { offsets } => {
                 let partitions: Vec<i32> = offsets.iter().map(|(partition, _)| *partition).collect();
-                match self.assign(&offsets, Client::incremental_assign) {
-                    Ok(()) => self.log(LogLine::info(format!(
-                        "topic {} has grown: pulling from partitions {partitions:?} too",
-                        self.topic
-                    ))),
+                self.refreshing = false;
+                // All that it has was written after this consumer began, so `latest` skips none of it.
+                match self.assign(&offsets, BEGINNING, Client::incremental_assign) {
+                    Ok(()) => {
+                        for partition in &partitions {
+                            let next = self.places.get_mut(*partition).map(|place| &mut place.next);
+                            next.into_iter().for_each(|next| *next = next.or(Some(0)));
+                        }
+                        self.log(LogLine::info(format!(
+                            "topic {} has grown: pulling from partitions {partitions:?} too",
+                            self.topic
+                        )));
+                    }
                     Err(error) => self.tell(error),
                 }
             }
@@ -257,15 +276,16 @@ impl Driver {
         }
     }
 
-    /// Forwards the partitions' queues to the inbox and assigns them, each behind its last processed offset.
+    /// Forwards the partitions' queues to the inbox and assigns them, each behind its last processed offset or, without
+    /// one, at `first`.
     fn assign(
         &mut self,
         offsets: &[(i32, Option<i64>)],
+        first: i64,
         how: impl Fn(&Client, &Partitions) -> Result<()>,
     ) -> Result<()> {
-        let start = |recorded: &Option<i64>| {
-            recorded.map_or(if self.reset == Reset::Latest { END } else { BEGINNING }, |last| last + 1)
-        };
+        let behind = |recorded: &Option<i64>| recorded.map(|last| last.saturating_add(1));
+        let start = |recorded: &Option<i64>| behind(recorded).unwrap_or(first);
         let list =
             Partitions::of(&self.topic, offsets.iter().map(|(partition, recorded)| (*partition, start(recorded))))?;
         for (partition, _) in offsets {
@@ -273,12 +293,12 @@ impl Driver {
         }
         how(&self.client, &list)?;
         for (partition, recorded) in offsets {
-            self.places.insert(*partition, recorded.map(|last| last + 1));
+            self.places.insert(*partition, behind(recorded));
         }
         Ok(())
     }
 
-    fn on_event(&self, event: &ffi::Event<'_>) {
+    fn on_event(&mut self, event: &ffi::Event<'_>) {
         match event.kind() {
             ffi::ERROR => event.error().into_iter().for_each(|error| self.tell(error)),
             ffi::LOG => self.log(LogLine::of_librdkafka(event.log())),
@@ -316,21 +336,26 @@ impl Driver {
         (self.sink)(ConsumerEvent::Log(line));
     }
 
-    /// Runs `job` on the helper thread and sends back the command it returns.
-    fn ask(&self, job: impl FnOnce(&Arc<Client>) -> Command + Send + 'static) {
+    /// Runs `job` on the helper thread and sends back the command it returns, if any. False when there is no thread for it.
+    fn ask(&self, job: impl FnOnce(&Arc<Client>) -> Option<Command> + Send + 'static) -> bool {
         let (commands, shared) = (self.commands.clone(), self.shared.clone());
         self.helper.run(move |client| {
-            let _ = commands.send(job(client));
-            shared.waker.wake();
-        });
+            if let Some(command) = job(client) {
+                let _ = commands.send(command);
+                shared.waker.wake();
+            }
+        })
     }
 
-    fn ask_watermarks(&self, partition: i32) {
+    fn ask_watermarks(&mut self, partition: i32) {
         let topic = self.topic.clone();
-        self.ask(move |client| Command::Watermarks {
-            partition,
-            answer: client.query_watermarks(&topic, partition, QUESTION),
+        let asked = self.ask(move |client| {
+            let answer = client.query_watermarks(&topic, partition, QUESTION);
+            Some(Command::Watermarks { partition, answer })
         });
+        if !asked {
+            self.ask_again.push((Instant::now() + ASK_AGAIN, partition));
+        }
     }
 
     /// The log does not have the offset that comes next: counts what is gone, says so, and goes on where the user wants.
@@ -369,11 +394,15 @@ impl Driver {
         place.next = Some(to);
         place.epoch += 1;
         place.lost = false;
-        // librdkafka stopped the partition: seeking it fails, taking it away and giving it back works.
+        // librdkafka stopped the partition: seeking it fails, taking it away and giving it back works. Taking it away ends
+        // the forwarding of its queue, a moment later and on librdkafka's thread; that has happened when the second call
+        // returns, which that thread answers after. What has come by then moves along with the queue.
         let moved = Partitions::of(&self.topic, [(partition, to)]).and_then(|list| {
+            let queue = self.client.partition_queue(&self.topic, partition)?;
             self.client.incremental_unassign(&list)?;
-            self.client.partition_queue(&self.topic, partition)?.forward(&self.inbox);
-            self.client.incremental_assign(&list)
+            self.client.incremental_assign(&list)?;
+            queue.forward(&self.inbox);
+            Ok(())
         });
         if let Err(error) = moved {
             self.tell(error);
@@ -399,45 +428,45 @@ impl Driver {
 
     /// Asks whether the topic has grown, and takes the offsets of what is new and ours.
     fn refresh(&mut self) {
-        if std::mem::replace(&mut self.refreshing, true) {
+        if self.refreshing {
             return;
         }
         let (topic, shared, commands) = (self.topic.clone(), self.shared.clone(), self.commands.clone());
         let (slot, slots, known) = (self.slot, self.slots, self.places.partitions());
-        self.ask(move |client| {
+        self.refreshing = self.ask(move |client| {
             let found = match lookup::partitions_once(client, &topic, QUESTION) {
                 Ok(found) => found,
                 // Out of reach is told by the connections' own errors.
                 Err(error) => {
-                    return Command::Refreshed(if matches!(error.code, -195 | -185) { Ok(()) } else { Err(error) })
+                    let quiet = matches!(error.code, -195 | -185);
+                    return Some(Command::Refreshed(if quiet { Ok(()) } else { Err(error) }));
                 }
             };
             let new: Vec<i32> = found.into_iter().filter(|p| p % slots == slot && !known.contains(p)).collect();
-            if !new.is_empty() {
-                let waker = shared.clone();
-                shared.recorder.open(new.clone(), move |opened| {
-                    let _ = match opened {
-                        Ok(offsets) => {
-                            commands.send(Command::Added { offsets: new.into_iter().zip(offsets).collect() })
-                        }
-                        Err(error) => commands.send(Command::Refreshed(Err(error))),
-                    };
-                    waker.waker.wake();
-                });
+            if new.is_empty() {
+                return Some(Command::Refreshed(Ok(())));
             }
-            Command::Refreshed(Ok(()))
+            let waker = shared.clone();
+            shared.recorder.open(new.clone(), move |opened| {
+                let _ = commands.send(match opened {
+                    Ok(offsets) => Command::Added { offsets: new.into_iter().zip(offsets).collect() },
+                    Err(error) => Command::Refreshed(Err(error)),
+                });
+                waker.waker.wake();
+            });
+            None // the offset thread sends it, so that the next look waits for this one
         });
     }
 
     /// Watermarks go stale when fetching stops, so they are asked for; what does not come in time is taken from the last fetch.
-    fn ask_for_statistics(&self, json: String) {
+    fn ask_for_statistics(&mut self, json: String) {
         if self.asking_stats || self.places.partitions().is_empty() {
             return self.statistics(json, &[], &[]);
         }
         let (topic, partitions) = (self.topic.clone(), self.places.partitions());
-        self.ask(move |client| {
+        self.asking_stats = self.ask(move |client| {
             let list = |latest| client.list_offsets(&topic, &partitions, latest, STATS_QUESTION).unwrap_or_default();
-            Command::Stats { json, low: list(false), high: list(true) }
+            Some(Command::Stats { json, low: list(false), high: list(true) })
         });
     }
 
@@ -471,21 +500,22 @@ impl Driver {
         let left = || deadline.saturating_duration_since(Instant::now());
         self.shared.recorder.close(left(), move |result| drop(tx.send(result)));
         self.shared.waker.retire();
-        self.helper.end();
+        self.helper.end(left());
         self.shared.troubles.close();
         let Self { client, inbox, events, hook, messages, incoming, sink, .. } = self;
+        drop((messages, hook, events, inbox));
+        let_go(client, left());
+        sink(ConsumerEvent::Stopped);
+        let written = rx.recv_timeout(left() + Duration::from_millis(300)).unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Timeout, code::TIMED_OUT, "offsets could not be written in time"))
+        });
+        // Stops that came meanwhile have the same end.
         for command in incoming.try_iter() {
             if let Command::Stop { reply, .. } = command {
-                reply.send(Ok(()));
+                reply.send(written.clone());
             }
         }
-        drop((incoming, messages, hook, events, inbox));
-        drop(client);
-        sink(ConsumerEvent::Stopped);
-        let written = rx.recv_timeout(left() + Duration::from_millis(100));
-        reply.send(
-            written.unwrap_or_else(|_| Err(Error::kafka(code::TIMED_OUT, "offsets could not be written in time"))),
-        );
+        reply.send(written);
     }
 }
 

@@ -2,28 +2,30 @@
 
 mod config;
 mod driver;
+mod inbox;
 mod places;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crossbeam_channel::{bounded, unbounded, Receiver, Sender};
+use crossbeam_channel::{unbounded, Sender};
 use parking_lot::Mutex;
 
 use config::Store;
 pub use config::{ConsumerConfig, Reset};
 use driver::{Command, Driver};
+use inbox::Inbox;
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::ffi::{Client, ClientKind, Waker};
-use crate::helper::{Closing, Helper, Retry};
+use crate::helper::{deadline, Closing, Helper, Retry};
 use crate::lookup;
 use crate::offsets::{OffsetDirectory, OffsetEvent, OffsetStore, Recorder, Tracker};
-use crate::reply::Reply;
+use crate::reply::{fence, Reply};
 use crate::trouble::{LogLine, Troubles};
 
 /// What a consumer tells. Called on the client's thread (batches, statistics) or the offset thread: must not block.
@@ -111,7 +113,7 @@ impl Settler for Shared {
             self.recorder.record(partition, offset);
         }
         drop(tracker);
-        self.credit();
+        self.started(batch); // it was, even if nobody said so
     }
 
     fn abandon(&self, batch: u64) {
@@ -134,7 +136,7 @@ pub struct Consumer {
     helper: Arc<Helper>,
     commands: Sender<Command>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    inbox: Option<Receiver<Batch>>,
+    inbox: Option<Arc<Inbox>>,
 }
 
 impl Consumer {
@@ -152,16 +154,15 @@ impl Consumer {
         config: ConsumerConfig,
         on_event: impl Fn(ConsumerEvent) + Send + Sync + 'static,
     ) -> Result<Self> {
-        // Never full: batches_ahead bounds what is told and not started, and `recv` starts.
-        let (tx, rx) = bounded(config.batches_ahead);
-        let tx = Mutex::new(Some(tx));
+        let inbox = Arc::new(Inbox::default());
+        let arriving = inbox.clone();
         let sink = move |event| match event {
-            ConsumerEvent::Batch(batch) => drop(tx.lock().as_ref().map(|tx| tx.try_send(batch))),
-            ConsumerEvent::Stopped => drop(tx.lock().take()),
+            ConsumerEvent::Batch(batch) => arriving.put(batch),
+            ConsumerEvent::Stopped => arriving.close(),
             event => on_event(event),
         };
         let mut consumer = Self::with_sink(config, sink)?;
-        consumer.inbox = Some(rx);
+        consumer.inbox = Some(inbox);
         Ok(consumer)
     }
 
@@ -169,7 +170,7 @@ impl Consumer {
     /// settle it.
     pub fn with_sink(mut config: ConsumerConfig, sink: impl Fn(ConsumerEvent) + Send + Sync + 'static) -> Result<Self> {
         let derived = config.derive()?;
-        let sink: Sink = Arc::new(sink);
+        let sink: Sink = Arc::new(move |event| fence(|| sink(event)));
         let warn = {
             let sink = sink.clone();
             Arc::new(move |text: String| sink(ConsumerEvent::Log(LogLine::warning(text))))
@@ -286,27 +287,52 @@ impl Consumer {
     /// When the consumer was made with a sink of its own.
     pub fn recv(&self, timeout: Duration) -> Option<Batch> {
         let inbox = self.inbox.as_ref().expect("a consumer with a sink gets its batches there");
-        let batch = inbox.recv_timeout(timeout).ok()?;
+        let batch = inbox.take(deadline(timeout))?;
         self.shared.started(batch.id());
         Some(batch)
     }
 
-    /// No batch is told after this returned, but for those that were on their way; what was fetched is kept.
+    /// [`recv`](Self::recv) gives no batch after this returned; what was fetched is kept, nothing is lost or repeated. A
+    /// sink of one's own may still be told a batch that was on its way.
+    ///
+    /// # Errors
+    /// Before `start` has succeeded, and after `stop`.
     pub fn pause(&self) -> Result<()> {
         match *self.state.lock() {
-            State::Started => self.shared.paused.store(true, Ordering::SeqCst),
+            State::Started => self.set_paused(true),
             State::Stopped => return Err(Error::state("the consumer was stopped")),
             _ => return Err(Error::state("the consumer was not started")),
         }
         Ok(())
     }
 
-    /// Ends a pause; after `stop` it does nothing.
-    pub fn resume(&self) -> Result<()> {
-        if matches!(*self.state.lock(), State::New | State::Starting) {
-            return Err(Error::state("the consumer was not started"));
+    fn set_paused(&self, paused: bool) {
+        self.shared.paused.store(paused, Ordering::SeqCst);
+        if let Some(inbox) = &self.inbox {
+            inbox.set_paused(paused);
         }
-        self.shared.paused.store(false, Ordering::SeqCst);
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.state.lock() == State::Stopped
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_paused(&self) -> bool {
+        self.shared.paused.load(Ordering::SeqCst)
+    }
+
+    /// Ends a pause; after `stop` it does nothing.
+    ///
+    /// # Errors
+    /// Before `start` has succeeded.
+    pub fn resume(&self) -> Result<()> {
+        match *self.state.lock() {
+            State::Started => self.set_paused(false),
+            State::Stopped => return Ok(()),
+            _ => return Err(Error::state("the consumer was not started")),
+        }
         self.shared.waker.wake();
         Ok(())
     }
@@ -340,7 +366,7 @@ impl Consumer {
     pub fn stop_with(&self, timeout: Duration, reply: Reply<()>) {
         *self.state.lock() = State::Stopped;
         self.shared.closing.begin();
-        match self.commands.send(Command::Stop { deadline: Instant::now() + timeout, reply }) {
+        match self.commands.send(Command::Stop { deadline: deadline(timeout), reply }) {
             Ok(()) => self.shared.waker.wake(),
             Err(unsent) => match unsent.into_inner() {
                 Command::Stop { reply, .. } => reply.send(Ok(())), // stopped before
@@ -366,6 +392,9 @@ impl Drop for Consumer {
             let half_a_second = Duration::from_millis(500);
             self.stop_with(half_a_second, Reply::new(|_| ()));
             self.join(half_a_second);
+        }
+        if let Some(inbox) = &self.inbox {
+            inbox.abandon();
         }
     }
 }

@@ -4,8 +4,9 @@ use std::ffi::{c_char, CString};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{c_string, check, error_text, millis, rd, text, Client, Event, Partitions, Queue};
-use crate::error::{code, Error, Result};
+use super::{c_string, check, error_text, millis, rd, text, Client, Event, Partitions, Queue, ERROR, LOG};
+use crate::error::{code, is_refusal, Error, Result};
+use crate::helper::deadline;
 
 /// A topic to be created.
 #[derive(Debug, Clone)]
@@ -22,6 +23,24 @@ pub(crate) struct NewTopic<'a> {
 const GRACE: Duration = Duration::from_secs(2);
 
 impl Client {
+    /// A queue for one request of a client that only makes requests. What the client tells on the side comes through it,
+    /// too, so that a wrong password ends the request at once.
+    fn request_queue(self: &Arc<Self>) -> Queue {
+        let queue = self.new_queue();
+        self.main_queue().forward(&queue);
+        queue
+    }
+
+    /// The newest error that a client that only makes requests told on the side, waiting a moment for the first.
+    pub(crate) fn told(self: &Arc<Self>) -> Option<Error> {
+        let queue = self.request_queue();
+        let mut told = None;
+        while let Some(event) = queue.poll(if told.is_none() { Duration::from_millis(50) } else { Duration::ZERO }) {
+            told = side_error(&event).or(told);
+        }
+        told
+    }
+
     pub(crate) fn create_topic(self: &Arc<Self>, topic: &NewTopic<'_>, timeout: Duration) -> Result<()> {
         let name = c_string("the topic", topic.name)?;
         let config: Vec<(CString, CString)> = topic
@@ -29,7 +48,7 @@ impl Client {
             .iter()
             .map(|(k, v)| Ok((c_string("a topic property", k)?, c_string(k, v)?)))
             .collect::<Result<_>>()?;
-        let queue = self.new_queue();
+        let queue = self.request_queue();
         let mut reason = [0 as c_char; 512];
         // SAFETY: name and config are copied; the new topic is ours and destroyed after the call, which copies it.
         unsafe {
@@ -59,7 +78,7 @@ impl Client {
 
     pub(crate) fn delete_topic(self: &Arc<Self>, topic: &str, timeout: Duration) -> Result<()> {
         let name = c_string("the topic", topic)?;
-        let queue = self.new_queue();
+        let queue = self.request_queue();
         // SAFETY: the request object is ours and destroyed after the call, which copies it.
         unsafe {
             let mut delete = rd::rd_kafka_DeleteTopic_new(name.as_ptr());
@@ -76,7 +95,7 @@ impl Client {
 
     pub(crate) fn create_partitions(self: &Arc<Self>, topic: &str, total: usize, timeout: Duration) -> Result<()> {
         let name = c_string("the topic", topic)?;
-        let queue = self.new_queue();
+        let queue = self.request_queue();
         let mut reason = [0 as c_char; 512];
         // SAFETY: as above.
         unsafe {
@@ -104,7 +123,7 @@ impl Client {
         timeout: Duration,
     ) -> Result<i64> {
         let before = Partitions::of(topic, [(partition, offset)])?;
-        let queue = self.new_queue();
+        let queue = self.request_queue();
         // SAFETY: as above.
         unsafe {
             let mut delete = rd::rd_kafka_DeleteRecords_new(before.raw());
@@ -158,21 +177,37 @@ impl Client {
     }
 }
 
-/// Waits for the request's one result.
+/// Waits for the request's one result. No retry heals a refused connection, so that ends it, too.
 fn result(queue: &Queue, timeout: Duration) -> Result<Event<'_>> {
-    let deadline = Instant::now() + timeout + GRACE;
+    let deadline = deadline(timeout) + GRACE;
+    let mut told = None;
+    let fail = |error: Error, told: Option<Error>| match told {
+        Some(told) => Err(error.because(told)),
+        None => Err(error),
+    };
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        if let Some(event) = queue.poll(left) {
-            return match event.error() {
-                Some(error) => Err(error),
-                None => Ok(event),
-            };
-        }
-        if left.is_zero() {
-            return Err(Error::kafka(code::TIMED_OUT, "the cluster did not answer in time"));
+        match queue.poll(left) {
+            Some(event) if matches!(event.kind(), ERROR | LOG) => match side_error(&event) {
+                Some(refusal) if is_refusal(refusal.code) => return Err(refusal),
+                error => told = error.or(told),
+            },
+            Some(event) => {
+                return match event.error() {
+                    Some(error) => fail(error, told),
+                    None => Ok(event),
+                }
+            }
+            None if left.is_zero() => {
+                return fail(Error::kafka(code::TIMED_OUT, "the cluster did not answer in time"), told);
+            }
+            None => {}
         }
     }
+}
+
+fn side_error(event: &Event<'_>) -> Option<Error> {
+    (event.kind() == ERROR).then(|| event.error()).flatten()
 }
 
 fn first_topic_error(

@@ -8,9 +8,9 @@ use crossbeam_channel::Receiver;
 
 use super::outbound::TopicState;
 use super::{Delivery, ProducerEvent, Refusal, Shared, Sink};
-use crate::error::{Error, Result};
+use crate::error::{code, Error, Result};
 use crate::ffi::{self, error_text, Client, Outgoing, ProduceScratch, Queue, Topic};
-use crate::helper::Helper;
+use crate::helper::{let_go, Helper};
 use crate::packed::{header_block, PackedRecords};
 use crate::reply::Reply;
 use crate::trouble::{LogLine, Verdict};
@@ -44,6 +44,14 @@ struct Ticket {
     reply: Reply<Vec<Result<Delivery>>>,
 }
 
+/// What librdkafka carries along with a message: its ticket's place + 1 and its index in the ticket; 0 = nobody waits.
+fn opaque_of(ticket: usize, index: usize) -> usize {
+    ((ticket + 1) << 32) | index
+}
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("kafka-native needs a 64-bit target: a message's opaque holds two 32-bit numbers");
+
 struct Stopping {
     deadline: Instant,
     purged: Option<usize>,
@@ -61,6 +69,8 @@ pub(super) struct Driver {
     handles: HashMap<String, Topic>,
     states: HashMap<usize, Arc<TopicState>>,
     tickets: Vec<Option<Ticket>>,
+    /// Places in `tickets` to be used again.
+    free: Vec<usize>,
     scratch: ProduceScratch,
     stopping: Option<Stopping>,
 }
@@ -85,6 +95,7 @@ impl Driver {
             handles: HashMap::new(),
             states: HashMap::new(),
             tickets: Vec::new(),
+            free: Vec::new(),
             scratch: ProduceScratch::default(),
             stopping: None,
         }
@@ -141,7 +152,7 @@ impl Driver {
         reply: Option<Reply<Vec<Result<Delivery>>>>,
     ) {
         let ticket = reply.and_then(|reply| self.ticket(records.len(), refused, reply));
-        let opaque = |index: usize| ticket.map_or(0, |ticket| ((ticket + 1) << 32) | index);
+        let opaque = |index: usize| ticket.map_or(0, |ticket| opaque_of(ticket, index));
         let is_refused = |index: usize| refused.binary_search_by_key(&index, |refusal| refusal.index).is_ok();
         let accepted = records.iter().enumerate().filter(|(index, _)| !is_refused(*index)).map(|(index, record)| {
             let outgoing = Outgoing { key: record.key, value: record.value, opaque: opaque(index) };
@@ -191,10 +202,10 @@ impl Driver {
             ticket.reply.send(Ok(ticket.results));
             return None;
         }
-        let free = self.tickets.iter().position(Option::is_none).unwrap_or(self.tickets.len());
-        if free == self.tickets.len() {
+        let free = self.free.pop().unwrap_or_else(|| {
             self.tickets.push(None);
-        }
+            self.tickets.len() - 1
+        });
         self.tickets[free] = Some(ticket);
         Some(free)
     }
@@ -204,12 +215,13 @@ impl Driver {
         if opaque == 0 {
             return;
         }
-        let slot = &mut self.tickets[(opaque >> 32) - 1];
-        let Some(ticket) = slot else { return };
-        ticket.results[opaque & 0xffff_ffff] = result;
+        let (place, index) = ((opaque >> 32) - 1, opaque & 0xffff_ffff);
+        let Some(ticket) = &mut self.tickets[place] else { return };
+        ticket.results[index] = result;
         ticket.left -= 1;
         if ticket.left == 0 {
-            if let Some(ticket) = slot.take() {
+            if let Some(ticket) = self.tickets[place].take() {
+                self.free.push(place);
                 ticket.reply.send(Ok(ticket.results));
             }
         }
@@ -280,7 +292,8 @@ impl Driver {
             self.settled(topic, messages, bytes);
         }
         if delivered && self.shared.troubles.any() {
-            self.shared.troubles.healed();
+            let healthy = topic.as_ref().map(|topic| topic.name.as_str());
+            self.shared.troubles.healed(|topic, _| healthy == Some(topic));
         }
     }
 
@@ -307,21 +320,52 @@ impl Driver {
     }
 
     /// Gives back everything of librdkafka, then answers.
-    fn close(self) {
-        self.shared.waker.retire();
-        self.helper.end();
-        self.shared.troubles.close();
-        let Self { client, incoming, queue, handles, stopping, tickets, .. } = self;
-        drop((handles, queue));
-        drop(client);
-        drop(tickets); // answers those that wait that the client is gone
-        let mut stopping = stopping.expect("only a stop ends the thread");
-        stopping.replies.extend(incoming.try_iter().filter_map(|command| match command {
-            Command::Stop { reply, .. } => Some(reply),
-            Command::Send { .. } => None,
-        }));
-        for reply in stopping.replies {
-            reply.send(Ok(stopping.purged.unwrap_or(0)));
+    fn close(mut self) {
+        let mut stopping = self.stopping.take().expect("only a stop ends the thread");
+        let mut lost = stopping.purged.unwrap_or(0);
+        // What came behind the last look: sends on other threads that were faster than the stop's mark, and more stops.
+        for command in self.incoming.clone().try_iter() {
+            match command {
+                Command::Stop { reply, .. } => stopping.replies.push(reply),
+                Command::Send { topic, partition, records, refused, reply } => {
+                    lost += records.len() - refused.len();
+                    self.refuse_all(&topic, partition, &records, &refused, reply);
+                }
+            }
         }
+        self.shared.waker.retire();
+        self.helper.end(Duration::ZERO);
+        self.shared.troubles.close();
+        let Self { client, incoming, queue, handles, tickets, .. } = self;
+        drop((handles, queue));
+        let_go(client, Duration::from_secs(1));
+        drop(tickets); // answers those that wait that the client is gone
+        for reply in stopping.replies {
+            reply.send(Ok(lost));
+        }
+        drop(incoming);
+    }
+
+    /// Fails a whole send that comes after the end.
+    fn refuse_all(
+        &mut self,
+        topic: &Arc<TopicState>,
+        partition: i32,
+        records: &PackedRecords,
+        refused: &[Refusal],
+        reply: Option<Reply<Vec<Result<Delivery>>>>,
+    ) {
+        let ticket = reply.and_then(|reply| self.ticket(records.len(), refused, reply));
+        let accepted = |index: &usize| refused.binary_search_by_key(index, |refusal| refusal.index).is_err();
+        let failed: Vec<_> = records
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| accepted(index))
+            .map(|(index, record)| {
+                let opaque = ticket.map_or(0, |ticket| opaque_of(ticket, index));
+                (opaque, record.size() as usize, code::PURGE_QUEUE)
+            })
+            .collect();
+        self.fail(topic, partition, &failed);
     }
 }

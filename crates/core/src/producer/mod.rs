@@ -8,7 +8,7 @@ mod record;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{unbounded, Sender};
 use parking_lot::Mutex;
@@ -21,10 +21,10 @@ pub use record::{Delivery, Record};
 
 use crate::error::{code, Error, Result};
 use crate::ffi::{Client, ClientKind, Waker};
-use crate::helper::{Closing, Helper, Retry};
+use crate::helper::{deadline, Closing, Helper, Retry};
 use crate::lookup;
 use crate::packed::PackedRecords;
-use crate::reply::{closed, Reply};
+use crate::reply::{closed, fence, Reply};
 use crate::trouble::{LogLine, Troubles};
 
 /// What a producer tells. Called on the client's thread: must not block.
@@ -100,7 +100,7 @@ impl Producer {
         on_event: impl Fn(ProducerEvent) + Send + Sync + 'static,
     ) -> Result<Self> {
         let derived = config.derive()?;
-        let sink: Sink = Arc::new(on_event);
+        let sink: Sink = Arc::new(move |event| fence(|| on_event(event)));
         let client = Client::new(ClientKind::Producer, derived.conf)?;
         if let Some(warning) = derived.warning {
             sink(ProducerEvent::Log(LogLine::warning(warning)));
@@ -176,7 +176,16 @@ impl Producer {
         let report = SendReport { enqueued: accepted, queue_length: self.shared.outbound.queue_length(), refused };
         if accepted > 0 || reply.is_some() {
             let refused = report.refused.clone();
-            let _ = self.commands.send(Command::Send { topic, partition, records, refused, reply });
+            let command = Command::Send { topic: topic.clone(), partition, records, refused, reply };
+            if let Err(unsent) = self.commands.send(command) {
+                // A stop on another thread was faster.
+                if let Command::Send { records, refused, .. } = unsent.into_inner() {
+                    let refused = |index: usize| refused.iter().any(|refusal| refusal.index == index);
+                    let sizes = records.iter().enumerate().filter(|(index, _)| !refused(*index));
+                    self.shared.outbound.settled(&topic, accepted as u64, sizes.map(|(_, record)| record.size()).sum());
+                }
+                return Err(Error::state("the producer was stopped"));
+            }
             self.shared.waker.wake();
         }
         Ok(report)
@@ -239,7 +248,7 @@ impl Producer {
     /// [`stop`](Self::stop) that answers on another thread.
     pub fn stop_with(&self, timeout: Duration, reply: Reply<usize>) {
         self.shared.closing.begin();
-        match self.commands.send(Command::Stop { deadline: Instant::now() + timeout, reply }) {
+        match self.commands.send(Command::Stop { deadline: deadline(timeout), reply }) {
             Ok(()) => self.shared.waker.wake(),
             Err(unsent) => match unsent.into_inner() {
                 Command::Stop { reply, .. } => reply.send(Ok(0)), // stopped before
