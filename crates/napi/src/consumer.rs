@@ -189,7 +189,7 @@ impl Manager {
             id
         };
         let question = [number(id.into()), crate::events::partitions(partitions), numbers(offsets), none()];
-        if !self.events.tell(kind, question) {
+        if !self.events.ask(kind, question) {
             self.close();
         }
         rx.recv().unwrap_or_else(|_| Err(gone()))

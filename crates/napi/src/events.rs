@@ -132,14 +132,19 @@ impl Events {
         Ok(Self { tell: Arc::new(tell) })
     }
 
-    /// Called on any thread; never blocks, because the queue is bounded by the clients' own credits. False when the
-    /// environment is gone.
-    pub(crate) fn tell_with(&self, make: impl FnOnce() -> (Kind, [Arg; 4]) + Send + 'static) -> bool {
-        self.tell.call(Box::new(make), ThreadsafeFunctionCallMode::NonBlocking) == Status::Ok
+    /// Called on any thread; never blocks, because the queue is bounded by the clients' own credits.
+    pub(crate) fn tell_with(&self, make: impl FnOnce() -> (Kind, [Arg; 4]) + Send + 'static) {
+        self.tell.call(Box::new(make), ThreadsafeFunctionCallMode::NonBlocking);
     }
 
-    pub(crate) fn tell(&self, kind: Kind, args: [Arg; 4]) -> bool {
-        self.tell_with(move || (kind, args))
+    pub(crate) fn tell(&self, kind: Kind, args: [Arg; 4]) {
+        self.tell_with(move || (kind, args));
+    }
+
+    /// False when the environment is gone, so that nobody will answer.
+    pub(crate) fn ask(&self, kind: Kind, args: [Arg; 4]) -> bool {
+        let make: Make = Box::new(move || (kind, args));
+        self.tell.call(make, ThreadsafeFunctionCallMode::NonBlocking) == Status::Ok
     }
 
     pub(crate) fn error(&self, error: Error) {
