@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use kafka_native::{Admin, Error};
-use napi::bindgen_prelude::{FnArgs, Function};
+
 use napi_derive::napi;
 
-use crate::events::{none, number, numbers, Arg, Events};
+use crate::events::{none, number, numbers, Events, OnEvent};
 use crate::{thrown, Properties, Thrown};
 
 #[napi]
@@ -18,11 +18,7 @@ pub struct NativeAdmin {
 #[napi]
 impl NativeAdmin {
     #[napi(constructor)]
-    pub fn new(
-        broker: String,
-        properties: Properties,
-        on_event: Function<'_, FnArgs<(u32, Arg, Arg, Arg, Arg)>, ()>,
-    ) -> Result<Self, Thrown> {
+    pub fn new(broker: String, properties: Properties, on_event: OnEvent<'_>) -> Result<Self, Thrown> {
         let events =
             Events::new(&on_event).map_err(|error| napi::Error::new("_FAIL".to_owned(), error.reason.clone()))?;
         Ok(Self { admin: Some(Admin::new(&broker, &properties).map_err(thrown)?), events })

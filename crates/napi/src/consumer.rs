@@ -7,11 +7,11 @@ use std::time::Duration;
 use crossbeam_channel::{bounded, Sender};
 use kafka_native::offsets::OffsetStore;
 use kafka_native::{Consumer, ConsumerConfig, ConsumerEvent, Error, Reply};
-use napi::bindgen_prelude::{FnArgs, Function};
+
 use napi::Env;
 use napi_derive::napi;
 
-use crate::events::{bytes, none, number, numbers, partitions, text, Arg, Events, Kind};
+use crate::events::{bytes, none, number, numbers, partitions, text, Events, Kind, OnEvent};
 use crate::lifetime::{self, Client};
 use crate::{thrown, Properties, Thrown};
 
@@ -49,11 +49,7 @@ impl Client for Consumer {
 #[napi]
 impl NativeConsumer {
     #[napi(constructor)]
-    pub fn new(
-        env: Env,
-        options: ConsumerOptions,
-        on_event: Function<'_, FnArgs<(u32, Arg, Arg, Arg, Arg)>, ()>,
-    ) -> Result<Self, Thrown> {
+    pub fn new(env: Env, options: ConsumerOptions, on_event: OnEvent<'_>) -> Result<Self, Thrown> {
         let refuse = |error: napi::Error| napi::Error::new("_FAIL".to_owned(), error.reason.clone());
         let events = Events::new(&on_event).map_err(refuse)?;
         let manager = Manager { events: events.clone(), waiting: Arc::default() };

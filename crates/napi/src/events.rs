@@ -110,6 +110,8 @@ pub(crate) fn partitions(values: Vec<i32>) -> Arg {
 /// An event is made into JavaScript's arguments on the JavaScript thread, so that what coalesces does so until then.
 type Make = Box<dyn FnOnce() -> (Kind, [Arg; 4]) + Send>;
 type Args = FnArgs<(u32, Arg, Arg, Arg, Arg)>;
+/// JavaScript's receiver of events.
+pub(crate) type OnEvent<'a> = Function<'a, Args, ()>;
 type Tell = ThreadsafeFunction<Make, (), Args, Status, false, true, 0>;
 
 /// The way to JavaScript. Weak: it keeps no process alive. After its environment closed it does nothing.
@@ -119,7 +121,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(crate) fn new(on_event: &Function<'_, FnArgs<(u32, Arg, Arg, Arg, Arg)>, ()>) -> napi::Result<Self> {
+    pub(crate) fn new(on_event: &OnEvent<'_>) -> napi::Result<Self> {
         let tell = on_event
             .build_threadsafe_function::<Make>()
             .weak::<true>()

@@ -4,11 +4,11 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use kafka_native::{PackedRecords, Producer, ProducerConfig, ProducerEvent, Reply, Retry};
-use napi::bindgen_prelude::{Float64ArraySlice, FnArgs, Function, Int32ArraySlice, Uint8ArraySlice};
+use napi::bindgen_prelude::{Float64ArraySlice, Int32ArraySlice, Uint8ArraySlice};
 use napi::Env;
 use napi_derive::napi;
 
-use crate::events::{none, number, text, Arg, Events, FailureData, Kind};
+use crate::events::{none, number, text, Arg, Events, FailureData, Kind, OnEvent};
 use crate::lifetime::{self, Client};
 use crate::{thrown, Properties, Thrown};
 
@@ -54,11 +54,7 @@ impl Client for Producer {
 #[napi]
 impl NativeProducer {
     #[napi(constructor)]
-    pub fn new(
-        env: Env,
-        options: ProducerOptions,
-        on_event: Function<'_, FnArgs<(u32, Arg, Arg, Arg, Arg)>, ()>,
-    ) -> Result<Self, Thrown> {
+    pub fn new(env: Env, options: ProducerOptions, on_event: OnEvent<'_>) -> Result<Self, Thrown> {
         let refuse = |error: napi::Error| napi::Error::new("_FAIL".to_owned(), error.reason.clone());
         let events = Events::new(&on_event).map_err(refuse)?;
         let interval = Duration::from_millis(options.statistics_interval_ms.into());
