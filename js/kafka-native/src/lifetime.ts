@@ -1,5 +1,6 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the clients.
 import { setInterval } from 'node:timers';
+import type { OnEvent } from './binding';
 import { binding } from './loader';
 
 /*
@@ -28,4 +29,26 @@ export function watchExit(): void {
   if (watching) return;
   watching = true;
   process.on('exit', () => binding.shutdown(500));
+}
+
+const living = new Set<OnEvent>();
+
+/**
+ * What the addon is given as a client's receiver of events. The addon holds it as long as the client's native object
+ * lives, which the client holds: were the receiver to hold the client, none would ever be collected, nor the stacks of its
+ * ended threads.
+ */
+export function weakly(onEvent: OnEvent): OnEvent {
+  const weak = new WeakRef(onEvent);
+  return (kind, a, b, c, d) => weak.deref()?.(kind, a, b, c, d);
+}
+
+/** The client of this receiver lives on, whether the user holds it or not, until `letGo`. */
+export function keep(onEvent: OnEvent): void {
+  living.add(onEvent);
+}
+
+/** The client was stopped: it is collected when the user and the callbacks that still run have let go, too. */
+export function letGo(onEvent: OnEvent): void {
+  living.delete(onEvent);
 }

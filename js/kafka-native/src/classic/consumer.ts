@@ -5,7 +5,7 @@ import { readBatch, type Encoding } from '../batch';
 import { Event, type NativeConsumer, type NativeErrorData, type NativeLog } from '../binding';
 import { Calls } from '../calls';
 import { fromData, native, stateError } from '../errors';
-import { hold, release, watchExit } from '../lifetime';
+import { hold, keep, letGo, release, watchExit, weakly } from '../lifetime';
 import { binding } from '../loader';
 import { SafeLogger } from '../logger';
 import { OptionReader } from '../options';
@@ -75,7 +75,8 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
     this.#options = read;
     this.#log = new SafeLogger(read.logger);
     if (read.unknown.length > 0) this.#log.warn(`Consumer: unknown options are ignored: ${read.unknown.join(', ')}`);
-    this.#native = native(() => new binding.NativeConsumer(read.native, this.#onEvent));
+    this.#native = native(() => new binding.NativeConsumer(read.native, weakly(this.#onEvent)));
+    keep(this.#onEvent);
     watchExit();
   }
 
@@ -175,6 +176,7 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
       await this.#calls.start<void>((id) => this.#native.stop(id, drain ? Math.max(deadline - Date.now(), 1000) : timeout));
     } finally {
       if (this.#state === 'started') release();
+      letGo(this.#onEvent);
     }
   }
 

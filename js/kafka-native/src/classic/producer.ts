@@ -2,7 +2,7 @@ import { Arena, type Payload, type SendError } from '../arena';
 import { Event, type NativeDeliveryFailure, type NativeErrorData, type NativeLog, type NativeProducer } from '../binding';
 import { Calls } from '../calls';
 import { fromData, fromThrown, invalidType, native, outOfRange, stateError, timeoutError, type KafkaError } from '../errors';
-import { hold, release, watchExit } from '../lifetime';
+import { hold, keep, letGo, release, watchExit, weakly } from '../lifetime';
 import { binding } from '../loader';
 import { SafeLogger } from '../logger';
 import { describe, OptionReader } from '../options';
@@ -71,7 +71,8 @@ export class Producer {
     this.#onStats = read.onStats;
     this.#onDeliveries = read.onDeliveries;
     this.#onError = read.onError;
-    this.#native = native(() => new binding.NativeProducer(read.native, this.#onEvent));
+    this.#native = native(() => new binding.NativeProducer(read.native, weakly(this.#onEvent)));
+    keep(this.#onEvent);
     watchExit();
   }
 
@@ -164,6 +165,7 @@ export class Producer {
       if (left > 0) throw timeoutError(`stop: ${left} messages were not delivered within ${timeout} ms and are purged`);
     } finally {
       this.#idle();
+      letGo(this.#onEvent);
     }
   }
 
