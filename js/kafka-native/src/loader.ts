@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Binding } from './binding';
-import { platformName } from './platform';
+import { platformName, runtimeName } from './platform';
 
 /**
  * Finds the addon: the file that `KAFKA_NATIVE_ADDON` names (nothing else is tried then), a development build beside
@@ -20,14 +20,34 @@ function load(): Binding {
     return require(published) as Binding;
   } catch (cause) {
     throw new Error(
-      `kafka-native has no addon for ${platform} (Node ${process.version}).\n` +
-        `Tried:\n  ${built}\n  the package ${published}: ${(cause as Error).message.split('\n')[0]}\n` +
-        'If this platform is supported, install again with optional dependencies (npm install --include=optional). ' +
-        'Otherwise build the addon from the source repository (npm run build) and let the environment variable ' +
-        'KAFKA_NATIVE_ADDON name the file.',
+      `kafka-native has no addon for ${platform} (${runtimeName()}).\n` +
+        `Tried:\n  the file ${built}: not there\n  the package ${published}: ${(cause as Error).message.split('\n')[0]}\n` +
+        advice(published, cause as NodeJS.ErrnoException),
       { cause },
     );
   }
+}
+
+function advice(published: string, { code }: NodeJS.ErrnoException): string {
+  if (code !== undefined && code !== 'MODULE_NOT_FOUND') {
+    return (
+      'The package is installed and cannot be loaded, for the reason above. On Linux with glibc it needs version 2.28 or newer; ' +
+      'a copy for another system or architecture has to be installed again on this one.'
+    );
+  }
+  // Written when the package is made; there is none in a work tree.
+  const { optionalDependencies = {} } = require('../package.json') as { optionalDependencies?: Record<string, string> };
+  if (published in optionalDependencies) {
+    return (
+      'npm did not install that package: node_modules comes from another system, or optional dependencies were left out. ' +
+      'Install again on this system: npm install --include=optional kafka-native'
+    );
+  }
+  const names = Object.keys(optionalDependencies).map((name) => name.replace(/^.*\//, ''));
+  return (
+    `${names.length > 0 ? `There are addons for ${names.join(', ')}. For another platform build` : 'Build'} one from the source ` +
+    'repository (npm run build) and let the environment variable KAFKA_NATIVE_ADDON name the file.'
+  );
 }
 
 /** The addon, loaded once: importing the package fails at once, and says why, where it cannot work. */
