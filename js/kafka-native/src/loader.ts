@@ -21,7 +21,7 @@ function load(): Binding {
   } catch (cause) {
     throw new Error(
       `kafka-native has no addon for ${platform} (${runtimeName()}).\n` +
-        `Tried:\n  the file ${built}: not there\n  the package ${published}: ${(cause as Error).message.split('\n')[0]}\n` +
+        `Tried:\n  ${built}\n  the package ${published}: ${(cause as Error).message.split('\n')[0]}\n` +
         advice(published, cause as NodeJS.ErrnoException),
       { cause },
     );
