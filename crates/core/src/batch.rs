@@ -49,14 +49,15 @@ pub(crate) fn choose(
         if message.error() != 0 {
             return (i, data, headers);
         }
-        let size = message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len);
+        let mut size = message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len);
+        let found = message.headers(|name, value| size += 8 + name.len() + value.map_or(0, <[u8]>::len));
         let cost = (size + layout::MESSAGE_OVERHEAD) as u64;
         if i > 0 && (data + size > limits.data || charge + cost > limits.charge) {
             return (i, data, headers);
         }
         data += size;
         charge += cost;
-        headers = headers || message.headers(|_, _| ()) > 0;
+        headers = headers || found > 0;
         let (partition, offset, leader_epoch) = (message.partition(), message.offset(), message.leader_epoch());
         let (_, timestamp_type) = message.timestamp();
         match runs.last_mut() {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use kafka_native::{Admin, Error};
-
 use napi_derive::napi;
 
 use crate::events::{none, number, numbers, Events, OnEvent};

@@ -1,0 +1,293 @@
+//! The core against an embedded cluster that misbehaves, and brokers that are none.
+
+mod support;
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use kafka_native::{
+    code, Admin, Consumer, ConsumerConfig, ConsumerEvent, ErrorKind, MockCluster, Producer, ProducerConfig, Record,
+    Reply, Retry,
+};
+use support::*;
+
+const SOON: Duration = Duration::from_secs(3);
+const PRODUCE: i16 = 0;
+const FETCH: i16 = 1;
+const METADATA: i16 = 3;
+
+/// A broker that takes connections and never says a word.
+fn silent() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    (listener, address)
+}
+
+#[test]
+fn a_stop_is_never_missed_by_a_consumer_that_waits_for_credit() {
+    let cluster = embedded("t", 1);
+    fill(&cluster.brokers(), "t", 0, 0..10);
+    for round in 0..150 {
+        let consumer = std::sync::Arc::new(started(config(&cluster, "t").batches_ahead(1)));
+        consumer.pause().unwrap();
+        // Wake-ups for nothing, so that the thread is anywhere in its loop when the stop comes.
+        let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let noise = {
+            let (consumer, over) = (consumer.clone(), over.clone());
+            std::thread::spawn(move || {
+                while !over.load(std::sync::atomic::Ordering::SeqCst) && consumer.resume().is_ok() {
+                    let _ = consumer.pause();
+                }
+            })
+        };
+        std::thread::sleep(Duration::from_micros(round * 7));
+        over.store(true, std::sync::atomic::Ordering::SeqCst);
+        within(SOON, &format!("stop {round}"), || consumer.stop(LONG).unwrap());
+        noise.join().unwrap();
+    }
+}
+
+#[test]
+fn a_stop_ends_in_its_time_while_a_silent_broker_is_asked() {
+    let (_broker, address) = silent();
+    let (tx, answers) = std::sync::mpsc::channel();
+
+    let consumer = Consumer::with_events(ConsumerConfig::new(&address, "t"), |_| ()).unwrap();
+    let tell = tx.clone();
+    consumer.start_with(Reply::new(move |answer| tell.send(answer.map(drop)).unwrap()));
+    // Three questions to one helper: one is being asked, the others wait for it.
+    let producer = Producer::with_events(ProducerConfig::new(&address), |_| ()).unwrap();
+    let patient = Retry { max_tries: 100, interval: Duration::from_secs(20) };
+    for _ in 0..3 {
+        let tell = tx.clone();
+        let reply = Reply::new(move |answer: kafka_native::Result<i32>| tell.send(answer.map(drop)).unwrap());
+        producer.partition_count_with("t", patient, reply);
+    }
+    std::thread::sleep(Duration::from_millis(100)); // the questions are being asked
+    within(SOON, "the consumer's stop", || consumer.stop(Duration::from_millis(100)).unwrap());
+    within(SOON, "the producer's stop", || assert_eq!(producer.stop(Duration::from_millis(100)).unwrap(), 0));
+    for _ in 0..4 {
+        let error = answers.recv_timeout(SOON).expect("everybody who waits is answered").unwrap_err();
+        assert_eq!(error.code, code::DESTROY);
+    }
+}
+
+#[test]
+fn dropping_an_admin_answers_those_who_wait() {
+    let (_broker, address) = silent();
+    let admin = Admin::new(&address, &[]).unwrap();
+    let (tx, answers) = std::sync::mpsc::channel();
+    for _ in 0..2 {
+        let tx = tx.clone();
+        admin.delete_topic_with("t", LONG, Reply::new(move |answer| drop(tx.send(answer))));
+    }
+    within(SOON, "the drop", || drop(admin));
+    // The one that is being asked is answered when its time is over; nobody listens by then.
+    assert_eq!(answers.recv_timeout(LONG * 2).expect("an answer").unwrap_err().code, code::TIMED_OUT);
+    assert_eq!(answers.recv_timeout(LONG).expect("an answer").unwrap_err().code, code::DESTROY);
+}
+
+#[test]
+fn a_time_without_end_is_a_time() {
+    let cluster = embedded("t", 1);
+    fill(&cluster.brokers(), "t", 0, 0..1);
+    let consumer = started(config(&cluster, "t"));
+    consumer.recv(Duration::MAX).unwrap().done();
+    consumer.stop(Duration::MAX).unwrap();
+    let producer = Producer::new(ProducerConfig::new(&cluster.brokers())).unwrap();
+    let retry = Retry { max_tries: 2, interval: Duration::MAX };
+    assert_eq!(producer.partition_count("t", retry).unwrap(), 1);
+    producer.stop(Duration::MAX).unwrap();
+    drop(Producer::new(ProducerConfig::new(&cluster.brokers())).unwrap());
+}
+
+#[test]
+fn a_consumer_can_be_dropped_by_its_own_thread() {
+    let cluster = embedded("t", 1);
+    fill(&cluster.brokers(), "t", 0, 0..1);
+    let (tx, rx) = std::sync::mpsc::channel::<Consumer>();
+    let (done, dropped) = std::sync::mpsc::channel();
+    let rx = std::sync::Mutex::new(rx);
+    let consumer = Consumer::with_sink(config(&cluster, "t"), move |event| {
+        if let ConsumerEvent::Batch(_) = event {
+            let consumer = rx.lock().unwrap().recv().unwrap();
+            let begin = std::time::Instant::now();
+            drop(consumer);
+            done.send(begin.elapsed()).unwrap();
+        }
+    })
+    .unwrap();
+    consumer.start().unwrap();
+    tx.send(consumer).unwrap();
+    let elapsed = dropped.recv_timeout(LONG).unwrap();
+    assert!(elapsed < Duration::from_millis(300), "the thread waited {elapsed:?} for itself");
+}
+
+#[test]
+fn positions_that_the_log_does_not_have_are_found_again_in_every_partition() {
+    const PARTITIONS: i32 = 40;
+    let cluster = embedded("t", PARTITIONS);
+    let directory = tempfile::tempdir().unwrap();
+    for partition in 0..PARTITIONS {
+        fill(&cluster.brokers(), "t", partition, 0..5);
+        std::fs::write(directory.path().join(format!("t-{partition}.offset")), "999\n").unwrap();
+    }
+    let (consumer, events) = told(config(&cluster, "t").offsets_in(directory.path()));
+    consumer.start().unwrap();
+    let mut seen = receive(&consumer, PARTITIONS as usize * 5);
+    assert_eq!((seen.repeats, seen.misses), (PARTITIONS as u64, 0));
+    // And they go on.
+    for partition in 0..PARTITIONS {
+        fill(&cluster.brokers(), "t", partition, 5..6);
+    }
+    seen.receive(&consumer, PARTITIONS as usize * 6);
+    consumer.stop(LONG).unwrap();
+    for partition in 0..PARTITIONS {
+        assert_eq!(seen.offsets[&partition], (0..6).collect::<Vec<_>>());
+        assert_eq!(recorded(directory.path(), "t", partition).as_deref(), Some("5\n"));
+    }
+    wait_for(&events, |event| match event {
+        ConsumerEvent::Log(line) => line.message.contains("offset 1000 is not in the log").then_some(()),
+        _ => None,
+    });
+}
+
+#[test]
+fn a_lost_position_is_an_error_when_the_user_wants_that() {
+    let cluster = embedded("t", 1);
+    let directory = tempfile::tempdir().unwrap();
+    fill(&cluster.brokers(), "t", 0, 0..5);
+    std::fs::write(directory.path().join("t-0.offset"), "999\n").unwrap();
+    let (consumer, events) = told(config(&cluster, "t").offsets_in(directory.path()).set("auto.offset.reset", "error"));
+    consumer.start().unwrap();
+    let error = wait_for(&events, |event| match event {
+        ConsumerEvent::Error(error) => Some(error),
+        _ => None,
+    });
+    assert_eq!((error.name().as_str(), error.partition), ("_AUTO_OFFSET_RESET", Some(0)));
+}
+
+#[test]
+fn errors_that_heal_cost_no_message() {
+    let cluster = embedded("t", 1);
+    let consumer = started(config(&cluster, "t"));
+    let producer = Producer::new(ProducerConfig::new(&cluster.brokers())).unwrap();
+    producer.partition_count("t", Retry::default()).unwrap();
+    cluster.push_errors(PRODUCE, &[7, 19, 6]); // time-out, not enough replicas, not the leader
+    cluster.push_errors(FETCH, &[6, 8, 6]);
+    for n in 0..20 {
+        producer.send("t", 0, &[Record::value(&n.to_string())]);
+    }
+    assert_eq!(producer.stop(LONG).unwrap(), 0);
+    assert_eq!(receive(&consumer, 20).offsets[&0], (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_the_broker_refuses_for_good_is_told_as_a_failure() {
+    let cluster = embedded("t", 1);
+    let producer = Producer::with_events(ProducerConfig::new(&cluster.brokers()), |_| ()).unwrap();
+    cluster.push_errors(PRODUCE, &[10]); // too large for the broker
+    producer.send("t", 0, &[Record::value("x")]);
+    producer.stop(LONG).unwrap();
+    let failures = producer.take_failures();
+    assert_eq!((failures[0].code, failures[0].count, failures[0].partition), (10, 1, 0));
+    assert!(producer.take_failures().is_empty());
+}
+
+#[test]
+fn a_look_up_is_tried_again_while_it_can_heal_and_not_when_it_cannot() {
+    let cluster = embedded("t", 2);
+    cluster.push_errors(METADATA, &[]);
+    cluster.set_topic_error("t", 5).unwrap(); // no leader yet
+    let (producer, _events) = telling(ProducerConfig::new(&cluster.brokers()));
+    let retry = Retry { max_tries: 2, interval: Duration::from_millis(100) };
+    let error = producer.partition_count("t", retry).unwrap_err();
+    assert_eq!((error.kind, error.code), (ErrorKind::Timeout, code::TIMED_OUT));
+    assert_eq!(error.cause.expect("the true cause").code, 5);
+    cluster.set_topic_error("t", 29).unwrap(); // may not be read
+    let patient = Retry { max_tries: 1000, interval: Duration::from_secs(1) };
+    let error = within(SOON, "a refused look-up", || producer.partition_count("t", patient).unwrap_err());
+    assert_eq!(error.code, 29);
+    cluster.set_topic_error("t", 0).unwrap();
+    assert_eq!(producer.partition_count("t", patient).unwrap(), 2);
+}
+
+#[test]
+fn both_sides_survive_a_broker_that_goes_and_comes_back() {
+    let cluster = embedded("t", 1);
+    let (consumer, events) = told(config(&cluster, "t"));
+    consumer.start().unwrap();
+    let (producer, _told) = telling(ProducerConfig::new(&cluster.brokers()));
+    producer.send("t", 0, &[Record::value("0")]);
+    let mut seen = receive(&consumer, 1);
+    cluster.broker_down(1).unwrap();
+    producer.send("t", 0, &[Record::value("1")]);
+    let error = wait_for(&events, |event| match event {
+        ConsumerEvent::Error(error) => Some(error),
+        _ => None,
+    });
+    assert_eq!(error.name(), "_ALL_BROKERS_DOWN");
+    cluster.broker_up(1).unwrap();
+    producer.send("t", 0, &[Record::value("2")]);
+    seen.receive(&consumer, 3);
+    assert_eq!(seen.values[&0], ["0", "1", "2"]);
+    assert_eq!(producer.stop(LONG).unwrap(), 0);
+}
+
+#[test]
+fn a_leader_that_moves_loses_nothing() {
+    let cluster = MockCluster::new(2).unwrap();
+    cluster.create_topic("t", 1, 2).unwrap();
+    let consumer = started(config(&cluster, "t"));
+    let producer = Producer::new(ProducerConfig::new(&cluster.brokers())).unwrap();
+    let mut seen = Seen::default();
+    for n in 0..10 {
+        cluster.set_leader("t", 0, 1 + n % 2).unwrap();
+        producer.send("t", 0, &[Record::value(&n.to_string())]);
+        seen.receive(&consumer, n as usize + 1);
+    }
+    assert_eq!(seen.offsets[&0], (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_slow_cluster_is_only_slow() {
+    let cluster = embedded("t", 1);
+    cluster.set_latency(-1, Duration::from_millis(200)).unwrap();
+    let consumer = started(config(&cluster, "t"));
+    fill(&cluster.brokers(), "t", 0, 0..10);
+    assert_eq!(receive(&consumer, 10).offsets[&0], (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_cluster_that_is_not_there_is_a_time_out_with_its_cause() {
+    let retry = Retry { max_tries: 1, interval: Duration::from_millis(100) };
+    for brokers in ["127.0.0.1:1", "no-such-host.invalid:9092"] {
+        let (consumer, _events) = told(ConsumerConfig::new(brokers, "t").retry(retry));
+        let error = consumer.start().unwrap_err();
+        assert_eq!((error.kind, error.code), (ErrorKind::Timeout, code::TIMED_OUT), "{error}");
+        let cause = error.cause.expect("the true cause");
+        assert!(matches!(cause.name().as_str(), "_TRANSPORT" | "_RESOLVE" | "_ALL_BROKERS_DOWN"), "{cause}");
+        within(SOON, "the stop", || consumer.stop(Duration::from_secs(1)).unwrap());
+    }
+}
+
+#[test]
+fn clients_that_come_and_go_leave_no_threads() {
+    let threads = || std::fs::read_dir("/proc/self/task").map_or(0, |tasks| tasks.count());
+    let cluster = embedded("t", 1);
+    let round = || {
+        let consumer = started(config(&cluster, "t"));
+        let producer = Producer::new(ProducerConfig::new(&cluster.brokers())).unwrap();
+        producer.send("t", 0, &[Record::value("x")]);
+        producer.stop(LONG).unwrap();
+        consumer.recv(LONG).unwrap().done();
+        consumer.stop(LONG).unwrap();
+    };
+    round();
+    let before = threads();
+    for _ in 0..30 {
+        round();
+    }
+    // Other tests of this process come and go, too, so only a growth by each round counts.
+    assert!(threads() < before + 60, "{before} threads before, {} after", threads());
+}
