@@ -7,11 +7,13 @@ const path = require('node:path');
 const { EventEmitter, once } = require('node:events');
 const { Consumer, Producer } = require('kafka-native');
 
-/** A folder that is gone when the test is over. */
-function folder(t) {
-  const made = fs.mkdtempSync(path.join(os.tmpdir(), 'kafka-native-'));
-  t.after(() => fs.rmSync(made, { recursive: true, force: true }));
-  return made;
+const folders = [];
+process.on('exit', () => folders.forEach((made) => fs.rmSync(made, { recursive: true, force: true })));
+
+/** A folder that is gone when the process is: a consumer that a test leaves running still writes its offsets when it is stopped. */
+function folder(_t) {
+  folders.push(fs.mkdtempSync(path.join(os.tmpdir(), 'kafka-native-')));
+  return folders.at(-1);
 }
 
 /** Collects what a consumer receives; `until(count)` resolves when that many messages came. */

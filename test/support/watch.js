@@ -1,0 +1,84 @@
+'use strict';
+// Watching what clients tell: their log, their errors, their figures, and the messages of a whole topic.
+
+const { EventEmitter, once } = require('node:events');
+const { setTimeout: delay } = require('node:timers/promises');
+const { Inbox, consumer, folder, within } = require('./flow.js');
+
+/** Everything that a callback was called with; `until` resolves with the first call that fits, past or to come. */
+class Calls extends EventEmitter {
+  all = [];
+
+  constructor() {
+    super();
+    this.setMaxListeners(0);
+  }
+
+  take = (...args) => {
+    this.all.push(args.length > 1 ? args : args[0]);
+    this.emit('call');
+  };
+
+  async until(fits = () => true, ms = 30_000, what = fits) {
+    return within(ms, () => `${what} never came; the last: ${describe(this.all.slice(-3))}`, async () => {
+      for (let seen = 0; ; ) {
+        for (; seen < this.all.length; seen++) if (fits(this.all[seen])) return this.all[seen];
+        await once(this, 'call');
+      }
+    });
+  }
+
+  /** Resolves when there were that many calls. */
+  async count(count, ms = 30_000) {
+    return within(ms, () => `${this.all.length} of ${count} calls came`, async () => {
+      while (this.all.length < count) await once(this, 'call');
+      return this.all;
+    });
+  }
+}
+
+function describe(calls) {
+  return JSON.stringify(calls, (_, value) => (value instanceof Error ? `${value.code}: ${value.message}` : value))?.slice(0, 800);
+}
+
+/** A logger that remembers its lines as [level, message]. */
+function witness() {
+  const lines = new Calls();
+  const logger = {};
+  for (const level of ['error', 'warn', 'info', 'debug']) logger[level] = (message) => lines.take(level, message);
+  return { lines, logger };
+}
+
+/** For what tells nobody when it happens, such as a file that is written: looks again and again. */
+async function eventually(ms, what, look) {
+  const end = Date.now() + ms;
+  for (let last; ; await delay(5)) {
+    try {
+      last = await look();
+      if (last) return last;
+    } catch (error) {
+      last = error.message;
+    }
+    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}; the last look: ${last}`);
+  }
+}
+
+/** The first `count` messages of a topic, read from its beginning by a consumer of its own. */
+async function received(t, cluster, topic, count, options = {}) {
+  const inbox = new Inbox();
+  const reader = consumer(t, cluster, { topic, offset_directory: folder(t), receive_callback: inbox.receive, ...options });
+  await reader.start();
+  await inbox.until(count);
+  await reader.stop();
+  return inbox.messages;
+}
+
+/** A promise and its ends. */
+function deferred() {
+  let resolve;
+  let reject;
+  const promise = new Promise((...ends) => ([resolve, reject] = ends));
+  return { promise, resolve, reject };
+}
+
+module.exports = { Calls, deferred, eventually, received, witness };
