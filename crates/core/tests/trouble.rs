@@ -79,12 +79,14 @@ fn dropping_an_admin_answers_those_who_wait() {
     let (tx, answers) = std::sync::mpsc::channel();
     for _ in 0..2 {
         let tx = tx.clone();
-        admin.delete_topic_with("t", LONG, Reply::new(move |answer| drop(tx.send(answer))));
+        admin.delete_topic_with("t", Duration::from_secs(1), Reply::new(move |answer| drop(tx.send(answer))));
     }
     within(SOON, "the drop", || drop(admin));
-    // The one that is being asked is answered when its time is over; nobody listens by then.
-    assert_eq!(answers.recv_timeout(LONG * 2).expect("an answer").unwrap_err().code, code::TIMED_OUT);
-    assert_eq!(answers.recv_timeout(LONG).expect("an answer").unwrap_err().code, code::DESTROY);
+    for _ in 0..2 {
+        // One may have been asked already: its time ends.
+        let error = answers.recv_timeout(LONG).expect("an answer").unwrap_err();
+        assert!(matches!(error.code, code::DESTROY | code::TIMED_OUT), "{error}");
+    }
 }
 
 #[test]
