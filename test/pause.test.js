@@ -30,6 +30,8 @@ class Witness {
   pauses = 0;
   received = 0;
   next = new Array(PARTITIONS).fill(0);
+  /** The test has ended, however it did. */
+  over = false;
   /** What went wrong first: a callback that throws would only be logged. */
   wrong;
 
@@ -72,6 +74,7 @@ onBoth('with 100 000 messages flowing no callback starts after pause() returned'
         return witness.work?.();
       },
     });
+    t.after(() => (witness.over = true));
     begin(receiver, witness);
     await receiver.start();
     await within(60_000, () => `${witness.received} of ${MESSAGES} messages, ${witness.pauses} pauses, paused: ${witness.paused}, SEED=${seed}`, () => all);
@@ -116,13 +119,13 @@ onBoth('with 100 000 messages flowing no callback starts after pause() returned'
       witness.work = () => (chance() < 0.5 ? new Promise(setImmediate) : undefined);
       const later = (action) => void (chance() < 0.5 ? setImmediate(action) : setTimeout(action, chance() * 3));
       const next = () => {
-        if (witness.received >= MESSAGES) return;
+        if (witness.received >= MESSAGES || witness.wrong || witness.over) return;
         witness.pause(receiver);
         witness.resumeLater(receiver, Math.floor(chance() * 3), () => later(next));
       };
       setImmediate(function untilItFlows() {
         if (witness.starts > 0) next();
-        else setImmediate(untilItFlows);
+        else if (!witness.over) setImmediate(untilItFlows);
       });
     });
   });

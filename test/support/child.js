@@ -81,6 +81,6 @@ class Child extends EventEmitter {
 
 /** In a program: its options, and the way to say something. */
 const options = () => JSON.parse(process.argv[2]);
-const say = (type, message = {}) => process.send?.({ type, ...message });
+const say = (type, message = {}) => void (process.connected && process.send({ type, ...message }));
 
 module.exports = { CRASH, Child, options, say };

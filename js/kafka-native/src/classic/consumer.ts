@@ -26,10 +26,11 @@ export interface ConsumerStopOptions {
 /** A batch as the addon gave it: decoded when it is delivered, anew each time. */
 interface Waiting {
   readonly id: number;
-  readonly packed: Uint8Array;
+  packed: Uint8Array;
   attempts: number;
 }
 
+const NOTHING = new Uint8Array(0);
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 10_000;
 
@@ -250,6 +251,8 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
     try {
       // A batch that may be delivered again must not have been changed through its Buffers.
       const packed = commitOnError ? batch.packed : new Uint8Array(batch.packed);
+      // Decoded as text it is needed no more: while the callback's promise is pending it would double what a batch takes.
+      if (commitOnError) batch.packed = NOTHING;
       result = receive(readBatch(packed, topic, payloads, keys));
       if (typeof (result as PromiseLike<unknown> | null)?.then !== 'function') return this.#succeeded(batch);
     } catch (error) {
