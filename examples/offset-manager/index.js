@@ -16,7 +16,7 @@ async function main() {
 
   const consumer = new Consumer({
     broker: process.env.KAFKA_BROKER ?? 'localhost:9092',
-    topic: process.argv[2] ?? 'payments',
+    topic: process.argv[2] ?? 'clicks',
     offset_manager: {
       read: async (partitions) => partitions.map((partition) => ledger.offsets[partition] ?? -1),
       // They are in the ledger before the consumer knows that the batch is done.
