@@ -27,13 +27,16 @@ export interface MockClientOptions {
  * ```
  */
 export class MockCluster {
+  /** Clients know a cluster by its address alone: collected as garbage, it would take their brokers away. */
+  static readonly #open = new Set<MockCluster>();
+
   readonly #native: NativeMockCluster;
-  #open = true;
 
   /** @param options `brokers`: 1 to 1000, default 1; their ids count from 1. */
   constructor(options: { brokers?: number } = {}) {
     const brokers = new OptionReader('MockCluster', options).integer('brokers', 1, 1, 1000);
     this.#native = native(() => new binding.NativeMockCluster(brokers));
+    MockCluster.#open.add(this);
   }
 
   /**
@@ -105,8 +108,7 @@ export class MockCluster {
 
   /** Ends the brokers; close the clients first. A second call does nothing. */
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
+    if (!MockCluster.#open.delete(this)) return;
     native(() => this.#native.close());
   }
 }
