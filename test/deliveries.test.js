@@ -84,10 +84,12 @@ describe('what cannot be delivered', () => {
     const storm = 50_000;
     sender.send(topic, 0, Array.from({ length: storm / 2 }, () => 'x'));
     for (let n = 0; n < 50; n++) sender.send(topic, 1, Array.from({ length: storm / 100 }, () => ({ value: 'x', headers: { h: '' } })));
+    // This thread is busy while all of them fail: one call tells of them, or two if one was on its way.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000);
     const sum = () => reports.all.reduce((sum, { errors }) => sum + errors, 0);
     await reports.until(() => sum() >= storm);
     assert.ok(sum() <= storm + 1);
-    assert.ok(reports.all.length <= 100, `${reports.all.length} calls`);
+    assert.ok(reports.all.length <= 5, `${reports.all.length} calls`);
     for (const { rdkafka_errinfo } of reports.all) {
       const kinds = rdkafka_errinfo.map(({ errcode, topic, partition }) => `${errcode} ${topic} ${partition}`);
       assert.equal(new Set(kinds).size, kinds.length, 'one entry for each kind');
