@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use crate::config::Properties;
-use crate::error::is_refusal;
-use crate::error::Result;
+use crate::error::{is_refusal, Error, Result};
 use crate::ffi::{self, Client, ClientKind, NewTopic};
 use crate::helper::{deadline, Helper};
 use crate::lookup;
@@ -21,6 +22,8 @@ const SLICE: Duration = Duration::from_secs(1);
 /// Calls run one after the other on one thread.
 pub struct Admin {
     helper: Helper,
+    /// librdkafka tells of the same refusal only now and then.
+    refusal: Arc<Mutex<Option<Error>>>,
 }
 
 impl Admin {
@@ -35,11 +38,22 @@ impl Admin {
         }
         all.set("log.queue", true);
         let client = Client::new(ClientKind::Producer, all.into_conf(ffi::ERROR | ffi::LOG)?)?;
-        Ok(Self { helper: Helper::new("kafka-admin", client) })
+        Ok(Self { helper: Helper::new("kafka-admin", client), refusal: Arc::default() })
     }
 
     fn ask<T: Send + 'static>(&self, reply: Reply<T>, job: impl FnOnce(&Arc<Client>) -> Result<T> + Send + 'static) {
-        self.helper.run(move |client| reply.send(job(client)));
+        let refusal = self.refusal.clone();
+        self.helper.run(move |client| {
+            let standing = refusal.lock().clone();
+            reply.send(match standing {
+                Some(standing) if client.reach(SLICE).is_err() => Err(standing),
+                _ => {
+                    let answer = job(client);
+                    *refusal.lock() = answer.as_ref().err().filter(|error| is_refusal(error.code)).cloned();
+                    answer
+                }
+            });
+        });
     }
 
     /// Makes a topic; -1 partitions or replicas: the broker's default. Answers when the cluster has it.

@@ -109,6 +109,17 @@ impl Client {
         }
     }
 
+    /// Asks any broker who the others are; blocks up to `timeout`.
+    pub(crate) fn reach(&self, timeout: Duration) -> Result<()> {
+        let mut raw = std::ptr::null();
+        // SAFETY: the client is alive; no topic is asked for; on success the metadata is ours and destroyed.
+        unsafe {
+            check(rd::codes::rd_kafka_metadata(self.raw, 0, std::ptr::null_mut(), &mut raw, millis(timeout)))?;
+            rd::rd_kafka_metadata_destroy(raw);
+        }
+        Ok(())
+    }
+
     /// (low, high) as the last fetch told them; -1001 = not known yet.
     pub(crate) fn cached_watermarks(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
         let name = c_string("the topic", topic).ok()?;
