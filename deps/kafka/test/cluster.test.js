@@ -2,7 +2,6 @@
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
-const os = require('node:os');
 const { test } = require('node:test');
 const { KafkaCluster } = require('../index.js');
 const { metadata } = require('../wire.js');
@@ -51,11 +50,14 @@ test('a paused broker does not answer until it is resumed', async (t) => {
   await node.ready();
 });
 
-test('a broker that exits fails the start with the end of its log, and leaves nothing', async () => {
-  const folders = () => fs.readdirSync(os.tmpdir()).filter((name) => /^kafka-native-\w{6}$/.test(name));
-  const before = folders();
+test('a broker that exits fails the start with the end of its log, and leaves nothing', async (t) => {
+  // Other programs may be making clusters in the usual one.
+  const [usual, own] = [process.env.TMPDIR, temporaryFolder(t)];
+  process.env.TMPDIR = own;
+  t.after(() => (usual === undefined ? delete process.env.TMPDIR : (process.env.TMPDIR = usual)));
+  const folders = () => fs.readdirSync(own).filter((name) => /^kafka-native-\w{6}$/.test(name));
   await assert.rejects(KafkaCluster.start({ config: { 'authorizer.class.name': 'no.such.Authorizer' } }), /exited before it was ready[^]*no\.such\.Authorizer/);
-  assert.deepEqual(folders().filter((name) => !before.includes(name)), []);
+  assert.deepEqual(folders(), []);
 });
 
 test('clusters side by side are different clusters at different ports', async (t) => {
