@@ -70,3 +70,8 @@ pub fn error_codes() -> Vec<(i32, String)> {
 pub fn librdkafka_version() -> String {
     ffi::librdkafka_version()
 }
+
+/// The README's programs are tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,37 @@
+//! The examples, as a user runs them: without a Kafka, and on the real one.
+
+mod support;
+
+use std::process::Command;
+
+use support::kafka::{brokers, topic};
+
+fn run(example: &str, arguments: &[&str], brokers: &str, folder: &std::path::Path) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--release", "--quiet", "--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
+        .args(["--example", example, "--"])
+        .args(arguments)
+        .env("KAFKA_BROKER", brokers)
+        .current_dir(folder)
+        .output()
+        .expect("cargo runs");
+    let (told, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{example} {arguments:?}: {told}{errors}");
+    told.into_owned()
+}
+
+#[test]
+fn every_example_runs_without_a_kafka() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(run("produce", &[], "", folder.path()).contains("20000 messages in"));
+    assert!(run("consume", &["t", "100"], "", folder.path()).ends_with("100 messages\n"));
+    assert!(run("slices", &["t", "1000"], "", folder.path()).ends_with("1000 messages in all\n"));
+}
+
+#[test]
+fn what_the_producer_wrote_the_consumer_reads_once() {
+    let (folder, topic) = (tempfile::tempdir().unwrap(), topic("example"));
+    assert!(run("produce", &[&topic, "1000"], brokers(), folder.path()).contains(" 0 left behind"));
+    assert!(run("consume", &[&topic, "1000"], brokers(), folder.path()).ends_with("\n1000 messages\n"));
+    assert!(run("consume", &[&topic, "1000"], brokers(), folder.path()).ends_with("\n0 messages\n"));
+}
