@@ -1,0 +1,108 @@
+'use strict';
+// What a user gets: the tarballs in an empty folder, without network, compiler or work tree.
+
+const assert = require('node:assert/strict');
+const { cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { after, before, test } = require('node:test');
+const { Folder, ROOT, isolated } = require('./support.js');
+const { platforms } = require('../../packaging/platforms.js');
+
+const programs = (...names) => names.map((name) => join(__dirname, 'programs', name));
+const node = process.execPath;
+let folder;
+
+before(async () => {
+  folder = new Folder();
+  await folder.install();
+  folder.add(...programs('round-trip.js', 'require.js', 'import.mjs', 'worker.js', 'cluster.js'));
+});
+after(() => folder.remove());
+
+test('the tarballs install offline, with the one addon that fits', (t) => {
+  t.diagnostic(isolated ? 'in a network namespace of its own' : 'no network namespace here: npm is offline, with an empty cache');
+  const modules = join(folder.path, 'node_modules');
+  const installed = platforms.filter(({ name }) => existsSync(join(modules, '@kafka-native', name)));
+  assert.deepEqual(installed.map(({ os, cpu }) => [os, cpu]), [[process.platform, process.arch]]);
+});
+
+test('require: a round trip', async () => {
+  assert.match((await folder.run(node, ['require.js'])).stdout, /^1000 there and back$/m);
+});
+
+test('import: a round trip, and the same copy as require', async () => {
+  assert.match((await folder.run(node, ['import.mjs'])).stdout, /^1000 there and back$/m);
+});
+
+test('worker threads: three round trips at the same time', async () => {
+  assert.match((await folder.run(node, ['worker.js'])).stdout, /^1000 \+ 1000 \+ 1000 there and back$/m);
+});
+
+test('four cluster workers share a topic', async () => {
+  assert.match((await folder.run(node, ['cluster.js'])).stdout, /^500 \+ 500 \+ 500 \+ 500 there and back$/m);
+});
+
+// The compiler is the work tree's; what it reads is the installed package and the types of Node.
+const compilers = [
+  { what: 'node16, CommonJS', source: 'typed.cts', output: 'typed.cjs', options: { module: 'node16', moduleResolution: 'node16' } },
+  { what: 'node16, ESM', source: 'typed.mts', output: 'typed.mjs', options: { module: 'node16', moduleResolution: 'node16' } },
+  { what: 'bundler', source: 'typed.ts', output: 'typed.js', type: 'module', options: { module: 'esnext', moduleResolution: 'bundler' } },
+];
+for (const { what, source, output, type = 'commonjs', options } of compilers) {
+  test(`TypeScript, moduleResolution ${what}: compiles and runs`, async () => {
+    const project = join(folder.path, what.replaceAll(/\W+/g, '-'));
+    mkdirSync(project);
+    cpSync(programs('typed.ts')[0], join(project, source));
+    writeFileSync(join(project, 'package.json'), JSON.stringify({ type }));
+    const compilerOptions = { ...options, target: 'es2022', strict: true, types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')] };
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [source] }));
+    await folder.run(node, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', project]);
+    assert.match((await folder.run(node, [join(project, output)])).stdout, /^1000 there and back$/m);
+  });
+}
+
+test("the README's first example runs as it stands", async () => {
+  const [, example] = /## First program\s+```js\n(.*?)```/s.exec(readFileSync(join(ROOT, 'README.md'), 'utf8'));
+  writeFileSync(join(folder.path, 'first.js'), example);
+  writeFileSync(join(folder.path, 'first-run.js'), `
+    const { MockCluster } = require('kafka-native');
+    const { spawn } = require('node:child_process');
+    const cluster = new MockCluster();
+    const child = spawn('node', ['first.js'], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, KAFKA_BROKER: cluster.options.broker } });
+    let said = '';
+    child.stdout.on('data', (text) => {
+      said += text;
+      if (/hello/.test(said) && /world/.test(said)) child.kill('SIGINT');
+    });
+    child.on('close', (code, signal) => console.log(JSON.stringify({ said, code, signal })));
+  `);
+  const { said, code, signal } = JSON.parse((await folder.run(node, ['first-run.js'])).stdout.trim().split('\n').at(-1));
+  assert.deepEqual([code, signal], [0, null]);
+  assert.match(said, /^\d\/0: hello$/m);
+  assert.match(said, /^\d\/\d: world$/m);
+});
+
+test('nothing that fits: the error says which platform it saw, what it tried and what to do', async () => {
+  const scope = join(folder.path, 'node_modules/@kafka-native');
+  const say = async (before = '') => (await folder.run(node, ['-e', `${before}; try { require('kafka-native') } catch (error) { console.log(error.message) }`])).stdout;
+  const [own] = platforms.filter(({ name }) => existsSync(join(scope, name)));
+  renameSync(scope, `${scope}-away`);
+  try {
+    const missing = await say();
+    assert.match(missing, new RegExp(`^kafka-native has no addon for ${own.name} \\(Node ${process.versions.node}\\)\\.\nTried:\n  .*kafka_native\\.${own.name}\\.node\n  the package @kafka-native/${own.name}: Cannot find`));
+    assert.match(missing, /npm install --include=optional kafka-native/);
+
+    const unknown = await say("Object.defineProperty(process, 'platform', { value: 'plan9' })");
+    assert.match(unknown, /^kafka-native has no addon for plan9-/);
+    assert.ok(unknown.includes(`There are addons for ${platforms.map(({ name }) => name).join(', ')}. For another platform build one`), unknown);
+
+    // A file for another system.
+    mkdirSync(join(scope, own.name), { recursive: true });
+    writeFileSync(join(scope, own.name, 'addon.node'), 'not a library');
+    writeFileSync(join(scope, own.name, 'package.json'), '{ "main": "addon.node" }');
+    assert.match(await say(), /installed and cannot be loaded, for the reason above/);
+  } finally {
+    if (existsSync(scope)) renameSync(scope, `${scope}-broken`);
+    renameSync(`${scope}-away`, scope);
+  }
+});
