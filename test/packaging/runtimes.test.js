@@ -53,6 +53,10 @@ describe('one binary for every runtime', { skip: platformName() !== 'linux-x64-g
         assert.match((await run(['import.mjs'])).stdout, /^1000 there and back$/m);
       });
 
+      test('every kind of payload, as strings and as Buffers', async () => {
+        assert.match((await run(['payloads.js'])).stdout, /^10 payloads as they were$/m);
+      });
+
       test('worker threads', async () => {
         assert.match((await run(['worker.js'])).stdout, /^1000 \+ 1000 \+ 1000 there and back$/m);
       });

@@ -97,8 +97,14 @@ test('each crate that is published carries both', () => {
   // What cargo would upload; building it from there is `cargo publish --workspace --dry-run`, in the release workflow.
   for (const crate of ['kafka-native-librdkafka', 'kafka-native']) {
     const files = execFileSync('cargo', ['package', '--list', '--allow-dirty', '-p', crate], { cwd: ROOT, encoding: 'utf8' }).split('\n');
-    for (const name of ['LICENSE', 'THIRD-PARTY-NOTICES', 'src/lib.rs']) assert.ok(files.includes(name), `${crate} has no ${name}`);
+    for (const name of ['LICENSE', 'THIRD-PARTY-NOTICES', 'README.md', 'src/lib.rs']) assert.ok(files.includes(name), `${crate} has no ${name}`);
   }
+});
+
+test("the core's page shows the program that its documentation compiles", () => {
+  const [, page] = /```rust\n(.*?)```/s.exec(read('crates/core/README.md'));
+  const [, documented] = /^\/\/! ```no_run\n(.*?)^\/\/! ```/ms.exec(read('crates/core/src/lib.rs'));
+  assert.equal(page, documented.replace(/^\/\/! ?/gm, ''));
 });
 
 test('tokio is a default feature of the core, and not in the addon', () => {
