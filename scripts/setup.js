@@ -27,7 +27,7 @@ async function installPackages() {
   const modified = (/** @type {string} */ file) => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (modified(done) >= modified(lock)) return;
   step('Installing npm packages');
-  await run('npm', modified(done) ? 'install' : 'ci', '--no-audit', '--no-fund');
+  await run('npm', modified(done) ? 'install' : 'ci', '--include=dev', '--no-audit', '--no-fund');
   // npm leaves it as it is when nothing was to be done.
   fs.utimesSync(done, new Date(), new Date());
 }
