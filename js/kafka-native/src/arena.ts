@@ -141,7 +141,8 @@ export class Arena {
         this.#end = start;
         // Besides a Refusal: what a getter of the payload threw, or memory that is not to be had.
         const { code, errno } = error instanceof Refusal ? error.reason : INVALID_ARG;
-        refused.push({ index: i, code, errno, message: (error as Error).message });
+        const message = error instanceof Refusal || error instanceof Error ? error.message : `a getter of the message threw ${describe(error)}`;
+        refused.push({ index: i, code, errno, message });
       }
     }
     return i;
