@@ -101,12 +101,6 @@ test('each crate that is published carries both', () => {
   }
 });
 
-test("the core's page shows the program that its documentation compiles", () => {
-  const [, page] = /```rust\n(.*?)```/s.exec(read('crates/core/README.md'));
-  const [, documented] = /^\/\/! ```no_run\n(.*?)^\/\/! ```/ms.exec(read('crates/core/src/lib.rs'));
-  assert.equal(page, documented.replace(/^\/\/! ?/gm, ''));
-});
-
 test('tokio is a default feature of the core, and not in the addon', () => {
   const features = (crate) => execFileSync('cargo', ['tree', '--locked', '-e', 'normal', '-p', crate], { cwd: ROOT, encoding: 'utf8' });
   assert.match(features('kafka-native'), /tokio v/);
