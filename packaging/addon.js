@@ -23,6 +23,7 @@ function toolchain() {
   const bin = join(venv, 'bin');
   if (!existsSync(join(venv, 'complete'))) {
     rmSync(venv, { recursive: true, force: true });
+    // On Debian and Ubuntu: apt install python3-venv.
     run('python3', ['-m', 'venv', venv]);
     run(join(bin, 'pip'), ['install', '--quiet', ...zig]);
     mkdirSync(join(venv, 'complete'));
@@ -43,6 +44,7 @@ function rustFlags(platform) {
 function buildAddon(platform) {
   const target = join(folder, 'cargo');
   const env = { ...process.env, CARGO_TARGET_DIR: target, CARGO_ENCODED_RUSTFLAGS: rustFlags(platform) };
+  if (platform.macos) env.MACOSX_DEPLOYMENT_TARGET = platform.macos;
   const args = ['--release', '--locked', '-p', 'kafka-native-napi', '--target'];
   if (platform.glibc) {
     env.PATH = `${toolchain()}:${process.env.PATH}`;

@@ -71,6 +71,11 @@ const TO_TEST = [
     brew: 'openjdk',
   },
   { what: "Maven (mvn), which fetches Kafka's jars", problem: () => said('mvn', ['-v']).problem, apt: 'maven', brew: 'maven' },
+  {
+    what: 'Python 3 with venv and pip, which install zig, which makes the packages',
+    problem: () => (process.platform === 'linux' ? said('python3', ['-c', 'import venv, ensurepip']).problem : undefined),
+    apt: 'python3-venv',
+  },
   { what: 'openssl, which makes the certificates of the TLS tests', problem: () => said('openssl', ['version']).problem, apt: 'openssl', brew: 'openssl' },
 ];
 

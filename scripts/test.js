@@ -86,6 +86,12 @@ const WITH_KAFKA = {
   'The examples': nodeTests('examples/test'),
 };
 
+/** @type {Record<string, Part>} */
+const PACKAGES = {
+  'Making the packages: the addon is compiled again, for glibc 2.28, which takes about 4 minutes the first time': single('npm', 'run', '--silent', 'package'),
+  'The packages: what is in them, installed without network, on every runtime': nodeTests('test/packaging'),
+};
+
 async function all() {
   const total = { passed: 0, failed: 0, skipped: 0 };
   /** @param {Record<string, Part>} parts @param {NodeJS.ProcessEnv} env */
@@ -111,6 +117,7 @@ async function all() {
     } finally {
       await cluster?.stop();
     }
+    await go(PACKAGES, env);
   } catch (error) {
     // What is missing or does not start is a failure like any other.
     tell(error);

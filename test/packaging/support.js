@@ -31,7 +31,7 @@ class Folder {
     this.path = mkdtempSync(join(tmpdir(), 'kafka-native-empty-'));
     this.bin = join(this.path, '.bin');
     mkdirSync(this.bin);
-    symlinkSync(process.execPath, join(this.bin, 'node'));
+    symlinkSync(process.execPath, join(this.bin, process.platform === 'win32' ? 'node.exe' : 'node'));
   }
 
   /** npm install of the tarballs, as the README says it. */
@@ -60,7 +60,7 @@ class Folder {
     const [program, ...rest] = [...(isolated ? NAMESPACE : []), command, ...args];
     const child = spawn(program, rest, {
       cwd: this.path,
-      env: { PATH: this.bin, HOME: this.path, npm_config_registry: 'http://127.0.0.1:9/', npm_config_offline: 'true', ...env },
+      env: { PATH: this.bin, HOME: this.path, SystemRoot: process.env.SystemRoot, npm_config_registry: 'http://127.0.0.1:9/', npm_config_offline: 'true', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
