@@ -4,13 +4,13 @@
 // { client, topic, messages, size }
 
 const { Producer } = require('kafka-native');
-const { options, say } = require('../support/child.js');
+const { options, peakMemory, say } = require('../support/child.js');
 const { silent } = require('../support/flow.js');
 
 const { client, topic, messages, size } = options();
 const producer = new Producer({ ...client, logger: silent, error_callback() {}, delivery_report_callback() {}, queue_buffering_max_messages: messages });
 const payloads = Array.from({ length: 1000 }, () => Buffer.alloc(size, 'x'));
-const before = process.resourceUsage().maxRSS;
+const before = peakMemory();
 let enqueued = 0;
 let refused = 0;
 let calls = 0;
@@ -24,7 +24,7 @@ function send() {
   // The client's thread gets its time between the calls.
   if (calls < (10 * messages) / payloads.length) return void setImmediate(send);
   setTimeout(async () => {
-    say('peak', { before, peak: process.resourceUsage().maxRSS, enqueued, refused });
+    say('peak', { before, peak: peakMemory(), enqueued, refused });
     await producer.stop({ timeout: 0 }).catch(() => {});
     process.disconnect();
   }, 500);

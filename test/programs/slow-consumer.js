@@ -4,7 +4,7 @@
 // { client, topic, directory, budget (KiB), slow: 'promise' | 'sync', payloads: 'utf8' | 'buffer', until } ends when `until` messages are settled.
 
 const { Consumer } = require('kafka-native');
-const { options, say } = require('../support/child.js');
+const { options, peakMemory, say } = require('../support/child.js');
 const { silent } = require('../support/flow.js');
 
 const { client, topic, directory, budget, slow, payloads, until } = options();
@@ -33,11 +33,11 @@ let finishing = false;
 async function finish() {
   if (finishing) return;
   finishing = true;
-  const peak = process.resourceUsage().maxRSS;
+  const peak = peakMemory();
   await consumer.stop();
   say('peak', { peak, settled, most });
   process.disconnect();
 }
 
-const before = process.resourceUsage().maxRSS;
+const before = peakMemory();
 consumer.start().then(() => say('started', { before }));

@@ -1,6 +1,7 @@
 'use strict';
 // Programs of `programs/`, each run in a process of its own, and how they ended.
 
+const fs = require('node:fs');
 const path = require('node:path');
 const { fork } = require('node:child_process');
 const { EventEmitter, once } = require('node:events');
@@ -83,4 +84,7 @@ class Child extends EventEmitter {
 const options = () => JSON.parse(process.argv[2]);
 const say = (type, message = {}) => void (process.connected && process.send({ type, ...message }));
 
-module.exports = { CRASH, Child, options, say };
+/** The most memory that this process ever had, in KiB. (`maxRSS` begins with what the parent had when it forked.) */
+const peakMemory = () => Number(/^VmHWM:\s*(\d+) kB$/m.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1]);
+
+module.exports = { CRASH, Child, options, peakMemory, say };
