@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::config::Properties;
-use crate::error::{is_refusal, Error, Result};
+use crate::error::{code, is_refusal, Error, Result};
 use crate::ffi::{self, Client, ClientKind, NewTopic};
 use crate::helper::{deadline, Helper};
 use crate::lookup;
@@ -121,7 +121,16 @@ impl Admin {
     pub fn watermarks_with(&self, topic: &str, partition: i32, timeout: Duration, reply: Reply<(i64, i64)>) {
         let topic = topic.to_owned();
         self.ask(reply, move |client| {
-            patiently(client, timeout, |slice| client.query_watermarks(&topic, partition, slice))
+            patiently(client, timeout, |slice| match client.query_watermarks(&topic, partition, slice) {
+                // Unknown by what was heard last: the topic may have grown since.
+                Err(error) if error.code == code::UNKNOWN_PARTITION => {
+                    match lookup::partitions_once(client, &topic, slice)?.contains(&partition) {
+                        true => client.query_watermarks(&topic, partition, slice),
+                        false => Err(error),
+                    }
+                }
+                answer => answer,
+            })
         });
     }
 

@@ -6,11 +6,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{bounded, unbounded, Receiver, RecvTimeoutError, Sender};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use crate::ffi::Client;
 
-type Job = Box<dyn FnOnce(&Arc<Client>) + Send>;
+/// Returns when it is to be run again.
+type Job = Box<dyn FnMut(&Arc<Client>) -> Option<Instant> + Send>;
 
 /// The end of a client is given at least this long, even when the user gave less: most take a few milliseconds.
 const LEAST_END: Duration = Duration::from_millis(250);
@@ -60,17 +61,22 @@ impl Helper {
     /// Runs the job on the helper thread. Returns false when it is dropped instead: the client is closing, or there is no
     /// thread to be had.
     pub(crate) fn run(&self, job: impl FnOnce(&Arc<Client>) + Send + 'static) -> bool {
+        let mut job = Some(job);
+        self.run_again(move |client| {
+            if let Some(job) = job.take() {
+                job(client);
+            }
+            None
+        })
+    }
+
+    /// Like `run`, for a job that returns when it is to be run again; others run in the time between.
+    pub(crate) fn run_again(&self, job: impl FnMut(&Arc<Client>) -> Option<Instant> + Send + 'static) -> bool {
         let mut state = self.state.lock();
         if let State::Idle(client) = &*state {
             let (tx, rx): (Sender<Job>, Receiver<Job>) = unbounded();
             let (client, ended) = (client.clone(), self.ended.clone());
-            let thread = Ending::spawn(&self.name, move || {
-                for job in rx {
-                    if !ended.load(Ordering::SeqCst) {
-                        job(&client);
-                    }
-                }
-            });
+            let thread = Ending::spawn(&self.name, move || work(&client, &rx, &ended));
             match thread {
                 Ok(thread) => *state = State::Running(tx, thread),
                 Err(_) => return false,
@@ -94,6 +100,30 @@ impl Helper {
     }
 }
 
+/// The helper thread.
+fn work(client: &Arc<Client>, jobs: &Receiver<Job>, ended: &AtomicBool) {
+    let mut later: Vec<(Instant, Job)> = Vec::new();
+    loop {
+        let next = later.iter().enumerate().min_by_key(|(_, (at, _))| *at).map(|(i, (at, _))| (i, *at));
+        let job = match next {
+            Some((i, at)) if at <= Instant::now() => Ok(later.swap_remove(i).1),
+            Some((_, at)) => jobs.recv_deadline(at),
+            None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        let mut job = match job {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        if ended.load(Ordering::SeqCst) {
+            continue; // dropped
+        }
+        if let Some(at) = job(client) {
+            later.push((at, job));
+        }
+    }
+}
+
 /// Destroys the client, unless others hold it still. That joins librdkafka's threads, and one of them may be resolving a
 /// name, which nothing interrupts: what takes longer than `timeout` goes on without us.
 pub(crate) fn let_go(client: Arc<Client>, timeout: Duration) {
@@ -109,28 +139,17 @@ pub(crate) fn deadline(timeout: Duration) -> Instant {
     Instant::now() + timeout.min(YEAR)
 }
 
-/// Tells those who wait that their client is closing.
+/// Tells those who would ask again that their client is closing.
 #[derive(Default)]
-pub(crate) struct Closing {
-    closing: Mutex<bool>,
-    changed: Condvar,
-}
+pub(crate) struct Closing(AtomicBool);
 
 impl Closing {
     pub(crate) fn begin(&self) {
-        *self.closing.lock() = true;
-        self.changed.notify_all();
+        self.0.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn begun(&self) -> bool {
-        *self.closing.lock()
-    }
-
-    /// Waits until the client is closing (true) or the deadline is over.
-    pub(crate) fn wait_until(&self, deadline: Instant) -> bool {
-        let mut closing = self.closing.lock();
-        while !*closing && !self.changed.wait_until(&mut closing, deadline).timed_out() {}
-        *closing
+        self.0.load(Ordering::SeqCst)
     }
 }
 

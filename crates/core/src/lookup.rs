@@ -1,5 +1,6 @@
 //! Finding out what partitions a topic has: on the helper thread, again and again while it can heal.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,48 +27,61 @@ pub(crate) fn partitions_once(client: &Arc<Client>, topic: &str, timeout: Durati
     })
 }
 
-/// Asks until there is an answer. Only what can heal is tried again; the last failure says what stood in the way.
-pub(crate) fn partitions<T: Send + 'static>(
-    client: &Arc<Client>,
-    topic: &str,
+/// Asks until there is an answer, one try at a time, so that others are asked for in between. Only what can heal is tried
+/// again; the last failure says what stood in the way.
+pub(crate) struct Lookup {
+    topic: String,
     retry: Retry,
-    troubles: &Troubles,
-    closing: &Closing,
-    waiting: &Guarded<T>,
-) -> Result<Vec<i32>> {
-    let begin = Instant::now();
-    let mut tries = 0;
-    loop {
+    begin: Instant,
+    tries: u32,
+}
+
+impl Lookup {
+    pub(crate) fn new(topic: &str, retry: Retry) -> Self {
+        Self { topic: topic.to_owned(), retry, begin: Instant::now(), tries: 0 }
+    }
+
+    /// The next try: breaks with the answer, or continues with the time of the one after it.
+    pub(crate) fn attempt<T: Send + 'static>(
+        &mut self,
+        client: &Arc<Client>,
+        troubles: &Troubles,
+        closing: &Closing,
+        waiting: &Guarded<T>,
+    ) -> ControlFlow<Result<Vec<i32>>, Instant> {
+        let Self { topic, retry, .. } = self;
+        if self.tries > 0 && (waiting.answered() || closing.begun()) {
+            return ControlFlow::Break(Err(closed()));
+        }
         let next = deadline(retry.interval);
         let error = match partitions_once(client, topic, retry.interval.clamp(LEAST, MOST)) {
             Ok(partitions) => {
                 troubles.healed(|healthy, partition| healthy == topic && partition.is_none());
-                return Ok(partitions);
+                return ControlFlow::Break(Ok(partitions));
             }
             Err(error) => error,
         };
-        tries += 1;
+        self.tries += 1;
         if !is_retriable(error.code) {
-            return Err(error);
+            return ControlFlow::Break(Err(error));
         }
         if waiting.answered() || closing.begun() {
-            return Err(closed());
+            return ControlFlow::Break(Err(closed()));
         }
         // A lost connection is what this call saw; why it was lost came on the side, maybe before this call.
         let lost = matches!(error.code, -195 | -185 | -187);
         if let Some(refusal) = troubles.refusal().filter(|_| lost) {
-            return Err(refusal);
+            return ControlFlow::Break(Err(refusal));
         }
-        if tries >= retry.max_tries {
+        if self.tries >= retry.max_tries {
             let cause = troubles.last().filter(|_| lost).unwrap_or(error);
             let text = format!(
-                "topic '{topic}' could not be looked up in {tries} tries over {:.1} s",
-                begin.elapsed().as_secs_f64()
+                "topic '{topic}' could not be looked up in {} tries over {:.1} s",
+                self.tries,
+                self.begin.elapsed().as_secs_f64()
             );
-            return Err(Error::new(ErrorKind::Timeout, code::TIMED_OUT, text).because(cause));
+            return ControlFlow::Break(Err(Error::new(ErrorKind::Timeout, code::TIMED_OUT, text).because(cause)));
         }
-        if closing.wait_until(next) {
-            return Err(closed());
-        }
+        ControlFlow::Continue(next)
     }
 }

@@ -30,6 +30,14 @@ fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
+/// Adds partitions, and waits until they can be written to.
+fn grow(topic: &str, total: i32) {
+    let admin = admin();
+    admin.create_partitions(topic, total as usize, LONG).unwrap();
+    eventually("the new partitions have leaders", || admin.watermarks(topic, total - 1, LONG).is_ok());
+    eventually("all of them", || admin.partitions(topic, LONG).is_ok_and(|all| all.len() == total as usize));
+}
+
 fn name(error: &Error) -> String {
     error.name()
 }
@@ -112,7 +120,7 @@ fn partitions_added_while_consuming_are_read_from_their_first_message_also_by_wh
         assert_eq!(consumer.start().unwrap(), [0]);
         consumer
     });
-    admin().create_partitions(&topic, 3, LONG).unwrap();
+    grow(&topic, 3);
     for partition in 1..3 {
         // Before anybody looks.
         fill(brokers(), &topic, partition, 0..10);
@@ -131,7 +139,7 @@ fn a_slot_takes_only_its_own_of_the_added_partitions() {
     let topic = made("slots", 2);
     let directory = tempfile::tempdir().unwrap();
     let consumer = started(ConsumerConfig::new(brokers(), &topic).offsets_in(directory.path()).slice(1, 2));
-    admin().create_partitions(&topic, 5, LONG).unwrap();
+    grow(&topic, 5);
     for partition in 0..5 {
         fill(brokers(), &topic, partition, 0..10);
     }
@@ -147,10 +155,9 @@ fn the_admin_does_what_it_says_and_says_what_it_cannot() {
     let config = [("retention.ms".to_owned(), "60000".to_owned())];
     admin.create_topic(&topic, 2, 1, &config, LONG).unwrap();
     assert_eq!(name(&admin.create_topic(&topic, 2, 1, &[], LONG).unwrap_err()), "TOPIC_ALREADY_EXISTS");
-    assert_eq!(admin.partitions(&topic, LONG).unwrap(), [0, 1]);
+    eventually("two partitions", || admin.partitions(&topic, LONG).is_ok_and(|all| all == [0, 1]));
     assert_eq!(name(&admin.create_partitions(&topic, 1, LONG).unwrap_err()), "INVALID_PARTITIONS");
-    admin.create_partitions(&topic, 4, LONG).unwrap();
-    eventually("four partitions", || admin.partitions(&topic, LONG).unwrap().len() == 4);
+    grow(&topic, 4);
     assert_eq!(admin.watermarks(&topic, 3, LONG).unwrap(), (0, 0));
     admin.delete_topic(&topic, LONG).unwrap();
     assert_eq!(name(&admin.delete_topic(&topic, LONG).unwrap_err()), "UNKNOWN_TOPIC_OR_PART");

@@ -6,6 +6,7 @@ mod inbox;
 mod places;
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -23,7 +24,7 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::ffi::{Client, ClientKind, Waker};
 use crate::helper::{deadline, Closing, Helper, Retry};
-use crate::lookup;
+use crate::lookup::Lookup;
 use crate::offsets::{OffsetDirectory, OffsetEvent, OffsetStore, Recorder, Tracker};
 use crate::reply::{fence, Reply};
 use crate::trouble::{LogLine, Troubles};
@@ -264,13 +265,20 @@ impl Consumer {
         }));
         let (topic, shared, commands) = (self.topic.clone(), self.shared.clone(), self.commands.clone());
         let (slot, slots, retry) = (self.slot, self.slots, self.retry);
-        self.helper.run(move |client| {
-            let found = lookup::partitions(client, &topic, retry, &shared.troubles, &shared.closing, &reply);
+        let mut lookup = Lookup::new(&topic, retry);
+        self.helper.run_again(move |client| {
+            let found = match lookup.attempt(client, &shared.troubles, &shared.closing, &reply) {
+                ControlFlow::Continue(at) => return Some(at),
+                ControlFlow::Break(found) => found,
+            };
             let mine = match found.and_then(|all| slice(&topic, all, slot, slots)) {
                 Ok(mine) => mine,
-                Err(error) => return reply.send(Err(error)),
+                Err(error) => {
+                    reply.send(Err(error));
+                    return None;
+                }
             };
-            let waker = shared.clone();
+            let (waker, commands, reply) = (shared.clone(), commands.clone(), reply.clone());
             shared.recorder.open(mine.clone(), move |opened| match opened {
                 Err(error) => reply.send(Err(error)),
                 Ok(offsets) => {
@@ -278,6 +286,7 @@ impl Consumer {
                     waker.waker.wake();
                 }
             });
+            None
         });
     }
 

@@ -6,6 +6,7 @@ mod outbound;
 mod record;
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub use record::{Delivery, Record};
 use crate::error::{code, Error, Result};
 use crate::ffi::{Client, ClientKind, Waker};
 use crate::helper::{deadline, Closing, Helper, Retry};
-use crate::lookup;
+use crate::lookup::{self, Lookup};
 use crate::packed::PackedRecords;
 use crate::reply::{closed, fence, Reply};
 use crate::trouble::{LogLine, Troubles};
@@ -218,12 +219,16 @@ impl Producer {
         }
         let reply = self.shared.troubles.guard(reply);
         let (topic, shared) = (topic.to_owned(), self.shared.clone());
-        self.helper.run(move |client| {
-            let found = lookup::partitions(client, &topic, retry, &shared.troubles, &shared.closing, &reply);
-            reply.send(found.map(|partitions| {
-                shared.outbound.topic(&topic).set_partitions(partitions.len());
-                partitions.len() as i32
-            }));
+        let mut lookup = Lookup::new(&topic, retry);
+        self.helper.run_again(move |client| {
+            match lookup.attempt(client, &shared.troubles, &shared.closing, &reply) {
+                ControlFlow::Continue(at) => return Some(at),
+                ControlFlow::Break(found) => reply.send(found.map(|partitions| {
+                    shared.outbound.topic(&topic).set_partitions(partitions.len());
+                    partitions.len() as i32
+                })),
+            }
+            None
         });
     }
 
