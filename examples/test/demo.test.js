@@ -18,6 +18,7 @@ onBoth('the demo of npm start', (cluster) => {
     const rows = demo.all(/^ +\S+-([0-3])\.offset +49999 +([01]) +50,000$/);
     assert.deepEqual(rows.map(([, partition, slot]) => [Number(partition), Number(slot)]), [[0, 0], [1, 1], [2, 0], [3, 1]]);
     assert.equal(demo.stderr, '');
+    assert.doesNotMatch(demo.stdout, /CONFWARN/);
   });
 });
 

@@ -50,7 +50,7 @@ export class Admin {
     const read = new OptionReader('Admin', options);
     const broker = read.requiredString('broker');
     const properties = read.properties('driver_options');
-    this.#log = new SafeLogger(read.logger());
+    this.#log = new SafeLogger(read.logger(), properties);
     const unknown = read.unknown();
     if (unknown.length > 0) this.#log.warn(`Admin: unknown options are ignored: ${unknown.join(', ')}`);
     this.#native = native(() => new binding.NativeAdmin(broker, properties, this.#onEvent));

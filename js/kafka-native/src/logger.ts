@@ -4,7 +4,8 @@ import type { KafkaError } from './errors';
 
 /**
  * Where a client writes what has no other receiver: `console`, or any object with these methods (pino, winston,
- * log4js ...). Each gets one string. A method that is missing falls back to the one of `console`.
+ * log4js ...). Each gets one string. A method that is missing falls back to the one of `console`, `debug` only when
+ * librdkafka's property `debug` asks for such lines.
  */
 export interface Logger {
   error?(message: string): void;
@@ -18,9 +19,13 @@ type Level = 'error' | 'warn' | 'info' | 'debug';
 /** A user's logger that is whole and cannot throw. @internal */
 export class SafeLogger {
   readonly #target: Logger;
+  /** Whether the console shows debug lines. */
+  readonly #debug: boolean;
 
-  constructor(target: Logger = console) {
-    this.#target = target;
+  /** @param properties librdkafka's, as the client gets them */
+  constructor(target: Logger | undefined, properties: readonly (readonly [string, string])[]) {
+    this.#target = target ?? {};
+    this.#debug = properties.some(([name, value]) => name === 'debug' && value !== '');
   }
 
   error(message: string): void {
@@ -64,7 +69,7 @@ export class SafeLogger {
   #write(level: Level, message: string): void {
     try {
       if (typeof this.#target[level] === 'function') this.#target[level](message);
-      else console[level](message);
+      else if (level !== 'debug' || this.#debug) console[level](message);
     } catch (error) {
       console.error(`logger.${level} failed: ${inspect(error)}; the message was: ${message}`);
     }

@@ -222,6 +222,15 @@ test('librdkafka\'s log levels become the logger\'s, and missing methods fall ba
   assert.deepEqual(shown.mock.calls[0].arguments, ['F: w']);
 });
 
+test('the console shows debug lines only when librdkafka is asked for them', (t) => {
+  const shown = t.mock.method(console, 'debug', () => {});
+  const line = { level: 7, facility: 'F', message: 'd' };
+  makeProducer({ logger: undefined }).native.emit(Event.Log, line);
+  assert.equal(shown.mock.callCount(), 0);
+  makeProducer({ logger: undefined, driver_options: { debug: 'broker' } }).native.emit(Event.Log, line);
+  assert.deepEqual(shown.mock.calls.map((call) => call.arguments), [['F: d']]);
+});
+
 test('options become librdkafka properties that driver_options and topic_options override', () => {
   assert.deepEqual(makeProducer().native.options, {
     broker: 'b',

@@ -74,7 +74,7 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
   constructor(options: ConsumerOptions<P, K>) {
     const read = readConsumerOptions(options);
     this.#options = read;
-    this.#log = new SafeLogger(read.logger);
+    this.#log = new SafeLogger(read.logger, read.native.properties);
     if (read.unknown.length > 0) this.#log.warn(`Consumer: unknown options are ignored: ${read.unknown.join(', ')}`);
     this.#native = native(() => new binding.NativeConsumer(read.native, weakly(this.#onEvent)));
     keep(this.#onEvent);

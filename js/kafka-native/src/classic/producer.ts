@@ -66,7 +66,7 @@ export class Producer {
   /** @throws TypeError, RangeError naming the option; KafkaError with librdkafka's words for its properties. */
   constructor(options: ProducerOptions) {
     const read = readProducerOptions(options);
-    this.#log = new SafeLogger(read.logger);
+    this.#log = new SafeLogger(read.logger, read.native.properties);
     if (read.unknown.length > 0) this.#log.warn(`Producer: unknown options are ignored: ${read.unknown.join(', ')}`);
     this.#onStats = read.onStats;
     this.#onDeliveries = read.onDeliveries;
