@@ -27,7 +27,11 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// An admin; `properties` are librdkafka's, such as those for TLS and SASL.
+    /// An admin; `brokers` is `host:port`, several separated by commas (`bootstrap.servers`); `properties` are librdkafka's,
+    /// such as those for TLS and SASL.
+    ///
+    /// # Errors
+    /// A property that librdkafka does not take; the message names it.
     pub fn new(brokers: &str, properties: &[(String, String)]) -> Result<Self> {
         let mut all = Properties::default();
         all.set("bootstrap.servers", brokers);
@@ -56,7 +60,11 @@ impl Admin {
         });
     }
 
-    /// Makes a topic; -1 partitions or replicas: the broker's default. Answers when the cluster has it.
+    /// Makes a topic; -1 partitions or replicas: the broker's default; `config` are topic properties of Kafka's, such as
+    /// `retention.ms`. Answers when the controller has it; brokers hear of it a moment later.
+    ///
+    /// Fails with `TOPIC_ALREADY_EXISTS`, `TOPIC_EXCEPTION` (its name), `INVALID_CONFIG`, `INVALID_REPLICATION_FACTOR` and
+    /// what else the controller says.
     pub fn create_topic_with(
         &self,
         topic: &str,
@@ -84,7 +92,7 @@ impl Admin {
         Reply::wait(|reply| self.create_topic_with(topic, partitions, replication, config.to_vec(), timeout, reply))
     }
 
-    /// Deletes a topic with its messages.
+    /// Deletes a topic with its messages. Fails with `UNKNOWN_TOPIC_OR_PART` when there is none.
     pub fn delete_topic_with(&self, topic: &str, timeout: Duration, reply: Reply<()>) {
         let topic = topic.to_owned();
         self.ask(reply, move |client| client.delete_topic(&topic, timeout));
@@ -95,7 +103,7 @@ impl Admin {
         Reply::wait(|reply| self.delete_topic_with(topic, timeout, reply))
     }
 
-    /// Grows a topic to `total` partitions.
+    /// Grows a topic to `total` partitions. Fails with `INVALID_PARTITIONS` when it has as many.
     pub fn create_partitions_with(&self, topic: &str, total: usize, timeout: Duration, reply: Reply<()>) {
         let topic = topic.to_owned();
         self.ask(reply, move |client| client.create_partitions(&topic, total, timeout));
@@ -106,7 +114,8 @@ impl Admin {
         Reply::wait(|reply| self.create_partitions_with(topic, total, timeout, reply))
     }
 
-    /// Deletes what a partition has below `offset` (-1: everything); answers with the new low watermark.
+    /// Deletes what a partition has below `offset` (-1: everything); answers with the new low watermark. Fails with
+    /// `OFFSET_OUT_OF_RANGE` past the end of the log.
     pub fn delete_records_with(&self, topic: &str, partition: i32, offset: i64, timeout: Duration, reply: Reply<i64>) {
         let topic = topic.to_owned();
         self.ask(reply, move |client| client.delete_records(&topic, partition, offset, timeout));
@@ -117,7 +126,8 @@ impl Admin {
         Reply::wait(|reply| self.delete_records_with(topic, partition, offset, timeout, reply))
     }
 
-    /// Low and high watermark of a partition.
+    /// Low and high watermark of a partition: its first offset, and the one that its next message will get. Fails with
+    /// `_UNKNOWN_PARTITION`.
     pub fn watermarks_with(&self, topic: &str, partition: i32, timeout: Duration, reply: Reply<(i64, i64)>) {
         let topic = topic.to_owned();
         self.ask(reply, move |client| {
@@ -139,7 +149,8 @@ impl Admin {
         Reply::wait(|reply| self.watermarks_with(topic, partition, timeout, reply))
     }
 
-    /// The partitions of a topic, asked once.
+    /// The partitions of a topic, asked once. Fails with `UNKNOWN_TOPIC_OR_PART` when no broker has heard of it (yet); where
+    /// brokers make topics on first use, this makes it.
     pub fn partitions(&self, topic: &str, timeout: Duration) -> Result<Vec<i32>> {
         let topic = topic.to_owned();
         Reply::wait(|reply| {

@@ -185,6 +185,23 @@ fn errors_that_heal_cost_no_message() {
 }
 
 #[test]
+fn an_idempotent_producer_keeps_the_order_when_requests_fail() {
+    let cluster = embedded("t", 1);
+    let producer = Producer::new(
+        ProducerConfig::new(&cluster.brokers()).set("enable.idempotence", true).set("batch.num.messages", 10),
+    )
+    .unwrap();
+    producer.partition_count("t", Retry::default()).unwrap();
+    let values: Vec<String> = (0..1000).map(|n| n.to_string()).collect();
+    let records: Vec<_> = values.iter().map(Record::value).collect();
+    cluster.push_errors(PRODUCE, &[6, 0, 7, 0, 0, 6]);
+    producer.send("t", 0, &records[..500]);
+    producer.send("t", 0, &records[500..]);
+    assert_eq!(producer.stop(LONG).unwrap(), 0);
+    assert_eq!(receive(&started(config(&cluster, "t")), 1000).values[&0], values);
+}
+
+#[test]
 fn what_the_broker_refuses_for_good_is_told_as_a_failure() {
     let cluster = embedded("t", 1);
     let producer = Producer::with_events(ProducerConfig::new(&cluster.brokers()), |_| ()).unwrap();

@@ -57,7 +57,9 @@ const MOST_MESSAGES: usize = 1_000_000;
 const MIB: u64 = 1024 * 1024;
 
 impl ConsumerConfig {
-    /// A consumer of all partitions of `topic`; `brokers` is `host:port`, several separated by commas.
+    /// A consumer of all partitions of `topic`; `brokers` is `host:port`, several separated by commas
+    /// (`bootstrap.servers`). An empty topic is refused when the consumer is made, and with offset files any name that Kafka
+    /// would not allow.
     pub fn new(brokers: &str, topic: &str) -> Self {
         let mut properties = Properties::default();
         properties.set("bootstrap.servers", brokers);
@@ -75,7 +77,8 @@ impl ConsumerConfig {
     }
 
     /// Keeps the offsets of processed messages in files `<topic>-<partition>.offset` in this directory, which is made when
-    /// it does not exist. Without a place for offsets nothing is recorded.
+    /// it does not exist. Without a place for offsets nothing is recorded, and every start begins where
+    /// `auto.offset.reset` says.
     pub fn offsets_in(mut self, directory: impl Into<PathBuf>) -> Self {
         self.store = Store::Directory(directory.into());
         self
@@ -87,27 +90,32 @@ impl ConsumerConfig {
         self
     }
 
-    /// Pulls only the partitions p with `p % slots == slot`; one slot for each of several workers. Default 0 of 1.
+    /// Pulls only the partitions p with `p % slots == slot`; one slot for each of several workers. Default 0 of 1. A slot
+    /// outside 0 to `slots` - 1 is refused when the consumer is made.
     pub fn slice(mut self, slot: i32, slots: i32) -> Self {
         (self.slot, self.slots) = (slot, slots);
         self
     }
 
     /// The most messages in a batch, at most 1 000 000; a batch also ends at 1 MiB of data and never waits to fill. Default
-    /// 10 000.
+    /// 10 000; 0 is refused when the consumer is made.
     pub fn max_messages(mut self, count: usize) -> Self {
         self.max_messages = count;
         self
     }
 
     /// The ceiling of prefetched and handed-over messages together, in bytes, each message with 304 bytes of overhead.
-    /// Default 1 000 000 KiB. On top comes one decompressed fetch response per broker.
+    /// Default 1 000 000 KiB; 0 is refused when the consumer is made. On top comes one decompressed fetch response per broker.
+    ///
+    /// Half of it bounds what is handed over and not done, a quarter `fetch.max.bytes` (at least 1 MiB) and the prefetch:
+    /// `queued.max.messages.kbytes` (64 MiB unless set) and `queued.min.messages` (20 000 unless set), of which more would
+    /// only cost memory.
     pub fn queued_max_bytes(mut self, bytes: u64) -> Self {
         self.budget = bytes;
         self
     }
 
-    /// How many batches may be under way to the receiver. Default 4.
+    /// How many batches may be under way to the receiver, told and not taken. Default 4, at least 1.
     pub fn batches_ahead(mut self, count: usize) -> Self {
         self.batches_ahead = count.max(1);
         self
@@ -119,13 +127,17 @@ impl ConsumerConfig {
         self
     }
 
-    /// A statistics event this often; zero (the default) for none.
+    /// A statistics event this often, in whole milliseconds (`statistics.interval.ms`); zero (the default) for none.
     pub fn statistics_interval(self, interval: Duration) -> Self {
         self.set("statistics.interval.ms", interval.as_millis())
     }
 
     /// A property of librdkafka, global or of topics; a later one wins. librdkafka judges it when the consumer is made. What
-    /// the engine owns is ignored with a warning; `auto.offset.reset` and `queued.*` are understood.
+    /// the engine owns (`enable.auto.commit`, `enable.auto.offset.store`, `enable.partition.eof`, `log.queue`, ...) is ignored
+    /// with a warning; `auto.offset.reset` (`earliest`, the default, `latest` or `error`) and `queued.*` are understood.
+    ///
+    /// Defaults that differ from librdkafka's: `group.id=kafka-native` (nothing is joined or committed),
+    /// `allow.auto.create.topics=true`, `fetch.queue.backoff.ms=2`, `reconnect.backoff.ms=20`, `enable.metrics.push=false`.
     pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.properties.set(name, value);
         self

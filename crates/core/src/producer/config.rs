@@ -23,31 +23,37 @@ pub(crate) struct Derived {
 }
 
 impl ProducerConfig {
-    /// A producer; `brokers` is `host:port`, several separated by commas.
+    /// A producer; `brokers` is `host:port`, several separated by commas (`bootstrap.servers`).
     pub fn new(brokers: &str) -> Self {
         let mut properties = Properties::default();
         properties.set("bootstrap.servers", brokers);
         Self { max_messages: 500_000, properties }
     }
 
-    /// The most messages that may be accepted and not yet delivered. Default 500 000. `queue.buffering.max.kbytes` (default
-    /// 1 GiB) bounds their bytes in the same way.
+    /// The most messages that may be accepted and not yet delivered; what comes beyond is refused. Default 500 000; 0 refuses
+    /// all. `queue.buffering.max.messages` is the same (there 0 = no bound) and wins; `queue.buffering.max.kbytes` (default
+    /// 1 GiB) bounds the bytes of their keys and values in the same way.
     pub fn max_messages(mut self, count: u64) -> Self {
         self.max_messages = count;
         self
     }
 
-    /// How long a message waits for others to share its request with. Default 0.5 ms; zero sends a request a message.
+    /// How long a message waits for others to share its request with (`linger.ms`), up to 900 s. Default 0.5 ms; zero sends
+    /// a request a message.
     pub fn linger(self, linger: Duration) -> Self {
         self.set("linger.ms", linger.as_secs_f64() * 1000.0)
     }
 
-    /// A statistics event this often; zero (the default) for none.
+    /// A statistics event this often, in whole milliseconds (`statistics.interval.ms`); zero (the default) for none.
     pub fn statistics_interval(self, interval: Duration) -> Self {
         self.set("statistics.interval.ms", interval.as_millis())
     }
 
-    /// A property of librdkafka, global or of topics; a later one wins. librdkafka judges it when the producer is made.
+    /// A property of librdkafka, global or of topics; a later one wins. librdkafka judges it when the producer is made. What
+    /// the engine owns (`delivery.report.only.error`, `log.queue`) is ignored with a warning.
+    ///
+    /// Defaults that differ from librdkafka's: `partitioner=murmur2_random` (as Java), `linger.ms=0.5`,
+    /// `reconnect.backoff.ms=20`, `enable.metrics.push=false`.
     pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.properties.set(name, value);
         self

@@ -73,7 +73,9 @@ pub(crate) struct Shared {
     pub(crate) closing: Closing,
 }
 
-/// A producer. Messages of one call, and of calls one after the other, keep their order in each partition.
+/// A producer. Messages of one call, and of calls one after the other, keep their order in each partition as long as no
+/// request fails and is tried again (a leader that moves, a topic that is seconds old): `enable.idempotence=true`, or
+/// `max.in.flight=1`, keeps it then, too.
 ///
 /// One dedicated thread drives the client; one, started when needed, does what blocks. [`stop`](Self::stop) delivers what
 /// is on its way; dropping a producer without it loses that.
@@ -208,6 +210,10 @@ impl Producer {
     }
 
     /// How many partitions a topic has; makes the topic where the broker does that. What can heal is tried again.
+    ///
+    /// # Errors
+    /// `_TIMED_OUT`, with its true cause, when it did not heal in the given tries; what no retry heals at once, by its own code:
+    /// `_AUTHENTICATION`, `_SSL`, `TOPIC_AUTHORIZATION_FAILED`, `TOPIC_EXCEPTION`; `_DESTROY` when the producer is stopped.
     pub fn partition_count(&self, topic: &str, retry: Retry) -> Result<i32> {
         Reply::wait(|reply| self.partition_count_with(topic, retry, reply))
     }
@@ -242,8 +248,8 @@ impl Producer {
         });
     }
 
-    /// Delivers what is on its way and ends. What is left at the end of the time is purged and told as failed; returns
-    /// how many messages that were.
+    /// Delivers what is on its way, without its linger, and ends. What is left at the end of the time is purged and told as
+    /// failed, which takes five more seconds at most; returns how many messages that were. A second stop has the same end.
     pub fn stop(&self, timeout: Duration) -> Result<usize> {
         let left = Reply::wait(|reply| self.stop_with(timeout, reply));
         self.join(timeout);
