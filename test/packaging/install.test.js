@@ -96,6 +96,19 @@ test('nothing that fits: the error says which platform it saw, what it tried and
     assert.match(unknown, /^kafka-native has no addon for plan9-/);
     assert.ok(unknown.includes(`There are addons for ${platforms.map(({ name }) => name).join(', ')}. For another platform build one`), unknown);
 
+    // What the loader sees on Alpine, and on other systems with musl.
+    for (const libc of ['/lib/ld-musl-x86_64.so.1', '/usr/lib/libc.so']) {
+      const maps = `7f0000000000-7f0000001000 r--p 00000000 fd:00 1234    ${libc}\n7f0000002000-7f0000003000 rw-p 00000000 00:00 0\n`;
+      const musl = await say(`
+        Object.defineProperty(process, 'platform', { value: 'linux' });
+        const fs = require('node:fs');
+        const { readFileSync } = fs;
+        fs.readFileSync = (file, ...how) => (file === '/proc/self/maps' ? ${JSON.stringify(maps)} : readFileSync(file, ...how))`);
+      assert.match(musl, new RegExp(`^kafka-native has no addon for linux-${process.arch}-musl`));
+      assert.match(musl, /npm install --include=optional/);
+    }
+    assert.match(await say("Object.defineProperty(process, 'platform', { value: 'win32' })"), new RegExp(`^kafka-native has no addon for win32-${process.arch}-msvc`));
+
     // A file for another system.
     mkdirSync(join(scope, own.name), { recursive: true });
     writeFileSync(join(scope, own.name, 'addon.node'), 'not a library');

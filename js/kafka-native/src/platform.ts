@@ -8,12 +8,13 @@ export function platformName(): string {
 }
 
 /**
- * Whether this process runs on musl: its loader is in memory then. The process report knows, too, but looks up names for every
- * connection of the process. Only Deno refuses the look at memory, without --allow-all, and there is no Deno for musl.
+ * Whether this process runs on musl, which is in memory then: as `ld-musl-x86_64.so.1` on Alpine, as `libc.so` elsewhere, where
+ * glibc is `libc.so.6`. The process report knows, too, but looks up names for every connection of the process. Only Deno refuses
+ * the look at memory, without --allow-all, and there is no Deno for musl.
  */
 function isMusl(): boolean {
   try {
-    return readFileSync('/proc/self/maps', 'latin1').includes('/ld-musl-');
+    return readFileSync('/proc/self/maps', 'latin1').match(/\/(ld-musl-.*|libc\.so)$/m) !== null;
   } catch {
     return false;
   }
