@@ -74,8 +74,8 @@ pub(crate) struct Shared {
 }
 
 /// A producer. Messages of one call, and of calls one after the other, keep their order in each partition as long as no
-/// request fails and is tried again (a leader that moves, a topic that is seconds old): `enable.idempotence=true`, or
-/// `max.in.flight=1`, keeps it then, too.
+/// request fails and is tried again (a leader that moves, a topic that is seconds old). `enable.idempotence=true` keeps it
+/// then, too; `max.in.flight=1` does not.
 ///
 /// One dedicated thread drives the client; one, started when needed, does what blocks. [`stop`](Self::stop) delivers what
 /// is on its way; dropping a producer without it loses that.
