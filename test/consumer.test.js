@@ -125,19 +125,21 @@ onBoth('receive_callback', (cluster) => {
     const one = consumer(t, cluster(), { topic, offset_directory: folder(t), receive_callback: inbox.receive });
     await one.start();
     const sender = producer(t, cluster(), { queue_buffering_max_ms: 0 });
-    for (let n = 1; n <= 20; n++) {
-      sender.send(topic, 0, [`${n}`]);
-      await inbox.until(n, 5000);
-      assert.equal(inbox.calls, n);
-    }
+    // The original took up to a second for each.
+    await within(15_000, () => `${inbox.messages.length} lone messages`, async () => {
+      for (let n = 1; n <= 40; n++) {
+        sender.send(topic, 0, [`${n}`]);
+        await inbox.until(n);
+        assert.equal(inbox.calls, n);
+      }
+    });
   });
 
   test('is called for the next batch while a promise is pending, and with max_callbacks_in_flight: 1 is not', async (t) => {
     const topic = await filled(t, cluster(), 1, 30);
     for (const max_callbacks_in_flight of [undefined, 1, 3]) {
       let [running, most, received] = [0, 0, 0];
-      const gates = [];
-      const [calls, most3] = [new Calls(), max_callbacks_in_flight ?? 6];
+      const [calls, gates] = [new Calls(), []];
       const one = consumer(t, cluster(), {
         topic, offset_directory: folder(t), max_messages_per_callback: 5, max_callbacks_in_flight,
         receive_callback: async ({ messages }) => {
@@ -151,11 +153,14 @@ onBoth('receive_callback', (cluster) => {
         },
       });
       await one.start();
-      for (let done = 0; received < 30; gates[done++].resolve()) await calls.count(Math.min(done + most3, 6));
+      const limit = max_callbacks_in_flight ?? Infinity;
+      // No promise is fulfilled before as many are pending as may be.
+      for (let done = 0; received < 30; gates[done++].resolve()) await calls.until(() => received === 30 || gates.length === done + limit);
       for (const gate of gates) gate.resolve();
       await one.stop({ drain: true });
-      assert.equal(most, most3);
-      assert.deepEqual([received, gates.length], [30, 6]);
+      assert.ok(gates.length >= 6);
+      assert.equal(most, Math.min(limit, gates.length));
+      assert.equal(received, 30);
     }
   });
 
@@ -177,7 +182,7 @@ onBoth('receive_callback', (cluster) => {
     await lines.until(([level, line]) => level === 'error' && line.includes('rejected by the user'));
     assert.ok(lines.all.some(([level, line]) => level === 'error' && line.includes('thrown by the user')));
     await one.stop();
-    assert.equal(one.failed_callbacks, 2);
+    assert.equal(one.failed_callbacks, inbox.calls);
     assert.deepEqual(offsets(directory, topic), { 0: 9 });
   });
 
@@ -261,7 +266,7 @@ onBoth('stop', (cluster) => {
     const [calls, gate] = [new Calls(), deferred()];
     const one = consumer(t, cluster(), { topic, offset_directory: directory, max_messages_per_callback: 5, receive_callback: async (batch) => (calls.take(batch), gate.promise) });
     await one.start();
-    await calls.count(2);
+    await calls.until((batch) => batch.messages.at(-1).offset === 9);
     let stopped = false;
     const stopping = one.stop({ drain: true }).then(() => (stopped = true));
     await new Promise(setImmediate);
@@ -305,7 +310,7 @@ onBoth('stop', (cluster) => {
     const [calls, gate] = [new Calls(), deferred()];
     const one = consumer(t, cluster(), { topic, offset_directory: directory, receive_callback: async (batch) => (calls.take(batch), gate.promise) });
     await one.start();
-    await calls.count(1);
+    await calls.until((batch) => batch.messages.at(-1).offset === 2);
     await one.stop();
     assert.deepEqual(offsets(directory, topic), {});
     gate.resolve();
