@@ -1,7 +1,7 @@
 import { Event, type NativeAdmin, type NativeErrorData, type NativeLog } from './binding';
 import { Calls } from './calls';
 import { fromData, native, stateError } from './errors';
-import { watchExit } from './lifetime';
+import { keep, letGo, watchExit, weakly } from './lifetime';
 import { binding } from './loader';
 import { SafeLogger, type Logger } from './logger';
 import { OptionReader, type DriverOptions } from './options';
@@ -53,7 +53,8 @@ export class Admin {
     this.#log = new SafeLogger(read.logger(), properties);
     const unknown = read.unknown();
     if (unknown.length > 0) this.#log.warn(`Admin: unknown options are ignored: ${unknown.join(', ')}`);
-    this.#native = native(() => new binding.NativeAdmin(broker, properties, this.#onEvent));
+    this.#native = native(() => new binding.NativeAdmin(broker, properties, weakly(this.#onEvent)));
+    keep(this.#onEvent);
     watchExit();
   }
 
@@ -93,6 +94,7 @@ export class Admin {
     if (!this.#open) return;
     this.#open = false;
     this.#native.close();
+    this.#calls.whenIdle(() => letGo(this.#onEvent));
   }
 
   async #call<T>(name: string, options: object, begin: (id: number, timeout: number, read: OptionReader) => void): Promise<T> {

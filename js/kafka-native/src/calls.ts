@@ -11,6 +11,7 @@ interface Pending {
 export class Calls {
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
+  #onIdle: (() => void) | undefined;
 
   /** The process stays alive until the reply. */
   start<T>(begin: (requestId: number) => void): Promise<T> {
@@ -32,9 +33,16 @@ export class Calls {
     else call?.resolve(value);
   }
 
+  /** Calls `then` when no call is pending any more: now, or with the last reply. */
+  whenIdle(then: () => void): void {
+    if (this.#pending.size === 0) then();
+    else this.#onIdle = then;
+  }
+
   #take(id: number): Pending | undefined {
     const call = this.#pending.get(id);
     if (call && this.#pending.delete(id)) release();
+    if (this.#pending.size === 0) this.#onIdle?.();
     return call;
   }
 }
