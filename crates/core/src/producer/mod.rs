@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 pub use config::ProducerConfig;
 use driver::{Command, Driver};
 pub use outbound::DeliveryFailure;
-use outbound::{Failures, Outbound};
+use outbound::{Failures, Outbound, TopicState};
 pub use record::{Delivery, Record};
 
 use crate::error::{code, Error, Result};
@@ -174,7 +174,7 @@ impl Producer {
         let topic = self.shared.outbound.topic(topic);
         let (accepted, refused) = self.shared.outbound.accept(&topic, partition, &records);
         if refused.iter().any(|refusal| refusal.error.code == code::UNKNOWN_PARTITION) {
-            self.refresh_partitions(&topic.name);
+            self.refresh_partitions(&topic);
         }
         let report = SendReport { enqueued: accepted, queue_length: self.shared.outbound.queue_length(), refused };
         if accepted > 0 || reply.is_some() {
@@ -239,11 +239,17 @@ impl Producer {
     }
 
     /// The count that refused a message may be an old one.
-    fn refresh_partitions(&self, topic: &str) {
-        let (topic, shared) = (topic.to_owned(), self.shared.clone());
+    fn refresh_partitions(&self, topic: &Arc<TopicState>) {
+        // Once at a time, however many are refused.
+        if !topic.begin_asking() {
+            return;
+        }
+        let topic = topic.clone();
         self.helper.run(move |client| {
-            if let Ok(partitions) = lookup::partitions_once(client, &topic, Duration::from_secs(1)) {
-                shared.outbound.topic(&topic).set_partitions(partitions.len());
+            let found = lookup::partitions_once(client, &topic.name, Duration::from_secs(1));
+            topic.end_asking();
+            if let Ok(partitions) = found {
+                topic.set_partitions(partitions.len());
             }
         });
     }

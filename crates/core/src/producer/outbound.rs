@@ -1,7 +1,7 @@
 //! What is on its way: the budget, the queue's length, and the failures that nobody has heard of yet.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -27,11 +27,21 @@ pub(crate) struct TopicState {
     messages: AtomicU64,
     /// -1 = not known.
     partitions: AtomicI32,
+    asking: AtomicBool,
 }
 
 impl TopicState {
     pub(crate) fn set_partitions(&self, count: usize) {
         self.partitions.store(count as i32, Ordering::Relaxed);
+    }
+
+    /// Whether nobody asks for the number of partitions yet.
+    pub(crate) fn begin_asking(&self) -> bool {
+        !self.asking.swap(true, Ordering::Relaxed)
+    }
+
+    pub(crate) fn end_asking(&self) {
+        self.asking.store(false, Ordering::Relaxed);
     }
 }
 
@@ -52,8 +62,12 @@ impl Outbound {
         if let Some(topic) = topics.get(name) {
             return topic.clone();
         }
-        let topic =
-            Arc::new(TopicState { name: name.to_owned(), messages: AtomicU64::new(0), partitions: AtomicI32::new(-1) });
+        let topic = Arc::new(TopicState {
+            name: name.to_owned(),
+            messages: AtomicU64::new(0),
+            partitions: AtomicI32::new(-1),
+            asking: AtomicBool::new(false),
+        });
         topics.insert(name.to_owned(), topic.clone());
         topic
     }
