@@ -2,9 +2,11 @@
 // The offset files: what is read, what is written and when, who holds them, and what happens when the disk does not want to.
 
 const assert = require('node:assert/strict');
+const { once } = require('node:events');
 const fs = require('node:fs');
 const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
+const { Worker } = require('node:worker_threads');
 const { KafkaError } = require('kafka-native');
 const { Child } = require('./support/child.js');
 const { embedded, real } = require('./support/clusters.js');
@@ -165,6 +167,21 @@ describe('a partition in a directory has one holder', () => {
     const one = consumer(t, cluster, { topic, offset_directory: directory, receive_callback() {} });
     await assert.rejects(one.start(), (error) => error instanceof KafkaError && new RegExp(`process ${holder.process.pid}\\b`).test(error.message));
     await holder.kill();
+    assert.deepEqual(await one.start(), [0]);
+  });
+
+  test('in a worker: its end releases what it held', async (t) => {
+    const topic = await filled(t, 1, 1);
+    const directory = folder(t);
+    const code = `const { Consumer } = require('kafka-native');
+      const { parentPort, workerData } = require('node:worker_threads');
+      new Consumer({ ...workerData, receive_callback() {} }).start().then(() => parentPort.postMessage('holds'));`;
+    const worker = new Worker(code, { eval: true, workerData: { ...cluster.options(), topic, offset_directory: directory } });
+    t.after(() => worker.terminate());
+    await once(worker, 'message');
+    const one = consumer(t, cluster, { topic, offset_directory: directory, receive_callback() {} });
+    await assert.rejects(one.start(), KafkaError);
+    await worker.terminate();
     assert.deepEqual(await one.start(), [0]);
   });
 

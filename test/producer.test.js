@@ -4,7 +4,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { onBoth } = require('./support/clusters.js');
-const { producer } = require('./support/flow.js');
+const { producer, within } = require('./support/flow.js');
 const { Calls, eventually, received } = require('./support/watch.js');
 
 /** Nothing is sent until stop() ends the wait: the queue is what the test put into it. */
@@ -183,6 +183,19 @@ onBoth('send', (cluster) => {
     await sender.stop();
     assert.deepEqual((await received(t, cluster(), topic, 1)).map((m) => m.payload), ['c']);
     assert.equal(reports.all.length, 1);
+  });
+
+  test('asks again how many partitions there are when it refuses one, and a storm of refusals holds nothing up', async (t) => {
+    const topic = await cluster().topic(2);
+    const sender = producer(t, cluster());
+    await sender.partition_count(topic);
+    for (let n = 0; n < 100_000; n++) assert.equal(sender.send(topic, 3, ['x']).enqueued, 0);
+    assert.equal(await within(3000, 'partition_count', () => sender.partition_count(topic)), 2);
+    if (!cluster().admin) return;
+    await cluster().admin.createPartitions(topic, 4);
+    await eventually(10_000, 'the new partition', () => sender.send(topic, 3, ['x']).enqueued === 1);
+    await sender.stop();
+    assert.deepEqual((await received(t, cluster(), topic, 1)).map((m) => m.partition), [3]);
   });
 
   test('refuses the rest of a call when the queue is full, and counts what it refused neither as enqueued nor as under way', async (t) => {
