@@ -13,6 +13,7 @@ if (cargo.status !== 0) process.exit(cargo.status ?? 1);
 const library = { darwin: 'libkafka_native_napi.dylib', win32: 'kafka_native_napi.dll' }[process.platform] ?? 'libkafka_native_napi.so';
 const addon = join(__dirname, '..', `kafka_native.${platformName()}.node`);
 // Renamed into place: a process that has the old one loaded keeps it whole.
-copyFileSync(join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'release', library), `${addon}.new`);
-renameSync(`${addon}.new`, addon);
+const fresh = `${addon}.${process.pid}`;
+copyFileSync(join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'release', library), fresh);
+renameSync(fresh, addon);
 console.log(addon);
