@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use ::tokio::sync::{mpsc, oneshot, Mutex, Notify};
 
-use crate::consumer::{Consumer, ConsumerConfig, ConsumerEvent};
+use crate::consumer::{to_stderr, Consumer, ConsumerConfig, ConsumerEvent};
 use crate::error::Result;
 use crate::helper::Retry;
 use crate::producer::{Delivery, Producer, ProducerConfig, ProducerEvent, Record, SendReport};
@@ -92,11 +92,7 @@ struct Inbox {
 impl AsyncConsumer {
     /// See [`Consumer::new`].
     pub fn new(config: ConsumerConfig) -> Result<Self> {
-        Self::with_events(config, |event| match event {
-            ConsumerEvent::Error(error) => eprintln!("kafka-native: {error}"),
-            ConsumerEvent::Log(line) if line.level <= 4 => eprintln!("{}: {}", line.facility, line.message),
-            _ => {}
-        })
+        Self::with_events(config, to_stderr)
     }
 
     /// See [`Consumer::with_events`].

@@ -20,6 +20,10 @@ const BEGINNING: i64 = -2;
 const END: i64 = -1;
 const AUTO_OFFSET_RESET: i32 = -140;
 const GROUP_AUTHORIZATION_FAILED: i32 = 30;
+const UNKNOWN_TOPIC_OR_PART: i32 = 3;
+const UNKNOWN_TOPIC_ID: i32 = 100;
+/// How long a broker may take to hear of a topic that another one has made.
+const DOUBT: Duration = Duration::from_secs(2);
 /// A batch ends at this many bytes of keys and values.
 const BATCH_DATA: usize = 1024 * 1024;
 /// How often the topic is asked whether it has grown.
@@ -44,6 +48,8 @@ pub(super) enum Command {
     },
     /// The topic was asked how many partitions it has, or for the offsets of new ones; whatever came of it is over.
     Refreshed(Result<()>),
+    /// The topic is unknown, and it was asked for.
+    Gone(Error),
     /// The watermarks of a partition whose position is lost.
     Watermarks {
         partition: i32,
@@ -92,6 +98,14 @@ pub(super) struct Driver {
     refreshing: bool,
     asking_stats: bool,
     ask_again: Vec<(Instant, i32)>,
+    doubt: Option<Doubt>,
+}
+
+/// A broker does not know the topic: it was deleted, or it is so new that not every broker has heard of it. Told if it lasts.
+struct Doubt {
+    judged_at: Instant,
+    newest: Instant,
+    error: Error,
 }
 
 impl Driver {
@@ -140,6 +154,7 @@ impl Driver {
             refreshing: false,
             asking_stats: false,
             ask_again: Vec::new(),
+            doubt: None,
         })
     }
 
@@ -261,6 +276,7 @@ impl Driver {
                     Err(error) => self.tell(error),
                 }
             }
+            Command::Gone(error) => self.tell(error),
             Command::Refreshed(result) => {
                 self.refreshing = false;
                 if let Err(error) = result {
@@ -300,7 +316,7 @@ impl Driver {
 
     fn on_event(&mut self, event: &ffi::Event<'_>) {
         match event.kind() {
-            ffi::ERROR => event.error().into_iter().for_each(|error| self.tell(error)),
+            ffi::ERROR => event.error().into_iter().for_each(|error| self.on_error(error)),
             ffi::LOG => self.log(LogLine::of_librdkafka(event.log())),
             ffi::STATS => self.ask_for_statistics(event.stats()),
             _ => {}
@@ -315,8 +331,34 @@ impl Driver {
                     self.ask_watermarks(partition);
                 }
             }
-            _ => self.tell(error),
+            _ => self.on_error(error),
         }
+    }
+
+    fn on_error(&mut self, error: Error) {
+        if !matches!(error.code, UNKNOWN_TOPIC_OR_PART | UNKNOWN_TOPIC_ID) {
+            return self.tell(error);
+        }
+        let now = Instant::now();
+        match &mut self.doubt {
+            Some(doubt) => doubt.newest = now,
+            None => {
+                self.log(LogLine::warning(error.to_string()));
+                self.doubt = Some(Doubt { judged_at: now + DOUBT, newest: now, error });
+            }
+        }
+    }
+
+    /// Tells of a topic that is still unknown: the errors went on coming, or the cluster says so.
+    fn judge(&self, doubt: Doubt) {
+        if doubt.judged_at.saturating_duration_since(doubt.newest) < DOUBT / 2 {
+            return self.tell(doubt.error);
+        }
+        let topic = self.topic.clone();
+        self.ask(move |client| {
+            let unknown = lookup::partitions_once(client, &topic, QUESTION).err();
+            unknown.filter(|error| error.code == UNKNOWN_TOPIC_OR_PART).map(Command::Gone)
+        });
     }
 
     /// To the error callback, the logger, or nobody who was told already.
@@ -422,7 +464,11 @@ impl Driver {
             self.refresh_at = Some(now + REFRESH);
             self.refresh();
         }
-        let next = self.ask_again.iter().map(|(at, _)| *at).chain(self.refresh_at).min();
+        if let Some(doubt) = self.doubt.take_if(|doubt| doubt.judged_at <= now) {
+            self.judge(doubt);
+        }
+        let doubt = self.doubt.as_ref().map(|doubt| doubt.judged_at);
+        let next = self.ask_again.iter().map(|(at, _)| *at).chain(self.refresh_at).chain(doubt).min();
         next.map_or(LONGEST_WAIT, |at| at.saturating_duration_since(now))
     }
 

@@ -140,14 +140,19 @@ pub struct Consumer {
     inbox: Option<Arc<Inbox>>,
 }
 
+/// Where errors and warnings go that nobody asked for.
+pub(crate) fn to_stderr(event: ConsumerEvent) {
+    match event {
+        ConsumerEvent::Error(error) => eprintln!("kafka-native: {error}"),
+        ConsumerEvent::Log(line) if line.level <= 4 => eprintln!("{}: {}", line.facility, line.message),
+        _ => {}
+    }
+}
+
 impl Consumer {
     /// A consumer whose batches are taken with [`recv`](Self::recv); errors and log lines go to standard error.
     pub fn new(config: ConsumerConfig) -> Result<Self> {
-        Self::with_events(config, |event| match event {
-            ConsumerEvent::Error(error) => eprintln!("kafka-native: {error}"),
-            ConsumerEvent::Log(line) if line.level <= 4 => eprintln!("{}: {}", line.facility, line.message),
-            _ => {}
-        })
+        Self::with_events(config, to_stderr)
     }
 
     /// A consumer whose batches are taken with [`recv`](Self::recv), with a receiver of everything else.
