@@ -163,9 +163,12 @@ class Broker {
     this.#signal('SIGKILL');
   }
 
-  /** SIGSTOP: connections stay open, nothing answers. */
+  /** SIGSTOP: connections stay open, nothing answers from when this returns. */
   pause() {
     this.#signal('SIGSTOP');
+    // The signal is on its way when kill() returns, and some of the JVM's threads still run: here and there one answers.
+    const deadline = Date.now() + 1000;
+    while (this.pid && !allStopped(this.pid) && Date.now() < deadline);
   }
 
   /** SIGCONT: ends `pause`. */
@@ -209,6 +212,17 @@ function commandOf(pid) {
     return execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });
   } catch {
     return '';
+  }
+}
+
+/** Whether every thread of the process is stopped; where there is no /proc, nobody can tell. @param {number} pid */
+function allStopped(pid) {
+  const tasks = `/proc/${pid}/task`;
+  if (!fs.existsSync(tasks)) return true;
+  try {
+    return fs.readdirSync(tasks).every((task) => /\) [TtZX] /.test(fs.readFileSync(`${tasks}/${task}/stat`, 'utf8')));
+  } catch {
+    return false; // a thread ended meanwhile
   }
 }
 
