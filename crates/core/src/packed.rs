@@ -39,9 +39,9 @@ pub(crate) struct PackedRecord<'a> {
 }
 
 impl PackedRecord<'_> {
-    /// The bytes that count against the producer's budget.
-    pub(crate) fn size(&self) -> u64 {
-        (self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len)) as u64
+    /// The bytes that count against the producer's budget: a delivery report tells these two lengths, and not the headers'.
+    pub(crate) fn size(&self) -> usize {
+        self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len)
     }
 }
 

@@ -25,13 +25,6 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) opaque: usize,
 }
 
-impl Outgoing<'_> {
-    /// The bytes that count against the budget: a delivery report tells these two lengths, and not the headers'.
-    pub(crate) fn size(&self) -> usize {
-        self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len)
-    }
-}
-
 /// The array that `rd_kafka_produce_batch` reads, kept between calls.
 #[derive(Default)]
 pub(crate) struct ProduceScratch {

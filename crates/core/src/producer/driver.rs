@@ -11,7 +11,7 @@ use super::{Delivery, ProducerEvent, Refusal, Shared, Sink};
 use crate::error::{code, Error, Result};
 use crate::ffi::{self, error_text, Client, Outgoing, ProduceScratch, Queue, Topic};
 use crate::helper::{let_go, Helper};
-use crate::packed::{header_block, PackedRecords};
+use crate::packed::{header_block, PackedRecord, PackedRecords};
 use crate::reply::Reply;
 use crate::trouble::{LogLine, Verdict};
 
@@ -152,32 +152,23 @@ impl Driver {
         reply: Option<Reply<Vec<Result<Delivery>>>>,
     ) {
         let ticket = reply.and_then(|reply| self.ticket(records.len(), refused, reply));
-        let opaque = |index: usize| ticket.map_or(0, |ticket| opaque_of(ticket, index));
-        let is_refused = |index: usize| refused.binary_search_by_key(&index, |refusal| refusal.index).is_ok();
-        let accepted = records.iter().enumerate().filter(|(index, _)| !is_refused(*index)).map(|(index, record)| {
-            let outgoing = Outgoing { key: record.key, value: record.value, opaque: opaque(index) };
-            (outgoing, record)
-        });
-        let mut failed: Vec<(usize, usize, i32)> = Vec::new();
         if !self.handles.contains_key(&topic.name) {
             if let Err(error) = self.open(topic) {
-                failed.extend(accepted.map(|(outgoing, _)| (outgoing.opaque, outgoing.size(), error.code)));
-                return self.fail(topic, partition, &failed);
+                return self.fail_all(topic, partition, accepted(records, refused, ticket), error.code);
             }
         }
+        let mut failed: Vec<(usize, usize, i32)> = Vec::new();
         let handle = &self.handles[&topic.name];
         if records.plain() {
-            let outgoing = accepted.map(|(outgoing, _)| outgoing);
-            handle.produce(&mut self.scratch, partition, outgoing, |opaque, size, code| {
+            let messages = accepted(records, refused, ticket).map(|(opaque, record)| outgoing(opaque, record));
+            handle.produce(&mut self.scratch, partition, messages, |opaque, size, code| {
                 failed.push((opaque, size, code))
             });
         } else {
-            for (outgoing, record) in accepted {
-                let (opaque, size) = (outgoing.opaque, outgoing.size());
-                if let Err(error) =
-                    handle.produce_one(partition, outgoing, record.timestamp, header_block(record.headers))
-                {
-                    failed.push((opaque, size, error.code));
+            for (opaque, record) in accepted(records, refused, ticket) {
+                let headers = header_block(record.headers);
+                if let Err(error) = handle.produce_one(partition, outgoing(opaque, record), record.timestamp, headers) {
+                    failed.push((opaque, record.size(), error.code));
                 }
             }
         }
@@ -356,16 +347,32 @@ impl Driver {
         reply: Option<Reply<Vec<Result<Delivery>>>>,
     ) {
         let ticket = reply.and_then(|reply| self.ticket(records.len(), refused, reply));
-        let accepted = |index: &usize| refused.binary_search_by_key(index, |refusal| refusal.index).is_err();
-        let failed: Vec<_> = records
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| accepted(index))
-            .map(|(index, record)| {
-                let opaque = ticket.map_or(0, |ticket| opaque_of(ticket, index));
-                (opaque, record.size() as usize, code::PURGE_QUEUE)
-            })
-            .collect();
+        self.fail_all(topic, partition, accepted(records, refused, ticket), code::PURGE_QUEUE);
+    }
+
+    fn fail_all<'a>(
+        &mut self,
+        topic: &TopicState,
+        partition: i32,
+        messages: impl Iterator<Item = (usize, PackedRecord<'a>)>,
+        code: i32,
+    ) {
+        let failed: Vec<_> = messages.map(|(opaque, record)| (opaque, record.size(), code)).collect();
         self.fail(topic, partition, &failed);
     }
+}
+
+fn outgoing(opaque: usize, record: PackedRecord<'_>) -> Outgoing<'_> {
+    Outgoing { key: record.key, value: record.value, opaque }
+}
+
+/// The messages of a send that were accepted, each with what its delivery report brings back.
+fn accepted<'a>(
+    records: &'a PackedRecords,
+    refused: &'a [Refusal],
+    ticket: Option<usize>,
+) -> impl Iterator<Item = (usize, PackedRecord<'a>)> {
+    let is_refused = |index: usize| refused.binary_search_by_key(&index, |refusal| refusal.index).is_ok();
+    let messages = records.iter().enumerate().filter(move |(index, _)| !is_refused(*index));
+    messages.map(move |(index, record)| (ticket.map_or(0, |ticket| opaque_of(ticket, index)), record))
 }

@@ -185,7 +185,11 @@ impl Producer {
                 if let Command::Send { records, refused, .. } = unsent.into_inner() {
                     let refused = |index: usize| refused.iter().any(|refusal| refusal.index == index);
                     let sizes = records.iter().enumerate().filter(|(index, _)| !refused(*index));
-                    self.shared.outbound.settled(&topic, accepted as u64, sizes.map(|(_, record)| record.size()).sum());
+                    self.shared.outbound.settled(
+                        &topic,
+                        accepted as u64,
+                        sizes.map(|(_, record)| record.size() as u64).sum(),
+                    );
                 }
                 return Err(Error::state("the producer was stopped"));
             }
