@@ -1,5 +1,5 @@
 // The package for `import`: the same objects as for `require`.
 import kafka from './dist/index.js';
 
-export const { Admin, Consumer, Errors, KafkaError, MockCluster, Offsets, Producer } = kafka;
+export const { Admin, Consumer, Errors, Kafka, KafkaError, MockCluster, Offsets, Producer, logLevel } = kafka;
 export default kafka;

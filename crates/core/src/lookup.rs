@@ -85,3 +85,46 @@ impl Lookup {
         ControlFlow::Continue(next)
     }
 }
+
+/// Asks until any broker answers: then the connection works, and so do its credentials.
+pub(crate) struct Reach {
+    deadline: Instant,
+    begin: Instant,
+}
+
+impl Reach {
+    pub(crate) fn new(timeout: Duration) -> Self {
+        Self { deadline: deadline(timeout), begin: Instant::now() }
+    }
+
+    /// The next try: breaks with the answer, or continues with the time of the one after it. A refusal answers `waiting`
+    /// by itself, while the try still blocks.
+    pub(crate) fn attempt(
+        &mut self,
+        client: &Arc<Client>,
+        troubles: &Troubles,
+        closing: &Closing,
+        waiting: &Guarded<()>,
+    ) -> ControlFlow<Result<()>, Instant> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let error = match client.reach(left.min(LEAST)) {
+            Ok(()) => return ControlFlow::Break(Ok(())),
+            Err(error) => error,
+        };
+        if waiting.answered() || closing.begun() {
+            return ControlFlow::Break(Err(closed()));
+        }
+        if let Some(refusal) = troubles.refusal() {
+            return ControlFlow::Break(Err(refusal));
+        }
+        if Instant::now() >= self.deadline {
+            let text = format!("no broker answered within {:.1} s", self.begin.elapsed().as_secs_f64());
+            let timeout = Error::new(ErrorKind::Timeout, code::TIMED_OUT, text);
+            return ControlFlow::Break(Err(timeout.because(troubles.last().unwrap_or(error))));
+        }
+        ControlFlow::Continue(Instant::now() + PAUSE)
+    }
+}
+
+/// Between two tries that fail at once.
+const PAUSE: Duration = Duration::from_millis(50);

@@ -21,3 +21,6 @@ export type { KafkaErrorDetails } from './errors';
 export { Errors, Offsets } from './codes';
 export type { Logger } from './logger';
 export type { DriverOptions } from './options';
+export { Kafka } from './kafka/kafka';
+export type { KafkaConfig } from './kafka/kafka';
+export { logLevel } from './kafka/logger';

@@ -23,7 +23,7 @@ pub use record::{Delivery, Record};
 use crate::error::{code, Error, Result};
 use crate::ffi::{Client, ClientKind, Waker};
 use crate::helper::{deadline, Closing, Helper, Retry};
-use crate::lookup::{self, Lookup};
+use crate::lookup::{self, Lookup, Reach};
 use crate::packed::PackedRecords;
 use crate::reply::{closed, fence, Reply};
 use crate::trouble::{LogLine, Troubles};
@@ -211,6 +211,27 @@ impl Producer {
     /// The failures since they were last taken, coalesced by code, topic and partition.
     pub fn take_failures(&self) -> Vec<DeliveryFailure> {
         self.shared.failures.lock().take()
+    }
+
+    /// Waits until a broker answers: the connection works, and so do its credentials.
+    ///
+    /// # Errors
+    /// A refusal at once, by its own code (`_AUTHENTICATION`, `_SSL`); `_TIMED_OUT`, with its true cause, when nobody answered in time.
+    pub fn connect(&self, timeout: Duration) -> Result<()> {
+        Reply::wait(|reply| self.connect_with(timeout, reply))
+    }
+
+    /// [`connect`](Self::connect) that answers on another thread.
+    pub fn connect_with(&self, timeout: Duration, reply: Reply<()>) {
+        let reply = self.shared.troubles.guard(reply);
+        let (shared, mut reach) = (self.shared.clone(), Reach::new(timeout));
+        self.helper.run_again(move |client| {
+            match reach.attempt(client, &shared.troubles, &shared.closing, &reply) {
+                ControlFlow::Continue(at) => return Some(at),
+                ControlFlow::Break(answer) => reply.send(answer),
+            }
+            None
+        });
     }
 
     /// How many partitions a topic has; makes the topic where the broker does that. What can heal is tried again.

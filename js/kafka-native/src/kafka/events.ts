@@ -1,0 +1,31 @@
+import { EventEmitter } from 'node:events';
+
+/** What a listener of an instrumentation event gets. */
+export interface InstrumentationEvent<P> {
+  id: number;
+  type: string;
+  /** Milliseconds since 1970. */
+  timestamp: number;
+  payload: P;
+}
+export type RemoveInstrumentationEventListener = () => void;
+
+let nextId = 0;
+
+/** KafkaJS's instrumentation: events by name, made only when somebody listens. @internal */
+export class Instrumentation {
+  readonly #emitter = new EventEmitter().setMaxListeners(0);
+
+  listened(type: string): boolean {
+    return this.#emitter.listenerCount(type) > 0;
+  }
+
+  emit(type: string, payload: unknown = null): void {
+    if (this.listened(type)) this.#emitter.emit(type, { id: nextId++, type, timestamp: Date.now(), payload });
+  }
+
+  on(type: string, listener: (event: InstrumentationEvent<any>) => void): RemoveInstrumentationEventListener {
+    this.#emitter.on(type, listener);
+    return () => void this.#emitter.off(type, listener);
+  }
+}

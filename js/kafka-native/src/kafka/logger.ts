@@ -1,0 +1,72 @@
+/** KafkaJS's log levels. */
+export enum logLevel {
+  NOTHING = 0,
+  ERROR = 1,
+  WARN = 2,
+  INFO = 4,
+  DEBUG = 5,
+}
+
+/** What a log creator's function is given for each line. */
+export interface LogEntry {
+  namespace: string;
+  level: logLevel;
+  label: string;
+  log: LoggerEntryContent;
+}
+export interface LoggerEntryContent {
+  readonly timestamp: string;
+  readonly message: string;
+  [key: string]: any;
+}
+/** Called once with the level of the `Kafka`; returns what is called for each line. */
+export type logCreator = (level: logLevel) => (entry: LogEntry) => void;
+
+/** KafkaJS's logger. */
+export interface KafkaLogger {
+  info(message: string, extra?: object): void;
+  error(message: string, extra?: object): void;
+  warn(message: string, extra?: object): void;
+  debug(message: string, extra?: object): void;
+  setLogLevel(level: logLevel): void;
+  namespace(namespace: string, level?: logLevel): KafkaLogger;
+}
+
+const LABELS = { [logLevel.ERROR]: 'ERROR', [logLevel.WARN]: 'WARN', [logLevel.INFO]: 'INFO', [logLevel.DEBUG]: 'DEBUG' };
+type Severity = keyof typeof LABELS;
+
+/** `KAFKAJS_LOG_LEVEL` wins over what a program says, as in KafkaJS. */
+function effective(level: logLevel): logLevel {
+  const name = (process.env.KAFKAJS_LOG_LEVEL ?? '').toUpperCase();
+  return (logLevel[name as keyof typeof logLevel] as logLevel | undefined) ?? level;
+}
+
+/** A root logger. @internal */
+export function createLogger(level: logLevel = logLevel.INFO, creator: logCreator = consoleLogger): KafkaLogger {
+  let current = effective(level);
+  const write = creator(current);
+  const make = (namespace: string, own: logLevel | undefined): KafkaLogger => {
+    const line = (severity: Severity) => (message: string, extra: object = {}) => {
+      if (severity > (own ?? current)) return;
+      write({ namespace, level: severity, label: LABELS[severity], log: { timestamp: new Date().toISOString(), logger: 'kafkajs', message, ...extra } });
+    };
+    return {
+      info: line(logLevel.INFO),
+      error: line(logLevel.ERROR),
+      warn: line(logLevel.WARN),
+      debug: line(logLevel.DEBUG),
+      setLogLevel: (next) => { current = next; },
+      namespace: (name, level) => make(name, level === undefined ? undefined : effective(level)),
+    };
+  };
+  return make('', undefined);
+}
+
+/** One line of JSON to the console, as KafkaJS writes it. */
+export const consoleLogger: logCreator = () => ({ namespace, level, label, log }) => {
+  const text = JSON.stringify({ level: label, ...log, message: namespace ? `[${namespace}] ${log.message}` : log.message });
+  if (level === logLevel.ERROR) console.error(text);
+  else if (level === logLevel.WARN) console.warn(text);
+  else if (level === logLevel.DEBUG) console.log(text);
+  else console.info(text);
+};
