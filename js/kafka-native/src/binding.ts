@@ -67,6 +67,8 @@ export enum Event {
   ReadOffsets = 7,
   /** (requestId: number, partitions: number[], offsets: number[]): answer with `offsetsCommitted`. Only with `offsetManager`. */
   CommitOffsets = 8,
+  /** (rebalance: NativeRebalance): answer with `rebalanced`. Group only. */
+  Rebalance = 9,
 }
 export type OnEvent = (kind: Event, a?: any, b?: any, c?: any, d?: any) => void;
 
@@ -152,6 +154,91 @@ export interface NativeConsumer {
   offsetsCommitted(requestId: number, error?: string): void;
 }
 
+/** What a rebalance gives or takes; the arrays are parallel, one element a partition. */
+export interface NativeRebalance {
+  /** For `rebalanced`. */
+  id: number;
+  /** 'assign': these come; 'revoke': these go when `rebalanced` was called; 'lost': these are gone already, nothing can be committed. */
+  kind: 'assign' | 'revoke' | 'lost';
+  topics: string[];
+  /** What a run's topic id means; a topic keeps its id as long as the client lives. */
+  topicIds: number[];
+  partitions: number[];
+  /** The assignment epochs that runs of these partitions carry from now on ('assign'); runs of any other epoch are out of date. */
+  epochs: number[];
+  /** '' without a group. */
+  memberId: string;
+  /** -1 without a group; with the protocol `consumer` the member's epoch. */
+  generation: number;
+  /** 'EAGER', 'COOPERATIVE' or 'NONE' (not a member yet, or no group). */
+  protocol: string;
+}
+
+export interface NativeGroupOptions {
+  /** librdkafka's, in order. Without `group.id` there is only `assign`, and nothing can be committed. */
+  properties: [string, string][];
+  maxMessagesPerBatch: number;
+  /** Ceiling in bytes for what is prefetched, and handed over and not freed; each message with 304 bytes of overhead. */
+  budgetBytes: number;
+  statisticsIntervalMs: number; // 0 = none
+}
+
+/**
+ * A consumer in a group, or with an assignment of its own. Of a batch, each run is processed on its own: free it when it
+ * is, or when its epoch is out of date. Replies and batches come in the order in which they happened: what arrives behind
+ * the reply of `seek`, `pause` or `resume` was fetched after it. Lists of partitions are parallel arrays.
+ */
+export interface NativeGroup {
+  /** Replies nothing when a broker has answered. */
+  connect(requestId: number, timeoutMs: number): void;
+  /**
+   * Replaces the subscription: names, or patterns that begin with '^'. `earliest`: where a partition of the topic begins
+   * that has no committed offset, or whose offset the log does not have; true = at its begin, false = at its end. The first
+   * call joins the group; without topics it leaves. Replies nothing.
+   */
+  subscribe(requestId: number, topics: string[], earliest: boolean[]): void;
+  /**
+   * Replaces the assignment, without joining. Offsets: the next to be read, -2 = begin, -1 = end, -1000 = committed. Replies
+   * nothing; the Rebalance events ('revoke' of what was, 'assign') come before the reply and want no answer.
+   */
+  assign(requestId: number, topics: string[], partitions: number[], offsets: number[]): void;
+  /**
+   * Goes on with a rebalance. For 'assign', `offsets` (parallel to its partitions) says where to begin: -1001 = where the
+   * group committed. Late answers are ignored.
+   */
+  rebalanced(rebalance: number, offsets: number[] | null): void;
+  /** The batch has arrived: another may be told. Once a batch. */
+  started(batchId: number): void;
+  /** The run of the batch (its index) needs its bytes no longer. Once a run, also when it is out of date. Never throws. */
+  free(batchId: number, run: number): void;
+  /** Replies the partition's new epoch; -1 when it is not assigned. Offsets as for `assign`. */
+  seek(requestId: number, topic: string, partition: number, offset: number): void;
+  /** What was prefetched of them is thrown away. Replies nothing; what is not assigned is left out. Runs that were told before keep their epoch. */
+  pause(requestId: number, topics: string[], partitions: number[]): void;
+  /** Goes on at these offsets (the next to be read). Replies their new epochs, -1 for what is not assigned. */
+  resume(requestId: number, topics: string[], partitions: number[], offsets: number[]): void;
+  /**
+   * Commits the next offsets to be read. Replies nothing when the coordinator has them, or the first error. What is no
+   * longer assigned is committed all the same as far as the coordinator takes it: leave it out.
+   */
+  commit(requestId: number, topics: string[], partitions: number[], offsets: number[], metadata: (string | null)[]): void;
+  /** Replies the committed offsets, -1 = none. */
+  committed(requestId: number, topics: string[], partitions: number[], timeoutMs: number): void;
+  /** Replies the offsets of the first messages that are not older than the times (milliseconds), the end's where there is none. */
+  offsetsForTimes(requestId: number, topics: string[], partitions: number[], timestamps: number[], timeoutMs: number): void;
+  /** Replies the numbers of a topic's partitions. */
+  partitionsOf(requestId: number, topic: string, timeoutMs: number): void;
+  /** [low, high] as the last fetch told them, -1001 = not known. Does not ask anybody. */
+  watermarks(topic: string, partition: number): [number, number];
+  /** Replies the serialised metadata of the group for a transaction, a Buffer (rd_kafka_consumer_group_metadata_write). */
+  groupMetadata(requestId: number): void;
+  /**
+   * Leaves the group and ends the client. A last Rebalance 'revoke' may come, which wants its answer. Replies nothing; it
+   * takes the time at most, and half a second.
+   */
+  stop(requestId: number, timeoutMs: number): void;
+}
+
 export interface NativeMockCluster {
   bootstrap(): string;
   createTopic(topic: string, partitions: number, replication: number): void;
@@ -183,6 +270,7 @@ export interface NativeAdmin {
 export interface Binding {
   NativeProducer: new (options: NativeProducerOptions, onEvent: OnEvent) => NativeProducer;
   NativeConsumer: new (options: NativeConsumerOptions, onEvent: OnEvent) => NativeConsumer;
+  NativeGroup: new (options: NativeGroupOptions, onEvent: OnEvent) => NativeGroup;
   NativeMockCluster: new (brokers: number) => NativeMockCluster;
   NativeAdmin: new (broker: string, properties: [string, string][], onEvent: OnEvent) => NativeAdmin;
   /** Every error that librdkafka knows: [number, 'RD_KAFKA_RESP_ERR_...'] */
