@@ -1,5 +1,3 @@
 // The package for `import`: the same objects as for `require`.
-import kafka from './dist/index.js';
-
-export const { Admin, Consumer, Errors, Kafka, KafkaError, MockCluster, Offsets, Producer, logLevel } = kafka;
-export default kafka;
+export * from './dist/index.js';
+export { default } from './dist/index.js';

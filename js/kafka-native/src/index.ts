@@ -21,6 +21,6 @@ export type { KafkaErrorDetails } from './errors';
 export { Errors, Offsets } from './codes';
 export type { Logger } from './logger';
 export type { DriverOptions } from './options';
-export { Kafka } from './kafka/kafka';
-export type { KafkaConfig } from './kafka/kafka';
-export { logLevel } from './kafka/logger';
+// KafkaJS's names. Where a type of KafkaJS has a name of the classic API (Producer, Consumer, Admin, Message), the name here
+// is the classic one; 'kafka-native/kafkajs' has KafkaJS's.
+export * from './kafkajs';

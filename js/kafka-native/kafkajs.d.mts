@@ -1,0 +1,4 @@
+import * as kafkajs from './dist/kafkajs.js';
+
+export * from './dist/kafkajs.js';
+export default kafkajs;
