@@ -69,6 +69,12 @@ export enum Event {
   CommitOffsets = 8,
   /** (rebalance: NativeRebalance): answer with `rebalanced`. Group only. */
   Rebalance = 9,
+  /**
+   * (topicId: number, partition: number, epoch: number, offset: number): all messages below the offset were told, the log
+   * has no more for now. Behind the batches that it follows; how commits get past transaction markers and aborted messages.
+   * Group only.
+   */
+  End = 10,
 }
 export type OnEvent = (kind: Event, a?: any, b?: any, c?: any, d?: any) => void;
 
@@ -215,7 +221,10 @@ export interface NativeGroup {
   seek(requestId: number, topic: string, partition: number, offset: number): void;
   /** What was prefetched of them is thrown away. Replies nothing; what is not assigned is left out. Runs that were told before keep their epoch. */
   pause(requestId: number, topics: string[], partitions: number[]): void;
-  /** Goes on at these offsets (the next to be read). Replies their new epochs, -1 for what is not assigned. */
+  /**
+   * Goes on at these offsets (the next to be read; -1001 = where librdkafka is, when nothing of it was told since it was
+   * assigned). Replies their new epochs, -1 for what is not assigned.
+   */
   resume(requestId: number, topics: string[], partitions: number[], offsets: number[]): void;
   /**
    * Commits the next offsets to be read. Replies nothing when the coordinator has them, or the first error. What is no
@@ -226,6 +235,8 @@ export interface NativeGroup {
   committed(requestId: number, topics: string[], partitions: number[], timeoutMs: number): void;
   /** Replies the offsets of the first messages that are not older than the times (milliseconds), the end's where there is none. */
   offsetsForTimes(requestId: number, topics: string[], partitions: number[], timestamps: number[], timeoutMs: number): void;
+  /** Replies the names of the cluster's topics. */
+  listTopics(requestId: number, timeoutMs: number): void;
   /** Replies the numbers of a topic's partitions. */
   partitionsOf(requestId: number, topic: string, timeoutMs: number): void;
   /** [low, high] as the last fetch told them, -1001 = not known. Does not ask anybody. */
