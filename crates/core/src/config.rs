@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::ffi::Conf;
+use crate::token::TokenProvider;
 
 /// Properties that the engine owns: its promises rest on them.
 const OWNED: &[(&str, &str)] = &[
@@ -18,11 +19,17 @@ const OWNED: &[(&str, &str)] = &[
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Properties {
     list: Vec<(String, String)>,
+    tokens: Option<TokenProvider>,
 }
 
 impl Properties {
     pub(crate) fn set(&mut self, name: impl Into<String>, value: impl ToString) {
         self.list.push((name.into(), value.to_string()));
+    }
+
+    /// Whom a client with `sasl.mechanism=OAUTHBEARER` asks for tokens.
+    pub(crate) fn tokens(&mut self, provider: TokenProvider) {
+        self.tokens = Some(provider);
     }
 
     /// Removes a property that the engine translates; the last value wins.
@@ -61,7 +68,18 @@ impl Properties {
     /// These first, then the others: the others win.
     pub(crate) fn then(mut self, others: &Properties) -> Self {
         self.list.extend(others.list.iter().cloned());
+        self.tokens = others.tokens.clone().or(self.tokens);
         self
+    }
+
+    /// TLS without a word of whom to trust: then it is the system's authorities. The vendored OpenSSL would look for them
+    /// where it was built, unless its environment variables say where; Windows has a store, which librdkafka uses.
+    fn trusts_nobody(&self) -> bool {
+        const NAMED: &[&str] = &["ssl.ca.location", "ssl.ca.pem", "ssl.ca.certificate.stores"];
+        let tls = self.get("security.protocol").is_some_and(|protocol| protocol.to_ascii_lowercase().contains("ssl"));
+        let named = NAMED.iter().any(|name| self.get(name).is_some());
+        let openssl = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+        tls && !named && !openssl && cfg!(not(windows))
     }
 
     /// librdkafka's judgement on every one of them.
@@ -69,6 +87,12 @@ impl Properties {
         let mut conf = Conf::new();
         for (name, value) in &self.list {
             conf.set(name, value)?;
+        }
+        if self.trusts_nobody() {
+            conf.set("ssl.ca.location", "probe")?;
+        }
+        if let Some(provider) = self.tokens {
+            conf.tokens(provider);
         }
         conf.events(events);
         Ok(conf)
@@ -89,6 +113,19 @@ mod tests {
         assert!(warning.contains("enable.auto.commit") && warning.contains("log.queue"), "{warning}");
         assert_eq!(properties.list.len(), 1);
         assert!(properties.refuse_owned().is_none());
+    }
+
+    #[test]
+    fn tls_without_a_word_of_whom_to_trust_trusts_the_system() {
+        let with = |list: &[(&str, &str)]| {
+            let mut properties = Properties::default();
+            list.iter().for_each(|(name, value)| properties.set(*name, value));
+            properties.trusts_nobody()
+        };
+        assert!(with(&[("security.protocol", "SASL_SSL")]));
+        assert!(!with(&[("security.protocol", "sasl_plaintext")]));
+        assert!(!with(&[("security.protocol", "ssl"), ("ssl.ca.pem", "...")]));
+        assert!(!with(&[]));
     }
 
     #[test]

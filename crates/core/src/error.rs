@@ -65,6 +65,8 @@ pub mod code {
     pub const MSG_SIZE_TOO_LARGE: i32 = 10;
     /// Purged from the producer's queue when it was stopped.
     pub const PURGE_QUEUE: i32 = -152;
+    /// Credentials were refused, or there are none.
+    pub const AUTHENTICATION: i32 = -169;
     /// The client is closing.
     pub const DESTROY: i32 = -197;
     /// A bug or an unexpected answer.

@@ -46,6 +46,7 @@ pub mod offsets;
 mod packed;
 mod producer;
 mod reply;
+mod token;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod trouble;
@@ -59,6 +60,7 @@ pub use mock::MockCluster;
 pub use packed::{layout, PackedRecords};
 pub use producer::{Delivery, DeliveryFailure, Producer, ProducerConfig, ProducerEvent, Record, Refusal, SendReport};
 pub use reply::Reply;
+pub use token::{Token, TokenProvider};
 pub use trouble::LogLine;
 
 /// Every error that librdkafka knows: its number and its name without the prefix, such as (-185, `_TIMED_OUT`).

@@ -21,6 +21,7 @@ pub(crate) enum Kind {
     Drained = 6,
     ReadOffsets = 7,
     CommitOffsets = 8,
+    Token = 11,
 }
 
 #[napi(object)]

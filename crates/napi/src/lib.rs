@@ -12,6 +12,7 @@ mod events;
 mod lifetime;
 mod mock;
 mod producer;
+mod tokens;
 
 use napi_derive::napi;
 

@@ -10,6 +10,7 @@ use napi_derive::napi;
 
 use crate::events::{none, number, text, Arg, Events, FailureData, Kind, OnEvent};
 use crate::lifetime::{self, Client};
+use crate::tokens::Tokens;
 use crate::{thrown, Properties, Thrown};
 
 #[napi(object)]
@@ -19,6 +20,7 @@ pub struct ProducerOptions {
     pub statistics_interval_ms: u32,
     pub properties: Properties,
     pub topic_properties: Properties,
+    pub tokens: Option<bool>,
 }
 
 #[napi(object)]
@@ -40,6 +42,7 @@ pub struct SendResult {
 pub struct NativeProducer {
     producer: Arc<Producer>,
     events: Events,
+    tokens: Tokens,
 }
 
 impl Client for Producer {
@@ -64,11 +67,15 @@ impl NativeProducer {
         for (name, value) in options.properties.into_iter().chain(options.topic_properties) {
             config = config.set(name, value);
         }
+        let tokens = Tokens::default();
+        if options.tokens == Some(true) {
+            config = config.token_provider(tokens.provider(&events));
+        }
         let this: Arc<OnceLock<Weak<Producer>>> = Arc::default();
         let producer = Arc::new(Producer::with_events(config, sink(events.clone(), this.clone())).map_err(thrown)?);
         let _ = this.set(Arc::downgrade(&producer));
         lifetime::register(&env, &producer).map_err(refuse)?;
-        Ok(Self { producer, events })
+        Ok(Self { producer, events, tokens })
     }
 
     #[napi]
@@ -119,6 +126,16 @@ impl NativeProducer {
             retry,
             self.events.reply(request, |count: i32| number(count.into())),
         );
+    }
+
+    #[napi]
+    pub fn set_token(&self, value: String, expires_ms: f64, principal: String, extensions: Vec<String>) {
+        self.tokens.set(value, expires_ms, principal, &extensions);
+    }
+
+    #[napi]
+    pub fn set_token_failure(&self, reason: String) {
+        self.tokens.fail(reason);
     }
 
     #[napi]

@@ -56,6 +56,17 @@ pub mod codes {
         ) -> c_int;
         pub fn rd_kafka_assign(rk: *mut rd_kafka_t, partitions: *const rd_kafka_topic_partition_list_t) -> c_int;
         pub fn rd_kafka_flush(rk: *mut rd_kafka_t, timeout_ms: c_int) -> c_int;
+        pub fn rd_kafka_oauthbearer_set_token(
+            rk: *mut rd_kafka_t,
+            token_value: *const c_char,
+            md_lifetime_ms: i64,
+            md_principal_name: *const c_char,
+            extensions: *mut *const c_char,
+            extension_size: usize,
+            errstr: *mut c_char,
+            errstr_size: usize,
+        ) -> c_int;
+        pub fn rd_kafka_oauthbearer_set_token_failure(rk: *mut rd_kafka_t, errstr: *const c_char) -> c_int;
         pub fn rd_kafka_topic_result_error(result: *const rd_kafka_topic_result_t) -> c_int;
         pub fn rd_kafka_mock_topic_set_error(cluster: *mut rd_kafka_mock_cluster_t, topic: *const c_char, err: c_int);
     }

@@ -75,6 +75,8 @@ export enum Event {
    * Group only.
    */
   End = 10,
+  /** (): a token is wanted; answer with `setToken` or `setTokenFailure`. Only with `tokens`; not again before the answer. */
+  Token = 11,
 }
 export type OnEvent = (kind: Event, a?: any, b?: any, c?: any, d?: any) => void;
 
@@ -92,6 +94,14 @@ export interface NativeDeliveryFailure {
   partition: number;
 }
 
+/** Every client that can authenticate with SASL/OAUTHBEARER. */
+export interface NativeTokens {
+  /** `expiresMs`: milliseconds since 1970; `extensions`: names and values by turns. Neither ever throws; a token that librdkafka does not take is a failure, too. */
+  setToken(value: string, expiresMs: number, principal: string, extensions: string[]): void;
+  /** There is no token: whoever waits for a connection hears `_AUTHENTICATION` with this reason. */
+  setTokenFailure(reason: string): void;
+}
+
 export interface NativeProducerOptions {
   broker: string;
   maxMessages: number; // budget: messages in flight
@@ -99,6 +109,8 @@ export interface NativeProducerOptions {
   /** Properties, in order; the values are strings already. */
   properties: [string, string][];
   topicProperties: [string, string][];
+  /** Tokens are asked for with `Event.Token`. */
+  tokens?: boolean;
 }
 
 export interface SendRefusal {
@@ -108,7 +120,7 @@ export interface SendRefusal {
   message: string;
 }
 
-export interface NativeProducer {
+export interface NativeProducer extends NativeTokens {
   /**
    * Hands `count` messages to the client's thread; copies before it returns. `index` has three ints a message: key length,
    * value length (-1 = null), length of the header block (0 = none); key, value, header block follow each other in `arena`.
@@ -187,6 +199,8 @@ export interface NativeGroupOptions {
   /** Ceiling in bytes for what is prefetched, and handed over and not freed; each message with 304 bytes of overhead. */
   budgetBytes: number;
   statisticsIntervalMs: number; // 0 = none
+  /** Tokens are asked for with `Event.Token`. */
+  tokens?: boolean;
 }
 
 /**
@@ -194,7 +208,7 @@ export interface NativeGroupOptions {
  * is, or when its epoch is out of date. Replies and batches come in the order in which they happened: what arrives behind
  * the reply of `seek`, `pause` or `resume` was fetched after it. Lists of partitions are parallel arrays.
  */
-export interface NativeGroup {
+export interface NativeGroup extends NativeTokens {
   /** Replies nothing when a broker has answered. */
   connect(requestId: number, timeoutMs: number): void;
   /**

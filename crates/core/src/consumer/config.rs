@@ -9,6 +9,7 @@ use crate::ffi::{self, Conf};
 use crate::helper::Retry;
 use crate::offsets::OffsetStore;
 use crate::packed::layout::MESSAGE_OVERHEAD;
+use crate::token::TokenProvider;
 
 /// Where a partition begins that has no recorded offset, or whose recorded offset the log does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -140,6 +141,12 @@ impl ConsumerConfig {
     /// `allow.auto.create.topics=true`, `fetch.queue.backoff.ms=2`, `reconnect.backoff.ms=20`, `enable.metrics.push=false`.
     pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.properties.set(name, value);
+        self
+    }
+
+    /// Who gives tokens for `sasl.mechanism=OAUTHBEARER`.
+    pub fn token_provider(mut self, provider: TokenProvider) -> Self {
+        self.properties.tokens(provider);
         self
     }
 

@@ -4,6 +4,7 @@ use std::ffi::c_char;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
+use super::token::Asking;
 use super::{c_string, check, check_error, error_text, millis, rd, text, Conf, Partitions, Queue, Topic};
 use crate::error::{Error, Result};
 
@@ -16,6 +17,8 @@ pub(crate) enum ClientKind {
 /// A client; destroyed when its last holder (a queue, a topic, a thread's handle) is gone.
 pub(crate) struct Client {
     raw: *mut rd::rd_kafka_t,
+    /// Dropped behind the client: its callback uses it.
+    asking: Option<Box<Asking>>,
 }
 
 // SAFETY: librdkafka's client may be used by any thread.
@@ -45,7 +48,12 @@ impl Client {
             return Err(Error::config(format!("the client could not be made: {}", text(reason.as_ptr()))));
         }
         conf.raw = std::ptr::null_mut();
-        Ok(Arc::new(Self { raw }))
+        let client = Self { raw, asking: conf.asking.take() };
+        if let Some(asking) = &client.asking {
+            // SAFETY: alive; `drop` closes it.
+            unsafe { asking.open(raw) }?;
+        }
+        Ok(Arc::new(client))
     }
 
     pub(super) fn raw(&self) -> *mut rd::rd_kafka_t {
@@ -182,6 +190,9 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
+        if let Some(asking) = &self.asking {
+            asking.close();
+        }
         // Without membership in a group there is nothing to leave, and leaving with a dead coordinator can crash.
         // SAFETY: ours; every queue, topic and message of it held this client, so none is left.
         unsafe { rd::rd_kafka_destroy_flags(self.raw, rd::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE) }

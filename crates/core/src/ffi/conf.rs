@@ -2,18 +2,21 @@
 
 use std::ffi::c_char;
 
+use super::token::Asking;
 use super::{c_string, rd, text};
 use crate::error::{Error, Result};
+use crate::token::TokenProvider;
 
 /// A configuration under construction.
 pub(crate) struct Conf {
     pub(super) raw: *mut rd::rd_kafka_conf_t,
+    pub(super) asking: Option<Box<Asking>>,
 }
 
 impl Conf {
     pub(crate) fn new() -> Self {
         // SAFETY: allocates; never null.
-        Self { raw: unsafe { rd::rd_kafka_conf_new() } }
+        Self { raw: unsafe { rd::rd_kafka_conf_new() }, asking: None }
     }
 
     /// Sets a global property, or a topic property as the default of every topic. librdkafka judges name and value; the
@@ -39,6 +42,14 @@ impl Conf {
     pub(crate) fn events(&mut self, mask: i32) {
         // SAFETY: `raw` is ours.
         unsafe { rd::rd_kafka_conf_set_events(self.raw, mask) }
+    }
+
+    /// Whom librdkafka asks for tokens.
+    pub(crate) fn tokens(&mut self, provider: TokenProvider) {
+        let asking = Asking::new(provider);
+        // SAFETY: `raw` is ours; what it is given lives beside it, and then in the client, which drops it last.
+        unsafe { asking.install(self.raw) };
+        self.asking = Some(asking);
     }
 }
 

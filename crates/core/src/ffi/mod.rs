@@ -13,6 +13,7 @@ mod mock;
 mod partitions;
 mod produce;
 mod queue;
+mod token;
 
 pub(crate) use admin::NewTopic;
 pub(crate) use client::{Client, ClientKind};

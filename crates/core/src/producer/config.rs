@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::Properties;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Conf};
+use crate::token::TokenProvider;
 
 /// How to make a [`Producer`](crate::Producer).
 #[derive(Debug, Clone)]
@@ -56,6 +57,12 @@ impl ProducerConfig {
     /// `reconnect.backoff.ms=20`, `enable.metrics.push=false`.
     pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.properties.set(name, value);
+        self
+    }
+
+    /// Who gives tokens for `sasl.mechanism=OAUTHBEARER`.
+    pub fn token_provider(mut self, provider: TokenProvider) -> Self {
+        self.properties.tokens(provider);
         self
     }
 
