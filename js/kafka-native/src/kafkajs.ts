@@ -3,7 +3,10 @@
  * @packageDocumentation
  */
 export { Kafka } from './kafka/kafka';
-export type { KafkaConfig } from './kafka/kafka';
+export type { BrokersFunction, KafkaConfig } from './kafka/config';
+export type { Mechanism, OauthbearerOptions, SASLOptions } from './kafka/security';
+export type { OidcOptions } from './kafka/oidc';
+export type { OAuthToken } from './kafka/tokens';
 export type { RetryOptions } from './kafka/client';
 export { logLevel } from './kafka/logger';
 export type { KafkaLogger as Logger, LogEntry, LoggerEntryContent, logCreator } from './kafka/logger';

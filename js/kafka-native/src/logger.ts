@@ -14,7 +14,7 @@ export interface Logger {
   debug?(message: string): void;
 }
 
-type Level = 'error' | 'warn' | 'info' | 'debug';
+export type Level = 'error' | 'warn' | 'info' | 'debug';
 
 /** A user's logger that is whole and cannot throw. @internal */
 export class SafeLogger {
@@ -29,21 +29,21 @@ export class SafeLogger {
   }
 
   error(message: string): void {
-    this.#write('error', message);
+    this.write('error', message);
   }
 
   warn(message: string): void {
-    this.#write('warn', message);
+    this.write('warn', message);
   }
 
   info(message: string): void {
-    this.#write('info', message);
+    this.write('info', message);
   }
 
   /** A line of the addon or of librdkafka; levels are syslog's. */
   native(log: NativeLog): void {
     const level = log.level <= 3 ? 'error' : log.level === 4 ? 'warn' : log.level <= 6 ? 'info' : 'debug';
-    this.#write(level, log.facility ? `${log.facility}: ${log.message}` : log.message);
+    this.write(level, log.facility ? `${log.facility}: ${log.message}` : log.message);
   }
 
   /** For an error that has no caller: to the user's `error_callback`, else it is logged. */
@@ -66,7 +66,7 @@ export class SafeLogger {
     }
   }
 
-  #write(level: Level, message: string): void {
+  write(level: Level, message: string): void {
     try {
       if (typeof this.#target[level] === 'function') this.#target[level](message);
       else if (level !== 'debug' || this.#debug) console[level](message);

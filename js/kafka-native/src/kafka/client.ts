@@ -1,15 +1,23 @@
+import type { NativeTokens } from '../binding';
 import type { Properties } from '../options';
 import type { KafkaLogger } from './logger';
 
-/** KafkaJS's retry options; what each of them means here is said where they are read (kafka.ts). */
+/**
+ * KafkaJS's retry options. They say how long `connect` tries ({@link connectDeadline}) and when a failed handler is run
+ * again; requests are tried again by librdkafka, with pauses from `initialRetryTime` to `maxRetryTime` where those are given.
+ */
 export interface RetryOptions {
-  /** Milliseconds. */
+  /** The longest pause between two tries, milliseconds; default 30 000. */
   maxRetryTime?: number;
-  /** Milliseconds. */
+  /** The first pause, milliseconds; default 300. */
   initialRetryTime?: number;
+  /** How far a pause may be off, to either side; default 0.2. */
   factor?: number;
+  /** What each pause is longer than the one before; default 2. */
   multiplier?: number;
+  /** Tries behind the first; default 5. */
   retries?: number;
+  /** Consumers: whether to go on after an error that is not retriable, or after the last retry; default: after retriable ones. */
   restartOnFailure?: (error: Error) => Promise<boolean>;
 }
 
@@ -23,24 +31,23 @@ export interface ClientContext {
   properties(): Promise<Properties>;
   /** The root logger: `logger.namespace('Producer')`. */
   readonly logger: KafkaLogger;
-  /** Milliseconds until `connect` gives up on one try; KafkaJS's default 1000. */
+  /** Milliseconds of one try to connect; default 1000. */
   readonly connectionTimeout: number;
-  /** Milliseconds that a request may take; KafkaJS's default 30 000. */
+  /** Milliseconds that a request may take; default 30 000. */
   readonly requestTimeout: number;
   readonly retry: Required<Omit<RetryOptions, 'restartOnFailure'>> & Pick<RetryOptions, 'restartOnFailure'>;
-  /** For SASL/OAUTHBEARER: asked whenever librdkafka wants a token. */
-  readonly tokens?: TokenProvider | undefined;
+  /** With SASL/OAUTHBEARER: answers `Event.Token` of a client that was made with the option `tokens`. */
+  readonly giveToken: ((native: NativeTokens) => void) | undefined;
 }
 
-/** A token for SASL/OAUTHBEARER. */
-export interface OAuthToken {
-  value: string;
-  /** When it ends, milliseconds since 1970; read from the `exp` of a JWT when absent. */
-  lifetime?: number;
-  /** Who it is for; read from the `sub` of a JWT when absent. */
-  principal?: string;
-  /** SASL extensions. */
-  extensions?: Record<string, string>;
+/**
+ * Milliseconds after which `connect` gives up where nobody answers: what KafkaJS's tries and the pauses between them take. A
+ * refusal (a password, a certificate) ends it at once. @internal
+ */
+export function connectDeadline({ connectionTimeout, retry }: ClientContext): number {
+  let total = connectionTimeout;
+  for (let n = 0, pause = retry.initialRetryTime; n < retry.retries; n++, pause *= retry.multiplier) {
+    total += connectionTimeout + Math.min(pause, retry.maxRetryTime);
+  }
+  return Math.min(total, 2 ** 31 - 1);
 }
-/** @internal */
-export type TokenProvider = () => Promise<OAuthToken>;

@@ -1,37 +1,19 @@
-import type { Properties } from '../options';
-import type { ClientContext, RetryOptions } from './client';
-import { createLogger, type KafkaLogger, type logCreator, type logLevel } from './logger';
-
-/** How a {@link Kafka} reaches its cluster; KafkaJS's options. */
-export interface KafkaConfig {
-  /** `host:port`, or a function of them that every `connect` calls. */
-  brokers: string[] | (() => string[] | Promise<string[]>);
-  clientId?: string;
-  /** Milliseconds; default 1000. */
-  connectionTimeout?: number;
-  /** Milliseconds; default 30 000. */
-  requestTimeout?: number;
-  retry?: RetryOptions;
-  logLevel?: logLevel;
-  logCreator?: logCreator;
-}
+import type { ClientContext } from './client';
+import { readKafkaConfig, type KafkaConfig } from './config';
+import type { KafkaLogger } from './logger';
 
 /** The KafkaJS-shaped client: what its producers, consumers and admins share. */
 export class Kafka {
   readonly #context: ClientContext;
 
+  /**
+   * Connects to nobody.
+   * @throws KafkaJSNotImplemented for what only KafkaJS's own engine can do; the message names the alternative.
+   * @throws KafkaJSSASLAuthenticationError for credentials that are missing, KafkaJSNonRetriableError for `properties` that
+   * the engine owns, TypeError or RangeError for options of a wrong type or size.
+   */
   constructor(config: KafkaConfig) {
-    this.#context = {
-      clientId: config.clientId ?? 'kafkajs',
-      properties: async (): Promise<Properties> => {
-        const brokers = typeof config.brokers === 'function' ? await config.brokers() : config.brokers;
-        return [['bootstrap.servers', brokers.join(',')], ['client.id', config.clientId ?? 'kafkajs']];
-      },
-      logger: createLogger(config.logLevel, config.logCreator),
-      connectionTimeout: config.connectionTimeout ?? 1000,
-      requestTimeout: config.requestTimeout ?? 30_000,
-      retry: { maxRetryTime: 30_000, initialRetryTime: 300, factor: 0.2, multiplier: 2, retries: 5, ...config.retry },
-    };
+    this.#context = readKafkaConfig(config);
   }
 
   logger(): KafkaLogger {

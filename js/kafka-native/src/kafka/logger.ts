@@ -1,3 +1,6 @@
+import { inspect } from 'node:util';
+import { SafeLogger, type Logger } from '../logger';
+
 /** KafkaJS's log levels. */
 export enum logLevel {
   NOTHING = 0,
@@ -60,6 +63,16 @@ export function createLogger(level: logLevel = logLevel.INFO, creator: logCreato
     };
   };
   return make('', undefined);
+}
+
+const METHODS = { [logLevel.ERROR]: 'error', [logLevel.WARN]: 'warn', [logLevel.INFO]: 'info', [logLevel.DEBUG]: 'debug' } as const;
+
+/** Lines as text to a logger of the user's: `[Namespace] message {"more":...}`. @internal */
+export function logTo(target: Logger): logCreator {
+  const logger = new SafeLogger(target, []);
+  return () => ({ namespace, level, log: { message, timestamp: _, logger: __, ...more } }) => {
+    logger.write(METHODS[level as Severity], `${namespace && `[${namespace}] `}${message}${Object.keys(more).length > 0 ? ` ${inspect(more, { breakLength: Infinity })}` : ''}`);
+  };
 }
 
 /** One line of JSON to the console, as KafkaJS writes it. */

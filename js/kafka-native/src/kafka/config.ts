@@ -1,0 +1,146 @@
+import type { ConnectionOptions } from 'node:tls';
+import type { Logger } from '../logger';
+import { describe, OptionReader, type DriverOptions, type Properties } from '../options';
+import type { ClientContext, RetryOptions } from './client';
+import { KafkaJSConnectionError, KafkaJSNonRetriableError, KafkaJSNotImplemented } from './errors';
+import { createLogger, logLevel, logTo, type logCreator } from './logger';
+import { readSecurity, type Mechanism, type SASLOptions } from './security';
+import { giveToken } from './tokens';
+
+export type BrokersFunction = () => string[] | Promise<string[]>;
+
+/** How a {@link Kafka} reaches its cluster: KafkaJS's options, and some more. Times are milliseconds. */
+export interface KafkaConfig {
+  /** `host:port`; any that answers tells of the others. A function of them is called by every `connect`. */
+  brokers: string[] | BrokersFunction;
+  /** Shows in the broker's logs and quotas; default `'kafkajs'`. */
+  clientId?: string;
+  /**
+   * TLS: `true`, or `ca`, `cert`, `key`, `passphrase`, `rejectUnauthorized`, `ciphers`, `sigalgs`, `ecdhCurve` of
+   * `tls.connect`; what librdkafka cannot do throws and says what can be done. From files: `true`, and `properties` with
+   * `ssl.ca.location`, `ssl.certificate.location`, `ssl.key.location`, `ssl.key.password`.
+   *
+   * Without `ca` the system's authorities are trusted, or Node's where the system has none.
+   */
+  ssl?: ConnectionOptions | boolean;
+  sasl?: SASLOptions | Mechanism;
+  /** How long one try to connect may take; default 1000. */
+  connectionTimeout?: number;
+  /** How long TLS, SASL and the question for a token may take on top; default 10 000. */
+  authenticationTimeout?: number;
+  /** Has no effect: librdkafka authenticates again, in time, by itself. */
+  reauthenticationThreshold?: number;
+  /** How long a request may take; default 30 000. */
+  requestTimeout?: number;
+  /** `false`: a request may take five minutes, librdkafka's most. */
+  enforceRequestTimeout?: boolean;
+  retry?: RetryOptions;
+  /** @deprecated Throws: librdkafka has sockets of its own. */
+  socketFactory?: unknown;
+  /** Default INFO; the environment's KAFKAJS_LOG_LEVEL wins. */
+  logLevel?: logLevel;
+  /** Default: a line of JSON to the console. */
+  logCreator?: logCreator;
+  /** In place of `logCreator`: pino, winston, console, or what has methods like theirs. Each gets one string. */
+  logger?: Logger;
+  /** librdkafka's properties for all clients; they win over the options above. What the engine owns is refused. */
+  properties?: DriverOptions;
+}
+
+/** Why each of them is not for `properties`. */
+const OWNED: Record<string, string> = {
+  'bootstrap.servers': 'use brokers',
+  'metadata.broker.list': 'use brokers',
+  'client.id': 'use clientId',
+  'log.queue': 'log lines go to the logger',
+  'delivery.report.only.error': 'every message is reported',
+  'enable.auto.commit': 'commits follow what was processed',
+  'enable.auto.offset.store': 'only what was processed is committed',
+  'enable.partition.eof': 'the engine needs it',
+  'auto.offset.reset': 'use subscribe({ fromBeginning })',
+};
+
+const MAX_INT = 2 ** 31 - 1;
+/** The most that librdkafka lets a request take, and its own bounds of the others below. */
+const MAX_SOCKET_TIMEOUT = 300_000;
+
+/** Checks the options, and says them in librdkafka's words. @internal */
+export function readKafkaConfig(config: unknown): ClientContext {
+  const read = new OptionReader('Kafka', config);
+  if (read.any('socketFactory') !== undefined) {
+    throw new KafkaJSNotImplemented('Kafka: socketFactory is not supported: librdkafka has sockets of its own; for a tunnel or proxy, let `brokers` and the advertised listeners name its address');
+  }
+  const own = read.properties('properties');
+  for (const [name] of own) {
+    if (Object.hasOwn(OWNED, name)) throw new KafkaJSNonRetriableError(`Kafka: the property ${name} is the engine's: ${OWNED[name]}`);
+  }
+  const brokers = read.any('brokers');
+  const clientId = read.string('clientId') ?? 'kafkajs';
+  const connectionTimeout = read.integer('connectionTimeout', 1000, 1, MAX_INT);
+  const authenticationTimeout = read.integer('authenticationTimeout', 10_000, 1, MAX_INT);
+  read.any('reauthenticationThreshold');
+  const requestTimeout = read.integer('requestTimeout', 30_000, 1, MAX_INT);
+  const enforced = read.boolean('enforceRequestTimeout', true);
+  const security = readSecurity(read.any('ssl'), read.any('sasl'), own);
+  const retry = readRetry(read.any('retry'));
+
+  const bounded = (value: number, min: number, max: number): string => String(Math.min(Math.max(Math.round(value), min), max));
+  const setup = security.properties.length > 0 ? connectionTimeout + authenticationTimeout : connectionTimeout;
+  const properties: Properties = [
+    ['client.id', clientId],
+    ['socket.connection.setup.timeout.ms', bounded(setup, 1000, MAX_INT)],
+    ['socket.timeout.ms', bounded(enforced ? requestTimeout : MAX_SOCKET_TIMEOUT, 10, MAX_SOCKET_TIMEOUT)],
+    ...security.properties,
+  ];
+  if (retry.initialRetryTime !== undefined) properties.push(['retry.backoff.ms', bounded(retry.initialRetryTime, 1, 300_000)]);
+  if (retry.maxRetryTime !== undefined) properties.push(['retry.backoff.max.ms', bounded(retry.maxRetryTime, 1, 300_000)]);
+
+  const logger = read.logger();
+  const creator = logger ? logTo(logger) : read.callback<logCreator>('logCreator');
+  const context: ClientContext = {
+    clientId,
+    properties: async () => [['bootstrap.servers', (await addresses(brokers)).join(',')], ...properties, ...own],
+    logger: createLogger(read.any('logLevel') as logLevel | undefined, creator),
+    connectionTimeout,
+    requestTimeout,
+    retry: { maxRetryTime: 30_000, initialRetryTime: 300, factor: 0.2, multiplier: 2, retries: 5, ...retry },
+    giveToken: security.tokens && ((native) => void giveToken(native, security.tokens, authenticationTimeout)),
+  };
+  const unknown = read.unknown();
+  if (unknown.length > 0) context.logger.warn(`Kafka: unknown options are ignored: ${unknown.join(', ')}`);
+  return context;
+}
+
+/** A retry without what is undefined, so that defaults can be spread below it. */
+function readRetry(given: unknown): RetryOptions {
+  if (given === undefined) return {};
+  const read = new OptionReader('Kafka.retry', given);
+  const retry: RetryOptions = {};
+  for (const name of ['maxRetryTime', 'initialRetryTime', 'factor', 'multiplier', 'retries'] as const) {
+    if (read.any(name) !== undefined) retry[name] = read.number(name, 0, 0, MAX_INT);
+  }
+  const restartOnFailure = read.callback<(error: Error) => Promise<boolean>>('restartOnFailure');
+  return restartOnFailure ? { ...retry, restartOnFailure } : retry;
+}
+
+/** The brokers of this moment. What is wrong rejects `connect`, as in KafkaJS. */
+async function addresses(brokers: unknown): Promise<string[]> {
+  let list = brokers;
+  if (typeof brokers === 'function') {
+    try {
+      list = await brokers();
+    } catch (error) {
+      throw new KafkaJSConnectionError(`Failed to connect: "config.brokers" threw: ${(error as Error)?.message ?? error}`, { cause: error });
+    }
+  }
+  const fail = (what: string): never => {
+    throw new KafkaJSNonRetriableError(`Failed to connect: ${what}`);
+  };
+  if (list === undefined || list === null) return fail('brokers should not be null');
+  if (!Array.isArray(list)) return fail(`brokers must be an array of 'host:port', got ${describe(list)}`);
+  if (list.length === 0) return fail('brokers array is empty');
+  list.forEach((broker: unknown, index) => {
+    if (typeof broker !== 'string' || broker === '') fail(`broker at index ${index} is invalid "${String(broker)}"`);
+  });
+  return list as string[];
+}
