@@ -1,7 +1,7 @@
 //! What a client tells JavaScript: `(kind, a, b, c, d)` through one threadsafe function, in the order in which it happened.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kafka_native::{Error, ErrorKind, LogLine, Reply};
 use napi::bindgen_prelude::{Buffer, Either10, FnArgs, Function};
@@ -86,8 +86,18 @@ pub struct FailureData {
 }
 
 /// One argument of an event.
-pub(crate) type Arg =
-    Either10<(), f64, String, Buffer, Vec<f64>, ErrorData, LogData, Vec<FailureData>, HashMap<String, f64>, Vec<i32>>;
+pub(crate) type Arg = Either10<
+    (),
+    f64,
+    String,
+    Buffer,
+    Vec<f64>,
+    ErrorData,
+    Vec<LogData>,
+    Vec<FailureData>,
+    HashMap<String, f64>,
+    Vec<i32>,
+>;
 
 pub(crate) fn none() -> Arg {
     Arg::A(())
@@ -119,7 +129,18 @@ type Tell = ThreadsafeFunction<Make, (), Args, Status, false, true, 0>;
 #[derive(Clone)]
 pub(crate) struct Events {
     tell: Arc<Tell>,
+    lines: Arc<Mutex<Lines>>,
 }
+
+/// Log lines that JavaScript has not taken yet.
+#[derive(Default)]
+struct Lines {
+    waiting: Vec<LogData>,
+    dropped: u64,
+}
+
+/// Of a storm the first lines tell most; the rest is counted.
+const MOST_LINES: usize = 1000;
 
 impl Events {
     pub(crate) fn new(on_event: &OnEvent<'_>) -> napi::Result<Self> {
@@ -132,7 +153,7 @@ impl Events {
                 let (kind, [a, b, c, d]) = (context.value)();
                 Ok(FnArgs { data: (kind as u32, a, b, c, d) })
             })?;
-        Ok(Self { tell: Arc::new(tell) })
+        Ok(Self { tell: Arc::new(tell), lines: Arc::default() })
     }
 
     /// Called on any thread; never blocks, because the queue is bounded by the clients' own credits.
@@ -154,8 +175,24 @@ impl Events {
         self.tell(Kind::Error, [Arg::F(error.into()), none(), none(), none()]);
     }
 
+    /// Lines that come before JavaScript took the last ones go with them.
     pub(crate) fn log(&self, line: LogLine) {
-        self.tell(Kind::Log, [Arg::G(line.into()), none(), none(), none()]);
+        let first = {
+            let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            match lines.waiting.len() {
+                MOST_LINES => lines.dropped += 1,
+                _ => lines.waiting.push(line.into()),
+            }
+            lines.waiting.len() == 1
+        };
+        if first {
+            let lines = self.lines.clone();
+            self.tell_with(move || {
+                let Lines { waiting, dropped } =
+                    std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
+                (Kind::Log, [Arg::G(waiting), number(dropped as f64), none(), none()])
+            });
+        }
     }
 
     /// The reply of the call that JavaScript knows by this id.

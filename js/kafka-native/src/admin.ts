@@ -107,6 +107,6 @@ export class Admin {
   readonly #onEvent = (kind: Event, a?: any, b?: any, c?: any): void => {
     if (kind === Event.Reply) this.#calls.finish(a, b, c);
     else if (kind === Event.Error) this.#log.report(undefined, fromData(a as NativeErrorData));
-    else if (kind === Event.Log) this.#log.native(a as NativeLog);
+    else if (kind === Event.Log) this.#log.native(a as NativeLog[], b as number);
   };
 }

@@ -57,7 +57,7 @@ export enum Event {
   Stats = 2,
   /** (error: NativeErrorData): what has no caller; once per change of state, decided in Rust. */
   Error = 3,
-  /** (log: NativeLog) */
+  /** (lines: NativeLog[], dropped: number): since the last one, 1000 at most; of more, the first ones and how many were dropped. */
   Log = 4,
   /** (failures: NativeDeliveryFailure[]): since the last one, coalesced by (errcode, topic, partition). Producer only. */
   Deliveries = 5,

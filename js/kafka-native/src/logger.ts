@@ -16,6 +16,14 @@ export interface Logger {
 
 export type Level = 'error' | 'warn' | 'info' | 'debug';
 
+/** Lines of the addon or of librdkafka, whose levels are syslog's, in the four of everybody's loggers. @internal */
+export function eachLine(lines: NativeLog[], dropped: number, write: (level: Level, line: string) => void): void {
+  for (const { level, facility, message } of lines) {
+    write(level <= 3 ? 'error' : level === 4 ? 'warn' : level <= 6 ? 'info' : 'debug', facility ? `${facility}: ${message}` : message);
+  }
+  if (dropped > 0) write('warn', `${dropped} more log lines were dropped: they came faster than they were written`);
+}
+
 /** A user's logger that is whole and cannot throw. @internal */
 export class SafeLogger {
   readonly #target: Logger;
@@ -40,10 +48,9 @@ export class SafeLogger {
     this.write('info', message);
   }
 
-  /** A line of the addon or of librdkafka; levels are syslog's. */
-  native(log: NativeLog): void {
-    const level = log.level <= 3 ? 'error' : log.level === 4 ? 'warn' : log.level <= 6 ? 'info' : 'debug';
-    this.write(level, log.facility ? `${log.facility}: ${log.message}` : log.message);
+  /** `Event.Log` */
+  native(lines: NativeLog[], dropped: number): void {
+    eachLine(lines, dropped, (level, line) => this.write(level, line));
   }
 
   /** For an error that has no caller: to the user's `error_callback`, else it is logged. */

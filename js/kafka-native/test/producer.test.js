@@ -197,7 +197,7 @@ test('callbacks that throw or reject, and a logger that throws, break nothing', 
 
   const shown = t.mock.method(console, 'error', () => {});
   const broken = makeProducer({ logger: { error() { throw new Error('full disk'); } } });
-  broken.native.emit(Event.Log, { level: 3, facility: 'FAIL', message: 'lost' });
+  broken.native.emit(Event.Log, [{ level: 3, facility: 'FAIL', message: 'lost' }], 0);
   assert.match(shown.mock.calls[0].arguments[0], /full disk.*FAIL: lost/s);
 });
 
@@ -215,19 +215,19 @@ test('errors without a caller are KafkaErrors for error_callback, else a line of
 
 test('librdkafka\'s log levels become the logger\'s, and missing methods fall back to the console', (t) => {
   const { native, logger } = makeProducer();
-  for (const level of [0, 3, 4, 5, 6, 7]) native.emit(Event.Log, { level, facility: 'F', message: `${level}` });
+  native.emit(Event.Log, [0, 3, 4, 5, 6, 7].map((level) => ({ level, facility: 'F', message: `${level}` })), 0);
   assert.deepEqual(logger.lines, ['error: F: 0', 'error: F: 3', 'warn: F: 4', 'info: F: 5', 'info: F: 6', 'debug: F: 7']);
   const shown = t.mock.method(console, 'warn', () => {});
-  makeProducer({ logger: {} }).native.emit(Event.Log, { level: 4, facility: 'F', message: 'w' });
+  makeProducer({ logger: {} }).native.emit(Event.Log, [{ level: 4, facility: 'F', message: 'w' }], 0);
   assert.deepEqual(shown.mock.calls[0].arguments, ['F: w']);
 });
 
 test('the console shows debug lines only when librdkafka is asked for them', (t) => {
   const shown = t.mock.method(console, 'debug', () => {});
   const line = { level: 7, facility: 'F', message: 'd' };
-  makeProducer({ logger: undefined }).native.emit(Event.Log, line);
+  makeProducer({ logger: undefined }).native.emit(Event.Log, [line], 0);
   assert.equal(shown.mock.callCount(), 0);
-  makeProducer({ logger: undefined, driver_options: { debug: 'broker' } }).native.emit(Event.Log, line);
+  makeProducer({ logger: undefined, driver_options: { debug: 'broker' } }).native.emit(Event.Log, [line], 0);
   assert.deepEqual(shown.mock.calls.map((call) => call.arguments), [['F: d']]);
 });
 

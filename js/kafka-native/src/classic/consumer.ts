@@ -212,7 +212,7 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
       case Event.Error:
         return this.#log.report(this.#options.onError, fromData(a as NativeErrorData));
       case Event.Log:
-        return this.#log.native(a as NativeLog);
+        return this.#log.native(a as NativeLog[], b as number);
       case Event.ReadOffsets:
         return void this.#readOffsets(a, b);
       case Event.CommitOffsets:

@@ -192,7 +192,7 @@ export class Producer {
       case Event.Error:
         return this.#log.report(this.#onError, fromData(a as NativeErrorData));
       case Event.Log:
-        return this.#log.native(a as NativeLog);
+        return this.#log.native(a as NativeLog[], b as number);
     }
   };
 

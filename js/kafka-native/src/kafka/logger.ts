@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
-import { SafeLogger, type Logger } from '../logger';
+import type { NativeLog } from '../binding';
+import { eachLine, SafeLogger, type Logger } from '../logger';
 
 /** KafkaJS's log levels. */
 export enum logLevel {
@@ -66,6 +67,11 @@ export function createLogger(level: logLevel = logLevel.INFO, creator: logCreato
 }
 
 const METHODS = { [logLevel.ERROR]: 'error', [logLevel.WARN]: 'warn', [logLevel.INFO]: 'info', [logLevel.DEBUG]: 'debug' } as const;
+
+/** `Event.Log` of a client. @internal */
+export function logNative(logger: KafkaLogger, lines: NativeLog[], dropped: number): void {
+  eachLine(lines, dropped, (level, line) => logger[level](line));
+}
 
 /** Lines as text to a logger of the user's: `[Namespace] message {"more":...}`. @internal */
 export function logTo(target: Logger): logCreator {
