@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use crate::consumer::Settler;
-use crate::ffi::Messages;
+use crate::ffi::{self, Messages};
 use crate::packed::{header_block, layout};
 
 /// A stretch of one partition's messages that share assignment, leader epoch and kind of timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Run {
+    /// What the run's messages say of their topic handle, and its number in the batch's topics.
+    pub(crate) handle: usize,
+    pub(crate) topic: i32,
     pub(crate) partition: i32,
     pub(crate) epoch: i32,
     pub(crate) leader_epoch: i32,
@@ -34,13 +37,14 @@ pub(crate) struct Packed {
     pub(crate) count: usize,
 }
 
-/// Chooses what goes into the next batch: the messages from the front up to a limit or an error.
+/// Chooses what goes into the next batch: the messages from the front up to a limit, an error, or one of a partition that
+/// `place_of` (asked once a run) no longer knows; it tells the topic's number and the assignment's epoch.
 /// Fills `runs`; returns how many messages, their bytes of data, and whether any has headers.
 pub(crate) fn choose(
     messages: &Messages,
     limits: Limits,
     runs: &mut Vec<Run>,
-    epoch_of: impl Fn(i32) -> i32,
+    place_of: impl Fn(&ffi::Message<'_>) -> Option<(i32, i32)>,
 ) -> (usize, usize, bool) {
     runs.clear();
     let (mut data, mut charge, mut headers) = (0, 0, false);
@@ -55,14 +59,13 @@ pub(crate) fn choose(
         if i > 0 && (data + size > limits.data || charge + cost > limits.charge) {
             return (i, data, headers);
         }
-        data += size;
-        charge += cost;
-        headers = headers || found > 0;
-        let (partition, offset, leader_epoch) = (message.partition(), message.offset(), message.leader_epoch());
+        let (handle, partition) = (message.topic_id(), message.partition());
+        let (offset, leader_epoch) = (message.offset(), message.leader_epoch());
         let (_, timestamp_type) = message.timestamp();
         match runs.last_mut() {
             Some(run)
                 if run.partition == partition
+                    && run.handle == handle
                     && run.last_offset < offset
                     && run.leader_epoch == leader_epoch
                     && run.timestamp_type == timestamp_type =>
@@ -70,17 +73,25 @@ pub(crate) fn choose(
                 run.last_offset = offset;
                 run.charge += cost;
             }
-            _ => runs.push(Run {
-                partition,
-                epoch: epoch_of(partition),
-                leader_epoch,
-                timestamp_type,
-                first: i,
-                first_offset: offset,
-                last_offset: offset,
-                charge: cost,
-            }),
+            _ => {
+                let Some((topic, epoch)) = place_of(&message) else { return (i, data, headers) };
+                runs.push(Run {
+                    handle,
+                    topic,
+                    partition,
+                    epoch,
+                    leader_epoch,
+                    timestamp_type,
+                    first: i,
+                    first_offset: offset,
+                    last_offset: offset,
+                    charge: cost,
+                });
+            }
         }
+        data += size;
+        charge += cost;
+        headers = headers || found > 0;
     }
     (messages.len().min(limits.count), data, headers)
 }
@@ -118,7 +129,7 @@ pub(crate) fn pack(
         position += key_length.max(0) + value_length.max(0);
     }
     for (run, ints) in runs.iter().zip(run_column.chunks_exact_mut(layout::RUN_INTS * 4)) {
-        let fields = [0, run.partition, run.epoch, run.leader_epoch, run.timestamp_type, run.first as i32];
+        let fields = [run.topic, run.partition, run.epoch, run.leader_epoch, run.timestamp_type, run.first as i32];
         fields.iter().enumerate().for_each(|(i, field)| set_i32(ints, i, *field));
     }
     let charge: u64 = runs.iter().map(|run| run.charge).sum();
@@ -173,7 +184,10 @@ fn set_f64(column: &mut [u8], index: usize, value: f64) {
 pub struct Batch {
     pub(crate) id: u64,
     pub(crate) packed: Packed,
-    pub(crate) topic: Arc<str>,
+    /// By the number that a run has of them.
+    pub(crate) topics: Arc<[Arc<str>]>,
+    /// Runs that went out of date before the batch was taken.
+    pub(crate) outdated: Vec<usize>,
     /// None once it was settled, or when somebody else settles by id.
     pub(crate) settler: Option<Arc<dyn Settler>>,
 }
@@ -244,17 +258,20 @@ impl Batch {
         let run_start = positions + column * if with_headers { 4 } else { 3 };
         let run_int = move |run: usize, field: usize| self.int(run_start + (run * layout::RUN_INTS + field) * 4);
         let mut run = 0;
-        (0..count).map(move |i| {
+        (0..count).filter_map(move |i| {
             while run + 1 < runs && run_int(run + 1, 5) as usize <= i {
                 run += 1;
+            }
+            if self.outdated.contains(&run) {
+                return None;
             }
             let start = self.int(positions + i * 4) as usize;
             let (key_length, value_length) =
                 (self.int(positions + column + i * 4), self.int(positions + 2 * column + i * 4));
             let middle = start + key_length.max(0) as usize;
             let headers = if with_headers { self.int(positions + 3 * column + i * 4) } else { -1 };
-            Message {
-                topic: &self.topic,
+            Some(Message {
+                topic: &self.topics[run_int(run, 0) as usize],
                 partition: run_int(run, 1),
                 offset: f64::from_ne_bytes(self.eight(offsets + i * 8)) as i64,
                 timestamp: f64::from_ne_bytes(self.eight(offsets + count * 8 + i * 8)) as i64,
@@ -262,7 +279,17 @@ impl Batch {
                 key: (key_length >= 0).then(|| &data[start..middle]),
                 value: (value_length >= 0).then(|| &data[middle..middle + value_length as usize]),
                 headers: usize::try_from(headers).map_or(&[], |at| &data[at..]),
-            }
+            })
+        })
+    }
+
+    /// Topic number, partition and epoch of each run.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (i32, i32, i32)> + '_ {
+        let columns = if self.int(8) & layout::FLAG_HEADERS != 0 { 32 } else { 28 };
+        let start = layout::COLUMNS + self.len() * columns;
+        (0..self.int(4) as usize).map(move |run| {
+            let at = start + run * layout::RUN_INTS * 4;
+            (self.int(at), self.int(at + 4), self.int(at + 8))
         })
     }
 

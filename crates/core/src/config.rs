@@ -65,6 +65,14 @@ impl Properties {
         (!ignored.is_empty()).then(|| format!("ignored, because the engine owns it: {}", ignored.join(", ")))
     }
 
+    /// An error that names the first property that the engine owns.
+    pub(crate) fn reject_owned(&self) -> Result<()> {
+        match OWNED.iter().find(|(name, _)| self.get(name).is_some()) {
+            Some((name, reason)) => Err(Error::config(format!("property '{name}' is the engine's: {reason}"))),
+            None => Ok(()),
+        }
+    }
+
     /// These first, then the others: the others win.
     pub(crate) fn then(mut self, others: &Properties) -> Self {
         self.list.extend(others.list.iter().cloned());
@@ -74,11 +82,10 @@ impl Properties {
 
     /// TLS without a word of whom to trust: then it is the system's authorities. The vendored OpenSSL would look for them
     /// where it was built, unless its environment variables say where; Windows has a store, which librdkafka uses.
-    fn trusts_nobody(&self) -> bool {
+    fn trusts_nobody(&self, openssl: bool) -> bool {
         const NAMED: &[&str] = &["ssl.ca.location", "ssl.ca.pem", "ssl.ca.certificate.stores"];
         let tls = self.get("security.protocol").is_some_and(|protocol| protocol.to_ascii_lowercase().contains("ssl"));
         let named = NAMED.iter().any(|name| self.get(name).is_some());
-        let openssl = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
         tls && !named && !openssl && cfg!(not(windows))
     }
 
@@ -88,7 +95,9 @@ impl Properties {
         for (name, value) in &self.list {
             conf.set(name, value)?;
         }
-        if self.trusts_nobody() {
+        // OpenSSL reads these itself, unless it is told where to look.
+        let openssl = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+        if self.trusts_nobody(openssl) {
             conf.set("ssl.ca.location", "probe")?;
         }
         if let Some(provider) = self.tokens {
@@ -120,7 +129,7 @@ mod tests {
         let with = |list: &[(&str, &str)]| {
             let mut properties = Properties::default();
             list.iter().for_each(|(name, value)| properties.set(*name, value));
-            properties.trusts_nobody()
+            properties.trusts_nobody(false)
         };
         assert!(with(&[("security.protocol", "SASL_SSL")]));
         assert!(!with(&[("security.protocol", "sasl_plaintext")]));

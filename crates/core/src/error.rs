@@ -51,6 +51,8 @@ pub mod code {
     pub const INVALID_ARG: i32 = -186;
     /// A call in the wrong state.
     pub const STATE: i32 = -172;
+    /// The one before is not through.
+    pub const PREV_IN_PROGRESS: i32 = -177;
     /// A deadline passed.
     pub const TIMED_OUT: i32 = -185;
     /// An operation on files failed.

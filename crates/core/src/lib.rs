@@ -39,6 +39,7 @@ mod consumer;
 mod error;
 #[allow(unsafe_code)]
 mod ffi;
+mod group;
 mod helper;
 mod lookup;
 mod mock;
@@ -55,6 +56,10 @@ pub use admin::Admin;
 pub use batch::{Batch, Header, Message};
 pub use consumer::{Consumer, ConsumerConfig, ConsumerEvent, ConsumerStats, Reset};
 pub use error::{code, Error, ErrorKind, Result};
+pub use group::{
+    AssignedPartition, GroupConfig, GroupConsumer, GroupEvent, Rebalance, RebalanceKind, Subscription,
+    TopicPartitionOffset,
+};
 pub use helper::Retry;
 pub use mock::MockCluster;
 pub use packed::{layout, PackedRecords};

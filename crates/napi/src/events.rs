@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kafka_native::{Error, ErrorKind, LogLine, Reply};
-use napi::bindgen_prelude::{Buffer, Either10, FnArgs, Function};
+use napi::bindgen_prelude::{Buffer, Either12, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::Status;
 use napi_derive::napi;
+
+use crate::group::RebalanceData;
 
 /// `Event` in binding.ts.
 #[derive(Clone, Copy)]
@@ -21,6 +23,8 @@ pub(crate) enum Kind {
     Drained = 6,
     ReadOffsets = 7,
     CommitOffsets = 8,
+    Rebalance = 9,
+    Advanced = 10,
     Token = 11,
 }
 
@@ -86,7 +90,7 @@ pub struct FailureData {
 }
 
 /// One argument of an event.
-pub(crate) type Arg = Either10<
+pub(crate) type Arg = Either12<
     (),
     f64,
     String,
@@ -97,6 +101,8 @@ pub(crate) type Arg = Either10<
     Vec<FailureData>,
     HashMap<String, f64>,
     Vec<i32>,
+    RebalanceData,
+    Vec<String>,
 >;
 
 pub(crate) fn none() -> Arg {
@@ -113,6 +119,9 @@ pub(crate) fn bytes(value: Vec<u8>) -> Arg {
 }
 pub(crate) fn numbers(values: Vec<f64>) -> Arg {
     Arg::E(values)
+}
+pub(crate) fn texts(values: Vec<String>) -> Arg {
+    Arg::L(values)
 }
 pub(crate) fn partitions(values: Vec<i32>) -> Arg {
     Arg::J(values)

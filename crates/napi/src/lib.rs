@@ -9,6 +9,7 @@
 mod admin;
 mod consumer;
 mod events;
+mod group;
 mod lifetime;
 mod mock;
 mod producer;

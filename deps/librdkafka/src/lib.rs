@@ -55,6 +55,34 @@ pub mod codes {
             high: *mut i64,
         ) -> c_int;
         pub fn rd_kafka_assign(rk: *mut rd_kafka_t, partitions: *const rd_kafka_topic_partition_list_t) -> c_int;
+        pub fn rd_kafka_subscribe(rk: *mut rd_kafka_t, topics: *const rd_kafka_topic_partition_list_t) -> c_int;
+        pub fn rd_kafka_unsubscribe(rk: *mut rd_kafka_t) -> c_int;
+        pub fn rd_kafka_pause_partitions(
+            rk: *mut rd_kafka_t,
+            partitions: *mut rd_kafka_topic_partition_list_t,
+        ) -> c_int;
+        pub fn rd_kafka_resume_partitions(
+            rk: *mut rd_kafka_t,
+            partitions: *mut rd_kafka_topic_partition_list_t,
+        ) -> c_int;
+        pub fn rd_kafka_position(rk: *mut rd_kafka_t, partitions: *mut rd_kafka_topic_partition_list_t) -> c_int;
+        pub fn rd_kafka_committed(
+            rk: *mut rd_kafka_t,
+            partitions: *mut rd_kafka_topic_partition_list_t,
+            timeout_ms: c_int,
+        ) -> c_int;
+        pub fn rd_kafka_offsets_for_times(
+            rk: *mut rd_kafka_t,
+            partitions: *mut rd_kafka_topic_partition_list_t,
+            timeout_ms: c_int,
+        ) -> c_int;
+        pub fn rd_kafka_commit_queue(
+            rk: *mut rd_kafka_t,
+            offsets: *const rd_kafka_topic_partition_list_t,
+            queue: *mut rd_kafka_queue_t,
+            callback: *const std::ffi::c_void,
+            opaque: *mut std::ffi::c_void,
+        ) -> c_int;
         pub fn rd_kafka_flush(rk: *mut rd_kafka_t, timeout_ms: c_int) -> c_int;
         pub fn rd_kafka_oauthbearer_set_token(
             rk: *mut rd_kafka_t,

@@ -70,11 +70,10 @@ export enum Event {
   /** (rebalance: NativeRebalance): answer with `rebalanced`. Group only. */
   Rebalance = 9,
   /**
-   * (topicId: number, partition: number, epoch: number, offset: number): all messages below the offset were told, the log
-   * has no more for now. Behind the batches that it follows; how commits get past transaction markers and aborted messages.
-   * Group only.
+   * (topicId: number, partition: number, epoch: number, offset: number): all messages below the offset were told; it is
+   * behind the last of them because of transaction markers and aborted messages, and can be committed. Group only.
    */
-  End = 10,
+  Advanced = 10,
   /** (): a token is wanted; answer with `setToken` or `setTokenFailure`. Only with `tokens`; not again before the answer. */
   Token = 11,
 }
@@ -236,8 +235,8 @@ export interface NativeGroup extends NativeTokens {
   /** What was prefetched of them is thrown away. Replies nothing; what is not assigned is left out. Runs that were told before keep their epoch. */
   pause(requestId: number, topics: string[], partitions: number[]): void;
   /**
-   * Goes on at these offsets (the next to be read; -1001 = where librdkafka is, when nothing of it was told since it was
-   * assigned). Replies their new epochs, -1 for what is not assigned.
+   * Goes on at these offsets (the next to be read; -1001 = behind the last message that was told). Replies their new epochs,
+   * -1 for what is not assigned.
    */
   resume(requestId: number, topics: string[], partitions: number[], offsets: number[]): void;
   /**

@@ -176,35 +176,41 @@ impl ConsumerConfig {
             }
         };
         let warning = user.refuse_owned();
-        // Half of the budget for what is prefetched (its bytes a quarter, its overhead a quarter), half for what is handed over.
-        let quarter = self.budget / 4;
-        let prefetch_kib = user
-            .take_number("queued.max.messages.kbytes", 1, 2_097_151)?
-            .unwrap_or(65_536)
-            .min((quarter / 1024).max(1));
-        let prefetch_messages = user
-            .take_number("queued.min.messages", 1, 10_000_000)?
-            .unwrap_or(PREFETCH_MESSAGES)
-            .min((quarter / MESSAGE_OVERHEAD as u64).max(1));
-
-        let mut defaults = Properties::default();
-        defaults.set("group.id", "kafka-native"); // assign() wants one; nothing is joined or committed
-        defaults.set("allow.auto.create.topics", true);
-        defaults.set("enable.metrics.push", false);
-        // A full prefetch queue stops fetching for this long; librdkafka's 1000 makes bursts of one second.
-        defaults.set("fetch.queue.backoff.ms", 2);
-        // The pause between two connections is half of this, at least 11 ms: start-up needs two.
-        defaults.set("reconnect.backoff.ms", 20);
-        defaults.set("fetch.max.bytes", quarter.clamp(MIB, 52_428_800));
-        let mut engine = Properties::default();
-        engine.set("queued.max.messages.kbytes", prefetch_kib);
-        engine.set("queued.min.messages", prefetch_messages);
-        engine.set("enable.auto.commit", false);
-        engine.set("enable.auto.offset.store", false);
-        engine.set("enable.partition.eof", false);
+        let (defaults, mut engine) = fetching(&mut user, self.budget)?;
+        let mut own = Properties::default();
+        own.set("group.id", "kafka-native"); // assign() wants one; nothing is joined or committed
+        own.set("allow.auto.create.topics", true);
+        let defaults = defaults.then(&own);
         engine.set("auto.offset.reset", "error"); // a lost position is ours to judge: it may be a miss
-        engine.set("log.queue", true);
         let conf = defaults.then(&user).then(&engine).into_conf(ffi::ERROR | ffi::STATS | ffi::LOG)?;
         Ok(Derived { conf, reset, hand_over: (self.budget / 2).max(1), warning })
     }
+}
+
+/// Defaults, and what the engine sets: how much is fetched ahead under a budget, and that nothing is committed by itself.
+pub(crate) fn fetching(user: &mut Properties, budget: u64) -> Result<(Properties, Properties)> {
+    // Half of the budget for what is prefetched (its bytes a quarter, its overhead a quarter), half for what is handed over.
+    let quarter = budget / 4;
+    let prefetch_kib =
+        user.take_number("queued.max.messages.kbytes", 1, 2_097_151)?.unwrap_or(65_536).min((quarter / 1024).max(1));
+    let prefetch_messages = user
+        .take_number("queued.min.messages", 1, 10_000_000)?
+        .unwrap_or(PREFETCH_MESSAGES)
+        .min((quarter / MESSAGE_OVERHEAD as u64).max(1));
+
+    let mut defaults = Properties::default();
+    defaults.set("enable.metrics.push", false);
+    // A full prefetch queue stops fetching for this long; librdkafka's 1000 makes bursts of one second.
+    defaults.set("fetch.queue.backoff.ms", 2);
+    // The pause between two connections is half of this, at least 11 ms: start-up needs two.
+    defaults.set("reconnect.backoff.ms", 20);
+    defaults.set("fetch.max.bytes", quarter.clamp(MIB, 52_428_800));
+    let mut engine = Properties::default();
+    engine.set("queued.max.messages.kbytes", prefetch_kib);
+    engine.set("queued.min.messages", prefetch_messages);
+    engine.set("enable.auto.commit", false);
+    engine.set("enable.auto.offset.store", false);
+    engine.set("enable.partition.eof", false);
+    engine.set("log.queue", true);
+    Ok((defaults, engine))
 }

@@ -70,6 +70,8 @@ pub(super) enum Command {
 pub(super) struct Driver {
     client: Arc<Client>,
     topic: Arc<str>,
+    /// The same, as batches name it.
+    topics: Arc<[Arc<str>]>,
     slot: i32,
     slots: i32,
     reset: Reset,
@@ -136,6 +138,7 @@ impl Driver {
             reset,
             hand_over,
             client,
+            topics: [topic.clone()].into(),
             topic,
             helper,
             shared,
@@ -213,8 +216,8 @@ impl Driver {
         let left = self.hand_over.saturating_sub(self.shared.tracker.lock().outstanding_bytes());
         let limits = Limits { count: self.max_messages, data: BATCH_DATA, charge: left };
         let places = &self.places;
-        let chosen = batch::choose(&self.messages, limits, &mut self.runs, |partition| {
-            places.get(partition).map_or(0, |place| place.epoch)
+        let chosen = batch::choose(&self.messages, limits, &mut self.runs, |message| {
+            Some((0, places.get(message.partition()).map_or(0, |place| place.epoch)))
         });
         let id = self.next_batch;
         self.next_batch += 1;
@@ -241,7 +244,8 @@ impl Driver {
             self.shared.troubles.healed(|_, trouble| trouble.is_none_or(|p| runs.iter().any(|run| run.partition == p)));
         }
         self.shared.ahead.lock().push_back((id, count));
-        let batch = Batch { id, packed, topic: self.topic.clone(), settler: Some(self.shared.clone()) };
+        let (topics, settler) = (self.topics.clone(), Some(self.shared.clone() as _));
+        let batch = Batch { id, packed, topics, outdated: Vec::new(), settler };
         (self.sink)(ConsumerEvent::Batch(batch));
     }
 

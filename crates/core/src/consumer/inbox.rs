@@ -9,7 +9,7 @@ use crate::batch::Batch;
 
 /// Never holds more than `batches_ahead`: the next is told when one was taken.
 #[derive(Default)]
-pub(super) struct Inbox {
+pub(crate) struct Inbox {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -23,7 +23,7 @@ struct State {
 
 impl Inbox {
     /// On the client's thread.
-    pub(super) fn put(&self, batch: Batch) {
+    pub(crate) fn put(&self, batch: Batch) {
         let mut state = self.state.lock();
         if !state.closed {
             state.batches.push_back(batch);
@@ -33,13 +33,13 @@ impl Inbox {
     }
 
     /// Nothing is put any more; what is here can be taken, unless it is paused.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.state.lock().closed = true;
         self.changed.notify_all();
     }
 
     /// Nobody takes any more. The batches go, which hold what holds this inbox.
-    pub(super) fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         let batches = {
             let mut state = self.state.lock();
             state.closed = true;
@@ -49,12 +49,12 @@ impl Inbox {
     }
 
     /// While it is paused nothing is taken, from the moment that this returns.
-    pub(super) fn set_paused(&self, paused: bool) {
+    pub(crate) fn set_paused(&self, paused: bool) {
         self.state.lock().paused = paused;
         self.changed.notify_all();
     }
 
-    pub(super) fn take(&self, deadline: Instant) -> Option<Batch> {
+    pub(crate) fn take(&self, deadline: Instant) -> Option<Batch> {
         let mut state = self.state.lock();
         loop {
             if !state.paused {

@@ -15,10 +15,11 @@ use std::time::Duration;
 use crossbeam_channel::{unbounded, Sender};
 use parking_lot::Mutex;
 
+pub(crate) use config::fetching;
 use config::Store;
 pub use config::{ConsumerConfig, Reset};
 use driver::{Command, Driver};
-use inbox::Inbox;
+pub(crate) use inbox::Inbox;
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};

@@ -15,6 +15,8 @@ pub(crate) const DELIVERIES: i32 = rd::RD_KAFKA_EVENT_DR;
 pub(crate) const LOG: i32 = rd::RD_KAFKA_EVENT_LOG;
 pub(crate) const ERROR: i32 = rd::RD_KAFKA_EVENT_ERROR;
 pub(crate) const STATS: i32 = rd::RD_KAFKA_EVENT_STATS;
+pub(crate) const REBALANCE: i32 = rd::RD_KAFKA_EVENT_REBALANCE;
+pub(crate) const COMMIT: i32 = rd::RD_KAFKA_EVENT_OFFSET_COMMIT;
 
 impl<'q> Event<'q> {
     pub(super) fn from_raw(raw: *mut rd::rd_kafka_event_t) -> Option<Self> {

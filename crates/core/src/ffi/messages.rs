@@ -43,6 +43,18 @@ impl Messages {
         Message { raw: self.raw[index], _life: PhantomData }
     }
 
+    /// Gives back all but those that `keep` wants.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Message<'_>) -> bool) {
+        self.raw.retain(|raw| {
+            let keep = keep(&Message { raw: *raw, _life: PhantomData });
+            if !keep {
+                // SAFETY: ours, and leaves the list with this.
+                unsafe { rd::rd_kafka_message_destroy(*raw) }
+            }
+            keep
+        });
+    }
+
     /// Gives back the first `count` messages.
     pub(crate) fn release(&mut self, count: usize) {
         for message in self.raw.drain(..count) {

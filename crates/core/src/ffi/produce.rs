@@ -36,12 +36,20 @@ unsafe impl Send for ProduceScratch {}
 
 impl Topic {
     pub(super) fn new(client: &Arc<Client>, name: &str) -> Result<Self> {
+        Self::with_conf(client, name, std::ptr::null_mut())
+    }
+
+    /// Takes the configuration; null means the client's default for topics.
+    pub(super) fn with_conf(client: &Arc<Client>, name: &str, conf: *mut rd::rd_kafka_topic_conf_t) -> Result<Self> {
         let c_name = c_string("the topic", name)?;
-        // SAFETY: the client is alive; a null configuration means the client's default for topics.
-        let raw = unsafe { rd::rd_kafka_topic_new(client.raw(), c_name.as_ptr(), std::ptr::null_mut()) };
+        // SAFETY: the client is alive; the configuration is null or ours, and librdkafka's when the call succeeds.
+        let raw = unsafe { rd::rd_kafka_topic_new(client.raw(), c_name.as_ptr(), conf) };
         if raw.is_null() {
-            // SAFETY: reads this thread's last error.
-            let code = unsafe { rd::codes::rd_kafka_last_error() };
+            // SAFETY: reads this thread's last error; the configuration was not taken and null is allowed.
+            let code = unsafe {
+                rd::rd_kafka_topic_conf_destroy(conf);
+                rd::codes::rd_kafka_last_error()
+            };
             let mut error = Error::kafka(code, error_text(code));
             error.topic = Some(name.to_owned());
             return Err(error);

@@ -60,6 +60,12 @@ impl Queue {
         unsafe { rd::rd_kafka_queue_forward(self.raw, target.raw) }
     }
 
+    /// Ends the forwarding: what arrives stays here.
+    pub(crate) fn keep_own(&self) {
+        // SAFETY: alive; no target means none.
+        unsafe { rd::rd_kafka_queue_forward(self.raw, std::ptr::null_mut()) }
+    }
+
     /// Wakes whoever waits on this queue now, or else whoever waits next.
     pub(crate) fn wake(&self) {
         // SAFETY: alive.

@@ -10,10 +10,17 @@ use std::collections::{BTreeMap, HashMap};
 /// outstanding run before it, so one batch that never settles costs one entry, not one for each batch after it.
 #[derive(Debug, Default)]
 pub struct Tracker {
-    /// Outstanding batches: the partitions in each, with their bytes.
-    batches: HashMap<u64, Vec<Share>>,
+    /// Outstanding batches: what each holds of which partition.
+    batches: HashMap<u64, Batch>,
     partitions: HashMap<i32, Partition>,
     bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Batch {
+    shares: Vec<Share>,
+    /// The partition of each run.
+    runs: Vec<i32>,
 }
 
 /// What one batch holds of one partition.
@@ -21,6 +28,8 @@ pub struct Tracker {
 struct Share {
     partition: i32,
     bytes: u64,
+    /// Runs that are neither settled nor dropped.
+    runs: u32,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +51,20 @@ struct Run {
     finished_behind: Option<i64>,
 }
 
+impl Partition {
+    /// The batch's run of this partition is processed.
+    fn finish(&mut self, batch: u64, partition: i32, recordable: &mut Vec<(i32, i64)>) {
+        let Some(run) = self.runs.remove(&batch) else { return };
+        let finished = run.finished_behind.unwrap_or(run.last_offset);
+        if let Some((_, before)) = self.runs.range_mut(..batch).next_back() {
+            before.finished_behind = Some(finished);
+        } else if self.recorded.is_none_or(|recorded| finished > recorded) {
+            self.recorded = Some(finished);
+            recordable.push((partition, finished));
+        }
+    }
+}
+
 impl Tracker {
     /// A tracker without batches.
     pub fn new() -> Self {
@@ -51,10 +74,14 @@ impl Tracker {
     /// A run of one partition, ending at `last_offset`, goes out in `batch` and occupies `bytes` until it is settled
     /// or dropped. Batches come in rising order; several runs of one partition in one batch count as one.
     pub fn handed_over(&mut self, batch: u64, partition: i32, last_offset: i64, bytes: u64) {
-        let shares = self.batches.entry(batch).or_default();
+        let Batch { shares, runs } = self.batches.entry(batch).or_default();
+        runs.push(partition);
         match shares.iter_mut().find(|share| share.partition == partition) {
-            Some(share) => share.bytes = share.bytes.saturating_add(bytes),
-            None => shares.push(Share { partition, bytes }),
+            Some(share) => {
+                share.bytes = share.bytes.saturating_add(bytes);
+                share.runs += 1;
+            }
+            None => shares.push(Share { partition, bytes, runs: 1 }),
         }
         self.bytes = self.bytes.saturating_add(bytes);
 
@@ -72,16 +99,29 @@ impl Tracker {
     /// Pass the offsets on under the lock that guards the tracker: two threads that settle could otherwise record in
     /// the wrong order, and the last value recorded wins.
     pub fn settle(&mut self, batch: u64, recordable: &mut Vec<(i32, i64)>) -> u64 {
-        self.take(batch, |partition, state| {
-            let Some(run) = state.runs.remove(&batch) else { return };
-            let finished = run.finished_behind.unwrap_or(run.last_offset);
-            if let Some((_, before)) = state.runs.range_mut(..batch).next_back() {
-                before.finished_behind = Some(finished);
-            } else if state.recorded.is_none_or(|recorded| finished > recorded) {
-                state.recorded = Some(finished);
-                recordable.push((partition, finished));
-            }
-        })
+        self.take(batch, |partition, state| state.finish(batch, partition, recordable))
+    }
+
+    /// One run of the batch (its number among those handed over) needs its bytes no longer. The last run of a partition
+    /// settles what the batch holds of it: returns the partition then, with the bytes freed. Once a run.
+    pub(crate) fn settle_run(&mut self, batch: u64, run: usize) -> Option<(i32, u64)> {
+        let entry = self.batches.get_mut(&batch)?;
+        let partition = *entry.runs.get(run)?;
+        let at = entry.shares.iter().position(|share| share.partition == partition)?;
+        entry.shares[at].runs -= 1;
+        if entry.shares[at].runs > 0 {
+            return None;
+        }
+        let freed = entry.shares.swap_remove(at).bytes;
+        if entry.shares.is_empty() {
+            self.batches.remove(&batch);
+        }
+        self.bytes = self.bytes.saturating_sub(freed);
+        if let Some(state) = self.partitions.get_mut(&partition) {
+            state.bytes = state.bytes.saturating_sub(freed);
+            state.finish(batch, partition, &mut Vec::new());
+        }
+        Some((partition, freed))
     }
 
     /// The batch will never be processed. Returns the bytes freed. Of its partitions nothing at or after it is
@@ -100,7 +140,7 @@ impl Tracker {
     /// Removes the batch, counts its bytes back and visits the partitions in it.
     fn take(&mut self, batch: u64, mut visit: impl FnMut(i32, &mut Partition)) -> u64 {
         let mut freed = 0u64;
-        for share in self.batches.remove(&batch).unwrap_or_default() {
+        for share in self.batches.remove(&batch).unwrap_or_default().shares {
             freed = freed.saturating_add(share.bytes);
             if let Some(state) = self.partitions.get_mut(&share.partition) {
                 state.bytes = state.bytes.saturating_sub(share.bytes);

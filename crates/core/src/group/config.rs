@@ -1,0 +1,125 @@
+//! What a consumer in a group is made of.
+
+use std::time::Duration;
+
+use crate::config::Properties;
+use crate::consumer::fetching;
+use crate::error::{Error, Result};
+use crate::ffi::{self, Conf};
+use crate::token::TokenProvider;
+
+/// How to make a [`GroupConsumer`](crate::GroupConsumer).
+#[derive(Debug, Clone)]
+pub struct GroupConfig {
+    pub(crate) max_messages: usize,
+    pub(crate) budget: u64,
+    pub(crate) batches_ahead: usize,
+    pub(crate) auto_commit: Option<Duration>,
+    pub(crate) properties: Properties,
+}
+
+pub(crate) struct Derived {
+    pub(crate) conf: Conf,
+    /// Bytes that may be handed over and not yet done.
+    pub(crate) hand_over: u64,
+    /// The client has a group of its own, in which it can commit.
+    pub(crate) in_group: bool,
+    /// Transaction markers move a position without a message.
+    pub(crate) markers: bool,
+    /// The events are polled this often, however little happens, or the group would take the member for stuck.
+    pub(crate) poll: Duration,
+}
+
+impl GroupConfig {
+    /// A member of `group` (`group.id`); `brokers` is `host:port`, several separated by commas (`bootstrap.servers`).
+    pub fn new(brokers: &str, group: &str) -> Self {
+        Self::without_group(brokers).set("group.id", group)
+    }
+
+    /// A consumer that joins no group and commits nothing: it reads what [`assign`](crate::GroupConsumer::assign) says.
+    pub fn without_group(brokers: &str) -> Self {
+        let mut properties = Properties::default();
+        properties.set("bootstrap.servers", brokers);
+        Self {
+            max_messages: 10_000,
+            budget: 64 * 1024 * 1024,
+            batches_ahead: 4,
+            auto_commit: Some(Duration::from_secs(5)),
+            properties,
+        }
+    }
+
+    /// The most messages in a batch, from 1 to 1 000 000; a batch also ends at 1 MiB of data and never waits to fill. Default 10 000.
+    pub fn max_messages(mut self, count: usize) -> Self {
+        self.max_messages = count.clamp(1, 1_000_000);
+        self
+    }
+
+    /// The ceiling in bytes of what is prefetched, and handed over and not done, each message with 304 bytes of overhead.
+    /// Default 64 MiB. A partition that gets more than a quarter of what may be handed over waits, and no other with it.
+    pub fn buffered_max_bytes(mut self, bytes: u64) -> Self {
+        self.budget = bytes.max(1);
+        self
+    }
+
+    /// How many batches may be under way to the receiver, told and not taken. Default 4, at least 1.
+    pub fn batches_ahead(mut self, count: usize) -> Self {
+        self.batches_ahead = count.max(1);
+        self
+    }
+
+    /// How often the offsets of what is done are committed; none = only by [`commit_done`](crate::GroupConsumer::commit_done).
+    /// Default 5 s. They are also committed before a partition goes and at the end.
+    pub fn auto_commit(mut self, interval: Option<Duration>) -> Self {
+        self.auto_commit = interval;
+        self
+    }
+
+    /// A statistics event this often, in whole milliseconds (`statistics.interval.ms`); zero (the default) for none.
+    pub fn statistics_interval(self, interval: Duration) -> Self {
+        self.set("statistics.interval.ms", interval.as_millis())
+    }
+
+    /// Who gives tokens for `sasl.mechanism=OAUTHBEARER`.
+    pub fn token_provider(mut self, provider: TokenProvider) -> Self {
+        self.properties.tokens(provider);
+        self
+    }
+
+    /// A property of librdkafka, global or of topics; a later one wins. librdkafka judges it when the consumer is made. What
+    /// the engine owns (`enable.auto.commit`, `enable.auto.offset.store`, `enable.partition.eof`, `auto.offset.reset`,
+    /// `log.queue`, ...) is refused.
+    ///
+    /// Of interest: `group.protocol` (`classic` or `consumer`), `partition.assignment.strategy`, `group.instance.id`,
+    /// `session.timeout.ms`, `max.poll.interval.ms` (how long a rebalance may wait for this member), `isolation.level`.
+    /// Defaults that differ from librdkafka's: `fetch.queue.backoff.ms=2`, `reconnect.backoff.ms=20`, `enable.metrics.push=false`.
+    pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.properties.set(name, value);
+        self
+    }
+
+    pub(crate) fn derive(mut self) -> Result<Derived> {
+        self.properties.reject_owned()?;
+        if self.properties.get("auto.offset.reset").is_some() {
+            return Err(Error::config(
+                "property 'auto.offset.reset' is the engine's: the subscription says it for each topic",
+            ));
+        }
+        let in_group = self.properties.get("group.id").is_some_and(|group| !group.is_empty());
+        let markers = self.properties.get("isolation.level") != Some("read_uncommitted");
+        let poll_ms = self.properties.get("max.poll.interval.ms").and_then(|ms| ms.parse().ok()).unwrap_or(300_000);
+        let (mut defaults, engine) = fetching(&mut self.properties, self.budget)?;
+        if !in_group {
+            defaults.set("group.id", "kafka-native"); // assign() wants one
+        }
+        let events = ffi::ERROR | ffi::STATS | ffi::LOG | ffi::REBALANCE | ffi::COMMIT;
+        let conf = defaults.then(&self.properties).then(&engine).into_conf(events)?;
+        Ok(Derived {
+            conf,
+            hand_over: (self.budget / 2).max(1),
+            in_group,
+            markers,
+            poll: Duration::from_millis((poll_ms / 4).max(1)),
+        })
+    }
+}

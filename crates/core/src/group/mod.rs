@@ -1,0 +1,501 @@
+//! The consumer in a group: subscribed topics whose partitions come and go, or an assignment of its own.
+
+mod assignment;
+mod config;
+mod driver;
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{unbounded, Sender};
+use parking_lot::Mutex;
+
+pub use config::GroupConfig;
+use driver::{Command, Driver, MOVE};
+
+use crate::batch::Batch;
+use crate::consumer::{Inbox, Reset, Settler};
+use crate::error::Result;
+use crate::ffi::{Client, ClientKind, Partitions, Waker};
+use crate::helper::{deadline, Closing, Helper};
+use crate::lookup::{self, Reach};
+use crate::offsets::Tracker;
+use crate::reply::{closed, fence, Reply};
+use crate::trouble::{LogLine, Troubles};
+
+/// What a consumer in a group tells. Called on the client's thread: must not block.
+pub enum GroupEvent {
+    /// Messages. At most `batches_ahead` of them are told before [`GroupConsumer::started`] is called for the first.
+    Batch(Batch),
+    /// Partitions come or go; [`GroupConsumer::rebalanced`] lets it happen.
+    Rebalance(Rebalance),
+    /// Behind these partitions' last messages there were only transaction markers: the next offsets to be read.
+    Advanced(Vec<(AssignedPartition, i64)>),
+    /// librdkafka's statistics as JSON, every `statistics_interval`.
+    Stats(String),
+    /// What has no caller: authentication, authorisation, a deleted topic, a fenced member; each once until it heals.
+    Error(crate::Error),
+    /// A line for the logger.
+    Log(LogLine),
+    /// The consumer was stopped; nothing comes after this.
+    Stopped,
+}
+
+/// What a rebalance does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RebalanceKind {
+    /// These partitions come.
+    Assign,
+    /// These go as soon as it is answered; offsets can be committed until then.
+    Revoke,
+    /// These are gone: another member may read them already, and commits are refused.
+    Lost,
+}
+
+/// Partitions that come or go.
+#[derive(Debug, Clone)]
+pub struct Rebalance {
+    /// For [`GroupConsumer::rebalanced`].
+    pub id: u64,
+    /// What happens to them.
+    pub kind: RebalanceKind,
+    /// With the cooperative protocol only those that change, otherwise all.
+    pub partitions: Vec<AssignedPartition>,
+    /// The member's name in the group; empty without a group.
+    pub member_id: String,
+    /// The group's generation (or the member's epoch); -1 without a group.
+    pub generation: i32,
+    /// `EAGER`, `COOPERATIVE`, or `NONE` without a group.
+    pub protocol: String,
+}
+
+/// One partition of a rebalance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssignedPartition {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The number by which packed batches name the topic; it stays the same as long as the consumer lives.
+    pub topic_id: i32,
+    /// The partition.
+    pub partition: i32,
+    /// The assignment epoch that the partition's messages carry from now on.
+    pub epoch: i32,
+}
+
+/// A topic, or a pattern of topics, to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    pub(crate) topic: String,
+    pub(crate) reset: Reset,
+}
+
+impl Subscription {
+    /// A topic, or with `^` in front a POSIX extended regular expression: then topics made later are read, too
+    /// (`topic.metadata.refresh.interval.ms`). A partition without a committed offset begins where `reset` says; of several
+    /// patterns the first one's counts.
+    pub fn new(topic: impl Into<String>, reset: Reset) -> Self {
+        Self { topic: topic.into(), reset }
+    }
+}
+
+/// A partition with the next offset to be read. `-2` is the begin of the log, `-1` its end, `-1000` what the group committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicPartitionOffset {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The next offset to be read.
+    pub offset: i64,
+    /// A text that is committed with the offset.
+    pub metadata: Option<String>,
+}
+
+impl TopicPartitionOffset {
+    /// Without metadata.
+    pub fn new(topic: impl Into<String>, partition: i32, offset: i64) -> Self {
+        Self { topic: topic.into(), partition, offset, metadata: None }
+    }
+}
+
+pub(crate) type Sink = Arc<dyn Fn(GroupEvent) + Send + Sync>;
+
+/// What the client's thread and everybody else share.
+pub(crate) struct Shared {
+    pub(crate) tracker: Mutex<Tracker>,
+    /// What is done and not committed, by the tracker's number: the last offset. Written under the tracker's lock.
+    pub(crate) recordable: Mutex<HashMap<i32, i64>>,
+    /// The epochs of what is assigned and not about to go, by topic number and partition.
+    pub(crate) epochs: Mutex<HashMap<(i32, i32), i32>>,
+    pub(crate) waker: Waker,
+    /// The client's thread waits for credit; whoever gives some wakes it.
+    pub(crate) starved: AtomicBool,
+    /// Partitions are held back for having more than their share.
+    pub(crate) holding: AtomicBool,
+    /// Batches told and not started.
+    pub(crate) ahead: Mutex<Vec<u64>>,
+    pub(crate) troubles: Troubles,
+    pub(crate) closing: Closing,
+    /// For what asks librdkafka's memory only. Taken away before the end, so that no other thread holds the last piece.
+    pub(crate) client: Mutex<Option<Arc<Client>>>,
+}
+
+impl Shared {
+    fn credit(&self) {
+        let starved = self.starved.swap(false, Ordering::SeqCst);
+        if starved || self.holding.load(Ordering::SeqCst) {
+            self.waker.wake();
+        }
+    }
+
+    fn started(&self, batch: u64) {
+        self.ahead.lock().retain(|id| *id != batch);
+        self.credit();
+    }
+}
+
+impl Settler for Shared {
+    fn settle(&self, batch: u64) {
+        let mut recordable = Vec::new();
+        let mut tracker = self.tracker.lock();
+        tracker.settle(batch, &mut recordable);
+        self.recordable.lock().extend(recordable);
+        drop(tracker);
+        self.started(batch);
+    }
+
+    fn abandon(&self, batch: u64) {
+        self.tracker.lock().drop_batch(batch);
+        self.started(batch);
+    }
+}
+
+/// A consumer in a group: at least once, because offsets are committed only when their messages are done.
+///
+/// One dedicated thread drives the client, heartbeats included: however long a message takes, the member keeps its place. One
+/// more, started when needed, does what blocks. [`stop`](Self::stop) commits, leaves the group and ends both.
+pub struct GroupConsumer {
+    shared: Arc<Shared>,
+    helper: Arc<Helper>,
+    commands: Sender<Command>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    inbox: Option<Arc<Inbox>>,
+}
+
+fn to_stderr(event: GroupEvent) {
+    match event {
+        GroupEvent::Error(error) => eprintln!("kafka-native: {error}"),
+        GroupEvent::Log(line) if line.level <= 4 => eprintln!("{}: {}", line.facility, line.message),
+        _ => {}
+    }
+}
+
+impl GroupConsumer {
+    /// A consumer whose batches are taken with [`recv`](Self::recv); errors and log lines go to standard error.
+    pub fn new(config: GroupConfig) -> Result<Self> {
+        Self::with_events(config, to_stderr)
+    }
+
+    /// A consumer whose batches are taken with [`recv`](Self::recv), with a receiver of everything else. A rebalance happens
+    /// when the receiver returns.
+    pub fn with_events(config: GroupConfig, on_event: impl Fn(GroupEvent) + Send + Sync + 'static) -> Result<Self> {
+        let inbox = Arc::new(Inbox::default());
+        let arriving = inbox.clone();
+        let commands: Arc<std::sync::OnceLock<Sender<Command>>> = Arc::default();
+        let answering = commands.clone();
+        let mut consumer = Self::with_sink(config, move |event| match event {
+            GroupEvent::Batch(batch) => arriving.put(batch),
+            GroupEvent::Rebalance(rebalance) => {
+                let id = rebalance.id;
+                fence(|| on_event(GroupEvent::Rebalance(rebalance)));
+                // The client's thread itself tells it, and looks at its commands before it waits.
+                let answer = Command::Rebalanced { id, offsets: None };
+                answering.wait().send(answer).unwrap_or_default();
+            }
+            GroupEvent::Stopped => {
+                arriving.close();
+                on_event(GroupEvent::Stopped);
+            }
+            event => on_event(event),
+        })?;
+        let _ = commands.set(consumer.commands.clone());
+        consumer.inbox = Some(inbox);
+        Ok(consumer)
+    }
+
+    /// A consumer that tells everything to `sink`: answer a batch with [`started`](Self::started) and settle it, whole or
+    /// run by run; answer a rebalance with [`rebalanced`](Self::rebalanced), in time before the group gives up waiting
+    /// (`max.poll.interval.ms`).
+    pub fn with_sink(config: GroupConfig, sink: impl Fn(GroupEvent) + Send + Sync + 'static) -> Result<Self> {
+        let sink: Sink = Arc::new(move |event| fence(|| sink(event)));
+        let settings = config.clone();
+        let derived = config.derive()?;
+        let client = Client::new(ClientKind::Consumer, derived.conf)?;
+        let shared = Arc::new(Shared {
+            tracker: Mutex::default(),
+            recordable: Mutex::default(),
+            epochs: Mutex::default(),
+            waker: Waker::default(),
+            starved: AtomicBool::new(false),
+            holding: AtomicBool::new(false),
+            ahead: Mutex::default(),
+            troubles: Troubles::default(),
+            closing: Closing::default(),
+            client: Mutex::new(Some(client.clone())),
+        });
+        let helper = Arc::new(Helper::new("kafka-group", client.clone()));
+        let (commands, incoming) = unbounded();
+        let limits = driver::Limits {
+            max_messages: settings.max_messages,
+            batches_ahead: settings.batches_ahead,
+            hand_over: derived.hand_over,
+            poll: derived.poll,
+            auto_commit: settings.auto_commit.filter(|_| derived.in_group),
+            in_group: derived.in_group,
+            markers: derived.markers,
+        };
+        let driver = Driver::new(limits, client, helper.clone(), shared.clone(), incoming, sink)?;
+        let thread = std::thread::Builder::new()
+            .name("kafka-group".into())
+            .spawn(move || driver.run())
+            .map_err(|error| crate::Error::state(format!("no thread for the consumer: {error}")))?;
+        Ok(Self { shared, helper, commands, thread: Mutex::new(Some(thread)), inbox: None })
+    }
+
+    fn command(&self, command: Command) {
+        // Sent or dropped: a reply in it answers that the client is gone.
+        if self.commands.send(command).is_ok() {
+            self.shared.waker.wake();
+        }
+    }
+
+    /// Runs `job` on the helper thread.
+    fn ask<T: Send + 'static>(&self, reply: Reply<T>, job: impl FnOnce(&Arc<Client>) -> Result<T> + Send + 'static) {
+        if self.shared.closing.begun() {
+            return reply.send(Err(closed()));
+        }
+        let reply = self.shared.troubles.guard(reply);
+        self.helper.run(move |client| reply.send(job(client)));
+    }
+
+    /// Waits until a broker answers: the connection works, and so do its credentials.
+    ///
+    /// # Errors
+    /// A refusal at once, by its own code (`_AUTHENTICATION`, `_SSL`); `_TIMED_OUT`, with its true cause, when nobody answered in time.
+    pub fn connect(&self, timeout: Duration) -> Result<()> {
+        Reply::wait(|reply| self.connect_with(timeout, reply))
+    }
+
+    /// [`connect`](Self::connect) that answers on another thread.
+    pub fn connect_with(&self, timeout: Duration, reply: Reply<()>) {
+        let reply = self.shared.troubles.guard(reply);
+        let (shared, mut reach) = (self.shared.clone(), Reach::new(timeout));
+        self.helper.run_again(move |client| {
+            match reach.attempt(client, &shared.troubles, &shared.closing, &reply) {
+                ControlFlow::Continue(at) => return Some(at),
+                ControlFlow::Break(answer) => reply.send(answer),
+            }
+            None
+        });
+    }
+
+    /// Replaces the subscription and, the first time, joins the group; without topics it leaves the group.
+    ///
+    /// # Errors
+    /// A name or pattern that librdkafka does not take; a consumer without a group.
+    pub fn subscribe(&self, topics: &[Subscription]) -> Result<()> {
+        Reply::wait(|reply| self.subscribe_with(topics.to_vec(), reply))
+    }
+
+    /// [`subscribe`](Self::subscribe) that answers on another thread.
+    pub fn subscribe_with(&self, topics: Vec<Subscription>, reply: Reply<()>) {
+        self.command(Command::Subscribe { topics, reply });
+    }
+
+    /// Replaces the assignment, without a group's help; the rebalances that it tells of want no answer.
+    pub fn assign(&self, partitions: &[TopicPartitionOffset]) -> Result<()> {
+        Reply::wait(|reply| self.assign_with(partitions.to_vec(), reply))
+    }
+
+    /// [`assign`](Self::assign) that answers on another thread.
+    pub fn assign_with(&self, partitions: Vec<TopicPartitionOffset>, reply: Reply<()>) {
+        self.command(Command::Assign { partitions, reply });
+    }
+
+    /// Lets a rebalance happen; for [`RebalanceKind::Assign`] with the next offsets of its partitions, `-1001` for what the
+    /// group committed. What is late is ignored.
+    pub fn rebalanced(&self, id: u64, offsets: Option<Vec<i64>>) {
+        self.command(Command::Rebalanced { id, offsets });
+    }
+
+    /// Goes on at another offset; answers the partition's new epoch, none when it is not assigned. What was fetched
+    /// before never comes after the answer.
+    pub fn seek_with(&self, to: TopicPartitionOffset, reply: Reply<Option<i32>>) {
+        self.command(Command::Seek { to, until: deadline(MOVE), reply });
+    }
+
+    /// [`seek_with`](Self::seek_with) that waits.
+    pub fn seek(&self, to: TopicPartitionOffset) -> Result<Option<i32>> {
+        Reply::wait(|reply| self.seek_with(to, reply))
+    }
+
+    /// Stops reading these; what was prefetched of them is thrown away. What is not assigned is left out.
+    pub fn pause_with(&self, partitions: Vec<(String, i32)>, reply: Reply<()>) {
+        self.command(Command::Pause { partitions, reply });
+    }
+
+    /// Reads these again, at these offsets (`-1001`: behind the last message that was handed over); answers their new epochs,
+    /// none for what is not assigned.
+    pub fn resume_with(&self, partitions: Vec<TopicPartitionOffset>, reply: Reply<Vec<Option<i32>>>) {
+        self.command(Command::Resume { partitions, until: deadline(MOVE), reply });
+    }
+
+    /// Commits the next offsets to be read. Answers when the group's coordinator has them, or with the first error.
+    pub fn commit_with(&self, offsets: Vec<TopicPartitionOffset>, reply: Reply<()>) {
+        self.command(Command::Commit { offsets, reply });
+    }
+
+    /// [`commit_with`](Self::commit_with) that waits.
+    pub fn commit(&self, offsets: &[TopicPartitionOffset]) -> Result<()> {
+        Reply::wait(|reply| self.commit_with(offsets.to_vec(), reply))
+    }
+
+    /// Commits everything that is [`done`](Batch::done), as far as everything before it is.
+    pub fn commit_done(&self) -> Result<()> {
+        Reply::wait(|reply| self.command(Command::CommitDone { reply }))
+    }
+
+    /// What the group has committed for these, in their order; none = nothing.
+    pub fn committed_with(&self, partitions: Vec<(String, i32)>, timeout: Duration, reply: Reply<Vec<Option<i64>>>) {
+        self.ask(reply, move |client| {
+            let list =
+                Partitions::list(partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition, -1001)))?;
+            let found = client.committed(&list, timeout)?;
+            Ok(found.into_iter().map(|found| (found.offset >= 0).then_some(found.offset)).collect())
+        });
+    }
+
+    /// [`committed_with`](Self::committed_with) that waits.
+    pub fn committed(&self, partitions: &[(String, i32)], timeout: Duration) -> Result<Vec<Option<i64>>> {
+        Reply::wait(|reply| self.committed_with(partitions.to_vec(), timeout, reply))
+    }
+
+    /// The offsets of the first messages that are not older than these times (milliseconds since 1970, in place of the
+    /// offsets); the end of the partition where there is none.
+    pub fn offsets_for_times_with(&self, times: Vec<TopicPartitionOffset>, timeout: Duration, reply: Reply<Vec<i64>>) {
+        self.ask(reply, move |client| {
+            let list = Partitions::list(times.iter().map(|time| (time.topic.as_str(), time.partition, time.offset)))?;
+            let found = client.offsets_for_times(&list, timeout)?;
+            found
+                .into_iter()
+                .map(|found| match found.offset {
+                    offset if offset >= 0 => Ok(offset),
+                    _ => client.query_watermarks(&found.topic, found.partition, timeout).map(|(_, high)| high),
+                })
+                .collect()
+        });
+    }
+
+    /// The numbers of a topic's partitions.
+    pub fn partitions_of_with(&self, topic: &str, timeout: Duration, reply: Reply<Vec<i32>>) {
+        let topic = topic.to_owned();
+        self.ask(reply, move |client| lookup::partitions_once(client, &topic, timeout));
+    }
+
+    /// The names of all topics that this client may see.
+    pub fn topics_with(&self, timeout: Duration, reply: Reply<Vec<String>>) {
+        self.ask(reply, move |client| client.topics(timeout));
+    }
+
+    /// The member's place in its group, serialised, for the transaction of a producer.
+    pub fn group_metadata_with(&self, reply: Reply<Vec<u8>>) {
+        self.ask(reply, |client| client.group_metadata());
+    }
+
+    /// [`group_metadata_with`](Self::group_metadata_with) that waits.
+    pub fn group_metadata(&self) -> Result<Vec<u8>> {
+        Reply::wait(|reply| self.group_metadata_with(reply))
+    }
+
+    /// (low, high) as the last fetch told them; none = not known. Asks nobody.
+    pub fn watermarks(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
+        self.shared.client.lock().as_ref()?.cached_watermarks(topic, partition)
+    }
+
+    /// The next batch; none when the time is over, or the consumer was stopped. Messages of partitions that have gone
+    /// meanwhile are left out.
+    pub fn recv(&self, timeout: Duration) -> Option<Batch> {
+        let end = deadline(timeout);
+        loop {
+            let mut batch = self.inbox.as_ref()?.take(end)?;
+            self.shared.started(batch.id());
+            let epochs = self.shared.epochs.lock();
+            let current = |(topic, partition, epoch): (i32, i32, i32)| epochs.get(&(topic, partition)) == Some(&epoch);
+            let runs: Vec<bool> = batch.places().map(current).collect();
+            drop(epochs);
+            batch.outdated = runs.iter().enumerate().filter(|(_, current)| !**current).map(|(run, _)| run).collect();
+            if batch.outdated.len() < runs.len() {
+                return Some(batch);
+            }
+        }
+    }
+
+    /// The receiver begins with this batch: another may be told.
+    pub fn started(&self, batch: u64) {
+        self.shared.started(batch);
+    }
+
+    /// [`Batch::done`] by number.
+    pub fn settle(&self, batch: u64) {
+        self.shared.settle(batch);
+    }
+
+    /// One run of a batch needs its bytes no longer. Offsets are then the receiver's own business
+    /// ([`commit_with`](Self::commit_with)). Once a run.
+    pub fn free(&self, batch: u64, run: usize) {
+        if self.shared.tracker.lock().settle_run(batch, run).is_some() {
+            self.shared.credit();
+        }
+    }
+
+    /// Ends: what is done is committed, the group is left, the client destroyed. Takes the time at most, and half a second.
+    pub fn stop(&self, timeout: Duration) -> Result<()> {
+        let stopped = Reply::wait(|reply| self.stop_with(timeout, reply));
+        self.join(timeout);
+        stopped
+    }
+
+    /// [`stop`](Self::stop) that answers on another thread.
+    pub fn stop_with(&self, timeout: Duration, reply: Reply<()>) {
+        self.shared.closing.begin();
+        match self.commands.send(Command::Stop { deadline: deadline(timeout), reply }) {
+            Ok(()) => self.shared.waker.wake(),
+            Err(unsent) => match unsent.into_inner() {
+                Command::Stop { reply, .. } => reply.send(Ok(())), // stopped before
+                _ => unreachable!("what came back is what was sent"),
+            },
+        }
+    }
+
+    /// Waits for the client's thread to end, after a stop.
+    pub fn join(&self, timeout: Duration) -> bool {
+        crate::helper::join(&self.thread, timeout)
+    }
+}
+
+impl Drop for GroupConsumer {
+    fn drop(&mut self) {
+        if !self.shared.closing.begun() {
+            let half_a_second = Duration::from_millis(500);
+            self.stop_with(half_a_second, Reply::new(|_| ()));
+            self.join(half_a_second);
+        }
+        if let Some(inbox) = &self.inbox {
+            inbox.abandon();
+        }
+    }
+}
