@@ -7,6 +7,7 @@ export type { BrokersFunction, KafkaConfig } from './kafka/config';
 export type { Mechanism, OauthbearerOptions, SASLOptions } from './kafka/security';
 export type { OidcOptions } from './kafka/oidc';
 export type { OAuthToken } from './kafka/tokens';
+export type { Statistics } from './kafka/metrics';
 export type { RetryOptions } from './kafka/client';
 export { logLevel } from './kafka/logger';
 export type { KafkaLogger as Logger, LogEntry, LoggerEntryContent, logCreator } from './kafka/logger';

@@ -1,6 +1,7 @@
 import type { NativeTokens } from '../binding';
 import type { Properties } from '../options';
 import type { KafkaLogger } from './logger';
+import type { Metrics } from './metrics';
 
 /**
  * KafkaJS's retry options. They say how long `connect` tries ({@link connectDeadline}) and when a failed handler is run
@@ -38,6 +39,8 @@ export interface ClientContext {
   readonly retry: Required<Omit<RetryOptions, 'restartOnFailure'>> & Pick<RetryOptions, 'restartOnFailure'>;
   /** With SASL/OAUTHBEARER: answers `Event.Token` of a client that was made with the option `tokens`. */
   readonly giveToken: ((native: NativeTokens) => void) | undefined;
+  /** `take` what `Event.Stats` brings, and `forget` a client that was disconnected. How often they come is among the properties. */
+  readonly metrics: Metrics;
 }
 
 /**

@@ -1,9 +1,11 @@
 import type { ConnectionOptions } from 'node:tls';
+import { inspect } from 'node:util';
 import type { Logger } from '../logger';
 import { describe, OptionReader, type DriverOptions, type Properties } from '../options';
 import type { ClientContext, RetryOptions } from './client';
 import { KafkaJSConnectionError, KafkaJSNonRetriableError, KafkaJSNotImplemented } from './errors';
 import { createLogger, logLevel, logTo, type logCreator } from './logger';
+import { Metrics, type Statistics } from './metrics';
 import { readSecurity, type Mechanism, type SASLOptions } from './security';
 import { giveToken } from './tokens';
 
@@ -43,6 +45,10 @@ export interface KafkaConfig {
   logCreator?: logCreator;
   /** In place of `logCreator`: pino, winston, console, or what has methods like theirs. Each gets one string. */
   logger?: Logger;
+  /** How often clients tell their statistics, which `metrics()` and `onStatistics` need; default 0, never. A second or more is right. */
+  statisticsInterval?: number;
+  /** Gets the statistics of every client of this `Kafka`. */
+  onStatistics?: (statistics: Statistics) => unknown;
   /** librdkafka's properties for all clients; they win over the options above. What the engine owns is refused. */
   properties?: DriverOptions;
 }
@@ -85,6 +91,8 @@ export function readKafkaConfig(config: unknown): ClientContext {
   const retry = readRetry(read.any('retry'));
 
   const bounded = (value: number, min: number, max: number): string => String(Math.min(Math.max(Math.round(value), min), max));
+  const statisticsInterval = read.integer('statisticsInterval', 0, 0, 86_400_000);
+  const onStatistics = read.callback<(statistics: Statistics) => unknown>('onStatistics');
   const setup = security.properties.length > 0 ? connectionTimeout + authenticationTimeout : connectionTimeout;
   const properties: Properties = [
     ['client.id', clientId],
@@ -92,6 +100,7 @@ export function readKafkaConfig(config: unknown): ClientContext {
     ['socket.timeout.ms', bounded(enforced ? requestTimeout : MAX_SOCKET_TIMEOUT, 10, MAX_SOCKET_TIMEOUT)],
     ...security.properties,
   ];
+  if (statisticsInterval > 0) properties.push(['statistics.interval.ms', String(statisticsInterval)]);
   if (retry.initialRetryTime !== undefined) properties.push(['retry.backoff.ms', bounded(retry.initialRetryTime, 1, 300_000)]);
   if (retry.maxRetryTime !== undefined) properties.push(['retry.backoff.max.ms', bounded(retry.maxRetryTime, 1, 300_000)]);
 
@@ -99,6 +108,7 @@ export function readKafkaConfig(config: unknown): ClientContext {
   const creator = logger ? logTo(logger) : read.callback<logCreator>('logCreator');
   const context: ClientContext = {
     clientId,
+    metrics: new Metrics(onStatistics, (error) => context.logger.error(`onStatistics failed: ${inspect(error)}`)),
     properties: async () => [['bootstrap.servers', (await addresses(brokers)).join(',')], ...properties, ...own],
     logger: createLogger(read.any('logLevel') as logLevel | undefined, creator),
     connectionTimeout,

@@ -16,6 +16,14 @@ export class Kafka {
     this.#context = readKafkaConfig(config);
   }
 
+  /**
+   * The newest statistics of all clients that are connected, in Prometheus's text format (`text/plain; version=0.0.4`):
+   * queues, requests, errors and round-trip times a broker, lag a partition. Empty without the option `statisticsInterval`.
+   */
+  metrics(): string {
+    return this.#context.metrics.text();
+  }
+
   logger(): KafkaLogger {
     return this.#context.logger;
   }
