@@ -26,6 +26,7 @@ fn every_example_runs_without_a_kafka() {
     assert!(run("produce", &[], "", folder.path()).contains("20000 messages in"));
     assert!(run("consume", &["t", "100"], "", folder.path()).ends_with("100 messages\n"));
     assert!(run("slices", &["t", "1000"], "", folder.path()).ends_with("1000 messages in all\n"));
+    assert!(run("group", &["t", "1000"], "", folder.path()).contains("\n1000 messages\n"));
 }
 
 #[test]
@@ -34,4 +35,13 @@ fn what_the_producer_wrote_the_consumer_reads_once() {
     assert!(run("produce", &[&topic, "1000"], brokers(), folder.path()).contains(" 0 left behind"));
     assert!(run("consume", &[&topic, "1000"], brokers(), folder.path()).ends_with("\n1000 messages\n"));
     assert!(run("consume", &[&topic, "1000"], brokers(), folder.path()).ends_with("\n0 messages\n"));
+}
+
+#[test]
+fn a_group_goes_on_where_it_stopped() {
+    let (folder, topic) = (tempfile::tempdir().unwrap(), topic("example"));
+    run("produce", &[&topic, "1000"], brokers(), folder.path());
+    assert!(run("group", &[&topic, "600"], brokers(), folder.path()).contains(" messages\n"));
+    let all = run("group", &[&topic, "1000"], brokers(), folder.path());
+    assert!(!all.contains("\n1000 messages\n"), "{all}");
 }

@@ -10,7 +10,7 @@ use kafka_native::{
     Admin, GroupConfig, GroupConsumer, GroupEvent, Producer, ProducerConfig, Rebalance, RebalanceKind, Record, Reset,
     Subscription, TopicPartitionOffset,
 };
-use support::kafka::{brokers, topic};
+use support::kafka::{brokers, topic, Cluster};
 use support::*;
 
 fn made(name: &str, partitions: i32) -> String {
@@ -190,4 +190,35 @@ fn one_stuck_partition_does_not_stop_the_others() {
     stuck.into_iter().for_each(|batch| batch.done());
     assert_eq!(read(&consumer, COUNT - held)[&0].last(), Some(&(COUNT as i64 - 1)));
     consumer.stop(LONG).unwrap();
+}
+
+#[test]
+fn members_whose_coordinator_dies_stop_in_time() {
+    for before_the_stop in [true, false, false] {
+        let mut cluster = Cluster::start(&[]);
+        let topic = topic("dies");
+        Admin::new(&cluster.brokers(), &[]).unwrap().create_topic(&topic, 4, 1, &[], LONG).unwrap();
+        let join = || member(GroupConfig::new(&cluster.brokers(), "dies").set("session.timeout.ms", 10_000), &topic);
+        let members: Vec<_> = (0..4).map(|_| join()).collect();
+        for (_, rebalances) in &members {
+            rebalances.recv_timeout(LONG).unwrap();
+        }
+        let killer = std::thread::spawn(move || {
+            cluster.order("kill 1");
+            cluster
+        });
+        if before_the_stop {
+            while !killer.is_finished() {
+                std::thread::yield_now();
+            }
+        }
+        within(LONG, "stopping", || {
+            std::thread::scope(|scope| {
+                for (member, _) in &members {
+                    scope.spawn(|| member.stop(Duration::from_secs(3)).unwrap());
+                }
+            });
+        });
+        drop(killer.join().unwrap());
+    }
 }
