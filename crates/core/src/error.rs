@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
 /// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -19,6 +21,19 @@ pub enum ErrorKind {
     Offsets,
     /// A deadline passed; [`cause`](Error::cause) says what stood in the way, when it is known.
     Timeout,
+}
+
+impl ErrorKind {
+    /// Its name in other languages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::State => "state",
+            Self::Kafka => "kafka",
+            Self::Offsets => "offsets",
+            Self::Timeout => "timeout",
+        }
+    }
 }
 
 /// An error with the code that librdkafka (or Kafka) gives it.
@@ -137,6 +152,29 @@ impl fmt::Display for Error {
             Some(cause) => write!(f, ": {cause}"),
             None => Ok(()),
         }
+    }
+}
+
+/// As data for other languages; what is not known is left out, `causes` has at most one.
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut data = serializer.serialize_struct("Error", 10)?;
+        data.serialize_field("kind", self.kind.name())?;
+        data.serialize_field("code", &self.code)?;
+        data.serialize_field("name", &self.name())?;
+        data.serialize_field("message", &self.to_string())?;
+        data.serialize_field("retriable", &self.retriable)?;
+        data.serialize_field("fatal", &self.fatal)?;
+        for (name, value) in [("topic", &self.topic), ("broker", &self.broker)] {
+            if let Some(value) = value {
+                data.serialize_field(name, value)?;
+            }
+        }
+        if let Some(partition) = self.partition {
+            data.serialize_field("partition", &partition)?;
+        }
+        data.serialize_field("causes", &Vec::from_iter(&self.cause))?;
+        data.end()
     }
 }
 

@@ -32,7 +32,7 @@
 // `unsafe` has one home.
 #![deny(unsafe_code)]
 
-mod admin;
+pub mod admin;
 mod batch;
 mod config;
 mod consumer;

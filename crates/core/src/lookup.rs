@@ -14,6 +14,11 @@ use crate::trouble::{Guarded, Troubles};
 const LEAST: Duration = Duration::from_secs(1);
 const MOST: Duration = Duration::from_secs(3);
 
+/// The time of one question out of a longer time.
+pub(crate) fn under(timeout: Duration) -> Duration {
+    timeout.min(LEAST)
+}
+
 /// Asks once.
 pub(crate) fn partitions_once(client: &Arc<Client>, topic: &str, timeout: Duration) -> Result<Vec<i32>> {
     let handle = client.topic(topic)?;

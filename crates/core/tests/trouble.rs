@@ -5,6 +5,7 @@ mod support;
 use std::net::TcpListener;
 use std::time::Duration;
 
+use kafka_native::admin::DeleteTopics;
 use kafka_native::{
     code, Admin, Consumer, ConsumerConfig, ConsumerEvent, ErrorKind, MockCluster, Producer, ProducerConfig, Record,
     Reply, Retry,
@@ -79,7 +80,8 @@ fn dropping_an_admin_answers_those_who_wait() {
     let (tx, answers) = std::sync::mpsc::channel();
     for _ in 0..2 {
         let tx = tx.clone();
-        admin.delete_topic_with("t", Duration::from_secs(1), Reply::new(move |answer| drop(tx.send(answer))));
+        let delete = DeleteTopics { topics: vec!["t".into()] };
+        admin.request_with(delete, Duration::from_secs(1), Reply::new(move |answer| drop(tx.send(answer))));
     }
     within(SOON, "the drop", || drop(admin));
     for _ in 0..2 {

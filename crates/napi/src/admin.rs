@@ -2,102 +2,75 @@
 
 use std::time::Duration;
 
-use kafka_native::{Admin, Error};
+use kafka_native::admin::{Admin, AdminConfig, AdminEvent};
+use kafka_native::Error;
 use napi_derive::napi;
 
-use crate::events::{none, number, numbers, Events, OnEvent};
+use crate::events::{none, text, Events, Kind, OnEvent};
+use crate::tokens::Tokens;
 use crate::{thrown, Properties, Thrown};
+
+#[napi(object)]
+pub struct AdminOptions {
+    pub properties: Properties,
+    pub tokens: Option<bool>,
+}
 
 #[napi]
 pub struct NativeAdmin {
     admin: Option<Admin>,
     events: Events,
+    tokens: Tokens,
 }
 
 #[napi]
 impl NativeAdmin {
     #[napi(constructor)]
-    pub fn new(broker: String, properties: Properties, on_event: OnEvent<'_>) -> Result<Self, Thrown> {
+    pub fn new(options: AdminOptions, on_event: OnEvent<'_>) -> Result<Self, Thrown> {
         let events =
             Events::new(&on_event).map_err(|error| napi::Error::new("_FAIL".to_owned(), error.reason.clone()))?;
-        Ok(Self { admin: Some(Admin::new(&broker, &properties).map_err(thrown)?), events })
-    }
-
-    fn with(&self, call: impl FnOnce(&Admin, &Events)) -> Result<(), Thrown> {
-        match &self.admin {
-            Some(admin) => {
-                call(admin, &self.events);
-                Ok(())
-            }
-            None => Err(thrown(Error::wrong_state("the admin was closed"))),
+        let properties = options.properties.into_iter();
+        let mut config = properties.fold(AdminConfig::default(), |config, (name, value)| config.set(name, value));
+        let tokens = Tokens::default();
+        if options.tokens == Some(true) {
+            config = config.token_provider(tokens.provider(&events));
         }
+        let told = events.clone();
+        let admin = Admin::with_events(config, move |event| match event {
+            AdminEvent::Error(error) => told.error(error),
+            AdminEvent::Log(line) => told.log(line),
+            AdminEvent::Stats(json) => told.tell(Kind::Stats, [text(json), none(), none(), none()]),
+        });
+        Ok(Self { admin: Some(admin.map_err(thrown)?), events, tokens })
+    }
+
+    fn open(&self) -> Result<&Admin, Thrown> {
+        self.admin.as_ref().ok_or_else(|| thrown(Error::wrong_state("the admin was closed")))
     }
 
     #[napi]
-    pub fn create_topic(
-        &self,
-        request: u32,
-        topic: String,
-        partitions: i32,
-        replication: i32,
-        config: Properties,
-        timeout_ms: u32,
-    ) -> Result<(), Thrown> {
-        self.with(|admin, events| {
-            admin.create_topic_with(
-                &topic,
-                partitions,
-                replication,
-                config,
-                millis(timeout_ms),
-                events.reply(request, |()| none()),
-            );
-        })
+    pub fn connect(&self, request: u32, timeout_ms: u32) -> Result<(), Thrown> {
+        self.open()?.connect_with(millis(timeout_ms), self.events.reply(request, |()| none()));
+        Ok(())
     }
 
     #[napi]
-    pub fn delete_topic(&self, request: u32, topic: String, timeout_ms: u32) -> Result<(), Thrown> {
-        self.with(|admin, events| {
-            admin.delete_topic_with(&topic, millis(timeout_ms), events.reply(request, |()| none()))
-        })
+    pub fn request(&self, request: u32, name: String, fields: String, timeout_ms: u32) -> Result<(), Thrown> {
+        self.open()?.request_json(&name, &fields, millis(timeout_ms), self.events.reply(request, text));
+        Ok(())
     }
 
     #[napi]
-    pub fn create_partitions(&self, request: u32, topic: String, total: u32, timeout_ms: u32) -> Result<(), Thrown> {
-        self.with(|admin, events| {
-            admin.create_partitions_with(
-                &topic,
-                total as usize,
-                millis(timeout_ms),
-                events.reply(request, |()| none()),
-            );
-        })
+    pub fn set_token(&self, value: String, expires_ms: f64, principal: String, extensions: Vec<String>) {
+        self.tokens.set(value, expires_ms, principal, &extensions);
     }
 
     #[napi]
-    pub fn delete_records(
-        &self,
-        request: u32,
-        topic: String,
-        partition: i32,
-        offset: f64,
-        timeout_ms: u32,
-    ) -> Result<(), Thrown> {
-        self.with(|admin, events| {
-            let reply = events.reply(request, |low: i64| number(low as f64));
-            admin.delete_records_with(&topic, partition, offset as i64, millis(timeout_ms), reply);
-        })
+    pub fn set_token_failure(&self, reason: String) {
+        self.tokens.fail(reason);
     }
 
-    #[napi]
-    pub fn watermarks(&self, request: u32, topic: String, partition: i32, timeout_ms: u32) -> Result<(), Thrown> {
-        self.with(|admin, events| {
-            let reply = events.reply(request, |(low, high): (i64, i64)| numbers(vec![low as f64, high as f64]));
-            admin.watermarks_with(&topic, partition, millis(timeout_ms), reply);
-        })
-    }
-
-    /// Ends on a thread of its own: a call that is under way is waited for.
+    /// Ends on a thread of its own: what blocks is waited for.
     #[napi]
     pub fn close(&mut self) {
         let admin = self.admin.take();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kafka_native::{Error, ErrorKind, LogLine, Reply};
+use kafka_native::{Error, LogLine, Reply};
 use napi::bindgen_prelude::{Buffer, Either12, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::Status;
@@ -45,15 +45,8 @@ pub struct ErrorData {
 
 impl From<Error> for ErrorData {
     fn from(error: Error) -> Self {
-        let kind = match error.kind {
-            ErrorKind::Config => "config",
-            ErrorKind::State => "state",
-            ErrorKind::Offsets => "offsets",
-            ErrorKind::Timeout => "timeout",
-            _ => "kafka",
-        };
         Self {
-            kind: kind.into(),
+            kind: error.kind.name().into(),
             code: error.code,
             name: error.name(),
             message: error.to_string(),

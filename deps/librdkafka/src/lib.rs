@@ -16,9 +16,9 @@ pub fn init_openssl() {
     openssl_sys::init();
 }
 
-/// Functions whose error codes are read as integers.
+/// Functions whose error codes and enumerations are integers.
 ///
-/// The generated declarations return a Rust enum, and a broker newer than librdkafka sends codes that the enum does not
+/// The generated declarations return a Rust enum, and a broker newer than librdkafka sends numbers that the enum does not
 /// list: reading those would be undefined behaviour. These are the same functions with an integer in the enum's place.
 pub mod codes {
     use super::*;
@@ -96,6 +96,80 @@ pub mod codes {
         ) -> c_int;
         pub fn rd_kafka_oauthbearer_set_token_failure(rk: *mut rd_kafka_t, errstr: *const c_char) -> c_int;
         pub fn rd_kafka_topic_result_error(result: *const rd_kafka_topic_result_t) -> c_int;
+        pub fn rd_kafka_NewTopic_set_replica_assignment(
+            topic: *mut rd_kafka_NewTopic_t,
+            partition: i32,
+            broker_ids: *mut i32,
+            broker_id_cnt: usize,
+            errstr: *mut c_char,
+            errstr_size: usize,
+        ) -> c_int;
+        pub fn rd_kafka_NewPartitions_set_replica_assignment(
+            partitions: *mut rd_kafka_NewPartitions_t,
+            new_partition_idx: i32,
+            broker_ids: *mut i32,
+            broker_id_cnt: usize,
+            errstr: *mut c_char,
+            errstr_size: usize,
+        ) -> c_int;
+        pub fn rd_kafka_ElectLeaders_new(
+            election: c_int,
+            partitions: *mut rd_kafka_topic_partition_list_t,
+        ) -> *mut rd_kafka_ElectLeaders_t;
+        pub fn rd_kafka_ConfigResource_new(restype: c_int, name: *const c_char) -> *mut rd_kafka_ConfigResource_t;
+        pub fn rd_kafka_ConfigResource_add_incremental_config(
+            config: *mut rd_kafka_ConfigResource_t,
+            name: *const c_char,
+            op_type: c_int,
+            value: *const c_char,
+        ) -> *mut rd_kafka_error_t;
+        pub fn rd_kafka_ConfigResource_type(config: *const rd_kafka_ConfigResource_t) -> c_int;
+        pub fn rd_kafka_ConfigResource_error(config: *const rd_kafka_ConfigResource_t) -> c_int;
+        pub fn rd_kafka_ConfigEntry_source(entry: *const rd_kafka_ConfigEntry_t) -> c_int;
+        pub fn rd_kafka_ConsumerGroupListing_state(listing: *const rd_kafka_ConsumerGroupListing_t) -> c_int;
+        pub fn rd_kafka_ConsumerGroupListing_type(listing: *const rd_kafka_ConsumerGroupListing_t) -> c_int;
+        pub fn rd_kafka_ConsumerGroupDescription_state(group: *const rd_kafka_ConsumerGroupDescription_t) -> c_int;
+        pub fn rd_kafka_ConsumerGroupDescription_type(group: *const rd_kafka_ConsumerGroupDescription_t) -> c_int;
+        pub fn rd_kafka_AclBinding_new(
+            restype: c_int,
+            name: *const c_char,
+            pattern: c_int,
+            principal: *const c_char,
+            host: *const c_char,
+            operation: c_int,
+            permission: c_int,
+            errstr: *mut c_char,
+            errstr_size: usize,
+        ) -> *mut rd_kafka_AclBinding_t;
+        pub fn rd_kafka_AclBindingFilter_new(
+            restype: c_int,
+            name: *const c_char,
+            pattern: c_int,
+            principal: *const c_char,
+            host: *const c_char,
+            operation: c_int,
+            permission: c_int,
+            errstr: *mut c_char,
+            errstr_size: usize,
+        ) -> *mut rd_kafka_AclBindingFilter_t;
+        pub fn rd_kafka_AclBinding_restype(acl: *const rd_kafka_AclBinding_t) -> c_int;
+        pub fn rd_kafka_AclBinding_resource_pattern_type(acl: *const rd_kafka_AclBinding_t) -> c_int;
+        pub fn rd_kafka_AclBinding_operation(acl: *const rd_kafka_AclBinding_t) -> c_int;
+        pub fn rd_kafka_AclBinding_permission_type(acl: *const rd_kafka_AclBinding_t) -> c_int;
+        pub fn rd_kafka_ScramCredentialInfo_mechanism(info: *const rd_kafka_ScramCredentialInfo_t) -> c_int;
+        pub fn rd_kafka_UserScramCredentialUpsertion_new(
+            user: *const c_char,
+            mechanism: c_int,
+            iterations: i32,
+            password: *const u8,
+            password_size: usize,
+            salt: *const u8,
+            salt_size: usize,
+        ) -> *mut rd_kafka_UserScramCredentialAlteration_t;
+        pub fn rd_kafka_UserScramCredentialDeletion_new(
+            user: *const c_char,
+            mechanism: c_int,
+        ) -> *mut rd_kafka_UserScramCredentialAlteration_t;
         pub fn rd_kafka_mock_topic_set_error(cluster: *mut rd_kafka_mock_cluster_t, topic: *const c_char, err: c_int);
     }
 }

@@ -1,8 +1,6 @@
-import { Event, type NativeAdmin, type NativeErrorData, type NativeLog } from './binding';
-import { Calls } from './calls';
-import { fromData, native, stateError } from './errors';
-import { keep, letGo, watchExit, weakly } from './lifetime';
-import { binding } from './loader';
+import { AdminClient, unwrap } from './admin-client';
+import type { AdminRequests } from './binding';
+import { stateError } from './errors';
 import { SafeLogger, type Logger } from './logger';
 import { OptionReader, type DriverOptions } from './options';
 
@@ -41,72 +39,69 @@ export interface CreateTopicOptions extends AdminCallOptions {
  * Its calls reject with a KafkaError, such as `TOPIC_ALREADY_EXISTS`. It does not keep the process alive between calls.
  */
 export class Admin {
-  readonly #native: NativeAdmin;
-  readonly #calls = new Calls();
-  readonly #log: SafeLogger;
-  #open = true;
+  readonly #client: AdminClient;
 
   constructor(options: AdminOptions) {
     const read = new OptionReader('Admin', options);
     const broker = read.requiredString('broker');
     const properties = read.properties('driver_options');
-    this.#log = new SafeLogger(read.logger(), properties);
+    const log = new SafeLogger(read.logger(), properties);
     const unknown = read.unknown();
-    if (unknown.length > 0) this.#log.warn(`Admin: unknown options are ignored: ${unknown.join(', ')}`);
-    this.#native = native(() => new binding.NativeAdmin(broker, properties, weakly(this.#onEvent)));
-    keep(this.#onEvent);
-    watchExit();
+    if (unknown.length > 0) log.warn(`Admin: unknown options are ignored: ${unknown.join(', ')}`);
+    this.#client = new AdminClient([['bootstrap.servers', broker], ...properties], {
+      error: (error) => log.report(undefined, error),
+      log: (lines, dropped) => log.native(lines, dropped),
+    });
   }
 
-  createTopic(topic: string, options: CreateTopicOptions = {}): Promise<void> {
-    return this.#call('createTopic', options, (id, timeout, read) =>
-      this.#native.createTopic(
-        id, topic, read.integer('partitions', -1, -1, 1_000_000), read.integer('replication', -1, -1, 32_767), read.properties('config'), timeout,
-      ));
+  async createTopic(topic: string, options: CreateTopicOptions = {}): Promise<void> {
+    const read = this.#options('createTopic', options);
+    const partitions = read.integer('partitions', -1, -1, 1_000_000);
+    const replication = read.integer('replication', -1, -1, 32_767);
+    const topics = [{ topic, partitions, replication, config: read.properties('config') }];
+    unwrap((await this.#request('CreateTopics', { topics }, read))[0]!.result);
   }
 
-  deleteTopic(topic: string, options: AdminCallOptions = {}): Promise<void> {
-    return this.#call('deleteTopic', options, (id, timeout) => this.#native.deleteTopic(id, topic, timeout));
+  async deleteTopic(topic: string, options: AdminCallOptions = {}): Promise<void> {
+    unwrap((await this.#request('DeleteTopics', { topics: [topic] }, this.#options('deleteTopic', options)))[0]!.result);
   }
 
   /** @param total how many partitions the topic shall have; it can only grow */
-  createPartitions(topic: string, total: number, options: AdminCallOptions = {}): Promise<void> {
-    return this.#call('createPartitions', options, (id, timeout) => this.#native.createPartitions(id, topic, total, timeout));
+  async createPartitions(topic: string, total: number, options: AdminCallOptions = {}): Promise<void> {
+    const read = this.#options('createPartitions', options);
+    unwrap((await this.#request('CreatePartitions', { topics: [{ topic, total }] }, read))[0]!.result);
   }
 
   /**
    * Deletes the messages below an offset; resolves with the new start of the log.
    * @param offset -1: all
    */
-  deleteRecords(topic: string, partition: number, offset: number, options: AdminCallOptions = {}): Promise<number> {
-    return this.#call('deleteRecords', options, (id, timeout) => this.#native.deleteRecords(id, topic, partition, offset, timeout));
+  async deleteRecords(topic: string, partition: number, offset: number, options: AdminCallOptions = {}): Promise<number> {
+    const read = this.#options('deleteRecords', options);
+    return unwrap((await this.#request('DeleteRecords', { before: [{ topic, partition, offset }] }, read))[0]!.result);
   }
 
   /** The offsets of the first message (`low`) and behind the last one (`high`). */
   async watermarks(topic: string, partition: number, options: AdminCallOptions = {}): Promise<{ low: number; high: number }> {
-    const [low, high] = await this.#call<[number, number]>('watermarks', options, (id, timeout) =>
-      this.#native.watermarks(id, topic, partition, timeout));
-    return { low, high };
+    const read = this.#options('watermarks', options);
+    const [low, high] = await Promise.all([-2, -1].map(async (at) => {
+      const [place] = await this.#request('ListOffsets', { offsets: [{ topic, partition, at }] }, read);
+      return unwrap(place!.result).offset!;
+    }));
+    return { low: low!, high: high! };
   }
 
   /** Ends the client. What is pending rejects; a second call does nothing. */
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#native.close();
-    this.#calls.whenIdle(() => letGo(this.#onEvent));
+    this.#client.close();
   }
 
-  async #call<T>(name: string, options: object, begin: (id: number, timeout: number, read: OptionReader) => void): Promise<T> {
-    if (!this.#open) throw stateError(`${name}: the admin is closed`);
-    const read = new OptionReader(`Admin.${name}`, options);
-    const timeout = read.integer('timeout', 30_000, 0, 2 ** 31 - 1);
-    return this.#calls.start<T>((id) => begin(id, timeout, read));
+  #options(name: string, options: object): OptionReader {
+    if (!this.#client.open) throw stateError(`${name}: the admin is closed`);
+    return new OptionReader(`Admin.${name}`, options);
   }
 
-  readonly #onEvent = (kind: Event, a?: any, b?: any, c?: any): void => {
-    if (kind === Event.Reply) this.#calls.finish(a, b, c);
-    else if (kind === Event.Error) this.#log.report(undefined, fromData(a as NativeErrorData));
-    else if (kind === Event.Log) this.#log.native(a as NativeLog[], b as number);
-  };
+  #request<K extends keyof AdminRequests>(name: K, fields: AdminRequests[K]['fields'], read: OptionReader): Promise<AdminRequests[K]['answer']> {
+    return this.#client.request(name, fields, read.integer('timeout', 30_000, 0, 3_600_000));
+  }
 }

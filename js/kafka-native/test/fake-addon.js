@@ -91,12 +91,12 @@ for (const name of ['start', 'pause', 'resume', 'started', 'settle', 'drop', 'st
 }
 
 class NativeAdmin extends Client {
-  constructor(broker, properties, onEvent) {
-    super({ broker, properties }, onEvent);
+  constructor(options, onEvent) {
+    super(options, onEvent);
     made.admins.push(this);
   }
 }
-for (const name of ['createTopic', 'deleteTopic', 'createPartitions', 'deleteRecords', 'watermarks', 'close']) {
+for (const name of ['connect', 'request', 'close']) {
   NativeAdmin.prototype[name] = function (...args) {
     this.record(name, ...args);
   };

@@ -36,21 +36,29 @@ test('a mock cluster passes its faults on, and closes once', () => {
 test('admin calls resolve with what the broker replied, reject with its error, and end with close', async () => {
   const admin = new kafka.Admin({ broker: 'b', driver_options: { 'client.id': 'me' }, logger: memoryLogger() });
   const native = fake.made.admins.at(-1);
-  assert.deepEqual(native.options, { broker: 'b', properties: [['client.id', 'me']] });
+  assert.deepEqual(native.options, { tokens: false, properties: [['bootstrap.servers', 'b'], ['client.id', 'me']] });
+  const asked = () => {
+    const [, name, fields, timeout] = native.last('request');
+    return [name, JSON.parse(fields), timeout];
+  };
 
   const created = admin.createTopic('t', { partitions: 3, config: { 'retention.ms': 5 } });
-  assert.deepEqual(native.last('createTopic').slice(1), ['t', 3, -1, [['retention.ms', '5']], 30_000]);
-  native.reply('createTopic');
+  await null;
+  assert.deepEqual(asked(), ['CreateTopics', { topics: [{ topic: 't', partitions: 3, replication: -1, config: [['retention.ms', '5']] }] }, 30_000]);
+  native.reply('request', JSON.stringify([{ name: 't', result: { Ok: null } }]));
   await created;
 
-  const watermarks = admin.watermarks('t', 1, { timeout: 10 });
-  assert.deepEqual(native.last('watermarks').slice(1), ['t', 1, 10]);
-  native.reply('watermarks', [3, 9]);
-  assert.deepEqual(await watermarks, { low: 3, high: 9 });
-
-  const deleted = admin.deleteRecords('t', 0, -1);
-  native.reply('deleteRecords', undefined, { kind: 'kafka', code: 29, name: 'TOPIC_AUTHORIZATION_FAILED', message: 'no', retriable: false, fatal: false });
+  const deleted = admin.deleteRecords('t', 0, -1, { timeout: 10 });
+  await null;
+  assert.deepEqual(asked(), ['DeleteRecords', { before: [{ topic: 't', partition: 0, offset: -1 }] }, 10]);
+  const error = { kind: 'kafka', code: 29, name: 'TOPIC_AUTHORIZATION_FAILED', message: 'no', retriable: false, fatal: false };
+  native.reply('request', JSON.stringify([{ topic: 't', partition: 0, result: { Err: error } }]));
   await assert.rejects(deleted, { code: 'TOPIC_AUTHORIZATION_FAILED' });
+
+  const grown = admin.createPartitions('t', 5);
+  await null;
+  native.reply('request', undefined, { ...error, kind: 'timeout', code: -185, name: '_TIMED_OUT' });
+  await assert.rejects(grown, { code: 'ETIMEDOUT' });
 
   await assert.rejects(admin.createTopic('t', { partitions: 'x' }), { name: 'TypeError', message: /Admin.createTopic: the option partitions/ });
   admin.close();

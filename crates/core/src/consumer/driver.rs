@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::places::Places;
 use super::{ConsumerConfig, ConsumerEvent, ConsumerStats, Reset, Shared, Sink};
+use crate::admin::{ListOffsets, OffsetQuery, OffsetSpec};
 use crate::batch::{self, Batch, Limits, Run};
 use crate::error::{code, Error, ErrorKind, Result};
 use crate::ffi::{self, Client, Message, Messages, Partitions, Queue, ReadyHook};
@@ -515,8 +516,13 @@ impl Driver {
         }
         let (topic, partitions) = (self.topic.clone(), self.places.partitions());
         self.asking_stats = self.ask(move |client| {
-            let list = |latest| client.list_offsets(&topic, &partitions, latest, STATS_QUESTION).unwrap_or_default();
-            Some(Command::Stats { json, low: list(false), high: list(true) })
+            let list = |at| {
+                let offsets = partitions.iter().map(|p| OffsetQuery { topic: topic.to_string(), partition: *p, at });
+                let question = ListOffsets { offsets: offsets.collect(), read_committed: false };
+                let listed = client.ask(&question, STATS_QUESTION).unwrap_or_default().into_iter();
+                listed.filter_map(|place| Some((place.partition, place.result.ok()?.offset?))).collect()
+            };
+            Some(Command::Stats { json, low: list(OffsetSpec::Earliest), high: list(OffsetSpec::Latest) })
         });
     }
 

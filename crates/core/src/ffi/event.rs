@@ -56,6 +56,12 @@ impl<'q> Event<'q> {
         }
     }
 
+    /// Of an answer: what its request was made with.
+    pub(crate) fn opaque(&self) -> usize {
+        // SAFETY: alive; null for other kinds.
+        unsafe { rd::rd_kafka_event_opaque(self.raw) as usize }
+    }
+
     /// Of a statistics event: the JSON.
     pub(crate) fn stats(&self) -> String {
         // SAFETY: alive; copied.

@@ -16,7 +16,8 @@ mod produce;
 mod queue;
 mod token;
 
-pub(crate) use admin::NewTopic;
+pub(crate) use admin::answer;
+pub use admin::Operation;
 pub(crate) use client::{Client, ClientKind};
 pub(crate) use conf::Conf;
 pub(crate) use event::{Event, COMMIT, DELIVERIES, ERROR, LOG, REBALANCE, STATS};

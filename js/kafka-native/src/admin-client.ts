@@ -1,0 +1,66 @@
+import { Event, type AdminRequests, type ItemResult, type NativeAdmin, type NativeErrorData, type NativeLog, type NativeTokens } from './binding';
+import { Calls } from './calls';
+import { fromData, native, type KafkaError } from './errors';
+import { keep, letGo, watchExit, weakly } from './lifetime';
+import { binding } from './loader';
+import type { Properties } from './options';
+
+/** What an admin tells that has no caller. @internal */
+export interface AdminTells {
+  error(error: KafkaError): void;
+  log(lines: NativeLog[], dropped: number): void;
+  stats?(json: string): void;
+}
+
+/** The native admin, with promises; it does not keep the process alive between calls. @internal */
+export class AdminClient {
+  readonly #native: NativeAdmin;
+  readonly #calls = new Calls();
+  readonly #tells: AdminTells;
+  readonly #giveToken: ((native: NativeTokens) => void) | undefined;
+  #open = true;
+
+  /** @param giveToken answers for a token that is wanted, with SASL/OAUTHBEARER */
+  constructor(properties: Properties, tells: AdminTells, giveToken?: (native: NativeTokens) => void) {
+    this.#tells = tells;
+    this.#giveToken = giveToken;
+    this.#native = native(() => new binding.NativeAdmin({ properties, tokens: giveToken !== undefined }, weakly(this.#onEvent)));
+    keep(this.#onEvent);
+    watchExit();
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  connect(timeout: number): Promise<void> {
+    return this.#calls.start((id) => this.#native.connect(id, timeout));
+  }
+
+  /** @param timeout milliseconds, up to an hour */
+  async request<K extends keyof AdminRequests>(name: K, fields: AdminRequests[K]['fields'], timeout: number): Promise<AdminRequests[K]['answer']> {
+    return JSON.parse(await this.#calls.start<string>((id) => this.#native.request(id, name, JSON.stringify(fields), timeout)));
+  }
+
+  /** What is pending rejects; a second call does nothing. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#native.close();
+    this.#calls.whenIdle(() => letGo(this.#onEvent));
+  }
+
+  readonly #onEvent = (kind: Event, a?: any, b?: any, c?: any): void => {
+    if (kind === Event.Reply) this.#calls.finish(a, b, c);
+    else if (kind === Event.Error) this.#tells.error(fromData(a as NativeErrorData));
+    else if (kind === Event.Log) this.#tells.log(a as NativeLog[], b as number);
+    else if (kind === Event.Stats) this.#tells.stats?.(a as string);
+    else if (kind === Event.Token) this.#giveToken?.(this.#native);
+  };
+}
+
+/** The value of an item, or its error thrown. @internal */
+export function unwrap<T>(result: ItemResult<T>): T {
+  if ('Err' in result) throw fromData(result.Err);
+  return result.Ok;
+}
