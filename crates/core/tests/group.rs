@@ -222,3 +222,26 @@ fn members_whose_coordinator_dies_stop_in_time() {
         drop(killer.join().unwrap());
     }
 }
+
+#[test]
+fn an_assignment_of_ones_own_keeps_its_offsets_in_files() {
+    let (topic, directory) = (made("files", 2), tempfile::tempdir().unwrap());
+    (0..2).for_each(|partition| fill(brokers(), &topic, partition, 0..100));
+    let begin = || {
+        let consumer = GroupConsumer::new(GroupConfig::without_group(brokers()).offsets_in(directory.path())).unwrap();
+        let places = [0, 1].map(|partition| TopicPartitionOffset::new(&topic, partition, -1000));
+        consumer.assign(&places).map(|()| consumer)
+    };
+    let consumer = begin().unwrap();
+    read(&consumer, 200);
+    consumer.commit_done().unwrap();
+    assert_eq!(recorded(directory.path(), &topic, 0).as_deref(), Some("99\n"));
+    let held = begin().err().expect("the first one holds the files");
+    assert!(held.message.contains("locked") || held.code == kafka_native::code::CONFLICT, "{held}");
+    consumer.stop(LONG).unwrap();
+    fill(brokers(), &topic, 1, 100..103);
+    let consumer = begin().unwrap();
+    assert_eq!(read(&consumer, 3), BTreeMap::from([(1, vec![100, 101, 102])]));
+    consumer.stop(LONG).unwrap();
+    assert_eq!(recorded(directory.path(), &topic, 1).as_deref(), Some("102\n"));
+}

@@ -20,6 +20,7 @@ pub struct GroupOptions {
     pub max_messages_per_batch: f64,
     pub budget_bytes: f64,
     pub statistics_interval_ms: u32,
+    pub offset_directory: Option<String>,
     pub tokens: Option<bool>,
 }
 
@@ -88,6 +89,9 @@ impl NativeGroup {
             .statistics_interval(Duration::from_millis(options.statistics_interval_ms.into()));
         for (name, value) in options.properties {
             config = config.set(name, value);
+        }
+        if let Some(directory) = options.offset_directory {
+            config = config.offsets_in(directory);
         }
         let tokens = Tokens::default();
         if options.tokens == Some(true) {

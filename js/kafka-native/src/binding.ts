@@ -198,6 +198,8 @@ export interface NativeGroupOptions {
   /** Ceiling in bytes for what is prefetched, and handed over and not freed; each message with 304 bytes of overhead. */
   budgetBytes: number;
   statisticsIntervalMs: number; // 0 = none
+  /** Without `group.id`: offsets are committed to files in it, as those of the classic consumer. */
+  offsetDirectory?: string;
   /** Tokens are asked for with `Event.Token`. */
   tokens?: boolean;
 }

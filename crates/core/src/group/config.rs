@@ -1,5 +1,6 @@
 //! What a consumer in a group is made of.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Properties;
@@ -15,6 +16,7 @@ pub struct GroupConfig {
     pub(crate) budget: u64,
     pub(crate) batches_ahead: usize,
     pub(crate) auto_commit: Option<Duration>,
+    pub(crate) offset_directory: Option<PathBuf>,
     pub(crate) properties: Properties,
 }
 
@@ -45,6 +47,7 @@ impl GroupConfig {
             budget: 64 * 1024 * 1024,
             batches_ahead: 4,
             auto_commit: Some(Duration::from_secs(5)),
+            offset_directory: None,
             properties,
         }
     }
@@ -72,6 +75,13 @@ impl GroupConfig {
     /// Default 5 s. They are also committed before a partition goes and at the end.
     pub fn auto_commit(mut self, interval: Option<Duration>) -> Self {
         self.auto_commit = interval;
+        self
+    }
+
+    /// Without a group: offsets are committed to files `<topic>-<partition>.offset` in this directory, as those of
+    /// [`Consumer`](crate::Consumer), and locked like them until the consumer is stopped.
+    pub fn offsets_in(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.offset_directory = Some(directory.into());
         self
     }
 
@@ -106,6 +116,9 @@ impl GroupConfig {
             ));
         }
         let in_group = self.properties.get("group.id").is_some_and(|group| !group.is_empty());
+        if in_group && self.offset_directory.is_some() {
+            return Err(Error::config("offsets are either the group's (group.id) or in a directory, not both"));
+        }
         let markers = self.properties.get("isolation.level") != Some("read_uncommitted");
         let poll_ms = self.properties.get("max.poll.interval.ms").and_then(|ms| ms.parse().ok()).unwrap_or(300_000);
         let (mut defaults, engine) = fetching(&mut self.properties, self.budget)?;

@@ -1,13 +1,18 @@
 //! The thread that drives a member's client: heartbeats go on because it polls, whatever the receiver does.
 
+mod commits;
+mod moves;
+mod rebalance;
+
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 
 use super::assignment::{reset_of, Assignment, Key};
+use super::files::Files;
 use super::{
     AssignedPartition, GroupEvent, Rebalance, RebalanceKind, Shared, Sink, Subscription, TopicPartitionOffset,
 };
@@ -25,6 +30,8 @@ const COMMITTED: i64 = -1001;
 const BATCH_DATA: usize = 1024 * 1024;
 /// How long a position may take to be moved.
 pub(super) const MOVE: Duration = Duration::from_secs(5);
+/// How long offsets may take to be on disk.
+const WRITE: Duration = Duration::from_secs(10);
 /// The pause before a move is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 /// What stands in the way of leaving: the coordinator may be unreachable.
@@ -32,15 +39,53 @@ const BROKERS_DOWN: i32 = -187;
 
 /// What others ask of the client's thread.
 pub(super) enum Command {
-    Subscribe { topics: Vec<Subscription>, reply: Reply<()> },
-    Assign { partitions: Vec<TopicPartitionOffset>, reply: Reply<()> },
-    Rebalanced { id: u64, offsets: Option<Vec<i64>> },
-    Seek { to: TopicPartitionOffset, until: Instant, reply: Reply<Option<i32>> },
-    Pause { partitions: Vec<(String, i32)>, reply: Reply<()> },
-    Resume { partitions: Vec<TopicPartitionOffset>, until: Instant, reply: Reply<Vec<Option<i32>>> },
-    Commit { offsets: Vec<TopicPartitionOffset>, reply: Reply<()> },
-    CommitDone { reply: Reply<()> },
-    Stop { deadline: Instant, reply: Reply<()> },
+    Subscribe {
+        topics: Vec<Subscription>,
+        reply: Reply<()>,
+    },
+    Assign {
+        partitions: Vec<TopicPartitionOffset>,
+        reply: Reply<()>,
+    },
+    /// The files of these are locked, their offsets read.
+    Opened {
+        partitions: Result<Vec<TopicPartitionOffset>>,
+        reply: Reply<()>,
+    },
+    Rebalanced {
+        id: u64,
+        offsets: Option<Vec<i64>>,
+    },
+    Seek {
+        to: TopicPartitionOffset,
+        until: Instant,
+        reply: Reply<Option<i32>>,
+    },
+    Pause {
+        partitions: Vec<(String, i32)>,
+        reply: Reply<()>,
+    },
+    Resume {
+        partitions: Vec<TopicPartitionOffset>,
+        until: Instant,
+        reply: Reply<Vec<Option<i32>>>,
+    },
+    Commit {
+        offsets: Vec<TopicPartitionOffset>,
+        reply: Reply<()>,
+    },
+    CommitDone {
+        reply: Reply<()>,
+    },
+    /// A commit to files is on disk, or could not be.
+    Written {
+        opaque: usize,
+        ended: Result<()>,
+    },
+    Stop {
+        deadline: Instant,
+        reply: Reply<()>,
+    },
 }
 
 /// What follows from the configuration.
@@ -66,7 +111,8 @@ struct Pending {
 /// What goes on when a commit has ended.
 enum Committing {
     Reply(Reply<()>),
-    Timed,
+    /// Of the timer; with what was committed.
+    Timed(Vec<TopicPartitionOffset>),
     Revoke(Pending),
     Stop,
 }
@@ -82,8 +128,10 @@ pub(super) struct Driver {
     client: Arc<Client>,
     helper: Arc<Helper>,
     shared: Arc<Shared>,
+    commands: Sender<Command>,
     incoming: Receiver<Command>,
     sink: Sink,
+    files: Option<Arc<Files>>,
     /// Messages come here, everything else to `events`, so that both can be served without the other.
     inbox: Arc<Queue>,
     events: Arc<Queue>,
@@ -112,8 +160,10 @@ impl Driver {
         client: Arc<Client>,
         helper: Arc<Helper>,
         shared: Arc<Shared>,
+        commands: Sender<Command>,
         incoming: Receiver<Command>,
         sink: Sink,
+        files: Option<Arc<Files>>,
     ) -> Result<Self> {
         let inbox = Arc::new(client.new_queue());
         let events = Arc::new(client.consumer_queue()?);
@@ -128,8 +178,10 @@ impl Driver {
             client,
             helper,
             shared,
+            commands,
             incoming,
             sink,
+            files,
             inbox,
             events,
             hook,
@@ -308,7 +360,20 @@ impl Driver {
     fn apply(&mut self, command: Command) {
         match command {
             Command::Subscribe { topics, reply } => reply.send(self.subscribe(topics)),
-            Command::Assign { partitions, reply } => reply.send(self.assign(&partitions)),
+            Command::Assign { partitions, reply } => match self.files.clone() {
+                None => reply.send(self.assign(&partitions)),
+                Some(files) => self.help(move || {
+                    let mut partitions = partitions;
+                    let opened = files.open(&mut partitions);
+                    Command::Opened { partitions: opened.map(|()| partitions), reply }
+                }),
+            },
+            Command::Opened { partitions, reply } => reply.send(partitions.and_then(|opened| self.assign(&opened))),
+            Command::Written { opaque, ended } => {
+                if let Some(then) = self.committing.remove(&opaque) {
+                    self.commit_ended(then, ended);
+                }
+            }
             Command::Rebalanced { id, offsets } => self.rebalanced(id, offsets),
             Command::Seek { to, until, reply } => match self.seek(&to) {
                 Err(error) if too_early(&error, until) => self.again(Command::Seek { to, until, reply }),
@@ -335,268 +400,13 @@ impl Driver {
         }
     }
 
-    /// The partition has only been assigned: librdkafka still asks where it begins.
-    fn again(&mut self, command: Command) {
-        self.later.push((Instant::now() + TRY_AGAIN, command));
-    }
-
-    fn subscribe(&mut self, topics: Vec<Subscription>) -> Result<()> {
-        if !self.limits.in_group {
-            return Err(Error::config("subscribing needs a group (group.id); without one there is assign()"));
-        }
-        for subscription in topics.iter().filter(|subscription| !subscription.topic.starts_with('^')) {
-            self.assignment.begin_at(&subscription.topic, subscription.reset)?;
-        }
-        let names: Vec<String> = topics.iter().map(|subscription| subscription.topic.clone()).collect();
-        self.subscriptions = topics;
-        self.client.subscribe(&names)
-    }
-
-    /// An assignment of one's own: what was goes at once, what comes begins at once.
-    fn assign(&mut self, partitions: &[TopicPartitionOffset]) -> Result<()> {
-        let before = self.assignment.keys();
-        if !before.is_empty() {
-            let gone: Vec<_> = before.into_iter().map(|key| (key, self.assignment.new_epoch())).collect();
-            self.tell_rebalance(0, RebalanceKind::Revoke, &gone);
-            self.client.unassign()?;
-            self.forget(&gone);
-        }
-        let mut come: Vec<(Key, i32, i64)> = Vec::new();
-        for at in partitions {
-            self.assignment.begin_at(&at.topic, super::Reset::Earliest)?;
-            let key = (self.assignment.topic(&at.topic), at.partition);
-            if come.iter().any(|(known, ..)| *known == key) {
-                return Err(Error::config(format!("{}/{} is assigned twice", at.topic, at.partition)));
-            }
-            come.push((key, self.assignment.new_epoch(), at.offset));
-        }
-        self.assignment.add(&come, Client::assign)?;
-        let come: Vec<_> = come.into_iter().map(|(key, epoch, _)| (key, epoch)).collect();
-        self.tell_rebalance(0, RebalanceKind::Assign, &come);
-        self.publish();
-        Ok(())
-    }
-
-    /// Others see what is assigned and not about to go.
-    fn publish(&self) {
-        let keys = self.assignment.keys().into_iter();
-        let current = keys
-            .filter_map(|key| self.assignment.get(key).filter(|place| !place.leaving).map(|place| (key, place.epoch)));
-        *self.shared.epochs.lock() = current.collect();
-    }
-
-    fn tell_rebalance(&self, id: u64, kind: RebalanceKind, partitions: &[(Key, i32)]) {
-        let protocol = if self.limits.in_group { self.client.rebalance_protocol() } else { "NONE".to_owned() };
-        (self.sink)(GroupEvent::Rebalance(Rebalance {
-            id,
-            kind,
-            partitions: partitions.iter().map(|(key, epoch)| self.named(*key, *epoch)).collect(),
-            member_id: self.membership.member_id.clone(),
-            generation: if self.limits.in_group { self.membership.generation } else { -1 },
-            protocol,
-        }));
-    }
-
-    /// librdkafka waits with the rebalance until it is told to assign or unassign: when the hooks are through.
-    fn on_rebalance(&mut self, rebalance: ffi::Rebalance) {
-        let kind = match rebalance {
-            ffi::Rebalance { assign: true, .. } => RebalanceKind::Assign,
-            ffi::Rebalance { lost: true, .. } => RebalanceKind::Lost,
-            _ => RebalanceKind::Revoke,
-        };
-        let mut partitions = Vec::new();
-        for element in rebalance.partitions {
-            let key = (self.assignment.topic(&element.topic), element.partition);
-            let epoch = match (kind, self.assignment.get_mut(key)) {
-                (RebalanceKind::Assign, _) => self.assignment.new_epoch(),
-                (_, Some(place)) => {
-                    place.leaving = true;
-                    place.epoch
-                }
-                (_, None) => continue,
-            };
-            partitions.push((key, epoch));
-        }
-        let id = self.next_id;
-        self.next_id += 1;
-        self.membership = self.client.membership();
-        let cooperative = self.client.rebalance_protocol() == "COOPERATIVE";
-        self.publish();
-        self.pending = Some(Pending { id, kind, partitions: partitions.clone(), cooperative });
-        self.tell_rebalance(id, kind, &partitions);
-    }
-
-    fn rebalanced(&mut self, id: u64, offsets: Option<Vec<i64>>) {
-        let Some(pending) = self.pending.take_if(|pending| pending.id == id) else { return };
-        match pending.kind {
-            RebalanceKind::Assign => {
-                if let Err(error) = self.come(&pending, &offsets.unwrap_or_default()) {
-                    self.tell(error);
-                }
-            }
-            RebalanceKind::Revoke if self.limits.auto_commit.is_some() => {
-                let ids: Vec<_> =
-                    pending.partitions.iter().filter_map(|(key, _)| self.assignment.get(*key)).map(|p| p.id).collect();
-                let done = self.done(|id| ids.contains(&id));
-                self.commit(&done, Committing::Revoke(pending));
-            }
-            _ => self.go(&pending),
-        }
-    }
-
-    fn come(&mut self, pending: &Pending, offsets: &[i64]) -> Result<()> {
-        for (key, _) in &pending.partitions {
-            let topic = self.assignment.name(key.0).clone();
-            self.assignment.begin_at(&topic, reset_of(&self.subscriptions, &topic))?;
-        }
-        let at = |i: usize| offsets.get(i).copied().unwrap_or(COMMITTED);
-        let places: Vec<_> =
-            pending.partitions.iter().enumerate().map(|(i, (key, epoch))| (*key, *epoch, at(i))).collect();
-        let how = if pending.cooperative { Client::incremental_assign } else { Client::assign };
-        let added = self.assignment.add(&places, how);
-        self.publish();
-        added
-    }
-
-    fn go(&mut self, pending: &Pending) {
-        let list = self.assignment.list(pending.partitions.iter().map(|(key, _)| (*key, COMMITTED)));
-        let gone = match pending.cooperative {
-            true => list.and_then(|list| self.client.incremental_unassign(&list)),
-            false => self.client.unassign(),
-        };
-        self.forget(&pending.partitions);
-        if let Err(error) = gone {
-            self.tell(error);
-        }
-    }
-
-    fn forget(&mut self, partitions: &[(Key, i32)]) {
-        let ids: Vec<_> = partitions.iter().filter_map(|(key, _)| self.assignment.remove(*key)).collect();
-        let mut tracker = self.shared.tracker.lock();
-        let mut recordable = self.shared.recordable.lock();
-        for id in ids {
-            tracker.forget(id);
-            recordable.remove(&id);
-        }
-        drop((tracker, recordable));
-        self.publish();
-    }
-
-    /// A partition begins anew: what was taken from the queue is out of date.
-    fn renew(&mut self, key: Key, offset: i64) -> Option<i32> {
-        let epoch = self.assignment.new_epoch();
-        let place = self.assignment.get_mut(key)?;
-        (place.epoch, place.next, place.paused) = (epoch, (offset >= 0).then_some(offset), false);
-        place.failed = false;
-        let mut tracker = self.shared.tracker.lock();
-        tracker.forget(place.id);
-        self.shared.recordable.lock().remove(&place.id);
-        drop(tracker);
-        self.shared.epochs.lock().insert(key, epoch);
-        Some(epoch)
-    }
-
-    fn drop_taken(&mut self, keys: &[Key]) {
-        let assignment = &self.assignment;
-        self.messages.retain(|message| {
-            assignment.find(&message.topic_name(), message.partition()).is_none_or(|key| !keys.contains(&key))
+    /// Runs `job` on the helper thread; the command that it returns comes back here.
+    fn help(&self, job: impl FnOnce() -> Command + Send + 'static) {
+        let (commands, shared) = (self.commands.clone(), self.shared.clone());
+        self.helper.run(move |_| {
+            let _ = commands.send(job());
+            shared.waker.wake();
         });
-    }
-
-    fn seek(&mut self, to: &TopicPartitionOffset) -> Result<Option<i32>> {
-        let Some(key) = self.assignment.find(&to.topic, to.partition) else { return Ok(None) };
-        // A paused one is sought when it is resumed; librdkafka would forget.
-        self.client.seek(&self.assignment.list([(key, to.offset)].into_iter())?, MOVE)?;
-        self.drop_taken(&[key]);
-        let paused = self.assignment.get(key).is_some_and(|place| place.paused);
-        let epoch = self.renew(key, to.offset);
-        if let Some(place) = self.assignment.get_mut(key) {
-            place.paused = paused;
-        }
-        Ok(epoch)
-    }
-
-    fn pause(&mut self, partitions: &[(String, i32)]) -> Result<()> {
-        let keys: Vec<_> =
-            partitions.iter().filter_map(|(topic, partition)| self.assignment.find(topic, *partition)).collect();
-        if keys.is_empty() {
-            return Ok(());
-        }
-        self.client.pause(&self.assignment.list(keys.iter().map(|key| (*key, COMMITTED)))?)?;
-        for key in &keys {
-            if let Some(place) = self.assignment.get_mut(*key) {
-                place.paused = true;
-            }
-        }
-        self.drop_taken(&keys);
-        Ok(())
-    }
-
-    fn resume(&mut self, partitions: &[TopicPartitionOffset]) -> Result<Vec<Option<i32>>> {
-        let found: Vec<_> =
-            partitions.iter().map(|at| (self.assignment.find(&at.topic, at.partition), at.offset)).collect();
-        let here = || found.iter().filter_map(|(key, offset)| key.map(|key| (key, *offset)));
-        let sought = || here().filter(|(_, offset)| *offset != COMMITTED);
-        if sought().next().is_some() {
-            self.client.seek(&self.assignment.list(sought())?, MOVE)?;
-        }
-        if here().next().is_some() {
-            self.client.resume(&self.assignment.list(here())?)?;
-        }
-        Ok(found.into_iter().map(|(key, offset)| key.and_then(|key| self.renew(key, offset))).collect())
-    }
-
-    /// Takes what is done and not committed: the next offsets of the partitions that are wanted.
-    fn done(&mut self, wanted: impl Fn(i32) -> bool) -> Vec<TopicPartitionOffset> {
-        let done: Vec<_> = self.shared.recordable.lock().extract_if(|id, _| wanted(*id)).collect();
-        done.into_iter()
-            .map(|(id, last)| {
-                let (topic, partition) = self.assignment.key_of(id);
-                TopicPartitionOffset::new(&**self.assignment.name(topic), partition, last + 1)
-            })
-            .collect()
-    }
-
-    /// Commits, and goes on with `then` when that has ended.
-    fn commit(&mut self, offsets: &[TopicPartitionOffset], then: Committing) {
-        if offsets.is_empty() {
-            return self.commit_ended(then, Ok(()));
-        }
-        let opaque = self.next_commit;
-        self.next_commit += 1;
-        let list = ffi::Partitions::list(offsets.iter().map(|at| (at.topic.as_str(), at.partition, at.offset)));
-        let begun = list.and_then(|mut list| {
-            for (index, at) in offsets.iter().enumerate() {
-                at.metadata.iter().for_each(|metadata| list.set_metadata(index, metadata));
-            }
-            if !self.limits.in_group {
-                return Err(Error::config("committing needs a group (group.id)"));
-            }
-            self.client.commit(&list, &self.events, opaque)
-        });
-        match begun {
-            Ok(()) => drop(self.committing.insert(opaque, then)),
-            Err(error) => self.commit_ended(then, Err(error)),
-        }
-    }
-
-    fn commit_ended(&mut self, then: Committing, ended: Result<()>) {
-        match then {
-            Committing::Reply(reply) => reply.send(ended),
-            Committing::Timed => ended.unwrap_or_else(|error| self.not_committed(&error)),
-            Committing::Revoke(pending) => {
-                ended.unwrap_or_else(|error| self.not_committed(&error));
-                self.go(&pending);
-            }
-            Committing::Stop => {
-                ended.unwrap_or_else(|error| self.not_committed(&error));
-                self.leave();
-            }
-        }
-    }
-
-    fn not_committed(&self, error: &Error) {
-        self.log(LogLine::warning(format!("offsets were not committed, their messages may come again: {error}")));
     }
 
     /// Does what is due; returns how long the thread may wait.
@@ -610,7 +420,7 @@ impl Driver {
                 self.commit_at = Some(now + interval);
                 let done = self.done(|_| true);
                 if !done.is_empty() {
-                    self.commit(&done, Committing::Timed);
+                    self.commit(&done, Committing::Timed(done.clone()));
                 }
             }
         }
@@ -689,7 +499,19 @@ impl Driver {
     /// Gives back everything of librdkafka, then answers.
     fn close(self) {
         let Self {
-            client, helper, shared, incoming, sink, inbox, events, hook, messages, assignment, stopping, ..
+            client,
+            helper,
+            shared,
+            incoming,
+            sink,
+            inbox,
+            events,
+            hook,
+            messages,
+            assignment,
+            stopping,
+            files,
+            ..
         } = self;
         let stopping = stopping.expect("only a stop ends the thread");
         let left = stopping.deadline.saturating_duration_since(Instant::now()).min(Duration::from_secs(1));
@@ -699,14 +521,15 @@ impl Driver {
         drop(shared.client.lock().take());
         drop((messages, hook, events, inbox, assignment));
         let_go(client, left);
+        let written = files.map_or(Ok(()), |files| files.close(left));
         sink(GroupEvent::Stopped);
         for command in incoming.try_iter() {
             if let Command::Stop { reply, .. } = command {
-                reply.send(Ok(()));
+                reply.send(written.clone());
             }
         }
         for reply in stopping.replies {
-            reply.send(Ok(()));
+            reply.send(written.clone());
         }
     }
 }

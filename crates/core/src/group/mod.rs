@@ -3,6 +3,7 @@
 mod assignment;
 mod config;
 mod driver;
+mod files;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -16,6 +17,7 @@ use parking_lot::Mutex;
 
 pub use config::GroupConfig;
 use driver::{Command, Driver, MOVE};
+use files::Files;
 
 use crate::batch::Batch;
 use crate::consumer::{Inbox, Reset, Settler};
@@ -254,11 +256,13 @@ impl GroupConsumer {
             batches_ahead: settings.batches_ahead,
             hand_over: derived.hand_over,
             poll: derived.poll,
-            auto_commit: settings.auto_commit.filter(|_| derived.in_group),
+            auto_commit: settings.auto_commit.filter(|_| derived.in_group || settings.offset_directory.is_some()),
             in_group: derived.in_group,
             markers: derived.markers,
         };
-        let driver = Driver::new(limits, client, helper.clone(), shared.clone(), incoming, sink)?;
+        let files = settings.offset_directory.map(|directory| Arc::new(Files::new(directory, sink.clone())));
+        let driver =
+            Driver::new(limits, client, helper.clone(), shared.clone(), commands.clone(), incoming, sink, files)?;
         let thread = std::thread::Builder::new()
             .name("kafka-group".into())
             .spawn(move || driver.run())
@@ -316,7 +320,8 @@ impl GroupConsumer {
         self.command(Command::Subscribe { topics, reply });
     }
 
-    /// Replaces the assignment, without a group's help; the rebalances that it tells of want no answer.
+    /// Replaces the assignment, without a group's help; the rebalances that it tells of want no answer. With offset files,
+    /// `-1000` goes on behind what they say.
     pub fn assign(&self, partitions: &[TopicPartitionOffset]) -> Result<()> {
         Reply::wait(|reply| self.assign_with(partitions.to_vec(), reply))
     }

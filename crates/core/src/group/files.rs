@@ -1,0 +1,100 @@
+//! Offsets of an assignment of one's own in local files, the same as those of [`Consumer`](crate::Consumer).
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::{GroupEvent, Sink, TopicPartitionOffset};
+use crate::error::{Error, Result};
+use crate::offsets::{OffsetDirectory, OffsetEvent, Recorder};
+use crate::trouble::LogLine;
+
+/// One recorder for each topic. Its calls wait for the disk: they are made on the helper thread.
+pub(super) struct Files {
+    directory: PathBuf,
+    sink: Sink,
+    recorders: Mutex<HashMap<String, Arc<Recorder>>>,
+}
+
+impl Files {
+    pub(super) fn new(directory: PathBuf, sink: Sink) -> Self {
+        Self { directory, sink, recorders: Mutex::default() }
+    }
+
+    fn recorder(&self, topic: &str) -> Result<Arc<Recorder>> {
+        let mut recorders = self.recorders.lock();
+        if let Some(recorder) = recorders.get(topic) {
+            return Ok(recorder.clone());
+        }
+        let (warner, sink) = (self.sink.clone(), self.sink.clone());
+        let warn = Arc::new(move |text| warner(GroupEvent::Log(LogLine::warning(text))));
+        let store = OffsetDirectory::new(&self.directory, topic, warn)?;
+        let recorder = Arc::new(Recorder::new(
+            Box::new(store),
+            Arc::new(move |event| match event {
+                OffsetEvent::Warning(text) => sink(GroupEvent::Log(LogLine::warning(text))),
+                OffsetEvent::WriteFailed(error) => sink(GroupEvent::Error(error)),
+                OffsetEvent::Recovered => sink(GroupEvent::Log(LogLine::info("offsets are written again"))),
+            }),
+        ));
+        recorders.insert(topic.to_owned(), recorder.clone());
+        Ok(recorder)
+    }
+
+    /// Locks the partitions' files; where the offset is "what was committed" it becomes the one behind the recorded, or
+    /// the begin of the log.
+    pub(super) fn open(&self, partitions: &mut [TopicPartitionOffset]) -> Result<()> {
+        const BEGINNING: i64 = -2;
+        const COMMITTED: [i64; 2] = [-1000, -1001];
+        let mut topics: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, at) in partitions.iter().enumerate() {
+            topics.entry(at.topic.clone()).or_default().push(index);
+        }
+        for (topic, indices) in topics {
+            let (tx, rx) = crossbeam_channel::bounded(1);
+            let numbers = indices.iter().map(|index| partitions[*index].partition).collect();
+            self.recorder(&topic)?.open(numbers, move |opened| drop(tx.send(opened)));
+            let opened = rx.recv().unwrap_or_else(|_| Err(crate::reply::closed()))?;
+            for (index, last) in indices.into_iter().zip(opened) {
+                let at = &mut partitions[index];
+                if COMMITTED.contains(&at.offset) {
+                    at.offset = last.map_or(BEGINNING, |last| last.saturating_add(1));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Records the next offsets to be read; returns when they are on disk.
+    pub(super) fn commit(&self, offsets: &[TopicPartitionOffset], timeout: Duration) -> Result<()> {
+        let mut recorders: Vec<Arc<Recorder>> = Vec::new();
+        for at in offsets {
+            let recorder = self.recorder(&at.topic)?;
+            recorder.record(at.partition, at.offset - 1);
+            if !recorders.iter().any(|known| Arc::ptr_eq(known, &recorder)) {
+                recorders.push(recorder);
+            }
+        }
+        match recorders.iter().all(|recorder| recorder.flush(timeout)) {
+            true => Ok(()),
+            false => Err(Error::from_store(format!("offsets could not be written to {}", self.directory.display()))),
+        }
+    }
+
+    /// Writes what is left and releases the files.
+    pub(super) fn close(&self, timeout: Duration) -> Result<()> {
+        let recorders = std::mem::take(&mut *self.recorders.lock());
+        let closing: Vec<_> = recorders
+            .into_values()
+            .map(|recorder| {
+                let (tx, rx) = crossbeam_channel::bounded(1);
+                recorder.close(timeout, move |closed| drop(tx.send(closed)));
+                rx
+            })
+            .collect();
+        closing.into_iter().try_for_each(|closed| closed.recv().unwrap_or(Ok(())))
+    }
+}
