@@ -89,7 +89,8 @@ export function readBatch<P extends Encoding, K extends Encoding>(packed: Uint8A
   return { messages, misses: doubles[0]!, repeats: doubles[1]! };
 }
 
-function readHeaders(data: Buffer, at: number): Message['headers'] {
+/** @internal */
+export function readHeaders(data: Buffer, at: number): NonNullable<Message['headers']> {
   const headers: NonNullable<Message['headers']> = {};
   let count = data.readInt32LE(at);
   for (at += 4; count > 0; count--) {

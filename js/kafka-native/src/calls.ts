@@ -5,6 +5,7 @@ import { hold, release } from './lifetime';
 interface Pending {
   resolve(value: any): void;
   reject(error: unknown): void;
+  onReply: ((value: any) => void) | undefined;
 }
 
 /** The asynchronous calls of one client: promises of JavaScript, ended by the reply that names their id. */
@@ -13,11 +14,15 @@ export class Calls {
   #lastId = 0;
   #onIdle: (() => void) | undefined;
 
-  /** The process stays alive until the reply. */
-  start<T>(begin: (requestId: number) => void): Promise<T> {
+  /**
+   * The process stays alive until the reply.
+   *
+   * @param onReply called with the value before anything that the addon tells behind the reply; the promise is later
+   */
+  start<T>(begin: (requestId: number) => void, onReply?: (value: T) => void): Promise<T> {
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId;
-      this.#pending.set(id, { resolve, reject });
+      this.#pending.set(id, { resolve, reject, onReply });
       hold();
       try {
         begin(id);
@@ -29,8 +34,9 @@ export class Calls {
 
   finish(id: number, error: NativeErrorData | undefined | null, value: unknown): void {
     const call = this.#take(id);
-    if (error) call?.reject(fromData(error));
-    else call?.resolve(value);
+    if (error) return call?.reject(fromData(error));
+    call?.onReply?.(value);
+    call?.resolve(value);
   }
 
   /** Calls `then` when no call is pending any more: now, or with the last reply. */

@@ -12,6 +12,23 @@ export type { RetryOptions } from './kafka/client';
 export { logLevel } from './kafka/logger';
 export type { KafkaLogger as Logger, LogEntry, LoggerEntryContent, logCreator } from './kafka/logger';
 export type { InstrumentationEvent, RemoveInstrumentationEventListener } from './kafka/events';
+export type { Consumer, ConsumerSubscribeTopic, ConsumerSubscribeTopics, TopicPartitionOffset, TopicPartitionOffsetAndMetadata } from './kafka/consumer';
+export { PartitionAssigners } from './kafka/consumer-config';
+export type { ConsumerConfig, PartitionAssigner, TopicPartitions } from './kafka/consumer-config';
+export type { ConsumerEventPayloads, ConsumerEvents } from './kafka/consumer-events';
+export type {
+  ConsumerRunConfig,
+  EachBatchHandler,
+  EachBatchPayload,
+  EachBatchPayload as ConsumerEachBatchPayload,
+  EachMessageHandler,
+  EachMessagePayload,
+  EachMessagePayload as ConsumerEachMessagePayload,
+} from './kafka/runner';
+export type { OffsetsByTopicPartition, TopicOffsets } from './kafka/commits';
+export type { Batch, BatchColumns, KafkaMessage } from './kafka/lazy-batch';
+export type { AssignedPosition } from './kafka/positions';
+export type { ReadMessage, ReadOptions } from './kafka/streams';
 export {
   KafkaJSError,
   KafkaJSNonRetriableError,

@@ -3,7 +3,7 @@
  * Stands in for the addon (src/binding.ts) in the tests of the JavaScript side: KAFKA_NATIVE_ADDON names this file.
  * It records what it is asked, and tests let it tell events through `emit`.
  */
-const made = { producers: [], consumers: [], admins: [], clusters: [], shutdowns: [] };
+const made = { producers: [], consumers: [], groups: [], admins: [], clusters: [], shutdowns: [] };
 
 class Client {
   constructor(options, onEvent) {
@@ -90,6 +90,33 @@ for (const name of ['start', 'pause', 'resume', 'started', 'settle', 'drop', 'st
   };
 }
 
+/** Answers every question at once, as if all went well; `replies` says otherwise: a value, or a function of the arguments. */
+class NativeGroup extends Client {
+  replies = { listTopics: [], seek: () => ++this.epoch, resume: (topics) => topics.map(() => ++this.epoch) };
+  errors = {};
+  epoch = 100;
+  constructor(options, onEvent) {
+    super(options, onEvent);
+    made.groups.push(this);
+  }
+  watermarks() {
+    return [0, 1000];
+  }
+}
+for (const name of ['connect', 'subscribe', 'assign', 'seek', 'pause', 'resume', 'commit', 'committed', 'offsetsForTimes', 'listTopics', 'partitionsOf', 'stop']) {
+  NativeGroup.prototype[name] = function (id, ...args) {
+    this.record(name, id, ...args);
+    const reply = this.replies[name];
+    if (reply === 'later') return;
+    setImmediate(() => this.emit(1, id, this.errors[name], typeof reply === 'function' ? reply(...args) : reply));
+  };
+}
+for (const name of ['rebalanced', 'started', 'free']) {
+  NativeGroup.prototype[name] = function (...args) {
+    this.record(name, ...args);
+  };
+}
+
 class NativeAdmin extends Client {
   constructor(options, onEvent) {
     super(options, onEvent);
@@ -118,7 +145,7 @@ for (const name of ['createTopic', 'brokerDown', 'brokerUp', 'setLatency', 'setL
 }
 
 /**
- * A batch as the addon packs it. `runs`: [{ partition, messages: [{ offset, timestamp, key, value, headers: [[name, value]] }] }],
+ * A batch as the addon packs it. `runs`: [{ partition, topicId, epoch, messages: [{ offset, timestamp, key, value, headers: [[name, value]] }] }],
  * keys and values strings, Buffers or null.
  */
 function pack(runs, { misses = 0, repeats = 0, ascii } = {}) {
@@ -164,7 +191,7 @@ function pack(runs, { misses = 0, repeats = 0, ascii } = {}) {
   new Float64Array(packed.buffer, 32, 2 + 2 * n).set([misses, repeats, ...columns.map(({ message }) => message.offset), ...columns.map(({ message }) => message.timestamp ?? -1)]);
   let first = 0;
   const runColumns = runs.flatMap((run) => {
-    const ints = [0, run.partition, 1, -1, 1, first];
+    const ints = [run.topicId ?? 0, run.partition, run.epoch ?? 1, -1, 1, first];
     first += run.messages.length;
     return ints;
   });
@@ -184,6 +211,7 @@ module.exports = {
   pack,
   NativeProducer,
   NativeConsumer,
+  NativeGroup,
   NativeAdmin,
   NativeMockCluster,
   errorCodes: () => [

@@ -1,5 +1,7 @@
 import type { ClientContext } from './client';
 import { readKafkaConfig, type KafkaConfig } from './config';
+import { Consumer } from './consumer';
+import type { ConsumerConfig } from './consumer-config';
 import type { KafkaLogger } from './logger';
 
 /** The KafkaJS-shaped client: what its producers, consumers and admins share. */
@@ -14,6 +16,11 @@ export class Kafka {
    */
   constructor(config: KafkaConfig) {
     this.#context = readKafkaConfig(config);
+  }
+
+  /** A consumer in a group, or, with `groupId: null`, of assigned partitions. Connects to nobody. */
+  consumer(config: ConsumerConfig): Consumer {
+    return new Consumer(this.#context, config);
   }
 
   /**

@@ -1,0 +1,137 @@
+// From the module, not from the globals: fake timers of a test framework must not stop the consumer.
+import { clearTimeout, setTimeout } from 'node:timers';
+import { KafkaError } from '../errors';
+import type { AssignedPartition } from './assignment';
+import { toKafkaJSError } from './errors';
+import type { Session } from './session';
+import { trace } from './tracing';
+
+/** Offsets of one topic, as KafkaJS lists them: the next to be read. */
+export interface TopicOffsets {
+  topic: string;
+  partitions: { partition: number; offset: string; metadata?: string | null }[];
+}
+export interface OffsetsByTopicPartition {
+  topics: TopicOffsets[];
+}
+
+/** Of a member that is no longer what the coordinator takes it for: the rebalance that follows settles it. */
+const REBALANCING = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'STALE_MEMBER_EPOCH', '_ASSIGNMENT_LOST', '_NO_OFFSET']);
+const RETRY_MS = 500;
+
+export interface CommitOptions {
+  autoCommit: boolean;
+  /** Milliseconds; null: after each batch only. */
+  autoCommitInterval: number | null;
+  /** Messages; null: after each batch only. */
+  autoCommitThreshold: number | null;
+}
+
+/** Commits what is resolved: one request at a time, and what was resolved meanwhile goes with the next. */
+export class Commits {
+  readonly #session: Session;
+  readonly #options: CommitOptions;
+  /** Whether `ifNecessary` has something to look at: asked once a message. */
+  readonly watched: boolean;
+  #lastCommit = Date.now();
+  #underWay: Promise<void> | undefined;
+  #again = false;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(session: Session, options: CommitOptions) {
+    this.#session = session;
+    this.#options = options;
+    this.watched = options.autoCommit && (options.autoCommitInterval !== null || options.autoCommitThreshold !== null);
+  }
+
+  /** Commits what is resolved, soon, unless the program does that itself. */
+  auto(): void {
+    if (!this.#options.autoCommit) return;
+    if (this.#underWay || this.#retry) this.#again = true;
+    else this.#underWay = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      do {
+        this.#again = false;
+        await this.commit(this.uncommitted());
+      } while (this.#again);
+    } catch (error) {
+      this.#failed(error as Error);
+    } finally {
+      this.#underWay = undefined;
+    }
+  }
+
+  #failed(error: Error): void {
+    const cause = error.cause instanceof KafkaError ? error.cause : undefined;
+    if (cause && REBALANCING.has(cause.code)) return this.#session.log.debug(`Not committed, the group is rebalancing: ${error.message}`, this.#session.names());
+    if ((error as { retriable?: boolean }).retriable === false) return this.#session.crash(error);
+    this.#session.log.warn(`Offsets were not committed, tried again in ${RETRY_MS} ms: ${error.message}`, this.#session.names());
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.auto();
+    }, RETRY_MS);
+  }
+
+  /** Commits if the interval or the threshold of `run` says so. */
+  async ifNecessary(): Promise<void> {
+    const { autoCommitInterval, autoCommitThreshold } = this.#options;
+    const late = autoCommitInterval !== null && Date.now() >= this.#lastCommit + autoCommitInterval;
+    if (late || (autoCommitThreshold !== null && this.#resolvedCount() >= autoCommitThreshold)) await this.commit(this.uncommitted());
+  }
+
+  #resolvedCount(): number {
+    let count = 0;
+    for (const assigned of this.#session.assignment) {
+      if (assigned.uncommitted) count += assigned.resolved - Math.max(assigned.committed, assigned.begin);
+    }
+    return count;
+  }
+
+  /** What is resolved and not committed. */
+  uncommitted(of: Iterable<AssignedPartition> = this.#session.assignment): TopicOffsets[] {
+    const topics = new Map<string, TopicOffsets>();
+    for (const { topic, partition, resolved, uncommitted } of of) {
+      if (!uncommitted) continue;
+      if (!topics.has(topic)) topics.set(topic, { topic, partitions: [] });
+      topics.get(topic)!.partitions.push({ partition, offset: String(resolved) });
+    }
+    return [...topics.values()];
+  }
+
+  /** Rejects with KafkaJS's error. */
+  async commit(topics: TopicOffsets[]): Promise<void> {
+    const flat = topics.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ topic, ...partition })));
+    this.#lastCommit = Date.now();
+    if (flat.length === 0) return;
+    const names = this.#session.names();
+    try {
+      await trace('commit', { ...names, topics }, () =>
+        this.#session.calls.start<void>((id) =>
+          this.#session.native.commit(id, flat.map(({ topic }) => topic), flat.map(({ partition }) => Number(partition)), flat.map(({ offset }) => Number(offset)), flat.map(({ metadata }) => metadata ?? null))));
+    } catch (error) {
+      throw toKafkaJSError(error);
+    }
+    for (const { topic, partition, offset } of flat) {
+      const assigned = this.#session.assignment.find(topic, Number(partition));
+      if (assigned) assigned.committed = Number(offset);
+    }
+    this.#lastCommit = Date.now();
+    this.#session.events.emit('consumer.commit_offsets', { ...names, topics });
+  }
+
+  /** Before partitions go: what they have is committed when this resolves, or logged that it is not. */
+  async flush(of?: readonly AssignedPartition[]): Promise<void> {
+    await this.#underWay;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    if (!this.#options.autoCommit) return;
+    try {
+      await this.commit(this.uncommitted(of));
+    } catch (error) {
+      this.#session.log.warn(`Offsets of partitions that go were not committed, their last messages come again: ${(error as Error).message}`, this.#session.names());
+    }
+  }
+}

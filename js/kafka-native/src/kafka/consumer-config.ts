@@ -1,0 +1,197 @@
+import type { NativeGroupOptions } from '../binding';
+import { describe, OptionReader, type DriverOptions, type Properties } from '../options';
+import type { RetryOptions } from './client';
+import { KafkaJSNonRetriableError, KafkaJSNotImplemented } from './errors';
+
+/** How a group divides partitions, by librdkafka's names; KafkaJS programs pass `[PartitionAssigners.roundRobin]`. */
+export const PartitionAssigners = { roundRobin: 'roundRobin', range: 'range', cooperativeSticky: 'cooperativeSticky' } as const;
+export type PartitionAssigner = keyof typeof PartitionAssigners;
+
+const STRATEGIES: Record<PartitionAssigner, string> = { roundRobin: 'roundrobin', range: 'range', cooperativeSticky: 'cooperative-sticky' };
+
+/** Partitions of one topic. */
+export interface TopicPartitions {
+  topic: string;
+  partitions: number[];
+}
+
+/** How `kafka.consumer` makes a consumer: KafkaJS's options, and some more. Times are milliseconds. */
+export interface ConsumerConfig {
+  /** The group. `null`: none, then partitions come from `assign` only and nothing can be committed. */
+  groupId: string | null;
+  /**
+   * In order of preference; all members of a group need one in common. Default `['cooperativeSticky']`: partitions stay
+   * where they are as far as possible, and those that stay are consumed on during a rebalance. It cannot be mixed with
+   * the other two, in one list or in one group.
+   */
+  partitionAssigners?: readonly PartitionAssigner[];
+  /** `'consumer'` is the protocol of KIP-848: the broker (4.0 or newer) divides, and rebalances stop nobody. Default `'classic'`. */
+  groupProtocol?: 'classic' | 'consumer';
+  /** Static membership: a member that comes back under this name within `sessionTimeout` gets its partitions without a rebalance. */
+  groupInstanceId?: string;
+  /** How long the group waits for a member that is silent; default 30 000. Heartbeats are sent in the background, however long a handler runs. */
+  sessionTimeout?: number;
+  /** How long a rebalance waits for running handlers, their commits and the hooks below; default 60 000, at least `sessionTimeout`. */
+  rebalanceTimeout?: number;
+  /** Between two heartbeats; default 3000; must be below `sessionTimeout`. */
+  heartbeatInterval?: number;
+  /** How often topics and partitions are looked up again, so that new ones are found; default 300 000. */
+  metadataMaxAge?: number;
+  /** Bytes a partition and request; default 1 048 576. */
+  maxBytesPerPartition?: number;
+  /** Bytes for which the broker waits before it answers; default 1. */
+  minBytes?: number;
+  /** Bytes of a broker's answer; default: a quarter of `maxBufferedBytes`. */
+  maxBytes?: number;
+  /** How long a broker waits for `minBytes`; default 500. */
+  maxWaitTimeInMs?: number;
+  /** For failed handlers and commits; default: those of the `Kafka`, `retries` 5. */
+  retry?: RetryOptions;
+  /** Whether a topic that is subscribed to is made where the broker does that; default true. */
+  allowAutoTopicCreation?: boolean;
+  /** Requests under way to one broker; default: any number. */
+  maxInFlightRequests?: number;
+  /** Whether messages of transactions that are open or aborted are given, too; default false. */
+  readUncommitted?: boolean;
+  /** Where this consumer is, so that it reads from a replica nearby. */
+  rackId?: string;
+  /** Bytes that are fetched and not yet processed, each message with 304 bytes of overhead; default 67 108 864. */
+  maxBufferedBytes?: number;
+  /** Messages of a batch, 1 to 1 000 000; a batch also ends with 1 MiB of data, and never waits to fill. Default 2000. */
+  maxMessagesPerBatch?: number;
+  /** librdkafka's properties; they win over the options above. What the engine owns is refused. */
+  properties?: DriverOptions;
+  /** Awaited before the first message of these partitions is fetched; `consumer.seek` in it says where they begin. */
+  onPartitionsAssigned?: (partitions: TopicPartitions[]) => unknown;
+  /** Awaited before these partitions go to others, after their running handlers ended and were committed; may commit. */
+  onPartitionsRevoked?: (partitions: TopicPartitions[]) => unknown;
+  /** Awaited after these partitions were lost (the group took this member for dead): others may have them, nothing can be committed. */
+  onPartitionsLost?: (partitions: TopicPartitions[]) => unknown;
+}
+
+type Hook = ((partitions: TopicPartitions[]) => unknown) | undefined;
+
+/** @internal */
+export interface ReadConsumerConfig {
+  groupId: string | null;
+  native: Omit<NativeGroupOptions, 'properties'>;
+  /** To follow those of the `Kafka`. */
+  properties: Properties;
+  /** What GROUP_JOIN tells as the group's protocol. */
+  assigner: string;
+  sessionTimeout: number;
+  rebalanceTimeout: number;
+  heartbeatInterval: number;
+  metadataMaxAge: number;
+  retry: RetryOptions;
+  hooks: { assign: Hook; revoke: Hook; lost: Hook };
+}
+
+/** Why each of them is the engine's. */
+const OWNED: Record<string, string> = {
+  'group.id': 'use groupId',
+  'enable.auto.commit': 'commits follow what was processed: run({ autoCommit })',
+  'auto.commit.interval.ms': 'use run({ autoCommitInterval })',
+  'enable.auto.offset.store': 'only what was processed is committed',
+  'auto.offset.reset': 'use subscribe({ fromBeginning })',
+  'enable.partition.eof': 'the engine needs it to commit past transaction markers',
+  'queued.max.messages.kbytes': 'use maxBufferedBytes',
+  'queued.min.messages': 'use maxBufferedBytes',
+  'log.queue': 'log lines go to the logger',
+};
+
+const MAX_INT = 2 ** 31 - 1;
+
+/** Checks the options and says them in librdkafka's words. @internal */
+export function readConsumerConfig(config: unknown): ReadConsumerConfig {
+  const read = new OptionReader('Kafka.consumer', config ?? {});
+  const groupId = (config as ConsumerConfig | undefined)?.groupId;
+  if (groupId !== null && (typeof groupId !== 'string' || groupId === '')) {
+    throw new KafkaJSNonRetriableError(`Kafka.consumer: groupId must be a string that is not empty, or null for a consumer that joins no group; got ${describe(groupId)}`);
+  }
+  read.any('groupId');
+  const sessionTimeout = read.integer('sessionTimeout', 30_000, 1, 3_600_000);
+  const rebalanceTimeout = Math.max(read.integer('rebalanceTimeout', 60_000, 1, 86_400_000), sessionTimeout);
+  const heartbeatInterval = read.integer('heartbeatInterval', 3000, 1, 3_600_000);
+  if (heartbeatInterval >= sessionTimeout) {
+    throw new KafkaJSNonRetriableError(`Kafka.consumer: heartbeatInterval (${heartbeatInterval}) must be below sessionTimeout (${sessionTimeout}); a third of it is right`);
+  }
+  const metadataMaxAge = read.integer('metadataMaxAge', 300_000, 10, 3_600_000);
+  const properties: Properties = [
+    ['max.poll.interval.ms', String(rebalanceTimeout)],
+    ['topic.metadata.refresh.interval.ms', String(metadataMaxAge)],
+    ['allow.auto.create.topics', String(read.boolean('allowAutoTopicCreation', true))],
+    ['isolation.level', read.boolean('readUncommitted', false) ? 'read_uncommitted' : 'read_committed'],
+  ];
+  if (groupId !== null) properties.push(['group.id', groupId]);
+
+  const protocol = read.oneOf('groupProtocol', ['classic', 'consumer']);
+  const strategies = readAssigners(read.any('partitionAssigners'));
+  let assigner = '';
+  if (protocol === 'classic') {
+    assigner = (strategies ?? ['cooperative-sticky']).join(',');
+    properties.push(
+      ['session.timeout.ms', String(sessionTimeout)],
+      ['heartbeat.interval.ms', String(heartbeatInterval)],
+      ['partition.assignment.strategy', assigner],
+    );
+  } else {
+    for (const [name, instead] of [['sessionTimeout', 'group.consumer.session.timeout.ms'], ['heartbeatInterval', 'group.consumer.heartbeat.interval.ms'], ['partitionAssigners', 'group.consumer.assignors']] as const) {
+      if (read.any(name) !== undefined) throw new KafkaJSNonRetriableError(`Kafka.consumer: with groupProtocol 'consumer' the broker decides (${instead}): leave out ${name}`);
+    }
+    properties.push(['group.protocol', 'consumer']);
+  }
+
+  const pass = (property: string, value: string | number | undefined): void => {
+    if (value !== undefined && value !== '') properties.push([property, String(value)]);
+  };
+  const integer = (name: string, min: number): number | undefined => (read.any(name) === undefined ? undefined : read.integer(name, 0, min, MAX_INT));
+  pass('group.instance.id', read.string('groupInstanceId'));
+  pass('max.partition.fetch.bytes', integer('maxBytesPerPartition', 1));
+  pass('fetch.min.bytes', integer('minBytes', 1));
+  pass('fetch.max.bytes', integer('maxBytes', 1));
+  pass('fetch.wait.max.ms', integer('maxWaitTimeInMs', 0));
+  pass('max.in.flight.requests.per.connection', integer('maxInFlightRequests', 1));
+  const rackId = read.any('rackId');
+  pass('client.rack', rackId === '' ? undefined : read.string('rackId'));
+
+  const own = read.properties('properties');
+  for (const [name] of own) {
+    if (Object.hasOwn(OWNED, name)) throw new KafkaJSNonRetriableError(`Kafka.consumer: the property ${name} is the engine's: ${OWNED[name]}`);
+  }
+  const hook = (name: string): Hook => read.callback<(partitions: TopicPartitions[]) => unknown>(name);
+  return {
+    groupId,
+    native: {
+      maxMessagesPerBatch: read.integer('maxMessagesPerBatch', 2000, 1, 1_000_000),
+      budgetBytes: read.integer('maxBufferedBytes', 64 * 1024 * 1024, 1, Number.MAX_SAFE_INTEGER),
+      statisticsIntervalMs: 0,
+    },
+    properties: [...properties, ...own],
+    assigner,
+    sessionTimeout,
+    rebalanceTimeout,
+    heartbeatInterval,
+    metadataMaxAge,
+    retry: (read.any('retry') ?? {}) as RetryOptions,
+    hooks: { assign: hook('onPartitionsAssigned'), revoke: hook('onPartitionsRevoked'), lost: hook('onPartitionsLost') },
+  };
+}
+
+function readAssigners(given: unknown): string[] | undefined {
+  if (given === undefined) return undefined;
+  if (!Array.isArray(given) || given.length === 0) {
+    throw new KafkaJSNonRetriableError(`Kafka.consumer: partitionAssigners must be an array of names, got ${describe(given)}`);
+  }
+  const names = given.map((assigner: unknown) => {
+    if (typeof assigner === 'string' && Object.hasOwn(STRATEGIES, assigner)) return STRATEGIES[assigner as PartitionAssigner];
+    const known = Object.keys(STRATEGIES).map((name) => `'${name}'`).join(', ');
+    throw typeof assigner === 'function' || typeof assigner === 'object'
+      ? new KafkaJSNotImplemented(`Kafka.consumer: assigners in JavaScript are not possible: librdkafka divides the partitions; use one of ${known}, or assign() for a division of your own`)
+      : new KafkaJSNonRetriableError(`Kafka.consumer: partitionAssigners takes ${known}, got ${describe(assigner)}`);
+  });
+  if (names.length > 1 && names.includes('cooperative-sticky')) {
+    throw new KafkaJSNonRetriableError("Kafka.consumer: 'cooperativeSticky' cannot be mixed with 'roundRobin' or 'range': name it alone, or leave it out");
+  }
+  return names;
+}

@@ -1,0 +1,81 @@
+import type { TopicOffsets } from './commits';
+
+/** KafkaJS's names of what `consumer.on` tells. */
+export const CONSUMER_EVENTS = {
+  /** While the consumer is a member, every `heartbeatInterval`: the heartbeats themselves are librdkafka's, in the background. */
+  HEARTBEAT: 'consumer.heartbeat',
+  COMMIT_OFFSETS: 'consumer.commit_offsets',
+  GROUP_JOIN: 'consumer.group_join',
+  /** A packed batch has arrived. */
+  FETCH: 'consumer.fetch',
+  /** The consumer waits for the next packed batch. */
+  FETCH_START: 'consumer.fetch_start',
+  START_BATCH_PROCESS: 'consumer.start_batch_process',
+  END_BATCH_PROCESS: 'consumer.end_batch_process',
+  CONNECT: 'consumer.connect',
+  DISCONNECT: 'consumer.disconnect',
+  STOP: 'consumer.stop',
+  CRASH: 'consumer.crash',
+  REBALANCING: 'consumer.rebalancing',
+  RECEIVED_UNSUBSCRIBED_TOPICS: 'consumer.received_unsubscribed_topics',
+  /** Never: librdkafka tells of no single request. */
+  REQUEST: 'consumer.network.request',
+  /** Never. */
+  REQUEST_TIMEOUT: 'consumer.network.request_timeout',
+  /** Never. */
+  REQUEST_QUEUE_SIZE: 'consumer.network.request_queue_size',
+} as const;
+export type ConsumerEvents = typeof CONSUMER_EVENTS;
+
+interface BatchProcess {
+  topic: string;
+  partition: number;
+  highWatermark: string;
+  offsetLag: string;
+  offsetLagLow: string;
+  batchSize: number;
+  firstOffset: string;
+  lastOffset: string;
+}
+
+/** The payload of each event. */
+export interface ConsumerEventPayloads {
+  'consumer.heartbeat': { groupId: string; memberId: string; groupGenerationId: number };
+  'consumer.commit_offsets': { groupId: string; memberId: string; groupGenerationId: number; topics: TopicOffsets[] };
+  'consumer.group_join': {
+    /** Milliseconds since the rebalance, or `run`, began. */
+    duration: number;
+    groupId: string;
+    /** Always false: librdkafka does not tell. */
+    isLeader: boolean;
+    /** Always '': librdkafka does not tell. */
+    leaderId: string;
+    /** librdkafka's names of the assigners; '' with `groupProtocol: 'consumer'`, where the broker divides. */
+    groupProtocol: string;
+    memberId: string;
+    /** All that the consumer has now. */
+    memberAssignment: Record<string, number[]>;
+  };
+  /** `nodeId` is -1: messages of several brokers arrive together. `duration`: milliseconds since FETCH_START. */
+  'consumer.fetch': { numberOfBatches: number; duration: number; nodeId: number };
+  'consumer.fetch_start': { nodeId: number };
+  'consumer.start_batch_process': BatchProcess;
+  'consumer.end_batch_process': BatchProcess & { duration: number };
+  'consumer.connect': null;
+  'consumer.disconnect': null;
+  'consumer.stop': null;
+  'consumer.crash': { error: Error; groupId: string; restart: boolean };
+  'consumer.rebalancing': { groupId: string; memberId: string };
+  'consumer.received_unsubscribed_topics': {
+    groupId: string;
+    generationId: number;
+    memberId: string;
+    assignedTopics: string[];
+    topicsSubscribed: string[];
+    topicsNotSubscribed: string[];
+  };
+  'consumer.network.request': never;
+  'consumer.network.request_timeout': never;
+  'consumer.network.request_queue_size': never;
+}
+

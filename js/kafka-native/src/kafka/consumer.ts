@@ -1,0 +1,387 @@
+// From the module, not from the globals: fake timers of a test framework must not stop the consumer.
+import { clearTimeout, setTimeout } from 'node:timers';
+import type { Readable } from 'node:stream';
+import { hold, release } from '../lifetime';
+import { describe } from '../options';
+import type { ClientContext } from './client';
+import type { TopicOffsets } from './commits';
+import { readConsumerConfig, type ConsumerConfig, type ReadConsumerConfig, type TopicPartitions } from './consumer-config';
+import { CONSUMER_EVENTS, type ConsumerEventPayloads, type ConsumerEvents } from './consumer-events';
+import { KafkaJSNonRetriableError } from './errors';
+import { Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from './events';
+import { GroupConnection } from './group-connection';
+import type { Batch } from './lazy-batch';
+import type { KafkaLogger } from './logger';
+import { parseOffset, readPositions, type AssignedPosition, type Position } from './positions';
+import type { ConsumerRunConfig, Retry } from './runner';
+import { Session } from './session';
+import { batches, messages, readable, type Demand, type ReadMessage, type ReadOptions, type Source } from './streams';
+import { Subscription } from './subscription';
+
+export interface ConsumerSubscribeTopic {
+  topic: string | RegExp;
+  /** Where a partition begins of which the group has no offset, or one that the log does not have: at the log's begin, or its end. Default false. */
+  fromBeginning?: boolean;
+}
+export interface ConsumerSubscribeTopics {
+  topics: (string | RegExp)[];
+  fromBeginning?: boolean;
+}
+export interface TopicPartitionOffset {
+  topic: string;
+  partition: number;
+  /** The next offset to be read. */
+  offset: string;
+}
+export interface TopicPartitionOffsetAndMetadata extends TopicPartitionOffset {
+  metadata?: string | null;
+}
+
+/** What `run` was called with, and the reader that is behind it. */
+interface Running {
+  options: ConsumerRunConfig;
+  demand: Demand | undefined;
+  onEnd: ((error?: Error) => void) | undefined;
+}
+
+/**
+ * A consumer in a group, as KafkaJS has it.
+ *
+ * ```js
+ * const consumer = kafka.consumer({ groupId: 'clicks' });
+ * await consumer.connect();
+ * await consumer.subscribe({ topics: ['clicks'], fromBeginning: true });
+ * await consumer.run({
+ *   eachMessage: async ({ topic, partition, message }) => console.log(topic, partition, message.offset, String(message.value)),
+ * });
+ * ```
+ *
+ * A running consumer keeps the process alive until `stop` or `disconnect`. Errors of its calls are KafkaJS's.
+ */
+export class Consumer {
+  readonly events: ConsumerEvents = CONSUMER_EVENTS;
+  readonly #context: ClientContext;
+  readonly #config: ReadConsumerConfig;
+  readonly #retry: Retry;
+  readonly #instrumentation = new Instrumentation();
+  readonly #log: KafkaLogger;
+  readonly #subscription = new Subscription();
+  #positions: Position[] = [];
+
+  #connection: Promise<GroupConnection> | undefined;
+  #opened: GroupConnection | undefined;
+  #session: Session | undefined;
+  /** What `run` was called with, as long as the program wants it to run. */
+  #running: Running | undefined;
+  #stopping: Promise<void> | undefined;
+  #restart: NodeJS.Timeout | undefined;
+
+  /** @internal */
+  constructor(context: ClientContext, config: ConsumerConfig) {
+    this.#context = context;
+    this.#config = readConsumerConfig(config);
+    this.#retry = { ...context.retry, retries: 5, ...this.#config.retry };
+    this.#log = context.logger.namespace('Consumer');
+  }
+
+  logger(): KafkaLogger {
+    return this.#log;
+  }
+
+  /** Resolves when a broker has answered. */
+  async connect(): Promise<void> {
+    await this.#connect();
+    this.#instrumentation.emit(CONSUMER_EVENTS.CONNECT);
+  }
+
+  async #connect(): Promise<GroupConnection> {
+    this.#connection ??= GroupConnection.open(this.#context, this.#config, this.#log).then(
+      (connection) => (this.#opened = connection),
+      (error: unknown) => {
+        this.#connection = undefined;
+        throw error;
+      },
+    );
+    return this.#connection;
+  }
+
+  /** Stops, and ends the client. `connect` may follow. */
+  async disconnect(): Promise<void> {
+    await this.stop();
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    this.#opened = undefined;
+    await connection?.then((opened) => opened.close(), () => {});
+    this.#instrumentation.emit(CONSUMER_EVENTS.DISCONNECT);
+  }
+
+  /** The same as `disconnect`: `await using consumer = kafka.consumer(...)`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.disconnect();
+  }
+
+  /**
+   * Adds topics, before `run`. A RegExp follows topics that are made later, within `metadataMaxAge`.
+   * @throws KafkaJSNonRetriableError while the consumer runs
+   */
+  async subscribe(subscription: ConsumerSubscribeTopics | ConsumerSubscribeTopic): Promise<void> {
+    const { topic, topics, fromBeginning = false } = (subscription ?? {}) as ConsumerSubscribeTopic & Partial<ConsumerSubscribeTopics>;
+    if (this.#session) throw new KafkaJSNonRetriableError('Consumer.subscribe: the consumer runs already; subscribe before run(), or stop() first');
+    if (this.#config.groupId === null) throw new KafkaJSNonRetriableError('Consumer.subscribe: needs a groupId; a consumer without a group takes assign()');
+    if (topics !== undefined && topics !== null && !Array.isArray(topics)) throw new KafkaJSNonRetriableError(`Consumer.subscribe: "topics" must be an array, got ${describe(topics)}`);
+    if (!topic && !topics) throw new KafkaJSNonRetriableError('Consumer.subscribe: "topics" is missing');
+    const wanted = topics ?? [topic];
+    for (const each of wanted) {
+      if (typeof each !== 'string' && !(each instanceof RegExp)) throw new KafkaJSNonRetriableError(`Consumer.subscribe: a topic must be a string or a RegExp, got ${describe(each)}`);
+    }
+    for (const each of wanted) this.#subscription.add(each, fromBeginning);
+  }
+
+  /**
+   * Takes partitions without a group, instead of `subscribe`, before `run`. With a `groupId` offsets can be committed and
+   * begun from, and no other member is looked after.
+   *
+   * ```js
+   * const consumer = kafka.consumer({ groupId: null });
+   * await consumer.assign([
+   *   { topic: 'clicks', partition: 0, offset: '42' },
+   *   { topic: 'clicks', partition: 1, timestamp: Date.now() - 60_000 },
+   *   { topic: 'views', offset: 'end' }, // every partition
+   * ]);
+   * ```
+   */
+  async assign(positions: AssignedPosition[]): Promise<void> {
+    if (this.#session) throw new KafkaJSNonRetriableError('Consumer.assign: the consumer runs already; assign before run(), or stop() first');
+    this.#positions = readPositions(positions, this.#config.groupId);
+  }
+
+  /**
+   * Joins the group and calls the handler. Resolves with the first assignment, which may be empty. What goes wrong later, or
+   * in joining, is the event CRASH.
+   */
+  async run(options: ConsumerRunConfig = {}): Promise<void> {
+    if (this.#running) {
+      this.#log.warn('consumer#run was called, but the consumer is already running', { groupId: this.#config.groupId });
+      return;
+    }
+    await this.#run(options);
+  }
+
+  async #run(options: ConsumerRunConfig, demand?: Demand, onEnd?: (error?: Error) => void): Promise<void> {
+    const { partitionsConsumedConcurrently: concurrency = 1 } = options;
+    if (!Number.isInteger(concurrency) || concurrency < 1) throw new KafkaJSNonRetriableError(`Consumer.run: partitionsConsumedConcurrently must be an integer from 1, got ${describe(concurrency)}`);
+    this.#running = { options, demand, onEnd };
+    hold();
+    await this.#start(this.#running);
+  }
+
+  async #start(running: Running): Promise<void> {
+    const { options, demand } = running;
+    this.#log.info('Starting', { groupId: this.#config.groupId });
+    let connection = this.#opened;
+    if (!connection) {
+      try {
+        connection = await this.#connect();
+      } catch (error) {
+        return this.#crashed(error as Error);
+      }
+    }
+    if (this.#running !== running) return; // stopped meanwhile
+    let crashed: Promise<void> | undefined;
+    const session = new Session({
+      config: this.#config,
+      subscription: this.#subscription,
+      positions: this.#positions,
+      events: this.#instrumentation,
+      log: this.#log,
+      onCrash: (error) => (crashed = this.#crashed(error)),
+    }, connection, options, this.#retry, demand);
+    this.#session = connection.session = session;
+    this.#instrumentation.emit(CONSUMER_EVENTS.CONNECT);
+    await session.start();
+    await crashed;
+  }
+
+  /** Ends the session, tells, and starts anew where that can help; KafkaJS's order and rules. */
+  async #crashed(error: Error & { retryCount?: number; retryTime?: number }): Promise<void> {
+    const { groupId } = this.#config;
+    const running = this.#running;
+    this.#log.error(`Crash: ${error.name}: ${error.message}`, { groupId, retryCount: error.retryCount, stack: error.stack });
+    await this.#endSession();
+    await this.#close();
+    let restart = error.name === 'KafkaJSNumberOfRetriesExceeded' || (root(error) as { retriable?: boolean }).retriable === true;
+    if (restart && this.#retry.restartOnFailure) {
+      try {
+        restart = await this.#retry.restartOnFailure(error);
+      } catch (failure) {
+        this.#log.error('restartOnFailure failed; the consumer is restarted', { error: (failure as Error)?.message ?? failure, cause: error.message, groupId });
+      }
+    }
+    this.#instrumentation.emit(CONSUMER_EVENTS.CRASH, { error, groupId, restart });
+    if (running === undefined || this.#running !== running) return; // the program stopped it meanwhile
+    if (!restart) return this.#ended(error);
+    const retryTime = error.retryTime || this.#retry.initialRetryTime;
+    this.#log.error(`Restarting the consumer in ${retryTime}ms`, { retryCount: error.retryCount, retryTime, groupId });
+    this.#restart = setTimeout(() => void this.#start(running), retryTime);
+  }
+
+  /**
+   * No handler starts any more; resolves when those that run have ended, what they processed is committed, and the group is
+   * left. Not from inside a handler: it would wait for itself. `run` may follow.
+   */
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop().finally(() => (this.#stopping = undefined)));
+  }
+
+  async #stop(): Promise<void> {
+    clearTimeout(this.#restart);
+    this.#ended();
+    await this.#endSession();
+    this.#log.info('Stopped', { groupId: this.#config.groupId });
+  }
+
+  /** The program wants it to run no longer, or it cannot. */
+  #ended(error?: Error): void {
+    const running = this.#running;
+    if (!running) return;
+    this.#running = undefined;
+    running.onEnd?.(error);
+    release();
+  }
+
+  async #endSession(): Promise<void> {
+    const session = this.#session;
+    if (!session) return;
+    try {
+      await session.stop();
+    } catch (error) {
+      this.#log.error(`The consumer did not leave its group in order: ${(error as Error).message}`, { groupId: this.#config.groupId, stack: (error as Error).stack });
+    }
+    if (this.#session !== session) return; // ended by another call
+    this.#session = undefined;
+    if (this.#opened) this.#opened.session = undefined;
+    this.#instrumentation.emit(CONSUMER_EVENTS.STOP);
+  }
+
+  /** Commits the next offsets to be read. Resolves when the coordinator has them. */
+  async commitOffsets(topicPartitions: TopicPartitionOffsetAndMetadata[] = []): Promise<void> {
+    const topics: TopicOffsets[] = topicPartitions.map(({ topic, partition, offset, metadata = null }) => {
+      const at = checkPosition('commitOffsets', topic, partition, offset);
+      if (at < 0) throw new KafkaJSNonRetriableError(`Consumer.commitOffsets: the offset must not be negative, got ${offset}`);
+      if (metadata !== null && typeof metadata !== 'string') throw new KafkaJSNonRetriableError(`Consumer.commitOffsets: metadata must be a string or null, got ${describe(metadata)}`);
+      return { topic, partitions: [{ partition: Number(partition), offset: String(at), metadata }] };
+    });
+    await this.#runningSession('commitOffsets').commits.commit(topics);
+  }
+
+  /**
+   * The next message of the partition is the one with this offset; '-2' = the first of the log, '-1' = the next to come. Of
+   * a partition that this consumer does not have it counts when it comes.
+   */
+  seek({ topic, partition, offset }: TopicPartitionOffset): void {
+    const at = checkPosition('seek', topic, partition, offset);
+    if (at < -2) throw new KafkaJSNonRetriableError(`Consumer.seek: the offset must not be negative, got ${offset}`);
+    this.#runningSession('seek').seek(topic, Number(partition), at);
+  }
+
+  /** No handler gets these topics or partitions until `resume`, whether this consumer has them yet or not. */
+  pause(topicPartitions: { topic: string; partitions?: number[] }[] = []): void {
+    checkPartitions('pause', topicPartitions);
+    this.#runningSession('pause').pause(topicPartitions);
+  }
+
+  /** What is paused of what this consumer has. */
+  paused(): TopicPartitions[] {
+    return this.#session?.assignment.paused() ?? [];
+  }
+
+  resume(topicPartitions: { topic: string; partitions?: number[] }[] = []): void {
+    checkPartitions('resume', topicPartitions);
+    this.#runningSession('resume').resume(topicPartitions);
+  }
+
+  #runningSession(call: string): Session {
+    if (this.#session) return this.#session;
+    throw new KafkaJSNonRetriableError(`Consumer.${call}: the consumer does not run; call run() first`);
+  }
+
+  /** Calls the listener at every event of this name; returns what removes it. What it throws is logged. */
+  on<K extends keyof ConsumerEventPayloads>(eventName: K, listener: (event: InstrumentationEvent<ConsumerEventPayloads[K]>) => unknown): RemoveInstrumentationEventListener {
+    if (!Object.values<string>(CONSUMER_EVENTS).includes(eventName)) {
+      throw new KafkaJSNonRetriableError(`Consumer.on: the event must be one of ${Object.keys(CONSUMER_EVENTS).map((name) => `consumer.events.${name}`).join(', ')}`);
+    }
+    const failed = (error: unknown): void => this.#log.error(`Failed to execute listener: ${(error as Error)?.message}`, { eventName, stack: (error as Error)?.stack });
+    return this.#instrumentation.on(eventName, (event) => {
+      try {
+        Promise.resolve(listener(event)).catch(failed);
+      } catch (error) {
+        failed(error);
+      }
+    });
+  }
+
+  /**
+   * Runs the consumer, and gives message after message; nothing is fetched ahead of the reader but what the buffer holds.
+   *
+   * ```js
+   * for await (const { topic, partition, offset, value } of consumer.messages()) console.log(topic, partition, offset, String(value));
+   * ```
+   *
+   * A message is processed, and may be committed, when the next is asked for. The end of the loop stops the consumer: the
+   * message at which it was left comes again.
+   */
+  messages(options: ReadOptions = {}): AsyncGenerator<ReadMessage, void, void> {
+    return messages(this.#source('messages'), options);
+  }
+
+  /** The same with batches; a batch is processed when the next is asked for. */
+  batches(options: ReadOptions = {}): AsyncGenerator<Batch, void, void> {
+    return batches(this.#source('batches'), options);
+  }
+
+  /**
+   * The same as a stream of message objects; it buffers none. Piped, a message is processed when the destination took it.
+   * `Readable.toWeb(consumer.stream(), { strategy: { highWaterMark: 0 } })` is a Web stream.
+   */
+  stream(options: ReadOptions = {}): Readable {
+    return readable(this.#source('stream'), options);
+  }
+
+  #source(call: string): Source {
+    return {
+      run: (eachBatch, demand, onEnd) => {
+        if (this.#running) throw new KafkaJSNonRetriableError(`Consumer.${call}: the consumer runs already`);
+        return this.#run({ eachBatch, eachBatchAutoResolve: false }, demand, onEnd);
+      },
+      stop: () => this.stop(),
+    };
+  }
+}
+
+/** The error at the bottom. */
+function root(error: Error): unknown {
+  return error.cause instanceof Error ? root(error.cause) : error;
+}
+
+function checkPosition(call: string, topic: unknown, partition: unknown, offset: unknown): number {
+  if (!topic) throw new KafkaJSNonRetriableError(`Consumer.${call}: invalid topic ${describe(topic)}`);
+  if (Number.isNaN(Number(partition ?? NaN))) throw new KafkaJSNonRetriableError(`Consumer.${call}: the partition must be a number, got ${describe(partition)}`);
+  const at = parseOffset(offset);
+  if (at === undefined) throw new KafkaJSNonRetriableError(`Consumer.${call}: the offset must be an integer, got ${describe(offset)}`);
+  return at;
+}
+
+function checkPartitions(call: string, topicPartitions: unknown): void {
+  if (!Array.isArray(topicPartitions)) throw new KafkaJSNonRetriableError(`Consumer.${call}: takes an array of { topic, partitions }, got ${describe(topicPartitions)}`);
+  for (const each of topicPartitions as ({ topic?: unknown; partitions?: unknown } | undefined)[]) {
+    if (!each?.topic) throw new KafkaJSNonRetriableError(`Consumer.${call}: invalid topic ${describe(each?.topic ?? each)}`);
+    const { partitions } = each;
+    if (partitions !== undefined && (!Array.isArray(partitions) || partitions.some((partition) => Number.isNaN(Number(partition))))) {
+      throw new KafkaJSNonRetriableError(`Consumer.${call}: partitions must be an array of numbers, got ${describe(partitions)}`);
+    }
+  }
+}

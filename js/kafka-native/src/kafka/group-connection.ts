@@ -1,0 +1,81 @@
+import { Event, type NativeErrorData, type NativeGroup, type NativeLog } from '../binding';
+import { Calls } from '../calls';
+import { fromData, native } from '../errors';
+import { keep, letGo, watchExit, weakly } from '../lifetime';
+import { binding } from '../loader';
+import { connectDeadline, type ClientContext } from './client';
+import type { ReadConsumerConfig } from './consumer-config';
+import { toKafkaJSError } from './errors';
+import { logNative, type KafkaLogger } from './logger';
+import type { Session } from './session';
+
+const STOP_MS = 5000;
+
+/** The native consumer between `connect` and `disconnect`, and who hears what it tells. */
+export class GroupConnection {
+  readonly native: NativeGroup;
+  readonly calls = new Calls();
+  readonly #context: ClientContext;
+  readonly #log: KafkaLogger;
+  /** What runs on it. */
+  session: Session | undefined;
+
+  private constructor(context: ClientContext, config: ReadConsumerConfig, properties: [string, string][], log: KafkaLogger) {
+    this.#context = context;
+    this.#log = log;
+    const options = { ...config.native, properties: [...properties, ...config.properties], tokens: context.giveToken !== undefined };
+    this.native = native(() => new binding.NativeGroup(options, weakly(this.#onEvent)));
+    keep(this.#onEvent);
+    watchExit();
+  }
+
+  /** Resolves when a broker has answered; rejects with KafkaJS's error. */
+  static async open(context: ClientContext, config: ReadConsumerConfig, log: KafkaLogger): Promise<GroupConnection> {
+    try {
+      const connection = new GroupConnection(context, config, await context.properties(), log);
+      try {
+        await connection.calls.start<void>((id) => connection.native.connect(id, connectDeadline(context)));
+      } catch (error) {
+        await connection.close();
+        throw error;
+      }
+      return connection;
+    } catch (error) {
+      throw toKafkaJSError(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.calls.start<void>((id) => this.native.stop(id, STOP_MS));
+    } finally {
+      this.#context.metrics.forget(this);
+      letGo(this.#onEvent);
+    }
+  }
+
+  /** Everything that the addon tells; must not throw. */
+  readonly #onEvent = (kind: Event, a?: any, b?: any, c?: any, d?: any): void => {
+    switch (kind) {
+      case Event.Batch:
+        if (this.session) return this.session.batch(a, b);
+        return this.native.started(a);
+      case Event.Advanced:
+        return this.session?.advanced(a, b, c, d);
+      case Event.Reply:
+        return this.calls.finish(a, b, c);
+      case Event.Rebalance:
+        if (this.session) return this.session.rebalance(a);
+        return this.native.rebalanced(a.id, null);
+      case Event.Error:
+        if (this.session) return this.session.error(fromData(a as NativeErrorData));
+        return this.#log.error(`${a.name}: ${a.message}`);
+      case Event.Token:
+        return this.#context.giveToken?.(this.native);
+      case Event.Stats:
+        return this.#context.metrics.take(this, a);
+      case Event.Log:
+        return logNative(this.#log, a as NativeLog[], b);
+    }
+  };
+}

@@ -1,0 +1,65 @@
+import { describe } from '../options';
+import { KafkaJSNonRetriableError } from './errors';
+import type { Session } from './session';
+
+/** Where `consumer.assign` begins to read. */
+export interface AssignedPosition {
+  topic: string;
+  /** Default: every partition that the topic has now. */
+  partition?: number;
+  /** The first message wanted: `'42'`, `'beginning'`, `'end'`, or `'committed'` by the group. Default `'committed'` with a group, else `'beginning'`. */
+  offset?: string | number;
+  /** Instead of an offset: the first message that is not older; milliseconds since 1970, or a Date. None: the end. */
+  timestamp?: number | Date;
+}
+
+/** The same, checked: an offset of librdkafka's, or a time. @internal */
+export interface Position {
+  topic: string;
+  partition: number | undefined;
+  offset: number;
+  timestamp: number | undefined;
+}
+
+const NAMED: Record<string, number> = { beginning: -2, end: -1, committed: -1000 };
+const LOOKUP_MS = 10_000;
+
+/** @internal */
+export function readPositions(given: unknown, groupId: string | null): Position[] {
+  if (!Array.isArray(given)) throw new KafkaJSNonRetriableError(`Consumer.assign: takes an array of { topic, partition, offset }, got ${describe(given)}`);
+  return given.map(({ topic, partition, offset, timestamp }: AssignedPosition) => {
+    if (typeof topic !== 'string' || topic === '') throw new KafkaJSNonRetriableError(`Consumer.assign: topic must be a string that is not empty, got ${describe(topic)}`);
+    if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0)) throw new KafkaJSNonRetriableError(`Consumer.assign: partition must be an integer from 0, got ${describe(partition)}`);
+    if (offset !== undefined && timestamp !== undefined) throw new KafkaJSNonRetriableError('Consumer.assign: takes offset or timestamp, not both');
+    const time = timestamp === undefined ? undefined : Number(timestamp);
+    if (time !== undefined && !(Number.isInteger(time) && time >= 0)) throw new KafkaJSNonRetriableError(`Consumer.assign: timestamp must be a Date or milliseconds, got ${describe(timestamp)}`);
+    const where = offset ?? (groupId === null ? 'beginning' : 'committed');
+    const next = NAMED[where] ?? parseOffset(where);
+    if (next === undefined) throw new KafkaJSNonRetriableError(`Consumer.assign: offset must be a number, 'beginning', 'end' or 'committed', got ${describe(where)}`);
+    if (where === 'committed' && groupId === null) throw new KafkaJSNonRetriableError("Consumer.assign: offset 'committed' needs a groupId");
+    return { topic, partition, offset: next, timestamp: time };
+  });
+}
+
+/** An offset as KafkaJS programs write it; undefined when it is none. @internal */
+export function parseOffset(offset: unknown): number | undefined {
+  const number = typeof offset === 'string' && /^-?\d+$/.test(offset) ? Number(offset) : typeof offset === 'bigint' ? Number(offset) : offset;
+  return Number.isSafeInteger(number) ? (number as number) : undefined;
+}
+
+/** Asks the cluster for the partitions and the times. @internal */
+export async function resolvePositions({ calls, native }: Session, positions: readonly Position[]): Promise<{ topics: string[]; partitions: number[]; offsets: number[] }> {
+  const each = await Promise.all(positions.map(async (position) => {
+    const { topic, partition } = position;
+    const partitions = partition !== undefined ? [partition] : await calls.start<number[]>((id) => native.partitionsOf(id, topic, LOOKUP_MS));
+    return partitions.map((number) => ({ ...position, partition: number }));
+  }));
+  const all = each.flat();
+  const timed = all.filter(({ timestamp }) => timestamp !== undefined);
+  if (timed.length > 0) {
+    const found = await calls.start<number[]>((id) =>
+      native.offsetsForTimes(id, timed.map(({ topic }) => topic), timed.map(({ partition }) => partition), timed.map(({ timestamp }) => timestamp!), LOOKUP_MS));
+    for (const [i, position] of timed.entries()) position.offset = found[i]!;
+  }
+  return { topics: all.map(({ topic }) => topic), partitions: all.map(({ partition }) => partition), offsets: all.map(({ offset }) => offset) };
+}

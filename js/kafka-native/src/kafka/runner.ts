@@ -1,0 +1,283 @@
+// From the module, not from the globals: fake timers of a test framework must not stop the consumer.
+import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
+import type { AssignedPartition } from './assignment';
+import type { ClientContext } from './client';
+import type { OffsetsByTopicPartition } from './commits';
+import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded } from './errors';
+import { Batch, type KafkaMessage, type Run } from './lazy-batch';
+import type { Session } from './session';
+import type { Demand } from './streams';
+import { trace, traced } from './tracing';
+
+export interface EachMessagePayload {
+  topic: string;
+  partition: number;
+  message: KafkaMessage;
+  /** Resolves at once: heartbeats are sent in the background. */
+  heartbeat(): Promise<void>;
+  /** Pauses this partition: no message of it follows until the function that is returned was called. */
+  pause(): () => void;
+}
+
+export interface EachBatchPayload {
+  batch: Batch;
+  /** The message with this offset and those before are processed: may be committed, are not given again. */
+  resolveOffset(offset: string): void;
+  /** Resolves at once: heartbeats are sent in the background. */
+  heartbeat(): Promise<void>;
+  /** Pauses this partition: no batch of it follows until the function that is returned was called. */
+  pause(): () => void;
+  /** Commits what is given; without it what is resolved, if `autoCommitInterval` or `autoCommitThreshold` say so. */
+  commitOffsetsIfNecessary(offsets?: OffsetsByTopicPartition): Promise<void>;
+  /** What is resolved and not committed, of all partitions. */
+  uncommittedOffsets(): OffsetsByTopicPartition;
+  /** false when the consumer stops: the rest of the batch is better left. */
+  isRunning(): boolean;
+  /** true when the partition was sought elsewhere, or goes to another member: the rest of the batch is better left. */
+  isStale(): boolean;
+}
+
+export type EachMessageHandler = (payload: EachMessagePayload) => unknown;
+export type EachBatchHandler = (payload: EachBatchPayload) => unknown;
+
+/** Of `consumer.run`; KafkaJS's options. */
+export interface ConsumerRunConfig {
+  /** Whether what is resolved is committed after each batch, before partitions go, and at the end. Default true. */
+  autoCommit?: boolean;
+  /** Milliseconds: commits inside a batch, too, so often. */
+  autoCommitInterval?: number | null;
+  /** Messages: commits inside a batch, too, after so many. */
+  autoCommitThreshold?: number | null;
+  /** Whether a batch is resolved when `eachBatch` returns; default true. */
+  eachBatchAutoResolve?: boolean;
+  /** How many partitions have a handler at the same time; default 1. Messages of one partition always follow one another. */
+  partitionsConsumedConcurrently?: number;
+  /** A promise that it returns is waited for. What it throws is told and tried again: see `retry`. */
+  eachBatch?: EachBatchHandler | null;
+  /** The same for single messages. */
+  eachMessage?: EachMessageHandler | null;
+}
+
+export type Retry = ClientContext['retry'];
+
+/** Gives batches to the handlers: fair between partitions, in order within one; tries again what failed, as KafkaJS does. */
+export class Runner {
+  readonly #session: Session;
+  readonly #options: ConsumerRunConfig;
+  readonly #retry: Retry;
+  readonly #concurrency: number;
+  readonly #demand: Demand | undefined;
+  /** Partitions with something to do, each once. */
+  readonly #line: AssignedPartition[] = [];
+  readonly #retries = new Set<NodeJS.Timeout>();
+  #underWay = 0;
+  #scheduled = false;
+  #onIdle: (() => void) | undefined;
+  running = true;
+
+  /** @param demand a reader's: then nothing starts that it did not ask for */
+  constructor(session: Session, options: ConsumerRunConfig, retry: Retry, demand: Demand | undefined) {
+    this.#session = session;
+    this.#options = options;
+    this.#retry = retry;
+    this.#concurrency = options.partitionsConsumedConcurrently ?? 1;
+    this.#demand = demand;
+    if (demand) demand.onAsked = () => this.#pump();
+  }
+
+  /** The partition has, perhaps, something to do. A lone message starts on the stack of its arrival. */
+  offer(assigned: AssignedPartition): void {
+    this.#enqueue(assigned);
+    if (!this.#scheduled) this.#pump();
+  }
+
+  /** No handler starts any more; resolves when none runs. */
+  async stop(): Promise<void> {
+    this.running = false;
+    for (const timer of this.#retries) clearTimeout(timer);
+    this.#retries.clear();
+    if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+  }
+
+  #enqueue(assigned: AssignedPartition): void {
+    // Without a handler messages wait, and the consumer is a member all the same.
+    if (!assigned.ready || assigned.queued || !this.running || !(this.#options.eachMessage || this.#options.eachBatch)) return;
+    assigned.queued = true;
+    this.#line.push(assigned);
+  }
+
+  /** At most one batch a place and turn: what else the program does comes in between. */
+  #pump(): void {
+    let places = this.#concurrency - this.#underWay;
+    while (places > 0 && this.#line.length > 0 && this.running && this.#demand?.asked !== 0) {
+      const assigned = this.#line.shift()!;
+      assigned.queued = false;
+      if (!assigned.ready) continue;
+      places--;
+      if (this.#demand) this.#demand.asked--;
+      void this.#deliver(assigned);
+    }
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#line.length === 0) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#pump();
+    });
+  }
+
+  /** Never rejects. */
+  async #deliver(assigned: AssignedPartition): Promise<void> {
+    const { native, events, commits } = this.#session;
+    const { topic, partition } = assigned;
+    const run = assigned.runs[0]!;
+    const delivery = (assigned.delivery = { stale: false });
+    this.#underWay++;
+    assigned.next = run.firstOffset;
+    const batch = new Batch(topic, run, native.watermarks(topic, partition)[1]);
+    const begun = Date.now();
+    const listened = events.listened('consumer.start_batch_process') || events.listened('consumer.end_batch_process');
+    const about = listened && {
+      topic, partition, highWatermark: batch.highWatermark, offsetLag: batch.offsetLag(), offsetLagLow: batch.offsetLagLow(),
+      batchSize: batch.size, firstOffset: batch.firstOffset(), lastOffset: batch.lastOffset(),
+    };
+    let failure: unknown;
+    let failed = false;
+    try {
+      if (about) events.emit('consumer.start_batch_process', about);
+      await (this.#options.eachMessage ? this.#eachMessage(assigned, run, delivery) : this.#eachBatch(assigned, run, delivery, batch));
+      if (about) events.emit('consumer.end_batch_process', { ...about, duration: Date.now() - begun });
+    } catch (error) {
+      failure = error;
+      failed = true;
+    }
+    commits.auto();
+    this.#delivered(assigned, run, delivery, Number(batch.firstOffset()));
+    if (failed) this.#failed(assigned, failure);
+    assigned.onIdle?.();
+    this.#enqueue(assigned);
+    if (--this.#underWay === 0) this.#onIdle?.();
+    this.#schedule();
+  }
+
+  /** Puts the partition where it goes on: behind what is resolved. */
+  #delivered(assigned: AssignedPartition, run: Run, delivery: { stale: boolean }, begun: number): void {
+    const { assignment } = this.#session;
+    const { runs } = assigned;
+    assigned.delivery = undefined;
+    if (delivery.stale) {
+      // It was sought elsewhere: what came since is of the new place.
+      assignment.dropFirst(assigned);
+    } else if (assigned.gone) {
+      assignment.drop(assigned, 0);
+    } else if (assigned.next < begun) {
+      // Resolved backwards: the program wants to have it again.
+      this.#session.seek(assigned.topic, assigned.partition, assigned.next);
+    } else {
+      if (assigned.next === run.lastOffset + 1 && run.next > assigned.next) this.#resolve(assigned, run, delivery, run.lastOffset);
+      while (runs.length > 0 && !runs[0]!.skipTo(assigned.next)) assignment.dropFirst(assigned);
+      if (assigned.paused) assignment.drop(assigned, 0);
+    }
+  }
+
+  #resolve(assigned: AssignedPartition, run: Run, delivery: { stale: boolean }, offset: number): void {
+    if (delivery.stale) return;
+    // Behind the last message are, perhaps, transaction markers, which no handler sees.
+    assigned.next = assigned.resolved = offset === run.lastOffset ? run.next : offset + 1;
+  }
+
+  async #eachMessage(assigned: AssignedPartition, run: Run, delivery: { stale: boolean }): Promise<void> {
+    const { commits } = this.#session;
+    const { topic, partition } = assigned;
+    const { packed, end } = run;
+    const { heartbeat, pause } = this.#tools(assigned);
+    const handler = this.#options.eachMessage!;
+    const handle = traced('batch')
+      ? (payload: EachMessagePayload) => trace('batch', { topic, partition, message: payload.message }, async () => handler(payload))
+      : handler;
+    let i = run.begin;
+    try {
+      for (; i < end && this.running && !delivery.stale && !assigned.gone; i++) {
+        const result = handle({ topic, partition, message: packed.message(i), heartbeat, pause });
+        if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') await result;
+        this.#resolve(assigned, run, delivery, packed.offset(i));
+        if (commits.watched) await commits.ifNecessary();
+        if (assigned.paused) break;
+      }
+    } catch (error) {
+      this.#log('eachMessage', assigned, packed.offset(i), error);
+      throw error;
+    }
+  }
+
+  async #eachBatch(assigned: AssignedPartition, run: Run, delivery: { stale: boolean }, batch: Batch): Promise<void> {
+    const { commits } = this.#session;
+    const { topic, partition } = assigned;
+    const handler = this.#options.eachBatch!;
+    const payload: EachBatchPayload = {
+      batch,
+      resolveOffset: (offset) => this.#resolve(assigned, run, delivery, Number(offset)),
+      ...this.#tools(assigned),
+      commitOffsetsIfNecessary: (offsets) => (offsets ? commits.commit(offsets.topics) : commits.ifNecessary()),
+      uncommittedOffsets: () => ({ topics: commits.uncommitted() }),
+      isRunning: () => this.running,
+      isStale: () => delivery.stale || assigned.gone,
+    };
+    try {
+      await (traced('batch') ? trace('batch', { topic, partition, messages: batch.messages }, async () => handler(payload)) : handler(payload));
+    } catch (error) {
+      this.#log('eachBatch', assigned, run.firstOffset, error);
+      throw error;
+    }
+    if (this.#options.eachBatchAutoResolve !== false) this.#resolve(assigned, run, delivery, run.lastOffset);
+  }
+
+  #tools({ topic, partition }: AssignedPartition): Pick<EachBatchPayload, 'heartbeat' | 'pause'> {
+    const session = this.#session;
+    const these = [{ topic, partitions: [partition] }];
+    return {
+      heartbeat: async () => {},
+      pause: () => {
+        session.pause(these);
+        return () => session.resume(these);
+      },
+    };
+  }
+
+  #log(what: string, { topic, partition }: AssignedPartition, offset: number, error: unknown): void {
+    if (error instanceof KafkaJSError) return;
+    this.#session.log.error(`Error when calling ${what}`, { topic, partition, offset: String(offset), stack: (error as Error | undefined)?.stack, error });
+  }
+
+  /**
+   * As KafkaJS counts: the failures of a partition since it came; what succeeds in between does not set them back. Others
+   * go on meanwhile.
+   */
+  #failed(assigned: AssignedPartition, thrown: unknown): void {
+    if (assigned.gone || !this.running) return;
+    const error = thrown instanceof Error ? thrown : new KafkaJSError(String(thrown));
+    const { retries, initialRetryTime, maxRetryTime, multiplier, factor } = this.#retry;
+    const around = (ms: number): number => Math.ceil(ms * (1 + factor * (2 * Math.random() - 1)));
+    if (!isRetriable(error)) return this.#session.crash(new KafkaJSNonRetriableError(error, { cause: error.cause ?? error }));
+    const retryTime = assigned.failures === 0 ? around(initialRetryTime) : Math.min(around(assigned.retryTime) * multiplier, maxRetryTime);
+    if (assigned.failures >= retries) {
+      return this.#session.crash(new KafkaJSNumberOfRetriesExceeded(error, { retryCount: assigned.failures, retryTime }));
+    }
+    assigned.failures++;
+    assigned.retryTime = retryTime;
+    assigned.waiting = true;
+    const timer = setTimeout(() => {
+      this.#retries.delete(timer);
+      assigned.waiting = false;
+      this.offer(assigned);
+    }, retryTime);
+    this.#retries.add(timer);
+  }
+}
+
+/** KafkaJS's rule: programming errors are not tried again. */
+function isRetriable(error: Error): boolean {
+  return (error as { retriable?: boolean }).retriable !== false && !['RangeError', 'ReferenceError', 'SyntaxError', 'TypeError'].includes(error.name);
+}

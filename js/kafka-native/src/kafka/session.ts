@@ -1,0 +1,347 @@
+// From the module, not from the globals: fake timers of a test framework must not stop the consumer.
+import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
+import type { NativeGroup, NativeRebalance } from '../binding';
+import type { Calls } from '../calls';
+import type { KafkaError } from '../errors';
+import { Assignment, AssignedPartition, type TopicPartition } from './assignment';
+import { Commits } from './commits';
+import type { ReadConsumerConfig, TopicPartitions } from './consumer-config';
+import { toKafkaJSError } from './errors';
+import type { Instrumentation } from './events';
+import { PackedBatch } from './lazy-batch';
+import type { KafkaLogger } from './logger';
+import type { GroupConnection } from './group-connection';
+import { resolvePositions, type Position } from './positions';
+import { Runner, type ConsumerRunConfig, type Retry } from './runner';
+import type { Demand } from './streams';
+import type { Subscription } from './subscription';
+
+/** Milliseconds that a question to the cluster may take. */
+const CALL_MS = 10_000;
+
+/** Whose life it is. */
+export interface SessionOwner {
+  readonly config: ReadConsumerConfig;
+  readonly subscription: Subscription;
+  /** What `assign` said. */
+  readonly positions: readonly Position[];
+  readonly events: Instrumentation;
+  readonly log: KafkaLogger;
+  onCrash(error: Error): void;
+}
+
+/** One life of a running consumer, from `run` to `stop` or a crash: what it has, what it processes, what it commits. */
+export class Session {
+  readonly native: NativeGroup;
+  readonly calls: Calls;
+  readonly events: Instrumentation;
+  readonly log: KafkaLogger;
+  readonly assignment: Assignment;
+  readonly commits: Commits;
+  readonly #runner: Runner;
+  readonly #config: ReadConsumerConfig;
+  readonly #owner: SessionOwner;
+
+  #memberId = '';
+  #generation = -1;
+  #member = false;
+  #onJoined!: () => void;
+  readonly #joined = new Promise<void>((resolve) => (this.#onJoined = resolve));
+  #crashed = false;
+  #stopping = false;
+  /** Rebalances are worked off one after another. */
+  #rebalancing: Promise<void> = Promise.resolve();
+  #onRebalanced: (() => void) | undefined;
+  #rebalanceBegan = Date.now();
+  #fetchBegan = Date.now();
+  #heartbeats: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
+  #topics: string[] = [];
+
+  constructor(owner: SessionOwner, { native, calls }: GroupConnection, options: ConsumerRunConfig, retry: Retry, demand: Demand | undefined) {
+    const { events, log, config } = owner;
+    this.native = native;
+    this.calls = calls;
+    this.events = events;
+    this.log = log;
+    this.#owner = owner;
+    this.#config = config;
+    this.assignment = new Assignment(native, calls, (error) => log.warn(`A partition could not be moved: ${(error as Error).message}`));
+    this.commits = new Commits(this, {
+      autoCommit: config.groupId !== null && options.autoCommit !== false,
+      autoCommitInterval: options.autoCommitInterval ?? null,
+      autoCommitThreshold: options.autoCommitThreshold ?? null,
+    });
+    this.#runner = new Runner(this, options, retry, demand);
+    this.events.emit('consumer.fetch_start', { nodeId: -1 });
+  }
+
+  /** Joins the group, or takes what was assigned; resolves with the first assignment, a crash, or `stop`. Never rejects. */
+  async start(): Promise<void> {
+    try {
+      if (this.#config.groupId === null || this.#owner.positions.length > 0) await this.#take();
+      else await this.#join();
+    } catch (error) {
+      this.crash(toKafkaJSError(error));
+    }
+    await this.#joined;
+  }
+
+  async #take(): Promise<void> {
+    const { topics, partitions, offsets } = await resolvePositions(this, this.#owner.positions);
+    await this.calls.start<void>((id) => this.native.assign(id, topics, partitions, offsets));
+    this.#onJoined();
+  }
+
+  async #join(): Promise<void> {
+    const { subscription } = this.#owner;
+    const { patternsOnly, watches, empty } = subscription;
+    // Without a topic librdkafka does not join: it waits until there is one.
+    const existing = patternsOnly || watches ? await this.#listTopics() : [];
+    const { topics, earliest } = subscription.list(existing);
+    if (topics.length > 0) await this.calls.start<void>((id) => this.native.subscribe(id, topics, earliest));
+    if (empty) this.log.warn('Nothing is subscribed to: this consumer gets nothing', { groupId: this.#config.groupId });
+    if (patternsOnly && !existing.some((topic) => subscription.has(topic))) this.#onJoined();
+    if (watches && !this.#stopping) this.#watch = setInterval(() => void this.#lookAgain(), this.#config.metadataMaxAge);
+    this.#topics = topics;
+  }
+
+  #listTopics(): Promise<string[]> {
+    return this.calls.start((id) => this.native.listTopics(id, CALL_MS));
+  }
+
+  /** Topics that were made since, for the patterns that librdkafka cannot follow. */
+  async #lookAgain(): Promise<void> {
+    try {
+      const { topics, earliest } = this.#owner.subscription.list(await this.#listTopics());
+      if (this.#stopping || this.#crashed || topics.join() === this.#topics.join()) return;
+      this.#topics = topics;
+      await this.calls.start<void>((id) => this.native.subscribe(id, topics, earliest));
+    } catch (error) {
+      this.log.warn(`Topics could not be looked up, tried again in ${this.#config.metadataMaxAge} ms: ${(error as Error).message}`);
+    }
+  }
+
+  /** Who it is, in the words of KafkaJS's events. */
+  names(): { groupId: string | null; memberId: string; groupGenerationId: number } {
+    return { groupId: this.#config.groupId, memberId: this.#memberId, groupGenerationId: this.#generation };
+  }
+
+  /** Nothing starts any more, and whoever runs the consumer is told; once. */
+  readonly crash = (error: Error): void => {
+    if (this.#crashed || this.#stopping) return;
+    this.#crashed = true;
+    this.#runner.running = false;
+    this.#onJoined();
+    this.#owner.onCrash(error);
+  };
+
+  /** What librdkafka tells on its own; it ends the session if that cannot heal. */
+  error(error: KafkaError): void {
+    const fatal = error.fatal || UNHEALABLE.has(error.code);
+    if (fatal) return this.crash(toKafkaJSError(error));
+    this.log.warn(`${error.code}: ${error.message}`, this.names());
+    // A topic that is not there: the member waits for it.
+    if (UNKNOWN_TOPICS.has(error.code)) this.#onJoined();
+  }
+
+  batch(id: number, bytes: Uint8Array): void {
+    const packed = new PackedBatch(id, bytes);
+    this.native.started(id);
+    if (this.events.listened('consumer.fetch') || this.events.listened('consumer.fetch_start')) {
+      this.events.emit('consumer.fetch', { numberOfBatches: packed.runCount, duration: Date.now() - this.#fetchBegan, nodeId: -1 });
+      this.#fetchBegan = Date.now();
+      this.events.emit('consumer.fetch_start', { nodeId: -1 });
+    }
+    for (let index = 0; index < packed.runCount; index++) {
+      const run = packed.run(index);
+      const assigned = this.assignment.byId(run.topicId, run.partition);
+      if (assigned === undefined || assigned.epoch !== run.epoch || assigned.gone || !this.#runner.running) {
+        this.native.free(id, index);
+        continue;
+      }
+      const first = run.firstOffset;
+      if (assigned.begin < 0) assigned.begin = first;
+      if (assigned.next < 0) assigned.next = first;
+      // Paused, and told before librdkafka knew; or resolved already.
+      if (assigned.paused || !run.skipTo(assigned.next)) {
+        this.native.free(id, index);
+        continue;
+      }
+      assigned.runs.push(run);
+      this.#runner.offer(assigned);
+    }
+  }
+
+  /** Behind what was told of the partition there are only transaction markers, up to this offset. */
+  advanced(topicId: number, partition: number, epoch: number, offset: number): void {
+    const assigned = this.assignment.byId(topicId, partition);
+    if (!assigned || assigned.epoch !== epoch || assigned.gone) return;
+    const last = assigned.runs.at(-1);
+    if (last) {
+      last.next = Math.max(last.next, offset);
+    } else if (offset > assigned.next && !assigned.paused) {
+      assigned.next = assigned.resolved = offset;
+      this.commits.auto();
+    }
+  }
+
+  seek(topic: string, partition: number, offset: number): void {
+    const assigned = this.assignment.seek(topic, partition, offset);
+    if (!assigned || offset < 0) return;
+    // The group goes on there, too, should this member die now.
+    assigned.resolved = offset;
+    this.commits.auto();
+  }
+
+  pause(topics: readonly { topic: string; partitions?: number[] }[]): void {
+    this.assignment.pause(topics);
+  }
+
+  resume(topics: readonly { topic: string; partitions?: number[] }[]): void {
+    for (const assigned of this.assignment.resume(topics)) this.#runner.offer(assigned);
+  }
+
+  /** Waits for the handlers, commits, leaves the group. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#onJoined();
+    clearInterval(this.#watch);
+    await this.#runner.stop();
+    await this.commits.flush();
+    for (const assigned of this.assignment) this.assignment.drop(assigned, 0);
+    await this.calls.start<void>((id) => (this.#config.groupId === null ? this.native.assign(id, [], [], []) : this.native.subscribe(id, [], [])));
+    await this.#rebalancing;
+    // Leaving takes the partitions away: the hook hears of it, and may commit.
+    if (this.assignment.size > 0) await this.#lastRebalance();
+    clearInterval(this.#heartbeats);
+  }
+
+  async #lastRebalance(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, this.#config.rebalanceTimeout);
+      this.#onRebalanced = () => {
+        if (this.assignment.size > 0) return;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  rebalance(rebalance: NativeRebalance): void {
+    // At once: nothing of what goes is started or taken in any more, whatever is worked off before.
+    if (rebalance.kind !== 'assign') for (const assigned of this.#known(rebalance)) assigned.gone = true;
+    this.#rebalancing = this.#rebalancing
+      .then(() => (rebalance.kind === 'assign' ? this.#assign(rebalance) : this.#takeAway(rebalance)))
+      .catch((error: unknown) => this.crash(error as Error))
+      .finally(() => this.#onRebalanced?.());
+  }
+
+  #known({ topicIds, partitions }: NativeRebalance): AssignedPartition[] {
+    return topicIds.flatMap((topicId, i) => this.assignment.byId(topicId, partitions[i]!) ?? []);
+  }
+
+  async #assign(rebalance: NativeRebalance): Promise<void> {
+    const { topics, topicIds, partitions, epochs } = rebalance;
+    this.#memberId = rebalance.memberId;
+    this.#generation = rebalance.generation;
+    if (topics.length > 0) await this.#hook('onPartitionsAssigned', this.#config.hooks.assign, topics.map((topic, i) => ({ topic, partition: partitions[i]! })));
+    const come = topics.map((topic, i) => new AssignedPartition(topic, partitions[i]!, topicIds[i]!, epochs[i]!));
+    const offsets = come.map((assigned) => {
+      this.assignment.add(assigned, (waiting) => this.#runner.offer(waiting));
+      return (assigned.next = this.assignment.takeSeek(assigned.topic, assigned.partition));
+    });
+    this.native.rebalanced(rebalance.id, offsets);
+    const foreign = this.#config.groupId === null ? [] : come.filter(({ topic }) => !this.#owner.subscription.has(topic));
+    if (foreign.length > 0) this.#leaveOut(foreign);
+    this.assignment.pauseNative(come.filter(({ paused }) => paused));
+    for (const assigned of this.assignment) assigned.failures = 0;
+    this.#onJoined();
+    if (this.#config.groupId === null) return;
+    const payload = {
+      groupId: this.#config.groupId, memberId: this.#memberId, leaderId: '', isLeader: false,
+      memberAssignment: this.assignment.byTopic(), groupProtocol: this.#config.assigner, duration: Date.now() - this.#rebalanceBegan,
+    };
+    this.events.emit('consumer.group_join', payload);
+    this.log.info('Consumer has joined the group', payload);
+    this.#member = true;
+    this.#heartbeats ??= setInterval(() => this.#member && this.events.emit('consumer.heartbeat', this.names()), this.#config.heartbeatInterval);
+  }
+
+  /** What a leader of another kind gave this member that it never asked for. */
+  #leaveOut(foreign: AssignedPartition[]): void {
+    const topicsNotSubscribed = [...new Set(foreign.map(({ topic }) => topic))];
+    const assignedTopics = Object.keys(this.assignment.byTopic());
+    const payload = {
+      groupId: this.#config.groupId, generationId: this.#generation, memberId: this.#memberId,
+      assignedTopics, topicsSubscribed: assignedTopics.filter((topic) => !topicsNotSubscribed.includes(topic)), topicsNotSubscribed,
+    };
+    this.assignment.pauseNative(foreign);
+    for (const assigned of foreign) this.assignment.remove(assigned);
+    this.events.emit('consumer.received_unsubscribed_topics', payload);
+    this.log.warn('The group gave this consumer topics that it has not subscribed to; they are left out', payload);
+  }
+
+  async #takeAway(rebalance: NativeRebalance): Promise<void> {
+    const { kind, topics, partitions } = rebalance;
+    const go = this.#known(rebalance);
+    for (const assigned of go) assigned.gone = true;
+    this.#rebalanceBegan = Date.now();
+    if (kind === 'lost') this.#member = false;
+    if (!this.#stopping && this.#config.groupId !== null) {
+      this.events.emit('consumer.rebalancing', { groupId: this.#config.groupId, memberId: this.#memberId });
+      this.log.warn('The group is rebalancing', { ...this.names(), partitions: topics.map((topic, i) => `${topic}/${partitions[i]}`) });
+    }
+    const these = topics.map((topic, i) => ({ topic, partition: partitions[i]! }));
+    if (kind === 'revoke') {
+      await this.#handlersOf(go);
+      await this.commits.flush(go);
+      await this.#hook('onPartitionsRevoked', this.#config.hooks.revoke, these);
+    } else {
+      await this.#hook('onPartitionsLost', this.#config.hooks.lost, these);
+    }
+    for (const assigned of go) this.assignment.remove(assigned);
+    this.native.rebalanced(rebalance.id, null);
+  }
+
+  /** Waits for the handlers that have these partitions, as long as the group waits for this member, less some time to commit. */
+  async #handlersOf(partitions: AssignedPartition[]): Promise<void> {
+    const busy = partitions.filter(({ delivery }) => delivery);
+    if (busy.length === 0) return;
+    const patience = this.#config.rebalanceTimeout * 0.8;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        const names = busy.filter(({ delivery }) => delivery).map(({ topic, partition }) => `${topic}/${partition}`);
+        this.log.warn(`Handlers of partitions that go to other members still run after ${patience} ms (rebalanceTimeout), and are not waited for: their messages come again there`, { ...this.names(), partitions: names });
+        resolve();
+      }, patience);
+      let left = busy.length;
+      for (const assigned of busy) {
+        assigned.onIdle = () => {
+          if (--left > 0) return;
+          clearTimeout(timer);
+          resolve();
+        };
+      }
+    });
+  }
+
+  async #hook(name: string, hook: ((partitions: TopicPartitions[]) => unknown) | undefined, partitions: TopicPartition[]): Promise<void> {
+    if (!hook) return;
+    const topics = new Map<string, number[]>();
+    for (const { topic, partition } of partitions) topics.set(topic, [...(topics.get(topic) ?? []), partition]);
+    try {
+      await hook([...topics].map(([topic, list]) => ({ topic, partitions: list })));
+    } catch (error) {
+      this.log.error(`${name} failed; the rebalance goes on: ${(error as Error)?.message}`, { stack: (error as Error)?.stack });
+    }
+  }
+}
+
+/** Of the broker's answers to joining, fetching and committing: what stays as it is until somebody changes something. */
+const UNHEALABLE = new Set([
+  '_AUTHENTICATION', '_SSL', 'SASL_AUTHENTICATION_FAILED', 'GROUP_AUTHORIZATION_FAILED', 'TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED',
+  'INCONSISTENT_GROUP_PROTOCOL', 'INVALID_GROUP_ID', 'INVALID_SESSION_TIMEOUT', 'GROUP_MAX_SIZE_REACHED', 'FENCED_INSTANCE_ID', 'UNRELEASED_INSTANCE_ID',
+  'UNSUPPORTED_VERSION', 'UNSUPPORTED_ASSIGNOR', 'INVALID_REGULAR_EXPRESSION',
+]);
+const UNKNOWN_TOPICS = new Set(['UNKNOWN_TOPIC_OR_PART', '_UNKNOWN_TOPIC', '_UNKNOWN_PARTITION']);

@@ -1,0 +1,47 @@
+import { toPosix } from './topic-pattern';
+
+interface Pattern {
+  regexp: RegExp;
+  /** What librdkafka follows by itself; undefined: we look the topics up. */
+  posix: string | undefined;
+  fromBeginning: boolean;
+}
+
+/** The topics and patterns that a consumer is subscribed to. */
+export class Subscription {
+  readonly #names = new Map<string, boolean>();
+  readonly #patterns: Pattern[] = [];
+
+  add(topic: string | RegExp, fromBeginning: boolean): void {
+    if (typeof topic === 'string') this.#names.set(topic, fromBeginning);
+    else this.#patterns.push({ regexp: new RegExp(topic.source, topic.flags.replace(/[gy]/g, '')), posix: toPosix(topic), fromBeginning });
+  }
+
+  get empty(): boolean {
+    return this.#names.size === 0 && this.#patterns.length === 0;
+  }
+
+  /** Whether no topic is subscribed to by its name. */
+  get patternsOnly(): boolean {
+    return this.#names.size === 0;
+  }
+
+  /** Whether topics have to be looked up: a pattern has no POSIX form. */
+  get watches(): boolean {
+    return this.#patterns.some(({ posix }) => posix === undefined);
+  }
+
+  has(topic: string): boolean {
+    return this.#names.has(topic) || this.#patterns.some(({ regexp }) => regexp.test(topic));
+  }
+
+  /** As librdkafka takes it. @param existing the topics of the cluster, if it {@link watches} */
+  list(existing: readonly string[]): { topics: string[]; earliest: boolean[] } {
+    const found = new Map(this.#names);
+    for (const { regexp, posix, fromBeginning } of this.#patterns) {
+      if (posix !== undefined) found.set(posix, fromBeginning);
+      else for (const topic of existing) if (regexp.test(topic) && !found.has(topic)) found.set(topic, fromBeginning);
+    }
+    return { topics: [...found.keys()], earliest: [...found.values()] };
+  }
+}

@@ -1,0 +1,16 @@
+import * as diagnostics from 'node:diagnostics_channel';
+
+// Bun and older runtimes have no tracing channels.
+const make = (name: string) => diagnostics.tracingChannel?.(`kafka-native:${name}`);
+const channels = { batch: make('batch'), commit: make('commit') };
+
+/** Whether anybody follows; asked before a context is made. */
+export function traced(name: keyof typeof channels): boolean {
+  const channel = channels[name];
+  return channel !== undefined && [channel.start, channel.end, channel.asyncStart, channel.asyncEnd, channel.error].some(({ hasSubscribers }) => hasSubscribers);
+}
+
+/** Runs it inside the tracing channel `kafka-native:<name>`. */
+export function trace<T>(name: keyof typeof channels, context: object, run: () => Promise<T>): Promise<T> {
+  return traced(name) ? channels[name]!.tracePromise(run, context) : run();
+}

@@ -1,0 +1,440 @@
+'use strict';
+// The consumer of `Kafka` over a fake addon: what is given to handlers, freed, committed, and in which order.
+const assert = require('node:assert/strict');
+const { test } = require('node:test');
+const { kafka, fake, Event, memoryLogger, turn, deferred } = require('./support.js');
+const { toPosix } = require('../dist/kafka/topic-pattern.js');
+
+/** A consumer that runs, has partitions 0 to n-1 of topic `t`, and is stopped after the test. */
+async function running(t, run, { partitions = 1, config = {}, subscribe = { topic: 't', fromBeginning: true } } = {}) {
+  const logger = memoryLogger();
+  const consumer = new kafka.Kafka({ brokers: ['b:1'], logger }).consumer({ groupId: 'g', retry: { initialRetryTime: 1 }, ...config });
+  await consumer.connect();
+  const native = fake.made.groups.at(-1);
+  await consumer.subscribe(subscribe);
+  const started = consumer.run(run);
+  await turn();
+  let rebalances = 0;
+  const held = new Set();
+  const rebalance = (kind, numbers, epoch = 1) => {
+    for (const number of numbers) kind === 'assign' ? held.add(number) : held.delete(number);
+    native.emit(Event.Rebalance, {
+      id: ++rebalances, kind, topics: numbers.map(() => 't'), topicIds: numbers.map(() => 7), partitions: numbers, epochs: numbers.map(() => epoch),
+      memberId: 'm', generation: rebalances, protocol: 'COOPERATIVE',
+    });
+  };
+  native.replies.subscribe = () => rebalance('revoke', [...held]);
+  const numbers = [...Array(partitions).keys()];
+  rebalance('assign', numbers);
+  await started;
+  let batches = 0;
+  /** Tells a batch of runs [partition, offsets, epoch = 1]; returns its id. */
+  const arrive = (...runs) => {
+    native.emit(Event.Batch, ++batches, fake.pack(runs.map(([partition, offsets, epoch = 1]) => ({
+      topicId: 7, partition, epoch, messages: offsets.map((offset) => ({ offset, timestamp: 1700000000000 + offset, key: 'k', value: `v${offset}` })),
+    }))));
+    return batches;
+  };
+  t.after(() => consumer.disconnect());
+  return { consumer, native, logger, arrive, rebalance };
+}
+
+const freed = (native) => native.calls.filter(([name]) => name === 'free').map(([, batch, run]) => `${batch}/${run}`);
+const committed = (native) => native.calls.filter(([name]) => name === 'commit').map(([, , topics, partitions, offsets]) => topics.map((topic, i) => `${topic}/${partitions[i]}@${offsets[i]}`).join());
+/** Long enough for what was started to end, retries of a millisecond included. */
+const settled = async () => { for (let i = 0; i < 20; i++) await turn(); };
+const until = async (fits) => { while (!fits()) await turn(); };
+
+test('eachMessage gets what KafkaJS gives, as plain objects', async (t) => {
+  const got = [];
+  const { arrive } = await running(t, { eachMessage: (payload) => { got.push(payload); } });
+  arrive([0, [5]]);
+  await settled();
+  assert.deepEqual(Object.keys(got[0]), ['topic', 'partition', 'message', 'heartbeat', 'pause']);
+  assert.deepEqual([got[0].topic, got[0].partition], ['t', 0]);
+  assert.deepEqual({ ...got[0].message }, { attributes: 0, timestamp: '1700000000005', offset: '5', key: Buffer.from('k'), value: Buffer.from('v5'), headers: {} });
+  assert.equal(await got[0].heartbeat(), undefined);
+});
+
+test('a lazy message of a batch shows its fields to JSON, to the console and in assignments', async (t) => {
+  let batch;
+  const { arrive } = await running(t, { eachBatch: (payload) => { batch = payload.batch; } });
+  arrive([0, [5, 6]]);
+  await settled();
+  const [message] = batch.messages;
+  const fields = { attributes: 0, timestamp: '1700000000005', offset: '5', key: Buffer.from('k'), value: Buffer.from('v5'), headers: {} };
+  assert.deepEqual(JSON.parse(JSON.stringify(message)), JSON.parse(JSON.stringify(fields)));
+  assert.match(require('node:util').inspect(message), /value: <Buffer 76 35>/);
+  assert.deepEqual(message.toJSON(), fields);
+  const names = [];
+  for (const name in message) names.push(name);
+  assert.deepEqual(names.filter((name) => name in fields), Object.keys(fields));
+  message.value = 'mine';
+  assert.equal(message.value, 'mine');
+  assert.equal(message.toJSON().value, 'mine');
+  assert.deepEqual([batch.firstOffset(), batch.lastOffset(), batch.highWatermark, batch.offsetLag(), batch.offsetLagLow(), batch.isEmpty()], ['5', '6', '1000', '993', '994', false]);
+});
+
+test('columns show a batch without objects', async (t) => {
+  const seen = [];
+  const { arrive } = await running(t, { eachBatch: ({ batch: { partition, columns } }) => {
+    for (let i = 0; i < columns.offsets.length; i++) {
+      const at = columns.positions[i] + Math.max(columns.keyLengths[i], 0);
+      seen.push([partition, columns.offsets[i], columns.timestamps[i], columns.data.latin1Slice(at, at + columns.valueLengths[i])]);
+    }
+  } }, { partitions: 2 });
+  arrive([0, [5, 6]], [1, [9]]);
+  await settled();
+  assert.deepEqual(seen, [[0, 5, 1700000000005, 'v5'], [0, 6, 1700000000006, 'v6'], [1, 9, 1700000000009, 'v9']]);
+});
+
+test('each run is freed once, and told batches are taken at once', async (t) => {
+  const { native, arrive } = await running(t, { eachMessage: async () => {} }, { partitions: 2 });
+  arrive([0, [0, 1]], [1, [0]]);
+  assert.deepEqual(native.last('started'), [1]);
+  arrive([0, [2]], [1, [7], 99], [5, [1]]);
+  await settled();
+  assert.deepEqual(freed(native).sort(), ['1/0', '1/1', '2/0', '2/1', '2/2']);
+});
+
+test('messages of one partition follow one another, partitions run at once up to the limit, and in turns', async (t) => {
+  const open = [];
+  const { arrive } = await running(t, { partitionsConsumedConcurrently: 2, eachBatch: ({ batch }) => new Promise((resolve) => open.push({ name: `${batch.partition}@${batch.firstOffset()}`, resolve })) }, { partitions: 3 });
+  arrive([0, [0]], [0, [1]], [1, [0]], [2, [0]]);
+  await settled();
+  assert.deepEqual(open.map(({ name }) => name), ['0@0', '1@0']);
+  open[0].resolve();
+  await settled();
+  assert.deepEqual(open.map(({ name }) => name), ['0@0', '1@0', '2@0']);
+  open[1].resolve();
+  await settled();
+  assert.deepEqual(open.map(({ name }) => name), ['0@0', '1@0', '2@0', '0@1']);
+  for (const { resolve } of open) resolve();
+});
+
+test('a handler that throws gets the same message again, and what was done before is committed', async (t) => {
+  const got = [];
+  let failures = 2;
+  const { native, arrive, logger } = await running(t, { eachMessage: async ({ message }) => {
+    got.push(message.offset);
+    if (message.offset === '1' && failures-- > 0) throw new Error('not yet');
+  } });
+  arrive([0, [0, 1, 2]]);
+  await until(() => got.at(-1) === '2');
+  await settled();
+  assert.deepEqual(got, ['0', '1', '1', '1', '2']);
+  assert.deepEqual(committed(native), ['t/0@1', 't/0@3']);
+  assert.deepEqual(freed(native), ['1/0']);
+  assert.match(logger.lines.find((line) => line.startsWith('error')), /Error when calling eachMessage/);
+});
+
+test('after the last retry the consumer crashes, leaves, and starts again', async (t) => {
+  const { consumer, native, arrive } = await running(t, { eachMessage: () => { throw new Error('never'); } }, { config: { retry: { initialRetryTime: 1, retries: 2 } } });
+  const events = [];
+  for (const name of ['STOP', 'DISCONNECT', 'CRASH', 'CONNECT']) consumer.on(consumer.events[name], ({ payload }) => { events.push([name, payload?.error?.name, payload?.restart]); });
+  arrive([0, [0]]);
+  await until(() => events.length === 4);
+  assert.deepEqual(events, [['STOP', undefined, undefined], ['DISCONNECT', undefined, undefined], ['CRASH', 'KafkaJSNumberOfRetriesExceeded', true], ['CONNECT', undefined, undefined]]);
+  assert.notEqual(fake.made.groups.at(-1), native);
+});
+
+test('a programming error crashes without a retry and without a restart', async (t) => {
+  const { consumer, native, arrive } = await running(t, { eachMessage: () => undefined.x });
+  const crash = deferred();
+  consumer.on(consumer.events.CRASH, ({ payload }) => crash.resolve(payload));
+  arrive([0, [0]]);
+  const { error, restart, groupId } = await crash.promise;
+  assert.deepEqual([error.name, error.cause.name, restart, groupId], ['KafkaJSNonRetriableError', 'TypeError', false, 'g']);
+});
+
+test('without autoResolve a batch comes again from the first message that is not resolved', async (t) => {
+  const got = [];
+  const { native, arrive } = await running(t, { eachBatchAutoResolve: false, eachBatch: async ({ batch, resolveOffset }) => {
+    got.push(batch.messages.map(({ offset }) => offset).join());
+    resolveOffset(batch.messages[0].offset);
+  } });
+  arrive([0, [3, 4, 6]]);
+  await until(() => got.length === 3);
+  await settled();
+  assert.deepEqual(got, ['3,4,6', '4,6', '6']);
+  assert.deepEqual(committed(native).at(-1), 't/0@7');
+});
+
+test('commits do not hold back the next batch, and those that are late are one', async (t) => {
+  const got = [];
+  const { native, arrive } = await running(t, { eachBatch: ({ batch }) => { got.push(batch.lastOffset()); } });
+  native.replies.commit = 'later';
+  arrive([0, [0]]);
+  arrive([0, [1]]);
+  arrive([0, [2]]);
+  await settled();
+  assert.deepEqual(got, ['0', '1', '2']);
+  assert.deepEqual(committed(native), ['t/0@1']);
+  native.replies.commit = undefined;
+  native.reply('commit');
+  await settled();
+  assert.deepEqual(committed(native), ['t/0@1', 't/0@3']);
+});
+
+test('offsets get past transaction markers', async (t) => {
+  const seen = [];
+  const { native, arrive } = await running(t, { eachBatch: ({ batch }) => { seen.push(batch.lastOffset()); } });
+  arrive([0, [0, 1]]);
+  native.emit(Event.Advanced, 7, 0, 1, 3);
+  await settled();
+  native.emit(Event.Advanced, 7, 0, 1, 9);
+  await settled();
+  native.emit(Event.Advanced, 7, 0, 2, 100); // of another epoch
+  await settled();
+  assert.equal(committed(native).at(-1), 't/0@9');
+});
+
+test('a partition that goes is finished, committed, told to the hook, and then given up', async (t) => {
+  const order = [];
+  const handler = deferred();
+  const { native, arrive, rebalance } = await running(t, { eachBatch: async ({ isStale }) => { order.push('handler'); await handler.promise; order.push(`stale ${isStale()}`); } }, {
+    partitions: 2, config: { onPartitionsRevoked: async (partitions) => { order.push(JSON.stringify(partitions), committed(native).at(-1)); } },
+  });
+  arrive([0, [0, 1]], [1, [5]]);
+  arrive([0, [2]]);
+  rebalance('revoke', [0]);
+  await settled();
+  assert.deepEqual(order, ['handler']);
+  assert.ok(!native.names().includes('rebalanced', native.names().indexOf('started')) || native.last('rebalanced')[0] === 1);
+  handler.resolve();
+  await settled();
+  assert.deepEqual(order.slice(1, 4), ['stale true', '[{"topic":"t","partitions":[0]}]', 't/0@2']);
+  assert.deepEqual(native.last('rebalanced'), [2, null]);
+  assert.ok(freed(native).includes('2/0'), 'what was not started is freed');
+});
+
+test('a partition that was lost is not committed', async (t) => {
+  const lost = [];
+  const handler = deferred();
+  const { native, arrive, rebalance } = await running(t, { eachMessage: () => handler.promise }, { config: { onPartitionsLost: (partitions) => { lost.push(partitions); } } });
+  arrive([0, [0, 1]]);
+  rebalance('lost', [0]);
+  await settled();
+  assert.deepEqual(lost, [[{ topic: 't', partitions: [0] }]]);
+  handler.resolve();
+  await settled();
+  assert.deepEqual(committed(native), []);
+  assert.deepEqual(freed(native), ['1/0']);
+});
+
+test('a partition that comes back waits for the handler that still has it', async (t) => {
+  const got = [];
+  const first = deferred();
+  const { arrive, rebalance } = await running(t, { partitionsConsumedConcurrently: 2, eachMessage: ({ message }) => { got.push(message.offset); return got.length === 1 ? first.promise : undefined; } });
+  arrive([0, [0]]);
+  rebalance('lost', [0]);
+  await settled();
+  rebalance('assign', [0], 2);
+  await settled();
+  arrive([0, [0], 2]);
+  await settled();
+  assert.deepEqual(got, ['0']);
+  first.resolve();
+  await settled();
+  assert.deepEqual(got, ['0', '0']);
+});
+
+test('seek throws away what was fetched, also under a running handler', async (t) => {
+  const got = [];
+  const { consumer, native, arrive } = await running(t, { eachMessage: ({ message }) => {
+    got.push(message.offset);
+    if (message.offset === '1') consumer.seek({ topic: 't', partition: 0, offset: '50' });
+  } });
+  arrive([0, [0, 1, 2]]);
+  arrive([0, [3]]);
+  await settled();
+  assert.deepEqual(native.last('seek').slice(1), ['t', 0, 50]);
+  arrive([0, [4]]); // fetched before
+  arrive([0, [50], 101]);
+  await settled();
+  assert.deepEqual(got, ['0', '1', '50']);
+  assert.deepEqual(freed(native).sort(), ['1/0', '2/0', '3/0', '4/0']);
+  assert.deepEqual(committed(native).at(-1), 't/0@51');
+  assert.ok(committed(native).includes('t/0@50'), 'the group goes on there, too');
+});
+
+test('of two seeks the last counts', async (t) => {
+  const got = [];
+  const { consumer, arrive } = await running(t, { eachMessage: ({ message }) => { got.push(message.offset); } });
+  consumer.seek({ topic: 't', partition: 0, offset: '10' });
+  consumer.seek({ topic: 't', partition: 0, offset: '20' });
+  await settled();
+  arrive([0, [10], 101]);
+  arrive([0, [20], 102]);
+  await settled();
+  assert.deepEqual(got, ['20']);
+});
+
+test('a seek before the partition comes says where it begins', async (t) => {
+  const { consumer, native, rebalance } = await running(t, { eachMessage() {} });
+  consumer.seek({ topic: 't', partition: 3, offset: '33' });
+  rebalance('assign', [3, 4]);
+  await settled();
+  assert.deepEqual(native.last('rebalanced'), [2, [33, -1001]]);
+});
+
+test('pause inside a handler leaves the rest of the batch, and resume goes on there', async (t) => {
+  const got = [];
+  let resume;
+  const { consumer, native, arrive } = await running(t, { eachMessage: ({ message, pause }) => {
+    got.push(message.offset);
+    if (message.offset === '1') resume = pause();
+  } });
+  arrive([0, [0, 1, 2]]);
+  await settled();
+  arrive([0, [3]]); // told before the pause reached librdkafka
+  await settled();
+  assert.deepEqual(got, ['0', '1']);
+  assert.deepEqual(consumer.paused(), [{ topic: 't', partitions: [0] }]);
+  assert.deepEqual(freed(native), ['1/0', '2/0']);
+  resume();
+  assert.deepEqual(native.last('resume').slice(1), [['t'], [0], [2]]);
+  await settled();
+  arrive([0, [2, 3], 101]);
+  await settled();
+  assert.deepEqual(got, ['0', '1', '2', '3']);
+});
+
+test('a pause lasts over rebalances, for partitions that come later, too', async (t) => {
+  const got = [];
+  const { consumer, native, rebalance, arrive } = await running(t, { eachMessage: ({ partition }) => { got.push(partition); } });
+  consumer.pause([{ topic: 't' }]);
+  rebalance('assign', [1, 2]);
+  await settled();
+  assert.deepEqual(native.last('pause').slice(1), [['t', 't'], [1, 2]]);
+  consumer.resume([{ topic: 't', partitions: [1] }]);
+  assert.deepEqual(native.last('resume').slice(1), [['t'], [1], [-1001]]);
+  assert.deepEqual(consumer.paused(), [{ topic: 't', partitions: [0, 2] }]);
+  await settled();
+  arrive([1, [0], 101], [2, [0]]);
+  await settled();
+  assert.deepEqual(got, [1]);
+});
+
+test('commitOffsetsIfNecessary looks at the threshold', async (t) => {
+  const { native, arrive } = await running(t, { autoCommitThreshold: 2, eachMessage: async () => {} });
+  arrive([0, [0, 1, 2, 3, 4]]);
+  await settled();
+  assert.deepEqual(committed(native), ['t/0@2', 't/0@4', 't/0@5']);
+});
+
+test('without autoCommit only the program commits', async (t) => {
+  let uncommitted;
+  const { consumer, native, arrive } = await running(t, { autoCommit: false, eachBatch: async ({ resolveOffset, uncommittedOffsets }) => { resolveOffset('0'); uncommitted = uncommittedOffsets(); } });
+  arrive([0, [0, 1]]);
+  await settled();
+  assert.deepEqual(uncommitted, { topics: [{ topic: 't', partitions: [{ partition: 0, offset: '1' }] }] });
+  assert.deepEqual(committed(native), []);
+  await consumer.commitOffsets([{ topic: 't', partition: 0, offset: '2', metadata: 'why' }]);
+  assert.deepEqual(native.last('commit').slice(1), [['t'], [0], [2], ['why']]);
+});
+
+test('a commit that fails is tried again, and one that cannot succeed crashes', async (t) => {
+  const { consumer, native, arrive, logger } = await running(t, { eachMessage() {} });
+  native.errors.commit = { kind: 'kafka', code: 15, name: 'COORDINATOR_NOT_AVAILABLE', message: 'not now', retriable: true, fatal: false };
+  arrive([0, [0]]);
+  await settled();
+  assert.match(logger.lines.at(-1), /not committed, tried again.*not now/);
+  delete native.errors.commit;
+  await until(() => committed(native).length === 2);
+  assert.deepEqual(committed(native), ['t/0@1', 't/0@1']);
+  native.errors.commit = { kind: 'kafka', code: 30, name: 'GROUP_AUTHORIZATION_FAILED', message: 'no', retriable: false, fatal: false };
+  const crash = deferred();
+  consumer.on(consumer.events.CRASH, ({ payload }) => crash.resolve(payload));
+  arrive([0, [1]]);
+  assert.equal((await crash.promise).restart, false);
+});
+
+test('a reader gets a batch when it asks, and what it has taken is resolved when it asks for more', async (t) => {
+  const { native, consumer } = await running(t, {});
+  await consumer.disconnect();
+  await consumer.connect();
+  const again = fake.made.groups.at(-1);
+  assert.notEqual(again, native);
+  const messages = consumer.messages();
+  const first = messages.next();
+  await until(() => again.names().includes('subscribe'));
+  again.emit(Event.Rebalance, { id: 1, kind: 'assign', topics: ['t'], topicIds: [7], partitions: [0], epochs: [1], memberId: 'm', generation: 1, protocol: 'EAGER' });
+  await settled();
+  again.emit(Event.Batch, 1, fake.pack([{ topicId: 7, partition: 0, epoch: 1, messages: [{ offset: 0, value: 'a' }, { offset: 1, value: 'b' }] }]));
+  assert.equal((await first).value.value.toString(), 'a');
+  assert.equal((await messages.next()).value.offset, '1');
+  again.emit(Event.Batch, 2, fake.pack([{ topicId: 7, partition: 0, epoch: 1, messages: [{ offset: 2, value: 'c' }] }]));
+  await settled();
+  assert.deepEqual(committed(again), [], 'the batch is not done');
+  const { value } = await messages.next();
+  assert.deepEqual([value.topic, value.partition, value.offset], ['t', 0, '2']);
+  await settled();
+  assert.deepEqual(committed(again), ['t/0@2']);
+  again.replies.subscribe = () => again.emit(Event.Rebalance, { id: 2, kind: 'revoke', topics: ['t'], topicIds: [7], partitions: [0], epochs: [1], memberId: 'm', generation: 1, protocol: 'EAGER' });
+  await messages.return();
+  assert.deepEqual(committed(again), ['t/0@2'], 'the message at which the reader left comes again');
+  assert.deepEqual((await messages.next()).done, true);
+});
+
+test('options are said in librdkafka\'s words, and what is wrong names itself', async (t) => {
+  const { native } = await running(t, {}, { config: { rackId: 'r1', readUncommitted: true, groupInstanceId: 'i', sessionTimeout: 10_000, rebalanceTimeout: 5000, partitionAssigners: ['roundRobin', 'range'], maxWaitTimeInMs: 100, properties: { 'fetch.error.backoff.ms': 7 } } });
+  const properties = Object.fromEntries(native.options.properties);
+  assert.deepEqual(
+    ['group.id', 'client.rack', 'isolation.level', 'group.instance.id', 'session.timeout.ms', 'max.poll.interval.ms', 'partition.assignment.strategy', 'fetch.wait.max.ms', 'fetch.error.backoff.ms'].map((name) => properties[name]),
+    ['g', 'r1', 'read_uncommitted', 'i', '10000', '10000', 'roundrobin,range', '100', '7'],
+  );
+  const make = (config) => () => new kafka.Kafka({ brokers: ['b:1'] }).consumer(config);
+  assert.throws(make({}), { name: 'KafkaJSNonRetriableError', message: /groupId/ });
+  assert.throws(make({ groupId: '' }), { message: /groupId/ });
+  assert.throws(make({ groupId: 'g', heartbeatInterval: 30_000 }), { message: /heartbeatInterval.*sessionTimeout/ });
+  assert.throws(make({ groupId: 'g', partitionAssigners: [() => ({})] }), { name: 'KafkaJSNotImplemented', message: /assign\(\)/ });
+  assert.throws(make({ groupId: 'g', partitionAssigners: ['range', 'cooperativeSticky'] }), { message: /cannot be mixed/ });
+  assert.throws(make({ groupId: 'g', groupProtocol: 'consumer', sessionTimeout: 6000 }), { message: /group\.consumer\.session\.timeout\.ms.*sessionTimeout/ });
+  assert.throws(make({ groupId: 'g', properties: { 'enable.auto.commit': true } }), { message: /enable\.auto\.commit.*autoCommit/ });
+});
+
+test('a pattern has a POSIX form that finds the same names, or none', () => {
+  const names = ['t', 'topic-1', 'topic-22', 'Topic', 'a.b', 'a_b', 'aXb', 'x-topic-1-y', '__consumer_offsets', '1', 'a.b.c', 'foo', 'bar', 'foobar'];
+  for (const pattern of [/topic-\d+/, /^topic/, /topic$/i, /^a\.b$/, /^a.b$/, /^(foo|bar)$/, /foo|^bar/, /^[^_]/, /\w-\d{1,2}$/, /^(?:a|t)[._]?b?$/, /(?<x>foo)+?bar/, /^[a-c.]+$/, /^\D+$/, /x\x2dt/, /^$/, /a b/, /^.{3}$/, /topic-/g]) {
+    const posix = toPosix(pattern);
+    assert.ok(posix.startsWith('^'), posix);
+    const again = new RegExp(`^(?:${posix})$`);
+    for (const name of names) assert.equal(again.test(name), new RegExp(pattern.source, pattern.flags.replace('g', '')).test(name), `${pattern} ${posix} ${name}`);
+  }
+  for (const pattern of [/^(?!__)/, /(?<=a)b/, /\bfoo\b/, /(a)\1/]) assert.equal(toPosix(pattern), undefined);
+});
+
+test('a pattern without a POSIX form is looked up', async (t) => {
+  const logger = memoryLogger();
+  const consumer = new kafka.Kafka({ brokers: ['b:1'], logger }).consumer({ groupId: 'g', metadataMaxAge: 10 });
+  await consumer.connect();
+  const native = fake.made.groups.at(-1);
+  native.replies.listTopics = ['a', '__x', 'b'];
+  await consumer.subscribe({ topics: [/^(?!__)/], fromBeginning: true });
+  const started = consumer.run({ eachMessage() {} });
+  await until(() => native.names().includes('subscribe'));
+  assert.deepEqual(native.last('subscribe').slice(1), [['a', 'b'], [true, true]]);
+  native.emit(Event.Rebalance, { id: 1, kind: 'assign', topics: [], topicIds: [], partitions: [], epochs: [], memberId: 'm', generation: 1, protocol: 'EAGER' });
+  await started;
+  native.replies.listTopics = ['a', '__x', 'b', 'c'];
+  await until(() => native.last('subscribe')[1].length === 3);
+  await consumer.disconnect();
+});
+
+test('calls in the wrong state say what to do', async (t) => {
+  const consumer = new kafka.Kafka({ brokers: ['b:1'], logger: memoryLogger() }).consumer({ groupId: 'g' });
+  for (const call of [() => consumer.seek({ topic: 't', partition: 0, offset: '0' }), () => consumer.pause([{ topic: 't' }]), () => consumer.resume([{ topic: 't' }])]) {
+    assert.throws(call, { name: 'KafkaJSNonRetriableError', message: /run\(\)/ });
+  }
+  await assert.rejects(consumer.commitOffsets([{ topic: 't', partition: 0, offset: '1' }]), { message: /run\(\)/ });
+  assert.deepEqual(consumer.paused(), []);
+  assert.throws(() => consumer.on('consumer.nothing', () => {}), { message: /consumer\.events\.HEARTBEAT/ });
+  await assert.rejects(consumer.subscribe({}), { message: /topics/ });
+  await assert.rejects(consumer.subscribe({ topic: 7 }), { message: /string or a RegExp/ });
+  const { consumer: other } = await running(t, {});
+  await assert.rejects(other.subscribe({ topic: 'x' }), { message: /runs already/ });
+  assert.throws(() => other.seek({ topic: 't', partition: 0, offset: 'x' }), { message: /offset/ });
+  assert.throws(() => other.seek({ topic: 't', partition: 0, offset: '-3' }), { message: /negative/ });
+  assert.throws(() => other.pause([{ topic: 't', partitions: ['x'] }]), { message: /partitions/ });
+});
