@@ -52,7 +52,8 @@ export class Session {
   /** Rebalances are worked off one after another. */
   #rebalancing: Promise<void> = Promise.resolve();
   #onRebalanced: (() => void) | undefined;
-  #rebalanceBegan = Date.now();
+  /** When the rebalance was heard of; of one that only brings partitions, that is when they come. */
+  #rebalanceBegan: number | undefined = Date.now();
   #fetchBegan = Date.now();
   #heartbeats: NodeJS.Timeout | undefined;
   #watch: NodeJS.Timeout | undefined;
@@ -260,8 +261,9 @@ export class Session {
     if (this.#config.groupId === null) return;
     const payload = {
       groupId: this.#config.groupId, memberId: this.#memberId, leaderId: '', isLeader: false,
-      memberAssignment: this.assignment.byTopic(), groupProtocol: this.#config.assigner, duration: Date.now() - this.#rebalanceBegan,
+      memberAssignment: this.assignment.byTopic(), groupProtocol: this.#config.assigner, duration: Date.now() - (this.#rebalanceBegan ?? Date.now()),
     };
+    this.#rebalanceBegan = undefined;
     this.events.emit('consumer.group_join', payload);
     this.log.info('Consumer has joined the group', payload);
     this.#member = true;
@@ -286,7 +288,8 @@ export class Session {
     const { kind, topics, partitions } = rebalance;
     const go = this.#known(rebalance);
     for (const assigned of go) assigned.gone = true;
-    this.#rebalanceBegan = Date.now();
+    this./** When the rebalance was heard of; of one that only brings partitions, that is when they come. */
+  #rebalanceBegan: number | undefined = Date.now();
     if (kind === 'lost') this.#member = false;
     if (!this.#stopping && this.#config.groupId !== null) {
       this.events.emit('consumer.rebalancing', { groupId: this.#config.groupId, memberId: this.#memberId });

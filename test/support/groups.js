@@ -1,0 +1,79 @@
+'use strict';
+// Consumers of `Kafka` in flows: they are disconnected when the test is over, and what they get is collected.
+
+const { EventEmitter, once } = require('node:events');
+const kafkajs = require('kafkajs');
+const { Kafka } = require('kafka-native');
+const { within, silent } = require('./flow.js');
+const { topicName } = require('./clusters.js');
+
+/** A `Kafka` of ours, or, with `library` kafkajs, of KafkaJS. */
+function client(cluster, { library, ...options } = {}) {
+  const brokers = [cluster.options().broker];
+  if (library === kafkajs) return new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING, ...options });
+  return new Kafka({ brokers, logger: silent, ...options });
+}
+
+/** A connected consumer. Short times, so that a rebalance takes a moment. */
+async function member(t, cluster, { library, client: of = {}, ...config } = {}) {
+  const times = config.groupProtocol === 'consumer' ? {} : { sessionTimeout: 6000, heartbeatInterval: 200 };
+  const made = client(cluster, { library, ...of }).consumer({ groupId: topicName('group'), rebalanceTimeout: 10_000, maxWaitTimeInMs: 100, ...times, ...config });
+  t.after(() => made.disconnect());
+  await made.connect();
+  return made;
+}
+
+/** Collects what handlers get. */
+class Got extends EventEmitter {
+  messages = [];
+
+  constructor() {
+    super();
+    this.setMaxListeners(0);
+  }
+
+  /** For eachMessage. */
+  each = async ({ topic, partition, message }) => {
+    this.messages.push({ topic, partition, offset: Number(message.offset), value: message.value === null ? null : String(message.value) });
+    this.emit('message');
+  };
+
+  values() {
+    return this.messages.map(({ value }) => value);
+  }
+
+  /** Rejects after `ms` with how far it came. */
+  async until(fits, ms = 30_000) {
+    const enough = typeof fits === 'number' ? () => this.messages.length >= fits : () => fits(this.messages);
+    await within(ms, () => `${fits}: ${this.messages.length} messages came, the last ${JSON.stringify(this.messages.slice(-3))}`, async () => {
+      while (!enough()) await once(this, 'message');
+    });
+    return this.messages;
+  }
+}
+
+/** Resolves with the payload of the next event of that name which fits. */
+function event(consumer, name, fits = () => true, ms = 30_000) {
+  let remove;
+  return within(ms, `the event ${name}`, () => new Promise((resolve) => {
+    remove = consumer.on(consumer.events[name], ({ payload }) => fits(payload) && resolve(payload));
+  })).finally(() => remove());
+}
+
+/** KafkaJS's admin and producer, to look from outside, and to make what the classic producer cannot. */
+async function kafkaJs(t, cluster, producerOptions) {
+  const kafka = client(cluster, { library: kafkajs });
+  const admin = kafka.admin();
+  const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner, ...producerOptions });
+  await Promise.all([admin.connect(), producer.connect()]);
+  t.after(() => Promise.all([admin.disconnect(), producer.disconnect()]));
+  return { admin, producer, kafka };
+}
+
+/** What a group has committed of a topic: { partition: offset }. */
+async function committed(admin, groupId, topic) {
+  const [{ partitions }] = await admin.fetchOffsets({ groupId, topics: [topic] });
+  return Object.fromEntries(partitions.filter(({ offset }) => offset !== '-1').map(({ partition, offset }) => [partition, Number(offset)]));
+}
+
+module.exports = { Got, client, committed, event, kafkaJs, member };
