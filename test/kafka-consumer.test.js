@@ -7,7 +7,7 @@ const { setTimeout: delay } = require('node:timers/promises');
 const kafkajs = require('kafkajs');
 const { Child } = require('./support/child.js');
 const { real, topicName } = require('./support/clusters.js');
-const { producer, within } = require('./support/flow.js');
+const { folder, producer, within } = require('./support/flow.js');
 const { Calls, deferred, eventually } = require('./support/watch.js');
 const { Got, committed, event, kafkaJs, member } = require('./support/groups.js');
 
@@ -511,6 +511,26 @@ describe('the consumer of Kafka', () => {
     await consumer.run({ eachMessage: every.each });
     await every.until(4);
     assert.deepEqual(new Set(every.messages.map(({ partition }) => partition)), new Set([0, 1, 2, 3]));
+  });
+
+  test('an assignment without a group keeps its offsets in files, if it is told where', async (t) => {
+    const topic = await cluster.topic(2);
+    await send(t, topic, [...numbers(0, 5), [1, 'other']]);
+    const config = { groupId: null, offsetDirectory: folder(t) };
+    const first = await member(t, cluster, config);
+    const got = new Got();
+    await first.assign([{ topic, partition: 0 }, { topic, partition: 1 }]);
+    await first.run({ eachMessage: got.each });
+    await got.until(6);
+    await first.disconnect();
+    await send(t, topic, ['5']);
+    const again = await member(t, cluster, config);
+    const rest = new Got();
+    await again.assign([{ topic }]);
+    await again.run({ eachMessage: rest.each });
+    await rest.until(1);
+    await again.stop();
+    assert.deepEqual(rest.values(), ['5']);
   });
 
   test('tracing channels are around every handler and every commit', async (t) => {

@@ -17,8 +17,10 @@ export interface TopicPartitions {
 
 /** How `kafka.consumer` makes a consumer: KafkaJS's options, and some more. Times are milliseconds. */
 export interface ConsumerConfig {
-  /** The group. `null`: none, then partitions come from `assign` only and nothing can be committed. */
+  /** The group. `null`: none, then partitions come from `assign` only, and nothing can be committed but to `offsetDirectory`. */
   groupId: string | null;
+  /** Without a group: offsets are committed to files in it, one for each partition, as those of the classic consumer. */
+  offsetDirectory?: string;
   /**
    * In order of preference; all members of a group need one in common. Default `['cooperativeSticky']`: partitions stay
    * where they are as far as possible, and those that stay are consumed on during a rebalance. It cannot be mixed with
@@ -74,6 +76,8 @@ type Hook = ((partitions: TopicPartitions[]) => unknown) | undefined;
 /** @internal */
 export interface ReadConsumerConfig {
   groupId: string | null;
+  /** Whether there is where to commit to. */
+  commits: boolean;
   native: Omit<NativeGroupOptions, 'properties'>;
   /** To follow those of the `Kafka`. */
   properties: Properties;
@@ -159,13 +163,17 @@ export function readConsumerConfig(config: unknown): ReadConsumerConfig {
   for (const [name] of own) {
     if (Object.hasOwn(OWNED, name)) throw new KafkaJSNonRetriableError(`Kafka.consumer: the property ${name} is the engine's: ${OWNED[name]}`);
   }
+  const offsetDirectory = read.string('offsetDirectory');
+  if (groupId !== null && offsetDirectory !== undefined) throw new KafkaJSNonRetriableError('Kafka.consumer: a group keeps its offsets in the brokers: offsetDirectory is for groupId null');
   const hook = (name: string): Hook => read.callback<(partitions: TopicPartitions[]) => unknown>(name);
   return {
     groupId,
+    commits: groupId !== null || offsetDirectory !== undefined,
     native: {
       maxMessagesPerBatch: read.integer('maxMessagesPerBatch', 2000, 1, 1_000_000),
       budgetBytes: read.integer('maxBufferedBytes', 64 * 1024 * 1024, 1, Number.MAX_SAFE_INTEGER),
       statisticsIntervalMs: 0,
+      ...(offsetDirectory !== undefined && { offsetDirectory }),
     },
     properties: [...properties, ...own],
     assigner,

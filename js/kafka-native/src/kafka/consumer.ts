@@ -142,8 +142,8 @@ export class Consumer {
   }
 
   /**
-   * Takes partitions without a group, instead of `subscribe`, before `run`. With a `groupId` offsets can be committed and
-   * begun from, and no other member is looked after.
+   * Takes partitions without a group, instead of `subscribe`, before `run`. With a `groupId`, or an
+   * `offsetDirectory`, offsets can be committed and begun from.
    *
    * ```js
    * const consumer = kafka.consumer({ groupId: null });
@@ -156,7 +156,7 @@ export class Consumer {
    */
   async assign(positions: AssignedPosition[]): Promise<void> {
     if (this.#session) throw new KafkaJSNonRetriableError('Consumer.assign: the consumer runs already; assign before run(), or stop() first');
-    this.#positions = readPositions(positions, this.#config.groupId);
+    this.#positions = readPositions(positions, this.#config.commits);
   }
 
   /**

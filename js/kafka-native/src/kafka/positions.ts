@@ -7,7 +7,7 @@ export interface AssignedPosition {
   topic: string;
   /** Default: every partition that the topic has now. */
   partition?: number;
-  /** The first message wanted: `'42'`, `'beginning'`, `'end'`, or `'committed'` by the group. Default `'committed'` with a group, else `'beginning'`. */
+  /** The first message wanted: `'42'`, `'beginning'`, `'end'`, or `'committed'` by the group or in `offsetDirectory`. Default `'committed'` where that can be, else `'beginning'`. */
   offset?: string | number;
   /** Instead of an offset: the first message that is not older; milliseconds since 1970, or a Date. None: the end. */
   timestamp?: number | Date;
@@ -25,7 +25,7 @@ const NAMED: Record<string, number> = { beginning: -2, end: -1, committed: -1000
 const LOOKUP_MS = 10_000;
 
 /** @internal */
-export function readPositions(given: unknown, groupId: string | null): Position[] {
+export function readPositions(given: unknown, commits: boolean): Position[] {
   if (!Array.isArray(given)) throw new KafkaJSNonRetriableError(`Consumer.assign: takes an array of { topic, partition, offset }, got ${describe(given)}`);
   return given.map(({ topic, partition, offset, timestamp }: AssignedPosition) => {
     if (typeof topic !== 'string' || topic === '') throw new KafkaJSNonRetriableError(`Consumer.assign: topic must be a string that is not empty, got ${describe(topic)}`);
@@ -33,10 +33,10 @@ export function readPositions(given: unknown, groupId: string | null): Position[
     if (offset !== undefined && timestamp !== undefined) throw new KafkaJSNonRetriableError('Consumer.assign: takes offset or timestamp, not both');
     const time = timestamp === undefined ? undefined : Number(timestamp);
     if (time !== undefined && !(Number.isInteger(time) && time >= 0)) throw new KafkaJSNonRetriableError(`Consumer.assign: timestamp must be a Date or milliseconds, got ${describe(timestamp)}`);
-    const where = offset ?? (groupId === null ? 'beginning' : 'committed');
+    const where = offset ?? (commits ? 'committed' : 'beginning');
     const next = NAMED[where] ?? parseOffset(where);
     if (next === undefined) throw new KafkaJSNonRetriableError(`Consumer.assign: offset must be a number, 'beginning', 'end' or 'committed', got ${describe(where)}`);
-    if (where === 'committed' && groupId === null) throw new KafkaJSNonRetriableError("Consumer.assign: offset 'committed' needs a groupId");
+    if (where === 'committed' && !commits) throw new KafkaJSNonRetriableError("Consumer.assign: offset 'committed' needs a groupId, or an offsetDirectory");
     return { topic, partition, offset: next, timestamp: time };
   });
 }

@@ -69,7 +69,7 @@ export class Session {
     this.#config = config;
     this.assignment = new Assignment(native, calls, (error) => log.warn(`A partition could not be moved: ${(error as Error).message}`));
     this.commits = new Commits(this, {
-      autoCommit: config.groupId !== null && options.autoCommit !== false,
+      autoCommit: config.commits && options.autoCommit !== false,
       autoCommitInterval: options.autoCommitInterval ?? null,
       autoCommitThreshold: options.autoCommitThreshold ?? null,
     });
@@ -288,8 +288,7 @@ export class Session {
     const { kind, topics, partitions } = rebalance;
     const go = this.#known(rebalance);
     for (const assigned of go) assigned.gone = true;
-    this./** When the rebalance was heard of; of one that only brings partitions, that is when they come. */
-  #rebalanceBegan: number | undefined = Date.now();
+    this.#rebalanceBegan = Date.now();
     if (kind === 'lost') this.#member = false;
     if (!this.#stopping && this.#config.groupId !== null) {
       this.events.emit('consumer.rebalancing', { groupId: this.#config.groupId, memberId: this.#memberId });
