@@ -4,15 +4,16 @@ import type { TopicPartitions } from './consumer-config';
 import type { Run } from './lazy-batch';
 import { PauseList } from './pause-list';
 
-/** librdkafka's: nothing was told of the partition yet, it begins where the group committed, or its topic's reset says. */
+/** librdkafka's: nothing was told of the partition yet, it begins where the group committed, or its topic's reset says. @internal */
 export const UNKNOWN = -1001;
 
+/** @internal */
 export interface TopicPartition {
   topic: string;
   partition: number;
 }
 
-/** A partition as long as this member has it, from one rebalance to another. */
+/** A partition as long as this member has it, from one rebalance to another. @internal */
 export class AssignedPartition implements TopicPartition {
   /** Runs of any other epoch are out of date. -1: moved, what comes next is not known yet. */
   epoch: number;
@@ -56,7 +57,7 @@ export class AssignedPartition implements TopicPartition {
   }
 }
 
-/** What this member has, which of it is paused, and where it was moved. All calls are on the JavaScript thread. */
+/** What this member has, which of it is paused, and where it was moved. @internal */
 export class Assignment {
   readonly #native: NativeGroup;
   readonly #calls: Calls;

@@ -19,6 +19,7 @@ export interface OffsetsByTopicPartition {
 const REBALANCING = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'STALE_MEMBER_EPOCH', '_ASSIGNMENT_LOST', '_NO_OFFSET']);
 const RETRY_MS = 500;
 
+/** @internal */
 export interface CommitOptions {
   autoCommit: boolean;
   /** Milliseconds; null: after each batch only. */
@@ -27,7 +28,7 @@ export interface CommitOptions {
   autoCommitThreshold: number | null;
 }
 
-/** Commits what is resolved: one request at a time, and what was resolved meanwhile goes with the next. */
+/** Commits what is resolved: one request at a time, and what was resolved meanwhile goes with the next. @internal */
 export class Commits {
   readonly #session: Session;
   readonly #options: CommitOptions;

@@ -11,7 +11,7 @@ import type { Session } from './session';
 
 const STOP_MS = 5000;
 
-/** The native consumer between `connect` and `disconnect`, and who hears what it tells. */
+/** The native consumer between `connect` and `disconnect`, and who hears what it tells. @internal */
 export class GroupConnection {
   readonly native: NativeGroup;
   readonly calls = new Calls();

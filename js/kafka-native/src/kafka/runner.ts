@@ -58,9 +58,10 @@ export interface ConsumerRunConfig {
   eachMessage?: EachMessageHandler | null;
 }
 
+/** @internal */
 export type Retry = ClientContext['retry'];
 
-/** Gives batches to the handlers: fair between partitions, in order within one; tries again what failed, as KafkaJS does. */
+/** Gives batches to the handlers: fair between partitions, in order within one; tries again what failed, as KafkaJS does. @internal */
 export class Runner {
   readonly #session: Session;
   readonly #options: ConsumerRunConfig;

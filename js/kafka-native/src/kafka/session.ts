@@ -19,7 +19,7 @@ import type { Subscription } from './subscription';
 /** Milliseconds that a question to the cluster may take. */
 const CALL_MS = 10_000;
 
-/** Whose life it is. */
+/** Whose life it is. @internal */
 export interface SessionOwner {
   readonly config: ReadConsumerConfig;
   readonly subscription: Subscription;
@@ -30,7 +30,7 @@ export interface SessionOwner {
   onCrash(error: Error): void;
 }
 
-/** One life of a running consumer, from `run` to `stop` or a crash: what it has, what it processes, what it commits. */
+/** One life of a running consumer, from `run` to `stop` or a crash: what it has, what it processes, what it commits. @internal */
 export class Session {
   readonly native: NativeGroup;
   readonly calls: Calls;

@@ -7,7 +7,7 @@ interface Pattern {
   fromBeginning: boolean;
 }
 
-/** The topics and patterns that a consumer is subscribed to. */
+/** The topics and patterns that a consumer is subscribed to. @internal */
 export class Subscription {
   readonly #names = new Map<string, boolean>();
   readonly #patterns: Pattern[] = [];

@@ -6,7 +6,8 @@ const LEGAL = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
  * one for RE2, by which brokers match under the protocol `consumer`; topics made later are found. Undefined when there is
  * none: look-around, back references, word boundaries.
  *
- * Names have 64 legal characters, so every class, escape and letter of any case is written as the characters that it allows.
+ * Names have 65 legal characters, so every class, escape and letter of any case is written as the characters that it allows.
+ * @internal
  */
 export function toPosix({ source, flags }: RegExp): string | undefined {
   const caseless = flags.includes('i') ? 'i' : '';
