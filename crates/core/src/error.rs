@@ -50,6 +50,8 @@ pub struct Error {
     pub retriable: bool,
     /// Whether the client is of no further use.
     pub fatal: bool,
+    /// Whether the transaction can only be aborted; after that the producer can begin another.
+    pub txn_requires_abort: bool,
     /// The topic that the error is about.
     pub topic: Option<String>,
     /// The partition that the error is about.
@@ -84,6 +86,8 @@ pub mod code {
     pub const PURGE_QUEUE: i32 = -152;
     /// Credentials were refused, or there are none.
     pub const AUTHENTICATION: i32 = -169;
+    /// The client has failed for good.
+    pub const FATAL: i32 = -150;
     /// The client is closing.
     pub const DESTROY: i32 = -197;
     /// A bug or an unexpected answer.
@@ -98,6 +102,7 @@ impl Error {
             message: message.into(),
             retriable: false,
             fatal: false,
+            txn_requires_abort: false,
             topic: None,
             partition: None,
             broker: None,
@@ -125,6 +130,13 @@ impl Error {
     /// A call that does not fit the state of an object that is not this crate's.
     pub fn wrong_state(message: impl Into<String>) -> Self {
         Self::state(message)
+    }
+
+    /// Names the topic, and the partition when it is known.
+    pub(crate) fn at(mut self, topic: &str, partition: i32) -> Self {
+        self.topic = Some(topic.to_owned());
+        self.partition = Some(partition).filter(|partition| *partition >= 0);
+        self
     }
 
     pub(crate) fn because(mut self, cause: Error) -> Self {

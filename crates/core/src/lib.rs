@@ -56,6 +56,7 @@ pub use admin::Admin;
 pub use batch::{Batch, Header, Message};
 pub use consumer::{Consumer, ConsumerConfig, ConsumerEvent, ConsumerStats, Reset};
 pub use error::{code, Error, ErrorKind, Result};
+pub use ffi::PartitionMetadata;
 pub use group::{
     AssignedPartition, GroupConfig, GroupConsumer, GroupEvent, Rebalance, RebalanceKind, Subscription,
     TopicPartitionOffset,
@@ -63,7 +64,10 @@ pub use group::{
 pub use helper::Retry;
 pub use mock::MockCluster;
 pub use packed::{layout, PackedRecords};
-pub use producer::{Delivery, DeliveryFailure, Producer, ProducerConfig, ProducerEvent, Record, Refusal, SendReport};
+pub use producer::{
+    ConsumerGroup, Delivery, DeliveryFailure, GroupOffset, Producer, ProducerConfig, ProducerEvent, Receipt, Record,
+    Refusal, SendReport, Ticket, TopicId, Written,
+};
 pub use reply::Reply;
 pub use token::{Token, TokenProvider};
 pub use trouble::LogLine;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{code, is_retriable, Error, ErrorKind, Result};
-use crate::ffi::{error_text, Client};
+use crate::ffi::{error_text, Client, PartitionMetadata};
 use crate::helper::{deadline, Closing, Retry};
 use crate::reply::closed;
 use crate::trouble::{Guarded, Troubles};
@@ -19,8 +19,12 @@ pub(crate) fn under(timeout: Duration) -> Duration {
     timeout.min(LEAST)
 }
 
-/// Asks once.
+/// Asks once for the numbers of the partitions.
 pub(crate) fn partitions_once(client: &Arc<Client>, topic: &str, timeout: Duration) -> Result<Vec<i32>> {
+    metadata_once(client, topic, timeout).map(|partitions| partitions.iter().map(|partition| partition.id).collect())
+}
+
+fn metadata_once(client: &Arc<Client>, topic: &str, timeout: Duration) -> Result<Vec<PartitionMetadata>> {
     let handle = client.topic(topic)?;
     let metadata = client.metadata(&handle, timeout).and_then(|metadata| match metadata.error {
         0 => Ok(metadata),
@@ -53,13 +57,13 @@ impl Lookup {
         troubles: &Troubles,
         closing: &Closing,
         waiting: &Guarded<T>,
-    ) -> ControlFlow<Result<Vec<i32>>, Instant> {
+    ) -> ControlFlow<Result<Vec<PartitionMetadata>>, Instant> {
         let Self { topic, retry, .. } = self;
         if self.tries > 0 && (waiting.answered() || closing.begun()) {
             return ControlFlow::Break(Err(closed()));
         }
         let next = deadline(retry.interval);
-        let error = match partitions_once(client, topic, retry.interval.clamp(LEAST, MOST)) {
+        let error = match metadata_once(client, topic, retry.interval.clamp(LEAST, MOST)) {
             Ok(partitions) => {
                 troubles.healed(|healthy, partition| healthy == topic && partition.is_none());
                 return ControlFlow::Break(Ok(partitions));

@@ -27,6 +27,8 @@ pub struct PackedRecords {
     pub index: Vec<i32>,
     /// Milliseconds for each message (0 = now); empty when none has one.
     pub timestamps: Vec<f64>,
+    /// The partition of each message (-1 = as the call says); empty when none has its own.
+    pub partitions: Vec<i32>,
 }
 
 /// One message of [`PackedRecords`].
@@ -36,9 +38,16 @@ pub(crate) struct PackedRecord<'a> {
     pub(crate) value: Option<&'a [u8]>,
     pub(crate) headers: &'a [u8],
     pub(crate) timestamp: i64,
+    /// -1 = as the call says.
+    pub(crate) partition: i32,
 }
 
 impl PackedRecord<'_> {
+    /// Whether it is key and value only.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.headers.is_empty() && self.timestamp == 0
+    }
+
     /// The bytes that count against the producer's budget: a delivery report tells these two lengths, and not the headers'.
     pub(crate) fn size(&self) -> usize {
         self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len)
@@ -56,11 +65,6 @@ impl PackedRecords {
         self.index.is_empty()
     }
 
-    /// Whether any message needs more than key and value.
-    pub(crate) fn plain(&self) -> bool {
-        self.timestamps.is_empty() && self.index.chunks_exact(3).all(|lengths| lengths[2] == 0)
-    }
-
     /// Appends a message.
     pub(crate) fn push<'h>(
         &mut self,
@@ -68,6 +72,7 @@ impl PackedRecords {
         value: Option<&[u8]>,
         headers: impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)>,
         timestamp: i64,
+        partition: i32,
     ) {
         let length = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| bytes.len() as i32);
         self.arena.extend_from_slice(key.unwrap_or_default());
@@ -86,6 +91,10 @@ impl PackedRecords {
             self.timestamps.resize(self.len(), 0.0);
             self.timestamps.push(timestamp as f64);
         }
+        if partition >= 0 || !self.partitions.is_empty() {
+            self.partitions.resize(self.len(), -1);
+            self.partitions.push(partition);
+        }
         self.index.extend([length(key), length(value), (self.arena.len() - start) as i32]);
     }
 
@@ -94,8 +103,9 @@ impl PackedRecords {
         let used = self.index.iter().try_fold(0usize, |used, length| used.checked_add((*length).max(0) as usize));
         let whole = self.index.len().is_multiple_of(3) && self.index.chunks_exact(3).all(|lengths| lengths[2] >= 0);
         let timed = self.timestamps.is_empty() || self.timestamps.len() == self.len();
+        let placed = self.partitions.is_empty() || self.partitions.len() == self.len();
         match used {
-            Some(used) if whole && timed && used <= self.arena.len() => Ok(()),
+            Some(used) if whole && timed && placed && used <= self.arena.len() => Ok(()),
             _ => Err(Error::config("the packed records do not match their columns")),
         }
     }
@@ -113,6 +123,7 @@ impl PackedRecords {
             value: take(lengths[1]),
             headers: take(lengths[2]).unwrap_or_default(),
             timestamp: self.timestamps.get(i).map_or(0, |timestamp| *timestamp as i64),
+            partition: self.partitions.get(i).map_or(-1, |partition| (*partition).max(-1)),
         })
     }
 }
@@ -143,21 +154,22 @@ mod tests {
     #[test]
     fn packed_records_come_back_as_they_went_in() {
         let mut packed = PackedRecords::default();
-        packed.push(None, Some(b"one"), std::iter::empty(), 0);
-        packed.push(Some(b""), None, [("h", Some(&b"1"[..])), ("h", None), ("", Some(b""))].into_iter(), 42);
+        packed.push(None, Some(b"one"), std::iter::empty(), 0, -1);
+        packed.push(Some(b""), None, [("h", Some(&b"1"[..])), ("h", None), ("", Some(b""))].into_iter(), 42, 3);
         packed.check().unwrap();
         let records: Vec<_> = packed.iter().collect();
         assert_eq!((records[0].key, records[0].value, records[0].timestamp), (None, Some(&b"one"[..]), 0));
         assert_eq!((records[1].key, records[1].value, records[1].timestamp), (Some(&b""[..]), None, 42));
+        assert_eq!((records[0].partition, records[1].partition), (-1, 3));
         let headers: Vec<_> = header_block(records[1].headers).collect();
         assert_eq!(headers, [(&b"h"[..], Some(&b"1"[..])), (b"h", None), (b"", Some(b""))]);
     }
 
     #[test]
     fn columns_that_lie_are_refused() {
-        let packed = PackedRecords { arena: vec![0; 4], index: vec![-1, 5, 0], timestamps: vec![] };
+        let packed = PackedRecords { arena: vec![0; 4], index: vec![-1, 5, 0], ..PackedRecords::default() };
         assert!(packed.check().is_err());
-        let packed = PackedRecords { arena: vec![0; 4], index: vec![1, 1, -1], timestamps: vec![] };
+        let packed = PackedRecords { arena: vec![0; 4], index: vec![1, 1, -1], ..PackedRecords::default() };
         assert!(packed.check().is_err());
         assert_eq!(header_block(&[9, 0, 0, 0, 200, 0, 0, 0, 0, 0, 0, 0]).count(), 0);
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kafka_native::{Error, LogLine, Reply};
-use napi::bindgen_prelude::{Buffer, Either12, FnArgs, Function};
+use napi::bindgen_prelude::{Buffer, Either14, Float64Array, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::Status;
 use napi_derive::napi;
@@ -26,6 +26,7 @@ pub(crate) enum Kind {
     Rebalance = 9,
     Advanced = 10,
     Token = 11,
+    Receipts = 12,
 }
 
 #[napi(object)]
@@ -36,6 +37,7 @@ pub struct ErrorData {
     pub message: String,
     pub retriable: bool,
     pub fatal: bool,
+    pub txn_requires_abort: bool,
     pub topic: Option<String>,
     pub partition: Option<i32>,
     pub broker: Option<String>,
@@ -52,6 +54,7 @@ impl From<Error> for ErrorData {
             message: error.to_string(),
             retriable: error.retriable,
             fatal: error.fatal,
+            txn_requires_abort: error.txn_requires_abort,
             topic: error.topic,
             partition: error.partition,
             broker: error.broker,
@@ -83,7 +86,7 @@ pub struct FailureData {
 }
 
 /// One argument of an event.
-pub(crate) type Arg = Either12<
+pub(crate) type Arg = Either14<
     (),
     f64,
     String,
@@ -96,6 +99,8 @@ pub(crate) type Arg = Either12<
     Vec<i32>,
     RebalanceData,
     Vec<String>,
+    Float64Array,
+    Vec<ErrorData>,
 >;
 
 pub(crate) fn none() -> Arg {

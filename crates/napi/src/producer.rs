@@ -3,12 +3,15 @@
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use kafka_native::{PackedRecords, Producer, ProducerConfig, ProducerEvent, Reply, Retry};
-use napi::bindgen_prelude::{Float64ArraySlice, Int32ArraySlice, Uint8ArraySlice};
+use kafka_native::{
+    ConsumerGroup, GroupOffset, PackedRecords, PartitionMetadata, Producer, ProducerConfig, ProducerEvent, Receipt,
+    Reply, Retry, Ticket, TopicId,
+};
+use napi::bindgen_prelude::{Either, Float64ArraySlice, Int32ArraySlice, Uint8ArraySlice};
 use napi::Env;
 use napi_derive::napi;
 
-use crate::events::{none, number, text, Arg, Events, FailureData, Kind, OnEvent};
+use crate::events::{none, number, partitions, text, Arg, ErrorData, Events, FailureData, Kind, OnEvent};
 use crate::lifetime::{self, Client};
 use crate::tokens::Tokens;
 use crate::{thrown, Properties, Thrown};
@@ -88,16 +91,7 @@ impl NativeProducer {
         count: u32,
         timestamps: Option<Float64ArraySlice<'_>>,
     ) -> Result<SendResult, Thrown> {
-        let index = index.get(..count as usize * 3).unwrap_or_default();
-        let used = index.iter().map(|length| (*length).max(0) as usize).sum();
-        // Copied before the call returns: JavaScript uses its arena again.
-        let records = PackedRecords {
-            arena: arena.get(..used).unwrap_or_default().to_vec(),
-            index: index.to_vec(),
-            timestamps: timestamps
-                .and_then(|timestamps| Some(timestamps.get(..count as usize)?.to_vec()))
-                .unwrap_or_default(),
-        };
+        let records = packed(arena, index, count, timestamps, None);
         let report = self.producer.send_packed(&topic, partition, records, None).map_err(thrown)?;
         let errors = report.refused.into_iter().map(|refusal| SendRefusal {
             index: refusal.index as u32,
@@ -111,6 +105,89 @@ impl NativeProducer {
             queue_length: report.queue_length as u32,
             errors: (!errors.is_empty()).then_some(errors),
         })
+    }
+
+    #[napi]
+    pub fn topic(&self, topic: String, properties: Properties) -> Result<u32, Thrown> {
+        self.producer.topic(&topic, &properties).map(|id| id.0).map_err(thrown)
+    }
+
+    #[napi]
+    pub fn send_tickets(
+        &self,
+        arena: Uint8ArraySlice<'_>,
+        index: Int32ArraySlice<'_>,
+        count: u32,
+        timestamps: Option<Float64ArraySlice<'_>>,
+        partitions: Option<Int32ArraySlice<'_>>,
+        tickets: Int32ArraySlice<'_>,
+        ticket_count: u32,
+    ) -> Result<(), Thrown> {
+        let tickets = tickets.chunks_exact(3).take(ticket_count as usize).map(|ticket| Ticket {
+            id: ticket[0] as u32,
+            topic: TopicId(ticket[1] as u32),
+            count: ticket[2] as u32,
+        });
+        let tickets: Vec<_> = tickets.collect();
+        self.producer.send_tickets(packed(arena, index, count, timestamps, partitions), &tickets).map_err(thrown)
+    }
+
+    #[napi]
+    pub fn connect(&self, request: u32, timeout_ms: f64) {
+        self.producer.connect_with(millis(timeout_ms), self.done(request));
+    }
+
+    #[napi]
+    pub fn partitions(&self, request: u32, topic: String, max_tries: u32, interval_ms: u32) {
+        let retry = Retry { max_tries, interval: Duration::from_millis(interval_ms.into()) };
+        let reply = self.events.reply(request, |found: Vec<PartitionMetadata>| partitions(flat(&found)));
+        self.producer.partitions_with(&topic, retry, reply);
+    }
+
+    #[napi]
+    pub fn flush(&self, request: u32, timeout_ms: f64) {
+        self.producer.flush_with(millis(timeout_ms), self.done(request));
+    }
+
+    #[napi]
+    pub fn init_transactions(&self, request: u32, timeout_ms: f64) {
+        self.producer.init_transactions_with(millis(timeout_ms), self.done(request));
+    }
+
+    #[napi]
+    pub fn begin_transaction(&self, request: u32) {
+        self.producer.begin_transaction_with(self.done(request));
+    }
+
+    #[napi]
+    pub fn send_offsets(
+        &self,
+        request: u32,
+        group: Either<String, Uint8ArraySlice<'_>>,
+        topics: Vec<String>,
+        partitions: Vec<i32>,
+        offsets: Vec<f64>,
+        timeout_ms: f64,
+    ) {
+        let group = match group {
+            Either::A(id) => ConsumerGroup::Id(id),
+            Either::B(metadata) => ConsumerGroup::Metadata(metadata.to_vec()),
+        };
+        let offsets = topics.into_iter().zip(partitions).zip(offsets);
+        let offsets: Vec<_> = offsets
+            .map(|((topic, partition), offset)| GroupOffset { topic, partition, offset: offset as i64 })
+            .collect();
+        self.producer.send_offsets_with(&group, &offsets, millis(timeout_ms), self.done(request));
+    }
+
+    #[napi]
+    pub fn commit_transaction(&self, request: u32, timeout_ms: f64) {
+        self.producer.commit_transaction_with(millis(timeout_ms), self.done(request));
+    }
+
+    #[napi]
+    pub fn abort_transaction(&self, request: u32, timeout_ms: f64) {
+        self.producer.abort_transaction_with(millis(timeout_ms), self.done(request));
     }
 
     #[napi]
@@ -140,9 +217,71 @@ impl NativeProducer {
 
     #[napi]
     pub fn stop(&self, request: u32, timeout_ms: f64) {
-        let timeout = Duration::from_millis(timeout_ms as u64);
-        self.producer.stop_with(timeout, self.events.reply(request, |left: usize| number(left as f64)));
+        self.producer.stop_with(millis(timeout_ms), self.events.reply(request, |left: usize| number(left as f64)));
     }
+}
+
+impl NativeProducer {
+    /// The reply of a call that answers nothing.
+    fn done(&self, request: u32) -> Reply<()> {
+        self.events.reply(request, |()| none())
+    }
+}
+
+fn millis(timeout: f64) -> Duration {
+    Duration::from_millis(timeout as u64)
+}
+
+/// Copied before the call returns: JavaScript uses its arena again.
+fn packed(
+    arena: Uint8ArraySlice<'_>,
+    index: Int32ArraySlice<'_>,
+    count: u32,
+    timestamps: Option<Float64ArraySlice<'_>>,
+    partitions: Option<Int32ArraySlice<'_>>,
+) -> PackedRecords {
+    let count = count as usize;
+    let index = index.get(..count * 3).unwrap_or_default();
+    let used = index.iter().map(|length| (*length).max(0) as usize).sum();
+    PackedRecords {
+        arena: arena.get(..used).unwrap_or_default().to_vec(),
+        index: index.to_vec(),
+        timestamps: timestamps.and_then(|timestamps| Some(timestamps.get(..count)?.to_vec())).unwrap_or_default(),
+        partitions: partitions.and_then(|partitions| Some(partitions.get(..count)?.to_vec())).unwrap_or_default(),
+    }
+}
+
+/// As binding.ts describes the reply of `partitions`.
+fn flat(found: &[PartitionMetadata]) -> Vec<i32> {
+    let mut flat = Vec::new();
+    for partition in found {
+        flat.extend([partition.error, partition.id, partition.leader]);
+        for nodes in [&partition.replicas, &partition.in_sync] {
+            flat.push(nodes.len() as i32);
+            flat.extend(nodes);
+        }
+    }
+    flat
+}
+
+/// As binding.ts describes the event `Receipts`: columns, and the errors that they name.
+fn columns(receipts: Vec<Receipt>) -> (Vec<f64>, Vec<ErrorData>) {
+    let mut columns = Vec::with_capacity(6 * receipts.len());
+    let mut errors: Vec<kafka_native::Error> = Vec::new();
+    for receipt in receipts {
+        let error = receipt.error.map_or(-1.0, |error| {
+            // A storm of one error is one object.
+            if errors.last() != Some(&error) {
+                errors.push(error);
+            }
+            (errors.len() - 1) as f64
+        });
+        columns.extend([receipt.id.into(), error, receipt.written.len() as f64]);
+        for written in receipt.written {
+            columns.extend([written.partition.into(), written.base_offset as f64, written.append_time as f64]);
+        }
+    }
+    (columns, errors.into_iter().map(ErrorData::from).collect())
 }
 
 impl Drop for NativeProducer {
@@ -166,6 +305,11 @@ fn sink(events: Events, this: Arc<OnceLock<Weak<Producer>>>) -> impl Fn(Producer
                     partition: failure.partition,
                 });
                 (Kind::Deliveries, [Arg::H(failures.collect()), none(), none(), none()])
+            }),
+            ProducerEvent::Receipts => events.tell_with(move || {
+                let receipts = producer.upgrade().map(|producer| producer.take_receipts()).unwrap_or_default();
+                let (columns, errors) = columns(receipts);
+                (Kind::Receipts, [Arg::M(columns.into()), Arg::N(errors), none(), none()])
             }),
             ProducerEvent::Drained => events.tell(Kind::Drained, [none(), none(), none(), none()]),
             ProducerEvent::Stats(json) => events.tell_with(move || {

@@ -37,6 +37,8 @@ export interface NativeErrorData {
   message: string;
   retriable: boolean;
   fatal: boolean;
+  /** The transaction can only be aborted. */
+  txnRequiresAbort: boolean;
   topic?: string;
   partition?: number;
   broker?: string;
@@ -76,6 +78,12 @@ export enum Event {
   Advanced = 10,
   /** (): a token is wanted; answer with `setToken` or `setTokenFailure`. Only with `tokens`; not again before the answer. */
   Token = 11,
+  /**
+   * (columns: Float64Array, errors: NativeErrorData[]): tickets that are through since the last one, coalesced. For each:
+   * id, place of its first error in `errors` (-1 = none), number of partitions n, then n times partition, smallest offset
+   * (-1 = not known), time of appending in milliseconds (-1 = the message has its own). Producer only.
+   */
+  Receipts = 12,
 }
 export type OnEvent = (kind: Event, a?: any, b?: any, c?: any, d?: any) => void;
 
@@ -127,6 +135,33 @@ export interface NativeProducer extends NativeTokens {
    */
   send(topic: string, partition: number, arena: Uint8Array, index: Int32Array, count: number,
        timestamps: Float64Array | null): { enqueued: number; queueLength: number; errors?: SendRefusal[] };
+  /**
+   * The number of a topic, for tickets; the properties are librdkafka's for topics, and count when the producer has not
+   * heard of the topic before.
+   */
+  topic(topic: string, properties: [string, string][]): number;
+  /**
+   * Like `send`, for many sends at once. `partitions`: one a message, -1 = the partitioner's choice; null when no message has
+   * its own. `tickets` has three ints a ticket: its id, the topic's number, how many of the messages, in order, are its own.
+   * Every ticket comes back in a Receipts event, also when messages are refused.
+   */
+  sendTickets(arena: Uint8Array, index: Int32Array, count: number, timestamps: Float64Array | null,
+              partitions: Int32Array | null, tickets: Int32Array, ticketCount: number): void;
+  /** Replies nothing when a broker has answered. */
+  connect(requestId: number, timeoutMs: number): void;
+  /** Replies numbers; for each partition: error, id, leader, number of replicas, these, number of those in sync, these. */
+  partitions(requestId: number, topic: string, maxTries: number, intervalMs: number): void;
+  /*
+   * These run one after the other, behind everything that was sent before; each replies nothing. Errors: `retriable`,
+   * `txnRequiresAbort` or `fatal`.
+   */
+  flush(requestId: number, timeoutMs: number): void;
+  initTransactions(requestId: number, timeoutMs: number): void;
+  beginTransaction(requestId: number): void;
+  /** `group`: its id, or the metadata that a member of it wrote. The lists are parallel. */
+  sendOffsets(requestId: number, group: string | Uint8Array, topics: string[], partitions: number[], offsets: number[], timeoutMs: number): void;
+  commitTransaction(requestId: number, timeoutMs: number): void;
+  abortTransaction(requestId: number, timeoutMs: number): void;
   queueLength(): number;
   /** Replies a number. */
   partitionCount(requestId: number, topic: string, maxTries: number, intervalMs: number): void;

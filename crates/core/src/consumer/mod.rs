@@ -277,6 +277,7 @@ impl Consumer {
                 ControlFlow::Continue(at) => return Some(at),
                 ControlFlow::Break(found) => found,
             };
+            let found = found.map(|all| all.iter().map(|partition| partition.id).collect());
             let mine = match found.and_then(|all| slice(&topic, all, slot, slots)) {
                 Ok(mine) => mine,
                 Err(error) => {

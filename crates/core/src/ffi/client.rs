@@ -5,7 +5,7 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use super::token::Asking;
-use super::{c_string, check, check_error, error_text, millis, rd, text, Conf, Partitions, Queue, Topic};
+use super::{c_string, check, check_error, error_text, millis, rd, text, Conf, Partitions, Queue, RoundRobin, Topic};
 use crate::error::{Error, Result};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(crate) struct Client {
     raw: *mut rd::rd_kafka_t,
     /// Dropped behind the client: its callback uses it.
     asking: Option<Box<Asking>>,
+    /// Used by librdkafka until it is destroyed.
+    _round_robin: Option<Box<RoundRobin>>,
 }
 
 // SAFETY: librdkafka's client may be used by any thread.
@@ -30,7 +32,22 @@ unsafe impl Sync for Client {}
 #[derive(Debug, Clone)]
 pub(crate) struct TopicMetadata {
     pub(crate) error: i32,
-    pub(crate) partitions: Vec<i32>,
+    pub(crate) partitions: Vec<PartitionMetadata>,
+}
+
+/// What the cluster says of a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionMetadata {
+    /// Kafka's code; 0 when it is well.
+    pub error: i32,
+    /// Its number.
+    pub id: i32,
+    /// The broker that leads it; -1 while there is none.
+    pub leader: i32,
+    /// The brokers that have a copy.
+    pub replicas: Vec<i32>,
+    /// Those of them that are in sync.
+    pub in_sync: Vec<i32>,
 }
 
 impl Client {
@@ -48,7 +65,7 @@ impl Client {
             return Err(Error::config(format!("the client could not be made: {}", text(reason.as_ptr()))));
         }
         conf.raw = std::ptr::null_mut();
-        let client = Self { raw, asking: conf.asking.take() };
+        let client = Self { raw, asking: conf.asking.take(), _round_robin: conf.round_robin.take() };
         if let Some(asking) = &client.asking {
             // SAFETY: alive; `drop` closes it.
             unsafe { asking.open(raw) }?;
@@ -94,7 +111,12 @@ impl Client {
     }
 
     pub(crate) fn topic(self: &Arc<Self>, name: &str) -> Result<Topic> {
-        Topic::new(self, name)
+        Topic::new(self, name, &[])
+    }
+
+    /// The topic with properties of its own; a client keeps those that it was given first.
+    pub(crate) fn topic_with(self: &Arc<Self>, name: &str, properties: &[(String, String)]) -> Result<Topic> {
+        Topic::new(self, name, properties)
     }
 
     /// Asks the cluster about a topic; blocks up to `timeout`.
@@ -109,7 +131,14 @@ impl Client {
                 (0..metadata.topic_cnt as usize).map(|i| metadata.topics.add(i)).next().map(|topic| TopicMetadata {
                     error: std::ptr::addr_of!((*topic).err).cast::<i32>().read(),
                     partitions: (0..(*topic).partition_cnt as usize)
-                        .map(|i| (*(*topic).partitions.add(i)).id)
+                        .map(|i| (*topic).partitions.add(i))
+                        .map(|partition| PartitionMetadata {
+                            error: std::ptr::addr_of!((*partition).err).cast::<i32>().read(),
+                            id: (*partition).id,
+                            leader: (*partition).leader,
+                            replicas: ids((*partition).replicas, (*partition).replica_cnt),
+                            in_sync: ids((*partition).isrs, (*partition).isr_cnt),
+                        })
                         .collect(),
                 });
             rd::rd_kafka_metadata_destroy(raw);
@@ -179,6 +208,18 @@ impl Client {
         unsafe { rd::codes::rd_kafka_flush(self.raw, millis(timeout)) == 0 }
     }
 
+    /// Why the client is of no further use.
+    pub(crate) fn fatal_error(&self) -> Option<Error> {
+        let mut reason = [0 as c_char; 512];
+        // SAFETY: alive; `reason` has the length that is told and is terminated.
+        let code = unsafe { rd::codes::rd_kafka_fatal_error(self.raw, reason.as_mut_ptr(), reason.len()) };
+        (code != 0).then(|| {
+            let mut error = Error::kafka(code, text(reason.as_ptr()));
+            error.fatal = true;
+            error
+        })
+    }
+
     /// Fails everything that is queued or in flight; the delivery reports tell of it.
     pub(crate) fn purge(&self) {
         // SAFETY: alive.
@@ -186,6 +227,13 @@ impl Client {
             rd::rd_kafka_purge(self.raw, rd::RD_KAFKA_PURGE_F_QUEUE | rd::RD_KAFKA_PURGE_F_INFLIGHT);
         }
     }
+}
+
+/// # Safety
+/// `first` points at `count` numbers.
+unsafe fn ids(first: *const i32, count: i32) -> Vec<i32> {
+    // SAFETY: the caller's promise.
+    (0..count as usize).map(|i| unsafe { *first.add(i) }).collect()
 }
 
 impl Drop for Client {

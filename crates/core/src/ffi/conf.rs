@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 use super::token::Asking;
-use super::{c_string, rd, text};
+use super::{c_string, rd, text, RoundRobin};
 use crate::error::{Error, Result};
 use crate::token::TokenProvider;
 
@@ -11,12 +11,14 @@ use crate::token::TokenProvider;
 pub(crate) struct Conf {
     pub(super) raw: *mut rd::rd_kafka_conf_t,
     pub(super) asking: Option<Box<Asking>>,
+    /// Its client keeps it.
+    pub(super) round_robin: Option<Box<RoundRobin>>,
 }
 
 impl Conf {
     pub(crate) fn new() -> Self {
         // SAFETY: allocates; never null.
-        Self { raw: unsafe { rd::rd_kafka_conf_new() }, asking: None }
+        Self { raw: unsafe { rd::rd_kafka_conf_new() }, asking: None, round_robin: None }
     }
 
     /// Sets a global property, or a topic property as the default of every topic. librdkafka judges name and value; the
@@ -36,6 +38,11 @@ impl Conf {
             reason = reason.replace(value, "***");
         }
         Err(Error::config(format!("property '{name}': {reason}")))
+    }
+
+    /// Chooses partitions as Java's murmur2 does for messages with a key, and in turn for those without.
+    pub(crate) fn partition_in_turn(&mut self) {
+        self.round_robin = Some(RoundRobin::install(self.raw));
     }
 
     /// Which events come through the queues; what is not named goes nowhere.

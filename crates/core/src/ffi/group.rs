@@ -1,6 +1,6 @@
 //! What a client does as a member of a group: subscribing, rebalances, positions, commits, leaving.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::c_void;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,25 +52,12 @@ impl Client {
     /// A handle of a topic whose partitions begin at this place when they have no committed offset. The first handle of a
     /// topic decides, as long as one lives.
     pub(crate) fn topic_from(self: &Arc<Self>, name: &str, reset: Reset) -> Result<Topic> {
-        let mut reason = [0 as c_char; 256];
         let value = match reset {
-            Reset::Earliest => c"earliest",
-            Reset::Latest => c"latest",
-            Reset::Error => c"error",
+            Reset::Earliest => "earliest",
+            Reset::Latest => "latest",
+            Reset::Error => "error",
         };
-        // SAFETY: alive; the copy of the default configuration is ours until the topic takes it.
-        let conf = unsafe {
-            let conf = rd::rd_kafka_default_topic_conf_dup(self.raw());
-            rd::rd_kafka_topic_conf_set(
-                conf,
-                c"auto.offset.reset".as_ptr(),
-                value.as_ptr(),
-                reason.as_mut_ptr(),
-                reason.len(),
-            );
-            conf
-        };
-        Topic::with_conf(self, name, conf)
+        self.topic_with(name, &[("auto.offset.reset".into(), value.into())])
     }
 
     /// Gives back the whole assignment.

@@ -14,10 +14,13 @@ mod mock;
 mod partitions;
 mod produce;
 mod queue;
+mod round_robin;
 mod token;
+mod transactions;
 
 pub(crate) use admin::answer;
 pub use admin::Operation;
+pub use client::PartitionMetadata;
 pub(crate) use client::{Client, ClientKind};
 pub(crate) use conf::Conf;
 pub(crate) use event::{Event, COMMIT, DELIVERIES, ERROR, LOG, REBALANCE, STATS};
@@ -27,6 +30,8 @@ pub(crate) use mock::Mock;
 pub(crate) use partitions::Partitions;
 pub(crate) use produce::{Outgoing, ProduceScratch, Topic};
 pub(crate) use queue::{Queue, ReadyHook, Waker};
+use round_robin::RoundRobin;
+pub(crate) use transactions::GroupMetadata;
 
 use std::ffi::{c_char, c_int, CStr, CString};
 use std::time::Duration;
@@ -53,6 +58,7 @@ fn check_error(error: *mut rd::rd_kafka_error_t) -> Result<()> {
         let mut result = Error::kafka(rd::codes::rd_kafka_error_code(error), text(rd::rd_kafka_error_string(error)));
         result.retriable |= rd::rd_kafka_error_is_retriable(error) != 0;
         result.fatal |= rd::rd_kafka_error_is_fatal(error) != 0;
+        result.txn_requires_abort = rd::rd_kafka_error_txn_requires_abort(error) != 0;
         rd::rd_kafka_error_destroy(error);
         Err(result)
     }

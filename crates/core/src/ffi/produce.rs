@@ -1,9 +1,9 @@
 //! `rd_kafka_topic_t`, and handing messages to librdkafka.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::{c_string, check_error, error_text, rd, Client};
+use super::{c_string, check_error, error_text, rd, text, Client};
 use crate::error::{Error, Result};
 
 /// A local topic handle. Making one starts librdkafka's interest in the topic; cached by its users.
@@ -25,6 +25,13 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) opaque: usize,
 }
 
+impl Outgoing<'_> {
+    /// The bytes that count against the producer's budget: a delivery report tells these two lengths, and not the headers'.
+    pub(crate) fn size(&self) -> usize {
+        self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len)
+    }
+}
+
 /// The array that `rd_kafka_produce_batch` reads, kept between calls.
 #[derive(Default)]
 pub(crate) struct ProduceScratch {
@@ -35,21 +42,17 @@ pub(crate) struct ProduceScratch {
 unsafe impl Send for ProduceScratch {}
 
 impl Topic {
-    pub(super) fn new(client: &Arc<Client>, name: &str) -> Result<Self> {
-        Self::with_conf(client, name, std::ptr::null_mut())
-    }
-
-    /// Takes the configuration; null means the client's default for topics.
-    pub(super) fn with_conf(client: &Arc<Client>, name: &str, conf: *mut rd::rd_kafka_topic_conf_t) -> Result<Self> {
+    pub(super) fn new(client: &Arc<Client>, name: &str, properties: &[(String, String)]) -> Result<Self> {
         let c_name = c_string("the topic", name)?;
-        // SAFETY: the client is alive; the configuration is null or ours, and librdkafka's when the call succeeds.
+        let conf = match properties {
+            [] => std::ptr::null_mut(),
+            properties => topic_conf(client, properties)?,
+        };
+        // SAFETY: the client is alive and takes the configuration, also when it fails; null means its default for topics.
         let raw = unsafe { rd::rd_kafka_topic_new(client.raw(), c_name.as_ptr(), conf) };
         if raw.is_null() {
-            // SAFETY: reads this thread's last error; the configuration was not taken and null is allowed.
-            let code = unsafe {
-                rd::rd_kafka_topic_conf_destroy(conf);
-                rd::codes::rd_kafka_last_error()
-            };
+            // SAFETY: reads this thread's last error.
+            let code = unsafe { rd::codes::rd_kafka_last_error() };
             let mut error = Error::kafka(code, error_text(code));
             error.topic = Some(name.to_owned());
             return Err(error);
@@ -66,17 +69,20 @@ impl Topic {
         self.raw as usize
     }
 
-    /// Hands over messages of one partition (-1 = the partitioner's choice) in order. `refused` is called with the
-    /// opaque, the size and the code of each that librdkafka does not take.
-    pub(crate) fn produce<'a>(
+    /// Hands over messages of one partition (-1 = the partitioner's choice) in order. `refused` is called with the place and
+    /// the code of each that librdkafka does not take.
+    ///
+    /// Not with a partition for each message (`RD_KAFKA_MSG_F_PARTITION`): librdkafka 2.12.1 forgets those whose partition
+    /// does not exist, and counts them as under way for ever.
+    pub(crate) fn produce(
         &self,
         scratch: &mut ProduceScratch,
         partition: i32,
-        messages: impl Iterator<Item = Outgoing<'a>>,
-        mut refused: impl FnMut(usize, usize, i32),
+        messages: &[Outgoing<'_>],
+        mut refused: impl FnMut(usize, i32),
     ) {
         scratch.messages.clear();
-        scratch.messages.extend(messages.map(|message| {
+        scratch.messages.extend(messages.iter().map(|message| {
             let (key, key_len) = pointer(message.key);
             let (payload, len) = pointer(message.value);
             rd::rd_kafka_message_t {
@@ -92,7 +98,7 @@ impl Topic {
             }
         }));
         let count = scratch.messages.len();
-        // SAFETY: the topic is alive; `count` messages, whose bytes live for `'a`, are copied before the call returns.
+        // SAFETY: the topic is alive; `count` messages, whose bytes are borrowed for the call, are copied before the call returns.
         let taken = unsafe {
             rd::rd_kafka_produce_batch(
                 self.raw,
@@ -105,11 +111,11 @@ impl Topic {
         if taken as usize == count {
             return;
         }
-        for message in &scratch.messages {
+        for (place, message) in scratch.messages.iter().enumerate() {
             // SAFETY: our own element; read as an integer because librdkafka wrote it.
             let code = unsafe { std::ptr::addr_of!(message.err).cast::<i32>().read() };
             if code != 0 {
-                refused(message._private as usize, message.len + message.key_len, code);
+                refused(place, code);
             }
         }
     }
@@ -118,7 +124,7 @@ impl Topic {
     pub(crate) fn produce_one<'a>(
         &self,
         partition: i32,
-        message: Outgoing<'a>,
+        message: &Outgoing<'_>,
         timestamp: i64,
         headers: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
     ) -> Result<()> {
@@ -171,6 +177,30 @@ impl Topic {
             result
         }
     }
+}
+
+/// The client's default for topics with these properties; the caller's to give away.
+fn topic_conf(client: &Client, properties: &[(String, String)]) -> Result<*mut rd::rd_kafka_topic_conf_t> {
+    let mut reason = [0 as c_char; 512];
+    // SAFETY: the client is alive; the copy is ours, and destroyed when a property is refused.
+    let conf = unsafe { rd::rd_kafka_default_topic_conf_dup(client.raw()) };
+    let set = properties.iter().try_for_each(|(name, value)| {
+        let (c_name, c_value) = (c_string("a property's name", name)?, c_string(name, value)?);
+        // SAFETY: all strings are terminated; `reason` has the length that is told.
+        let result = unsafe {
+            rd::rd_kafka_topic_conf_set(conf, c_name.as_ptr(), c_value.as_ptr(), reason.as_mut_ptr(), reason.len())
+        };
+        match result as i32 == rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK as i32 {
+            true => Ok(()),
+            false => Err(Error::config(format!("property '{name}': {}", text(reason.as_ptr())))),
+        }
+    });
+    if let Err(error) = set {
+        // SAFETY: ours, and not given away.
+        unsafe { rd::rd_kafka_topic_conf_destroy(conf) };
+        return Err(error);
+    }
+    Ok(conf)
 }
 
 /// Null for none; an empty slice keeps its (dangling, never read) pointer, which is how librdkafka tells empty from null.

@@ -53,6 +53,8 @@ impl ProducerConfig {
     /// A property of librdkafka, global or of topics; a later one wins. librdkafka judges it when the producer is made. What
     /// the engine owns (`delivery.report.only.error`, `log.queue`) is ignored with a warning.
     ///
+    /// `partitioner` can also be `murmur2_round_robin`: messages without a key go to the partitions in turn.
+    ///
     /// Defaults that differ from librdkafka's: `partitioner=murmur2_random` (as Java), `linger.ms=0.5`,
     /// `reconnect.backoff.ms=20`, `enable.metrics.push=false`.
     pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
@@ -82,6 +84,11 @@ impl ProducerConfig {
             Some(Ok(bytes)) => bytes,
             Some(Err(_)) => return Err(Error::config("property 'message.max.bytes' must be a whole number")),
         };
+        let in_turn = user.get("partitioner") == Some("murmur2_round_robin");
+        if in_turn {
+            user.take("partitioner");
+            user.set("sticky.partitioning.linger.ms", 0); // librdkafka would not ask a partitioner otherwise
+        }
         let mut defaults = Properties::default();
         defaults.set("partitioner", "murmur2_random"); // as Java
         defaults.set("linger.ms", 0.5);
@@ -92,7 +99,10 @@ impl ProducerConfig {
         engine.set("queue.buffering.max.kbytes", 2_147_483_647u64);
         engine.set("log.queue", true);
         let events = ffi::DELIVERIES | ffi::ERROR | ffi::STATS | ffi::LOG;
-        let conf = defaults.then(&user).then(&engine).into_conf(events)?;
+        let mut conf = defaults.then(&user).then(&engine).into_conf(events)?;
+        if in_turn {
+            conf.partition_in_turn();
+        }
         Ok(Derived { conf, max_messages, max_bytes, max_message_bytes, warning })
     }
 }

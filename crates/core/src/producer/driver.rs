@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 
 use super::outbound::TopicState;
-use super::{Delivery, ProducerEvent, Refusal, Shared, Sink};
+use super::tickets::{opaque_of, Tickets, Waiter};
+use super::{ProducerEvent, Refusal, Shared, Sink};
 use crate::error::{code, Error, Result};
 use crate::ffi::{self, error_text, Client, Outgoing, ProduceScratch, Queue, Topic};
 use crate::helper::{let_go, Helper};
-use crate::packed::{header_block, PackedRecord, PackedRecords};
-use crate::reply::Reply;
+use crate::packed::{header_block, PackedRecords};
+use crate::reply::{closed, Reply};
 use crate::trouble::{LogLine, Verdict};
 
 /// Nothing waits longer than this; the thread is woken for whatever comes earlier.
@@ -25,11 +26,15 @@ const COMMANDS_AT_ONCE: usize = 64;
 /// What others ask of the client's thread.
 pub(super) enum Command {
     Send {
-        topic: Arc<TopicState>,
-        partition: i32,
+        runs: Vec<Run>,
         records: PackedRecords,
+        /// By place in `records`, ascending.
         refused: Vec<Refusal>,
-        reply: Option<Reply<Vec<Result<Delivery>>>>,
+    },
+    /// For the helper thread, behind everything that was sent before; the topic is opened first.
+    Run {
+        topic: Option<Arc<TopicState>>,
+        job: Box<dyn FnOnce(&Arc<Client>) + Send>,
     },
     Stop {
         deadline: Instant,
@@ -37,20 +42,21 @@ pub(super) enum Command {
     },
 }
 
-/// A send whose delivery somebody waits for.
-struct Ticket {
-    left: usize,
-    results: Vec<Result<Delivery>>,
-    reply: Reply<Vec<Result<Delivery>>>,
+/// So many messages, one after the other, for one topic.
+pub(super) struct Run {
+    pub(super) topic: Arc<TopicState>,
+    /// For messages that have none of their own; -1 = the partitioner's choice.
+    pub(super) partition: i32,
+    pub(super) count: usize,
+    pub(super) waiter: Waiter,
 }
 
-/// What librdkafka carries along with a message: its ticket's place + 1 and its index in the ticket; 0 = nobody waits.
-fn opaque_of(ticket: usize, index: usize) -> usize {
-    ((ticket + 1) << 32) | index
+/// Messages of one partition that go to librdkafka in one call.
+struct Stretch<'a> {
+    topic: Arc<TopicState>,
+    partition: i32,
+    messages: Vec<Outgoing<'a>>,
 }
-
-#[cfg(not(target_pointer_width = "64"))]
-compile_error!("kafka-native needs a 64-bit target: a message's opaque holds two 32-bit numbers");
 
 struct Stopping {
     deadline: Instant,
@@ -68,9 +74,7 @@ pub(super) struct Driver {
     /// librdkafka's handles by name, and what is known of the topic by the handle's id.
     handles: HashMap<String, Topic>,
     states: HashMap<usize, Arc<TopicState>>,
-    tickets: Vec<Option<Ticket>>,
-    /// Places in `tickets` to be used again.
-    free: Vec<usize>,
+    tickets: Tickets,
     scratch: ProduceScratch,
     stopping: Option<Stopping>,
 }
@@ -94,8 +98,7 @@ impl Driver {
             queue,
             handles: HashMap::new(),
             states: HashMap::new(),
-            tickets: Vec::new(),
-            free: Vec::new(),
+            tickets: Tickets::default(),
             scratch: ProduceScratch::default(),
             stopping: None,
         }
@@ -106,6 +109,7 @@ impl Driver {
             for command in self.incoming.clone().try_iter().take(COMMANDS_AT_ONCE) {
                 self.apply(command);
             }
+            self.tell_receipts();
             if self.ended() {
                 return self.close();
             }
@@ -120,6 +124,7 @@ impl Driver {
             while let Some(event) = next {
                 self.on_event(&event);
                 drop(event);
+                self.tell_receipts();
                 next = queue.poll(Duration::ZERO);
             }
         }
@@ -127,8 +132,14 @@ impl Driver {
 
     fn apply(&mut self, command: Command) {
         match command {
-            Command::Send { topic, partition, records, refused, reply } => {
-                self.send(&topic, partition, &records, &refused, reply)
+            Command::Send { runs, records, refused } => self.send(runs, &records, &refused),
+            Command::Run { topic, job } => {
+                if let Some(topic) = topic {
+                    // Whoever asks about a topic before it is sent to must not make its handle without its properties. An
+                    // error is told to those who send.
+                    let _ = self.open(&topic);
+                }
+                self.helper.run(job);
             }
             Command::Stop { deadline, reply } => match &mut self.stopping {
                 Some(stopping) => stopping.replies.push(reply),
@@ -143,87 +154,110 @@ impl Driver {
         }
     }
 
-    fn send(
+    /// Hands messages to librdkafka in their order: those of one partition that follow one another in one call, those with
+    /// headers or a timestamp one by one.
+    fn send(&mut self, runs: Vec<Run>, records: &PackedRecords, refused: &[Refusal]) {
+        let mut messages = records.iter();
+        let mut stretch: Option<Stretch<'_>> = None;
+        let (mut start, mut refused) = (0, refused);
+        for run in runs {
+            let end = start + run.count;
+            let (mine, others) = refused.split_at(refused.partition_point(|refusal| refusal.index < end));
+            refused = others;
+            let errors = mine.iter().map(|refusal| (refusal.index - start, &refusal.error));
+            let place = self.tickets.open(run.waiter, run.count, errors);
+            for (index, record) in messages.by_ref().take(run.count).enumerate() {
+                if mine.binary_search_by_key(&(start + index), |refusal| refusal.index).is_ok() {
+                    continue;
+                }
+                let partition = if record.partition >= 0 { record.partition } else { run.partition };
+                let message = Outgoing { key: record.key, value: record.value, opaque: opaque_of(place, index) };
+                match &mut stretch {
+                    Some(stretch)
+                        if record.is_plain()
+                            && stretch.partition == partition
+                            && Arc::ptr_eq(&stretch.topic, &run.topic) =>
+                    {
+                        stretch.messages.push(message)
+                    }
+                    _ => {
+                        self.produce(&mut stretch);
+                        if record.is_plain() {
+                            let messages = vec![message];
+                            stretch = Some(Stretch { topic: run.topic.clone(), partition, messages });
+                        } else {
+                            self.produce_one(&run.topic, partition, message, record.timestamp, record.headers);
+                        }
+                    }
+                }
+            }
+            start = end;
+        }
+        self.produce(&mut stretch);
+    }
+
+    fn produce(&mut self, stretch: &mut Option<Stretch<'_>>) {
+        let Some(Stretch { topic, partition, messages }) = stretch.take() else { return };
+        if let Err(error) = self.open(&topic) {
+            for message in messages {
+                self.fail(&topic, partition, &message, error.clone());
+            }
+            return;
+        }
+        let mut failed = Vec::new();
+        self.handles[&topic.name]
+            .produce(&mut self.scratch, partition, &messages, |index, code| failed.push((index, code)));
+        for (index, code) in failed {
+            let error = why(&self.client, code, messages[index].size());
+            self.fail(&topic, partition, &messages[index], error);
+        }
+    }
+
+    fn produce_one(
         &mut self,
         topic: &Arc<TopicState>,
         partition: i32,
-        records: &PackedRecords,
-        refused: &[Refusal],
-        reply: Option<Reply<Vec<Result<Delivery>>>>,
+        message: Outgoing<'_>,
+        timestamp: i64,
+        headers: &[u8],
     ) {
-        let ticket = reply.and_then(|reply| self.ticket(records.len(), refused, reply));
-        if !self.handles.contains_key(&topic.name) {
-            if let Err(error) = self.open(topic) {
-                return self.fail_all(topic, partition, accepted(records, refused, ticket), error.code);
-            }
+        let produced = self.open(topic).and_then(|()| {
+            self.handles[&topic.name].produce_one(partition, &message, timestamp, header_block(headers))
+        });
+        if let Err(error) = produced {
+            let error = if error.code == code::FATAL { why(&self.client, error.code, message.size()) } else { error };
+            self.fail(topic, partition, &message, error);
         }
-        let mut failed: Vec<(usize, usize, i32)> = Vec::new();
-        let handle = &self.handles[&topic.name];
-        if records.plain() {
-            let messages = accepted(records, refused, ticket).map(|(opaque, record)| outgoing(opaque, record));
-            handle.produce(&mut self.scratch, partition, messages, |opaque, size, code| {
-                failed.push((opaque, size, code))
-            });
-        } else {
-            for (opaque, record) in accepted(records, refused, ticket) {
-                let headers = header_block(record.headers);
-                if let Err(error) = handle.produce_one(partition, outgoing(opaque, record), record.timestamp, headers) {
-                    failed.push((opaque, record.size(), error.code));
-                }
-            }
-        }
-        self.fail(topic, partition, &failed);
     }
 
     fn open(&mut self, topic: &Arc<TopicState>) -> Result<()> {
-        let handle = self.client.topic(&topic.name)?;
-        self.states.insert(handle.id(), topic.clone());
-        self.handles.insert(topic.name.clone(), handle);
+        if !self.handles.contains_key(&topic.name) {
+            let handle = self.client.topic_with(&topic.name, &topic.properties)?;
+            self.states.insert(handle.id(), topic.clone());
+            self.handles.insert(topic.name.clone(), handle);
+        }
         Ok(())
     }
 
-    /// Opens an account for a send whose delivery somebody waits for; none when everything was refused and it is answered.
-    fn ticket(&mut self, count: usize, refused: &[Refusal], reply: Reply<Vec<Result<Delivery>>>) -> Option<usize> {
-        let mut results = vec![Ok(Delivery { partition: -1, offset: -1 }); count];
-        for refusal in refused {
-            results[refusal.index] = Err(refusal.error.clone());
-        }
-        let ticket = Ticket { left: count - refused.len(), results, reply };
-        if ticket.left == 0 {
-            ticket.reply.send(Ok(ticket.results));
-            return None;
-        }
-        let free = self.free.pop().unwrap_or_else(|| {
-            self.tickets.push(None);
-            self.tickets.len() - 1
-        });
-        self.tickets[free] = Some(ticket);
-        Some(free)
+    /// librdkafka did not take this message.
+    fn fail(&mut self, topic: &TopicState, partition: i32, message: &Outgoing<'_>, error: Error) {
+        self.failed(topic, partition, error.code, message.opaque);
+        self.tickets.failed(message.opaque, || error.at(&topic.name, partition));
+        self.settled(topic, 1, message.size() as u64);
     }
 
-    /// One message of a ticket is delivered or has failed.
-    fn punch(&mut self, opaque: usize, result: Result<Delivery>) {
-        if opaque == 0 {
+    /// Receipts wait to be taken: told once until they are.
+    fn tell_receipts(&mut self) {
+        let mut done = self.tickets.take_done();
+        if done.is_empty() {
             return;
         }
-        let (place, index) = ((opaque >> 32) - 1, opaque & 0xffff_ffff);
-        let Some(ticket) = &mut self.tickets[place] else { return };
-        ticket.results[index] = result;
-        ticket.left -= 1;
-        if ticket.left == 0 {
-            if let Some(ticket) = self.tickets[place].take() {
-                self.free.push(place);
-                ticket.reply.send(Ok(ticket.results));
-            }
-        }
-    }
-
-    /// librdkafka did not take these.
-    fn fail(&mut self, topic: &TopicState, partition: i32, failed: &[(usize, usize, i32)]) {
-        for (opaque, size, code) in failed {
-            self.punch(*opaque, Err(Error::kafka(*code, error_text(*code))));
-            self.failed(topic, partition, *code, *opaque);
-            self.settled(topic, 1, *size as u64);
+        let mut waiting = self.shared.receipts.lock();
+        let first = waiting.is_empty();
+        waiting.append(&mut done);
+        drop(waiting);
+        if first {
+            (self.sink)(ProducerEvent::Receipts);
         }
     }
 
@@ -269,14 +303,16 @@ impl Driver {
             }
             let Some(topic) = &topic else { return };
             messages += 1;
-            bytes += (message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len)) as u64;
+            let size = message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len);
+            bytes += size as u64;
             let (code, opaque) = (message.error(), message.opaque());
             if code != 0 {
                 self.failed(topic, message.partition(), code, opaque);
-                self.punch(opaque, Err(Error::kafka(code, error_text(code))));
+                let Self { tickets, client, .. } = self;
+                tickets.failed(opaque, || why(client, code, size).at(&topic.name, message.partition()));
             } else {
                 delivered = true;
-                self.punch(opaque, Ok(Delivery { partition: message.partition(), offset: message.offset() }));
+                self.tickets.delivered(opaque, &message);
             }
         });
         if let Some(topic) = &topic {
@@ -318,19 +354,24 @@ impl Driver {
         for command in self.incoming.clone().try_iter() {
             match command {
                 Command::Stop { reply, .. } => stopping.replies.push(reply),
-                Command::Send { topic, partition, records, refused, reply } => {
+                Command::Send { runs, records, refused } => {
                     lost += records.len() - refused.len();
-                    self.refuse_all(&topic, partition, &records, &refused, reply);
+                    self.refuse_all(runs, &records, &refused);
                 }
+                Command::Run { job, .. } => drop(job), // which answers that the client is gone
             }
         }
         self.shared.waker.retire();
         self.helper.end(Duration::ZERO);
         self.shared.troubles.close();
-        let Self { client, incoming, queue, handles, tickets, .. } = self;
+        let Self { client, incoming, queue, handles, tickets, shared, sink, .. } = self;
         drop((handles, queue));
         let_go(client, Duration::from_secs(1));
-        drop(tickets); // answers those that wait that the client is gone
+        let receipts = tickets.end(&closed());
+        if !receipts.is_empty() {
+            shared.receipts.lock().extend(receipts);
+            sink(ProducerEvent::Receipts);
+        }
         for reply in stopping.replies {
             reply.send(Ok(lost));
         }
@@ -338,41 +379,32 @@ impl Driver {
     }
 
     /// Fails a whole send that comes after the end.
-    fn refuse_all(
-        &mut self,
-        topic: &Arc<TopicState>,
-        partition: i32,
-        records: &PackedRecords,
-        refused: &[Refusal],
-        reply: Option<Reply<Vec<Result<Delivery>>>>,
-    ) {
-        let ticket = reply.and_then(|reply| self.ticket(records.len(), refused, reply));
-        self.fail_all(topic, partition, accepted(records, refused, ticket), code::PURGE_QUEUE);
-    }
-
-    fn fail_all<'a>(
-        &mut self,
-        topic: &TopicState,
-        partition: i32,
-        messages: impl Iterator<Item = (usize, PackedRecord<'a>)>,
-        code: i32,
-    ) {
-        let failed: Vec<_> = messages.map(|(opaque, record)| (opaque, record.size(), code)).collect();
-        self.fail(topic, partition, &failed);
+    fn refuse_all(&mut self, runs: Vec<Run>, records: &PackedRecords, refused: &[Refusal]) {
+        let mut messages = records.iter().enumerate();
+        for run in runs {
+            // Those that were refused have answered nobody yet: the end is as good an answer.
+            let place = self.tickets.open(run.waiter, run.count, std::iter::empty());
+            for (index, (at, record)) in messages.by_ref().take(run.count).enumerate() {
+                let opaque = opaque_of(place, index);
+                if refused.binary_search_by_key(&at, |refusal| refusal.index).is_ok() {
+                    self.tickets.failed(opaque, closed);
+                } else {
+                    let message = Outgoing { key: record.key, value: record.value, opaque };
+                    self.fail(&run.topic, run.partition, &message, why(&self.client, code::PURGE_QUEUE, 0));
+                }
+            }
+        }
     }
 }
 
-fn outgoing(opaque: usize, record: PackedRecord<'_>) -> Outgoing<'_> {
-    Outgoing { key: record.key, value: record.value, opaque }
-}
-
-/// The messages of a send that were accepted, each with what its delivery report brings back.
-fn accepted<'a>(
-    records: &'a PackedRecords,
-    refused: &'a [Refusal],
-    ticket: Option<usize>,
-) -> impl Iterator<Item = (usize, PackedRecord<'a>)> {
-    let is_refused = |index: usize| refused.binary_search_by_key(&index, |refusal| refusal.index).is_ok();
-    let messages = records.iter().enumerate().filter(move |(index, _)| !is_refused(*index));
-    messages.map(move |(index, record)| (ticket.map_or(0, |ticket| opaque_of(ticket, index)), record))
+/// Why a message of this size was not delivered; behind `_FATAL` stands the error that ended the client.
+fn why(client: &Client, code: i32, size: usize) -> Error {
+    match code {
+        code::MSG_SIZE_TOO_LARGE => Error::kafka(
+            code,
+            format!("a message of {size} bytes, or its batch, is larger than the broker takes (max.message.bytes of the topic)"),
+        ),
+        code::FATAL => client.fatal_error().unwrap_or_else(|| Error::kafka(code, error_text(code))),
+        code => Error::kafka(code, error_text(code)),
+    }
 }

@@ -4,6 +4,8 @@ mod config;
 mod driver;
 mod outbound;
 mod record;
+mod tickets;
+mod transactions;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -15,13 +17,17 @@ use crossbeam_channel::{unbounded, Sender};
 use parking_lot::Mutex;
 
 pub use config::ProducerConfig;
-use driver::{Command, Driver};
+use driver::{Command, Driver, Run};
 pub use outbound::DeliveryFailure;
 use outbound::{Failures, Outbound, TopicState};
 pub use record::{Delivery, Record};
+pub use tickets::{Receipt, Written};
+pub use transactions::{ConsumerGroup, GroupOffset};
+
+use tickets::Waiter;
 
 use crate::error::{code, Error, Result};
-use crate::ffi::{Client, ClientKind, Waker};
+use crate::ffi::{Client, ClientKind, PartitionMetadata, Waker};
 use crate::helper::{deadline, Closing, Helper, Retry};
 use crate::lookup::{self, Lookup, Reach};
 use crate::packed::PackedRecords;
@@ -32,6 +38,8 @@ use crate::trouble::{LogLine, Troubles};
 pub enum ProducerEvent {
     /// Messages could not be delivered: take them with [`Producer::take_failures`]. Told once until they are taken.
     Failures,
+    /// Tickets are through: take their receipts with [`Producer::take_receipts`]. Told once until they are taken.
+    Receipts,
     /// Nothing is on its way any more.
     Drained,
     /// librdkafka's statistics as JSON, every `statistics_interval`.
@@ -64,10 +72,26 @@ pub struct SendReport {
     pub refused: Vec<Refusal>,
 }
 
+/// A topic of a [`Producer`]; see [`Producer::topic`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicId(pub u32);
+
+/// So many of the messages that are handed over together, whose sender waits for one [`Receipt`].
+#[derive(Debug, Clone, Copy)]
+pub struct Ticket {
+    /// Comes back with the receipt.
+    pub id: u32,
+    /// Where the messages go.
+    pub topic: TopicId,
+    /// How many there are.
+    pub count: u32,
+}
+
 /// What the client's thread and everybody else share.
 pub(crate) struct Shared {
     pub(crate) outbound: Outbound,
     pub(crate) failures: Mutex<Failures>,
+    pub(crate) receipts: Mutex<Vec<Receipt>>,
     pub(crate) waker: Waker,
     pub(crate) troubles: Troubles,
     pub(crate) closing: Closing,
@@ -111,6 +135,7 @@ impl Producer {
         let shared = Arc::new(Shared {
             outbound: Outbound::new(derived.max_messages, derived.max_bytes, derived.max_message_bytes),
             failures: Mutex::default(),
+            receipts: Mutex::default(),
             waker: Waker::default(),
             troubles: Troubles::default(),
             closing: Closing::default(),
@@ -150,46 +175,88 @@ impl Producer {
         records: PackedRecords,
         reply: Option<Reply<Vec<Result<Delivery>>>>,
     ) -> Result<SendReport> {
-        let fail = |reply: Option<Reply<_>>, error: Error| {
+        let checked = match () {
+            () if self.shared.closing.begun() => Err(Error::state("the producer was stopped")),
+            () if partition < -1 => {
+                Err(Error::config(format!("partition must be -1 (the partitioner's choice) or more, not {partition}")))
+            }
+            () => check_topic(topic).and_then(|()| records.check()),
+        };
+        if let Err(error) = checked {
             if let Some(reply) = reply {
                 reply.send(Err(error.clone()));
             }
-            Err(error)
-        };
+            return Err(error);
+        }
+        let waiter = reply.map_or(Waiter::Nobody, Waiter::Each);
+        let run = Run { topic: self.shared.outbound.topic(topic), partition, count: records.len(), waiter };
+        self.hand_over(vec![run], records)
+    }
+
+    /// Names a topic for [`send_tickets`](Self::send_tickets). `properties` are librdkafka's for topics (`acks`,
+    /// `compression.codec`); a topic keeps those that it was named with, or was sent to with, first.
+    ///
+    /// # Errors
+    /// An empty name. A wrong property fails the messages.
+    pub fn topic(&self, topic: &str, properties: &[(String, String)]) -> Result<TopicId> {
+        check_topic(topic)?;
+        Ok(TopicId(self.shared.outbound.topic_with(topic, properties).id))
+    }
+
+    /// Hands over the messages of many sends at once: the first `count` of `records` are the first ticket's, and so on. Each
+    /// ticket is answered by a [`Receipt`]; so are messages that are refused.
+    ///
+    /// # Errors
+    /// Tickets that do not match the records, and a producer that was stopped; there are no receipts then.
+    pub fn send_tickets(&self, records: PackedRecords, tickets: &[Ticket]) -> Result<()> {
         if self.shared.closing.begun() {
-            return fail(reply, Error::state("the producer was stopped"));
+            return Err(Error::state("the producer was stopped"));
         }
-        if topic.is_empty() || topic.contains('\0') {
-            return fail(reply, Error::config("the topic must be a non-empty name"));
+        records.check()?;
+        let topics = self.shared.outbound.topics(tickets.iter().map(|ticket| ticket.topic.0));
+        let count: usize = tickets.iter().map(|ticket| ticket.count as usize).sum();
+        let Some(topics) = topics.filter(|_| count == records.len()) else {
+            return Err(Error::config("the tickets do not match the packed records"));
+        };
+        let runs = tickets.iter().zip(topics).map(|(ticket, topic)| Run {
+            topic,
+            partition: -1,
+            count: ticket.count as usize,
+            waiter: Waiter::Receipt(ticket.id),
+        });
+        self.hand_over(runs.collect(), records).map(drop)
+    }
+
+    /// The receipts since they were last taken.
+    pub fn take_receipts(&self) -> Vec<Receipt> {
+        std::mem::take(&mut *self.shared.receipts.lock())
+    }
+
+    /// Accepts what fits the budget and gives it to the client's thread.
+    fn hand_over(&self, runs: Vec<Run>, records: PackedRecords) -> Result<SendReport> {
+        let outbound = &self.shared.outbound;
+        let (mut start, mut accepted, mut refused) = (0, 0, Vec::new());
+        for run in &runs {
+            let before = refused.len();
+            accepted += outbound.accept(&run.topic, run.partition, &records, start..start + run.count, &mut refused);
+            if refused[before..].iter().any(|refusal| refusal.error.code == code::UNKNOWN_PARTITION) {
+                self.refresh_partitions(&run.topic);
+            }
+            start += run.count;
         }
-        if partition < -1 {
-            return fail(
-                reply,
-                Error::config(format!("partition must be -1 (the partitioner's choice) or more, not {partition}")),
-            );
-        }
-        if let Err(error) = records.check() {
-            return fail(reply, error);
-        }
-        let topic = self.shared.outbound.topic(topic);
-        let (accepted, refused) = self.shared.outbound.accept(&topic, partition, &records);
-        if refused.iter().any(|refusal| refusal.error.code == code::UNKNOWN_PARTITION) {
-            self.refresh_partitions(&topic);
-        }
-        let report = SendReport { enqueued: accepted, queue_length: self.shared.outbound.queue_length(), refused };
-        if accepted > 0 || reply.is_some() {
-            let refused = report.refused.clone();
-            let command = Command::Send { topic: topic.clone(), partition, records, refused, reply };
-            if let Err(unsent) = self.commands.send(command) {
+        let report = SendReport { enqueued: accepted, queue_length: outbound.queue_length(), refused: refused.clone() };
+        if accepted > 0 || runs.iter().any(|run| !matches!(run.waiter, Waiter::Nobody)) {
+            if let Err(unsent) = self.commands.send(Command::Send { runs, records, refused }) {
                 // A stop on another thread was faster.
-                if let Command::Send { records, refused, .. } = unsent.into_inner() {
-                    let refused = |index: usize| refused.iter().any(|refusal| refusal.index == index);
-                    let sizes = records.iter().enumerate().filter(|(index, _)| !refused(*index));
-                    self.shared.outbound.settled(
-                        &topic,
-                        accepted as u64,
-                        sizes.map(|(_, record)| record.size() as u64).sum(),
-                    );
+                if let Command::Send { runs, records, refused } = unsent.into_inner() {
+                    let mut messages = records.iter().enumerate();
+                    for run in runs {
+                        let mine = messages.by_ref().take(run.count);
+                        let accepted = mine.filter(|(at, _)| refused.binary_search_by_key(at, |r| r.index).is_err());
+                        accepted.for_each(|(_, record)| {
+                            outbound.settled(&run.topic, 1, record.size() as u64);
+                        });
+                    }
                 }
                 return Err(Error::state("the producer was stopped"));
             }
@@ -263,6 +330,39 @@ impl Producer {
         });
     }
 
+    /// What the cluster says of a topic's partitions; makes the topic where the broker does that. What can heal is tried
+    /// again, as in [`partition_count`](Self::partition_count).
+    pub fn partitions(&self, topic: &str, retry: Retry) -> Result<Vec<PartitionMetadata>> {
+        Reply::wait(|reply| self.partitions_with(topic, retry, reply))
+    }
+
+    /// [`partitions`](Self::partitions) that answers on another thread.
+    pub fn partitions_with(&self, topic: &str, retry: Retry, reply: Reply<Vec<PartitionMetadata>>) {
+        let reply = self.shared.troubles.guard(reply);
+        let (shared, helper) = (self.shared.clone(), self.helper.clone());
+        let mut lookup = Lookup::new(topic, retry);
+        let topic = self.shared.outbound.topic(topic);
+        self.command(Command::Run {
+            topic: Some(topic),
+            job: Box::new(move |_| {
+                helper.run_again(move |client| {
+                    match lookup.attempt(client, &shared.troubles, &shared.closing, &reply) {
+                        ControlFlow::Continue(at) => return Some(at),
+                        ControlFlow::Break(found) => reply.send(found),
+                    }
+                    None
+                });
+            }),
+        });
+    }
+
+    /// To the client's thread; dropped when that has ended.
+    fn command(&self, command: Command) {
+        if self.commands.send(command).is_ok() {
+            self.shared.waker.wake();
+        }
+    }
+
     /// The count that refused a message may be an old one.
     fn refresh_partitions(&self, topic: &Arc<TopicState>) {
         // Once at a time, however many are refused.
@@ -302,6 +402,13 @@ impl Producer {
     /// Waits for the client's thread to end, after a stop.
     pub fn join(&self, timeout: Duration) -> bool {
         crate::helper::join(&self.thread, timeout)
+    }
+}
+
+fn check_topic(topic: &str) -> Result<()> {
+    match topic.is_empty() || topic.contains('\0') {
+        true => Err(Error::config("the topic must be a non-empty name")),
+        false => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is on its way: the budget, the queue's length, and the failures that nobody has heard of yet.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::Arc;
 
@@ -18,12 +19,22 @@ pub(crate) struct Outbound {
     max_message_bytes: usize,
     messages: AtomicU64,
     bytes: AtomicU64,
-    topics: Mutex<HashMap<String, Arc<TopicState>>>,
+    topics: Mutex<Topics>,
+}
+
+/// Topics keep their number as long as the producer lives.
+#[derive(Default)]
+struct Topics {
+    by_name: HashMap<String, Arc<TopicState>>,
+    by_id: Vec<Arc<TopicState>>,
 }
 
 /// What is known of a topic that was sent to.
 pub(crate) struct TopicState {
+    pub(crate) id: u32,
     pub(crate) name: String,
+    /// librdkafka's, for this topic.
+    pub(crate) properties: Vec<(String, String)>,
     messages: AtomicU64,
     /// -1 = not known.
     partitions: AtomicI32,
@@ -58,33 +69,54 @@ impl Outbound {
     }
 
     pub(crate) fn topic(&self, name: &str) -> Arc<TopicState> {
+        self.topic_with(name, &[])
+    }
+
+    /// The topic; its properties are those that it was given first.
+    pub(crate) fn topic_with(&self, name: &str, properties: &[(String, String)]) -> Arc<TopicState> {
         let mut topics = self.topics.lock();
-        if let Some(topic) = topics.get(name) {
+        if let Some(topic) = topics.by_name.get(name) {
             return topic.clone();
         }
         let topic = Arc::new(TopicState {
+            id: topics.by_id.len() as u32,
             name: name.to_owned(),
+            properties: properties.to_vec(),
             messages: AtomicU64::new(0),
             partitions: AtomicI32::new(-1),
             asking: AtomicBool::new(false),
         });
-        topics.insert(name.to_owned(), topic.clone());
+        topics.by_name.insert(name.to_owned(), topic.clone());
+        topics.by_id.push(topic.clone());
         topic
     }
 
-    /// Takes what fits into the budget; returns how many that are, and the refused ones. A message that is too large stops
-    /// no other; a full queue refuses the rest. On whichever thread calls.
-    pub(crate) fn accept(&self, topic: &TopicState, partition: i32, records: &PackedRecords) -> (usize, Vec<Refusal>) {
-        let mut refused = Vec::new();
-        let count = records.len();
+    pub(crate) fn topics(&self, ids: impl Iterator<Item = u32>) -> Option<Vec<Arc<TopicState>>> {
+        let topics = self.topics.lock();
+        ids.map(|id| topics.by_id.get(id as usize).cloned()).collect()
+    }
+
+    /// Takes what fits into the budget of these messages of one topic, for a partition unless they have their own; returns
+    /// how many that are, and appends the others. A message that is too large stops no other; a full queue refuses the
+    /// rest. On whichever thread calls.
+    pub(crate) fn accept(
+        &self,
+        topic: &TopicState,
+        partition: i32,
+        records: &PackedRecords,
+        range: Range<usize>,
+        refused: &mut Vec<Refusal>,
+    ) -> usize {
         let known = topic.partitions.load(Ordering::Relaxed);
-        if known >= 0 && partition >= known {
-            let text = format!("topic '{}' has {known} partitions, there is no partition {partition}", topic.name);
-            let error = Error::kafka(code::UNKNOWN_PARTITION, text);
-            return (0, (0..count).map(|index| Refusal { index, error: error.clone() }).collect());
-        }
+        let end = range.end;
         let (mut accepted, mut size) = (0u64, 0u64);
-        for (index, lengths) in records.index.chunks_exact(3).enumerate() {
+        for (index, lengths) in range.clone().zip(records.index[3 * range.start..].chunks_exact(3)) {
+            let partition = records.partitions.get(index).copied().filter(|own| *own >= 0).unwrap_or(partition);
+            if known >= 0 && partition >= known {
+                let text = format!("topic '{}' has {known} partitions, there is no partition {partition}", topic.name);
+                refused.push(Refusal { index, error: Error::kafka(code::UNKNOWN_PARTITION, text) });
+                continue;
+            }
             let bytes = lengths.iter().map(|length| (*length).max(0) as usize).sum::<usize>();
             if bytes > self.max_message_bytes {
                 let text = format!("the message has {bytes} bytes, message.max.bytes is {}", self.max_message_bytes);
@@ -96,7 +128,7 @@ impl Outbound {
                 || self.bytes.load(Ordering::Relaxed) + size >= self.max_bytes
             {
                 let error = Error::kafka(code::QUEUE_FULL, error_text(code::QUEUE_FULL));
-                refused.extend((index..count).map(|index| Refusal { index, error: error.clone() }));
+                refused.extend((index..end).map(|index| Refusal { index, error: error.clone() }));
                 break;
             }
             accepted += 1;
@@ -105,7 +137,7 @@ impl Outbound {
         self.messages.fetch_add(accepted, Ordering::Relaxed);
         self.bytes.fetch_add(size, Ordering::Relaxed);
         topic.messages.fetch_add(accepted, Ordering::Relaxed);
-        (accepted as usize, refused)
+        accepted as usize
     }
 
     /// Messages of a topic were delivered or have failed; returns whether nothing is on its way any more.
@@ -122,7 +154,7 @@ impl Outbound {
     pub(crate) fn by_topic(&self) -> HashMap<String, usize> {
         let topics = self.topics.lock();
         let lengths =
-            topics.iter().map(|(name, topic)| (name.clone(), topic.messages.load(Ordering::Relaxed) as usize));
+            topics.by_name.iter().map(|(name, topic)| (name.clone(), topic.messages.load(Ordering::Relaxed) as usize));
         lengths.filter(|(_, length)| *length > 0).collect()
     }
 }
@@ -177,12 +209,23 @@ mod tests {
     use super::*;
     use crate::producer::record::{pack, Record};
 
+    fn accept(
+        outbound: &Outbound,
+        topic: &TopicState,
+        partition: i32,
+        records: &[Record<'_>],
+    ) -> (usize, Vec<Refusal>) {
+        let mut refused = Vec::new();
+        let accepted = outbound.accept(topic, partition, &pack(records), 0..records.len(), &mut refused);
+        (accepted, refused)
+    }
+
     #[test]
     fn a_message_that_is_too_large_stops_no_other() {
         let outbound = Outbound::new(10, 1000, 4);
         let topic = outbound.topic("t");
         let (accepted, refused) =
-            outbound.accept(&topic, -1, &pack(&[Record::value("1"), Record::value("12345"), Record::value("2")]));
+            accept(&outbound, &topic, -1, &[Record::value("1"), Record::value("12345"), Record::value("2")]);
         assert_eq!((accepted, refused.len(), refused[0].index), (2, 1, 1));
         assert_eq!(refused[0].error.code, code::MSG_SIZE_TOO_LARGE);
     }
@@ -191,12 +234,12 @@ mod tests {
     fn a_full_queue_refuses_the_rest() {
         let outbound = Outbound::new(2, 1000, 10);
         let topic = outbound.topic("t");
-        let (accepted, refused) = outbound.accept(&topic, 0, &pack(&vec![Record::value("1"); 5]));
+        let (accepted, refused) = accept(&outbound, &topic, 0, &vec![Record::value("1"); 5]);
         assert_eq!((accepted, refused.iter().map(|r| r.index).collect::<Vec<_>>()), (2, vec![2, 3, 4]));
         assert_eq!(outbound.by_topic(), HashMap::from([("t".to_owned(), 2)]));
         assert!(!outbound.settled(&topic, 1, 1));
         assert!(outbound.settled(&topic, 1, 1));
-        assert_eq!(outbound.accept(&topic, 0, &pack(&[Record::value("1")])).0, 1);
+        assert_eq!(accept(&outbound, &topic, 0, &[Record::value("1")]).0, 1);
     }
 
     #[test]
@@ -204,9 +247,12 @@ mod tests {
         let outbound = Outbound::new(2, 1000, 10);
         let topic = outbound.topic("t");
         topic.set_partitions(4);
-        let (accepted, refused) = outbound.accept(&topic, 4, &pack(&[Record::value("1")]));
+        let (accepted, refused) = accept(&outbound, &topic, 4, &[Record::value("1")]);
         assert_eq!((accepted, refused[0].error.code), (0, code::UNKNOWN_PARTITION));
-        assert_eq!(outbound.accept(&topic, 3, &pack(&[Record::value("1")])).0, 1);
+        assert_eq!(accept(&outbound, &topic, 3, &[Record::value("1")]).0, 1);
+        let own = [Record::value("1").partition(4), Record::value("1").partition(3)];
+        let (accepted, refused) = accept(&outbound, &topic, -1, &own);
+        assert_eq!((accepted, refused[0].index), (1, 0));
     }
 
     #[test]

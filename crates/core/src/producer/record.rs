@@ -3,12 +3,19 @@
 use crate::packed::PackedRecords;
 
 /// A message to be sent, borrowed for the call.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Record<'a> {
     key: Option<&'a [u8]>,
     value: Option<&'a [u8]>,
     headers: Vec<(&'a str, Option<&'a [u8]>)>,
     timestamp: i64,
+    partition: i32,
+}
+
+impl Default for Record<'_> {
+    fn default() -> Self {
+        Self { key: None, value: None, headers: Vec::new(), timestamp: 0, partition: -1 }
+    }
 }
 
 impl<'a> Record<'a> {
@@ -39,12 +46,18 @@ impl<'a> Record<'a> {
         self.timestamp = milliseconds;
         self
     }
+
+    /// A partition of its own, whatever the call says.
+    pub fn partition(mut self, partition: i32) -> Self {
+        self.partition = partition;
+        self
+    }
 }
 
 pub(super) fn pack(records: &[Record<'_>]) -> PackedRecords {
     let mut packed = PackedRecords::default();
     for record in records {
-        packed.push(record.key, record.value, record.headers.iter().copied(), record.timestamp);
+        packed.push(record.key, record.value, record.headers.iter().copied(), record.timestamp, record.partition);
     }
     packed
 }
