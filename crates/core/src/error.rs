@@ -82,8 +82,10 @@ pub mod code {
     pub const UNKNOWN_PARTITION: i32 = -190;
     /// The message is larger than `message.max.bytes`.
     pub const MSG_SIZE_TOO_LARGE: i32 = 10;
-    /// Purged from the producer's queue when it was stopped.
+    /// Purged from the producer's queue when it was stopped, or its transaction aborted.
     pub const PURGE_QUEUE: i32 = -152;
+    /// Purged while the broker had it.
+    pub const PURGE_INFLIGHT: i32 = -151;
     /// Credentials were refused, or there are none.
     pub const AUTHENTICATION: i32 = -169;
     /// The client has failed for good.

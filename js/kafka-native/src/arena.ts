@@ -69,23 +69,38 @@ export class Arena {
   readonly origin = new Int32Array(MAX_MESSAGES);
   /** null when no message has one. */
   timestamps: Float64Array | null = null;
+  /** -1 = none of its own; null when no message has one. */
+  partitions: Int32Array | null = null;
   count = 0;
 
   #end = 0;
+  readonly #kafkajs: boolean;
   readonly #timestamps = new Float64Array(MAX_MESSAGES);
+  readonly #partitions = new Int32Array(MAX_MESSAGES);
 
-  /** Packs payloads from `from` on, until there is enough for one call; returns where to go on. */
-  pack(payloads: readonly Payload[], from: number, refused: SendError[]): number {
+  /**
+   * @param form 'kafkajs': the messages may have a partition; a header that is undefined is left out; numbers, bigints and
+   * booleans are written as text, timestamps come as text
+   */
+  constructor(form: 'classic' | 'kafkajs') {
+    this.#kafkajs = form === 'kafkajs';
+  }
+
+  /** Packs payloads from `from` on, at most `limit`, until there is enough for one call; returns where to go on. */
+  pack(payloads: readonly unknown[], from: number, refused: SendError[], limit = MAX_MESSAGES): number {
     this.count = 0;
     this.#end = 0;
     this.timestamps = null;
+    this.partitions = null;
+    const end = Math.min(payloads.length, from + limit, from + MAX_MESSAGES);
     let next = 0;
     try {
-      next = this.#packAscii(payloads, from);
+      next = this.#packAscii(payloads, from, end);
     } catch {
       // A getter of a payload threw: the other way tells which.
+      this.partitions = null;
     }
-    return next || this.#packAny(payloads, from, refused);
+    return next || this.#packAny(payloads, from, end, refused);
   }
 
   /** Gives back what a large message took. */
@@ -97,9 +112,8 @@ export class Arena {
    * Keys and values of ASCII alone: their lengths are their lengths in bytes, so that they can be written as one string.
    * Returns 0 when a payload is something else.
    */
-  #packAscii(payloads: readonly Payload[], from: number): number {
+  #packAscii(payloads: readonly unknown[], from: number, end: number): number {
     const { index, origin } = this;
-    const end = Math.min(payloads.length, from + MAX_MESSAGES);
     let all = '';
     let i = from;
     for (let slot = 0; i < end && all.length < MAX_BYTES; i++, slot += 3) {
@@ -115,6 +129,7 @@ export class Arena {
           all += key;
           keyLength = key.length;
         } else if (key !== null) return 0;
+        if (this.#kafkajs) this.#place(message, i - from);
       }
       if (typeof value !== 'string' || value.length > MAX_BYTES) return 0;
       all += value;
@@ -130,9 +145,10 @@ export class Arena {
     return i;
   }
 
-  #packAny(payloads: readonly Payload[], from: number, refused: SendError[]): number {
+  #packAny(payloads: readonly unknown[], from: number, end: number, refused: SendError[]): number {
+    this.partitions = null;
     let i = from;
-    for (; i < payloads.length && this.count < MAX_MESSAGES && this.#end < MAX_BYTES; i++) {
+    for (; i < end && this.#end < MAX_BYTES; i++) {
       const start = this.#end;
       try {
         this.#packOne(payloads[i], this.count);
@@ -163,7 +179,8 @@ export class Arena {
       keyLength = this.#writeField('the key', message.key ?? null);
       valueLength = this.#writeField('the value', message.value);
       if (message.headers != null) headersLength = this.#writeHeaders(message.headers);
-      if (message.timestamp != null) timestamp = checkedTimestamp(message.timestamp);
+      if (message.timestamp != null) timestamp = checkedTimestamp(this.#kafkajs ? Number(message.timestamp) : message.timestamp);
+      if (this.#kafkajs) this.#place(message, slot);
     } else {
       throw wrongType('a message', 'a string, a Buffer, a Uint8Array or an object with a value', payload);
     }
@@ -176,11 +193,19 @@ export class Arena {
     this.index[3 * slot + 2] = headersLength;
   }
 
+  /** Notes the message's own partition. */
+  #place(message: ProducerMessage, slot: number): void {
+    const partition = (message as { partition?: number | null }).partition ?? -1;
+    if (partition >= 0 && this.partitions === null) this.partitions = this.#partitions.fill(-1, 0, slot);
+    if (this.partitions !== null) this.partitions[slot] = partition;
+  }
+
   /** Returns the bytes written, -1 for null. */
   #writeField(what: string, value: unknown): number {
     if (typeof value === 'string') return this.#writeString(value);
     if (value === null) return -1;
     if (isUint8Array(value)) return this.#writeBytes(value);
+    if (this.#kafkajs && isPlain(value)) return this.#writeString(String(value));
     throw wrongType(what, 'a string, a Buffer, a Uint8Array or null', value);
   }
 
@@ -217,6 +242,7 @@ export class Arena {
     let count = 0;
     for (const [name, values] of Object.entries(headers)) {
       for (const value of Array.isArray(values) ? values : [values]) {
+        if (value === undefined && this.#kafkajs) continue;
         const lengths = this.#end;
         this.#skip(8);
         this.bytes.writeInt32LE(this.#writeString(name), lengths);
@@ -244,6 +270,11 @@ export class Arena {
     this.bytes.copy(larger, 0, 0, this.#end);
     this.bytes = larger;
   }
+}
+
+/** What KafkaJS writes as text. @internal */
+export function isPlain(value: unknown): boolean {
+  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint';
 }
 
 function tooLarge(): Refusal {

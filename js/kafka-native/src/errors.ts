@@ -7,6 +7,7 @@ export interface KafkaErrorDetails {
   errno: number;
   retriable?: boolean;
   fatal?: boolean;
+  txnRequiresAbort?: boolean;
   topic?: string | undefined;
   partition?: number | undefined;
   broker?: string | undefined;
@@ -23,6 +24,8 @@ export class KafkaError extends Error {
   readonly retriable: boolean;
   /** Whether the client is of no further use. */
   readonly fatal: boolean;
+  /** Whether the transaction can only be aborted; after that the producer can begin another. */
+  declare readonly txnRequiresAbort?: boolean;
   /** The topic that the error is about. */
   declare readonly topic?: string;
   /** The partition that the error is about. */
@@ -36,6 +39,7 @@ export class KafkaError extends Error {
     this.errno = details.errno;
     this.retriable = details.retriable ?? false;
     this.fatal = details.fatal ?? false;
+    if (details.txnRequiresAbort) this.txnRequiresAbort = true;
     if (details.topic !== undefined) this.topic = details.topic;
     if (details.partition !== undefined) this.partition = details.partition;
     if (details.broker !== undefined) this.broker = details.broker;
@@ -50,6 +54,7 @@ export function fromData(data: NativeErrorData): KafkaError {
     errno: data.code,
     retriable: data.retriable,
     fatal: data.fatal,
+    txnRequiresAbort: data.txnRequiresAbort,
     topic: data.topic,
     partition: data.partition,
     broker: data.broker,

@@ -3,18 +3,29 @@
 
 use std::collections::HashMap;
 use std::ffi::c_void;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
 use super::fence::fence;
 use super::rd;
+use crate::producer::index_of;
+
+/// Sends of one message each share a partition for so long, or every request would carry a few. A program that awaits each
+/// of its sends sees the partitions in turn.
+const STAY: Duration = Duration::from_millis(1);
 
 /// Whose turn it is, by topic.
 pub(crate) struct RoundRobin {
-    turns: Mutex<HashMap<usize, u32>>,
+    turns: Mutex<HashMap<usize, Turn>>,
     /// Where topics begin: many producers that start together do not all fill partition 0.
     start: u32,
+}
+
+struct Turn {
+    number: u32,
+    /// When a first message of a send came to this turn.
+    since: Option<Instant>,
 }
 
 impl RoundRobin {
@@ -31,19 +42,27 @@ impl RoundRobin {
         this
     }
 
-    /// The next of the partitions that have a leader; of all when none has.
-    fn next(&self, topic: usize, count: i32, available: impl Fn(i32) -> bool) -> i32 {
+    /// The next of the partitions that have a leader, of all when none has; `index` is the message's place in its send.
+    fn next(&self, topic: usize, index: usize, count: i32, available: impl Fn(i32) -> bool) -> i32 {
         let mut turns = self.turns.lock();
-        let turn = turns.entry(topic).or_insert(self.start);
-        for _ in 0..count {
-            *turn = turn.wrapping_add(1);
-            let partition = (*turn % count as u32) as i32;
-            if available(partition) {
-                return partition;
+        let turn = turns.entry(topic).or_insert(Turn { number: self.start, since: None });
+        let partition = |number: u32| (number % count as u32) as i32;
+        if index == 0 {
+            let now = Instant::now();
+            match turn.since {
+                Some(since) if now - since < STAY && available(partition(turn.number)) => {
+                    return partition(turn.number);
+                }
+                _ => turn.since = Some(now),
             }
         }
-        *turn = turn.wrapping_add(1);
-        (*turn % count as u32) as i32
+        for _ in 0..count {
+            turn.number = turn.number.wrapping_add(1);
+            if available(partition(turn.number)) {
+                break;
+            }
+        }
+        partition(turn.number)
     }
 }
 
@@ -63,9 +82,12 @@ unsafe extern "C" fn choose(
         unsafe {
             partition = match key.is_null() {
                 false => rd::rd_kafka_msg_partitioner_murmur2(topic, key, key_length, count, opaque, message),
-                true => (*opaque.cast::<RoundRobin>()).next(topic as usize, count, |partition| {
-                    rd::rd_kafka_topic_partition_available(topic, partition) != 0
-                }),
+                true => (*opaque.cast::<RoundRobin>()).next(
+                    topic as usize,
+                    index_of(message as usize),
+                    count,
+                    |partition| rd::rd_kafka_topic_partition_available(topic, partition) != 0,
+                ),
             };
         }
     });
@@ -76,13 +98,28 @@ unsafe extern "C" fn choose(
 mod tests {
     use super::*;
 
+    fn round_robin() -> RoundRobin {
+        RoundRobin { turns: Mutex::default(), start: 7 }
+    }
+
     #[test]
-    fn every_partition_with_a_leader_has_its_turn() {
-        let round_robin = RoundRobin { turns: Mutex::default(), start: 7 };
-        let next = |topic| round_robin.next(topic, 3, |partition| partition != 1);
-        assert_eq!([next(1), next(1), next(1), next(1)].iter().filter(|partition| **partition == 0).count(), 2);
-        assert_ne!(next(1), 1);
-        assert_ne!(next(2), 1);
-        assert!((0..3).contains(&round_robin.next(1, 3, |_| false)));
+    fn the_messages_of_a_send_go_to_every_partition_with_a_leader_in_turn() {
+        let round_robin = round_robin();
+        let send: Vec<_> = (0..6).map(|index| round_robin.next(1, index, 4, |partition| partition != 1)).collect();
+        assert_eq!(send[..3], send[3..]);
+        assert_eq!(send.iter().collect::<std::collections::HashSet<_>>().len(), 3);
+        assert!((0..3).contains(&round_robin.next(2, 1, 3, |_| false)));
+    }
+
+    #[test]
+    fn sends_of_one_message_share_a_partition_for_a_moment_only() {
+        let round_robin = round_robin();
+        let next = || round_robin.next(1, 0, 3, |_| true);
+        let first = next();
+        let at = |turn: Option<Instant>| round_robin.turns.lock().get_mut(&1).unwrap().since = turn;
+        at(Instant::now().checked_add(STAY));
+        assert_eq!(next(), first);
+        at(Instant::now().checked_sub(STAY));
+        assert_eq!(next(), (first + 1) % 3);
     }
 }

@@ -84,10 +84,13 @@ impl ProducerConfig {
             Some(Ok(bytes)) => bytes,
             Some(Err(_)) => return Err(Error::config("property 'message.max.bytes' must be a whole number")),
         };
-        let in_turn = user.get("partitioner") == Some("murmur2_round_robin");
-        if in_turn {
-            user.take("partitioner");
-            user.set("sticky.partitioning.linger.ms", 0); // librdkafka would not ask a partitioner otherwise
+        let partitioner = user.take("partitioner");
+        let in_turn = partitioner.as_deref() == Some("murmur2_round_robin");
+        match partitioner.filter(|_| !in_turn) {
+            Some(partitioner) => user.set("partitioner", partitioner),
+            // With a linger of its own librdkafka asks no partitioner for messages without a key.
+            None if in_turn => user.set("sticky.partitioning.linger.ms", 0),
+            None => {}
         }
         let mut defaults = Properties::default();
         defaults.set("partitioner", "murmur2_random"); // as Java

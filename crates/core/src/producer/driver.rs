@@ -34,13 +34,16 @@ pub(super) enum Command {
     /// For the helper thread, behind everything that was sent before; the topic is opened first.
     Run {
         topic: Option<Arc<TopicState>>,
-        job: Box<dyn FnOnce(&Arc<Client>) + Send>,
+        job: Job,
     },
     Stop {
         deadline: Instant,
         reply: Reply<usize>,
     },
 }
+
+/// What blocks in librdkafka.
+type Job = Box<dyn FnOnce(&Arc<Client>) + Send>;
 
 /// So many messages, one after the other, for one topic.
 pub(super) struct Run {
@@ -397,14 +400,17 @@ impl Driver {
     }
 }
 
-/// Why a message of this size was not delivered; behind `_FATAL` stands the error that ended the client.
+/// Why a message of this size was not delivered; what ended the client stands behind `_FATAL` and what was purged
+/// then.
 fn why(client: &Client, code: i32, size: usize) -> Error {
     match code {
         code::MSG_SIZE_TOO_LARGE => Error::kafka(
             code,
             format!("a message of {size} bytes, or its batch, is larger than the broker takes (max.message.bytes of the topic)"),
         ),
-        code::FATAL => client.fatal_error().unwrap_or_else(|| Error::kafka(code, error_text(code))),
+        code::FATAL | code::PURGE_QUEUE | code::PURGE_INFLIGHT => {
+            client.fatal_error().unwrap_or_else(|| Error::kafka(code, error_text(code)))
+        }
         code => Error::kafka(code, error_text(code)),
     }
 }

@@ -21,6 +21,7 @@ use driver::{Command, Driver, Run};
 pub use outbound::DeliveryFailure;
 use outbound::{Failures, Outbound, TopicState};
 pub use record::{Delivery, Record};
+pub(crate) use tickets::index_of;
 pub use tickets::{Receipt, Written};
 pub use transactions::{ConsumerGroup, GroupOffset};
 

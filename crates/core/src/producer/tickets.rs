@@ -62,6 +62,11 @@ pub(super) fn opaque_of(place: Option<usize>, index: usize) -> usize {
     place.map_or(0, |place| ((place + 1) << 32) | index)
 }
 
+/// The message's index in its account.
+pub(crate) fn index_of(opaque: usize) -> usize {
+    opaque & 0xffff_ffff
+}
+
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("kafka-native needs a 64-bit target: a message's opaque holds two 32-bit numbers");
 
@@ -128,7 +133,7 @@ impl Tickets {
         if opaque == 0 {
             return;
         }
-        let (place, index) = ((opaque >> 32) - 1, opaque & 0xffff_ffff);
+        let (place, index) = ((opaque >> 32) - 1, index_of(opaque));
         let Some(open) = &mut self.places[place] else { return };
         note(&mut open.account, index);
         open.left -= 1;

@@ -93,7 +93,7 @@ export class Producer {
     let enqueued = 0;
     let queueLength = -1;
     const errors: SendError[] = [];
-    const arena = freeArena ?? new Arena();
+    const arena = freeArena ?? new Arena('classic');
     freeArena = undefined;
     try {
       for (let next = 0; next < payloads.length; ) {

@@ -53,8 +53,8 @@ export interface KafkaConfig {
   properties?: DriverOptions;
 }
 
-/** Why each of them is not for `properties`. */
-const OWNED: Record<string, string> = {
+/** Why each of them is not for `properties`, of a `Kafka` or of its clients. @internal */
+export const OWNED: Record<string, string> = {
   'bootstrap.servers': 'use brokers',
   'metadata.broker.list': 'use brokers',
   'client.id': 'use clientId',

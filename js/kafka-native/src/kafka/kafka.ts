@@ -3,6 +3,8 @@ import { readKafkaConfig, type KafkaConfig } from './config';
 import { Consumer } from './consumer';
 import type { ConsumerConfig } from './consumer-config';
 import type { KafkaLogger } from './logger';
+import { Producer } from './producer';
+import type { ProducerConfig } from './producer-config';
 
 /** The KafkaJS-shaped client: what its producers, consumers and admins share. */
 export class Kafka {
@@ -29,6 +31,14 @@ export class Kafka {
    */
   metrics(): string {
     return this.#context.metrics.text();
+  }
+
+  /**
+   * A producer, which connects when it is told.
+   * @throws TypeError, RangeError naming the option; KafkaJSNonRetriableError for `properties` that the engine owns
+   */
+  producer(config?: ProducerConfig): Producer {
+    return new Producer(this.#context, config);
   }
 
   logger(): KafkaLogger {

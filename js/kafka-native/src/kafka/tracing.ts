@@ -2,7 +2,7 @@ import * as diagnostics from 'node:diagnostics_channel';
 
 // Bun and older runtimes have no tracing channels.
 const make = (name: string) => diagnostics.tracingChannel?.(`kafka-native:${name}`);
-const channels = { batch: make('batch'), commit: make('commit') };
+const channels = { batch: make('batch'), commit: make('commit'), send: make('send') };
 
 /** Whether anybody follows; asked before a context is made. */
 export function traced(name: keyof typeof channels): boolean {

@@ -1,0 +1,97 @@
+import { Event, type NativeErrorData, type NativeLog, type NativeProducer } from '../binding';
+import { Calls } from '../calls';
+import { native, fromData } from '../errors';
+import { keep, letGo, watchExit, weakly } from '../lifetime';
+import { binding } from '../loader';
+import type { Properties } from '../options';
+import type { ClientContext } from './client';
+import { toKafkaJSError } from './errors';
+import { logNative, type KafkaLogger } from './logger';
+import type { PartitionMetadata } from './partitioners';
+
+/** What a lane tells: its tickets that are through, as binding.ts describes the columns. @internal */
+export type OnReceipts = (columns: Float64Array, errors: NativeErrorData[]) => void;
+
+/**
+ * One native client of a producer. There is one, and one more for each further way in which one topic is sent to: librdkafka
+ * keeps `acks` and compression by topic and client, and a transaction is a client's own.
+ * @internal
+ */
+export class Lane {
+  readonly native: NativeProducer;
+  readonly #calls = new Calls();
+  readonly #context: ClientContext;
+  readonly #logger: KafkaLogger;
+  readonly #onReceipts: OnReceipts;
+
+  constructor(context: ClientContext, logger: KafkaLogger, properties: Properties, onReceipts: OnReceipts) {
+    this.#context = context;
+    this.#logger = logger;
+    this.#onReceipts = onReceipts;
+    const brokers = properties.find(([name]) => name === 'bootstrap.servers')?.[1] ?? '';
+    const tokens = context.giveToken !== undefined;
+    // The budget is kept in JavaScript, where sends wait for room.
+    const unbounded: Properties = [['queue.buffering.max.messages', '0'], ['queue.buffering.max.kbytes', '2147483647']];
+    this.native = native(() => new binding.NativeProducer(
+      { broker: brokers, maxMessages: 0, statisticsIntervalMs: 0, properties: [...properties, ...unbounded], topicProperties: [], tokens },
+      weakly(this.#onEvent),
+    ));
+    keep(this.#onEvent);
+    watchExit();
+  }
+
+  /** A call that is answered; its failure is the error that a KafkaJS program expects. */
+  async call<T = void>(begin: (native: NativeProducer, requestId: number) => void): Promise<T> {
+    try {
+      return await this.#calls.start<T>((id) => begin(this.native, id));
+    } catch (error) {
+      throw toKafkaJSError(error);
+    }
+  }
+
+  async partitions(topic: string, tries: number): Promise<PartitionMetadata[]> {
+    const flat = await this.call<number[]>((native, id) => native.partitions(id, topic, tries, 500));
+    const partitions: PartitionMetadata[] = [];
+    for (let at = 0; at < flat.length; ) {
+      const [partitionErrorCode, partitionId, leader] = flat.slice(at, at + 3) as [number, number, number];
+      at += 3;
+      const [replicas, isr] = [0, 0].map(() => {
+        const nodes = flat.slice(at + 1, at + 1 + flat[at]!);
+        at += 1 + nodes.length;
+        return nodes;
+      }) as [number[], number[]];
+      partitions.push({ partitionErrorCode, partitionId, leader, replicas, isr });
+    }
+    return partitions;
+  }
+
+  /** What is not delivered in time is purged, and its receipts come before the end. */
+  async stop(timeout: number): Promise<void> {
+    try {
+      await this.call((native, id) => native.stop(id, timeout));
+    } finally {
+      this.#context.metrics.forget(this);
+      letGo(this.#onEvent);
+    }
+  }
+
+  /** Everything that the addon tells; must not throw. */
+  readonly #onEvent = (kind: Event, a?: any, b?: any, c?: any): void => {
+    switch (kind) {
+      case Event.Receipts:
+        return this.#onReceipts(a as Float64Array, b as NativeErrorData[]);
+      case Event.Reply:
+        return this.#calls.finish(a, b, c);
+      case Event.Stats:
+        return this.#context.metrics.take(this, a as string);
+      case Event.Token:
+        return this.#context.giveToken?.(this.native);
+      case Event.Error: {
+        const { code, message, broker, topic } = fromData(a as NativeErrorData);
+        return this.#logger.error(message, { code, broker, topic });
+      }
+      case Event.Log:
+        return logNative(this.#logger, a as NativeLog[], b as number);
+    }
+  };
+}

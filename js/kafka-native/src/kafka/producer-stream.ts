@@ -1,0 +1,30 @@
+import { Writable } from 'node:stream';
+import type { Message, SendOptions } from './messages';
+import type { Producer } from './producer';
+
+export interface ProducerStreamOptions extends SendOptions {
+  topic: string;
+  /** Messages that may wait in the stream before `write` returns false; default 1000. They are sent together. */
+  highWaterMark?: number;
+}
+
+/** What is written: a message, or its value. */
+export type StreamedMessage = Message | string | Uint8Array;
+
+/**
+ * A stream of messages into a topic. What gathers while a send is under way is the next one; the stream ends, or is destroyed
+ * with the error, when they are written or have failed.
+ * @internal
+ */
+export function producerStream(producer: Producer, { highWaterMark = 1000, ...record }: ProducerStreamOptions): Writable {
+  const send = (messages: StreamedMessage[], done: (error?: Error | null) => void): void => {
+    const whole = messages.map((message) => (typeof message === 'string' || message instanceof Uint8Array ? { value: message } : message));
+    producer.send({ ...record, messages: whole }).then(() => done(), done);
+  };
+  return new Writable({
+    objectMode: true,
+    highWaterMark,
+    write: (message, _, done) => send([message], done),
+    writev: (chunks, done) => send(chunks.map(({ chunk }) => chunk), done),
+  });
+}

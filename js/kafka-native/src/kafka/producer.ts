@@ -1,0 +1,359 @@
+import type { Writable } from 'node:stream';
+import type { Properties } from '../options';
+import { connectDeadline, type ClientContext } from './client';
+import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSTimeout } from './errors';
+import { Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from './events';
+import { Lane } from './lane';
+import type { KafkaLogger } from './logger';
+import { checkMessages, CompressionTypes, type Message, type ProducerBatch, type ProducerRecord, type RecordMetadata, type SendOptions } from './messages';
+import { Outbox } from './outbox';
+import { readProducerConfig, type ProducerConfig, type ReadProducerConfig } from './producer-config';
+import { producerStream, type ProducerStreamOptions } from './producer-stream';
+import type { Place, Topic } from './send';
+import { trace, traced } from './tracing';
+import { Transaction } from './transaction';
+
+const events = {
+  CONNECT: 'producer.connect',
+  DISCONNECT: 'producer.disconnect',
+  REQUEST: 'producer.network.request',
+  REQUEST_TIMEOUT: 'producer.network.request_timeout',
+  REQUEST_QUEUE_SIZE: 'producer.network.request_queue_size',
+} as const;
+export type ProducerEvents = typeof events;
+
+export interface FlushOptions {
+  /** Milliseconds; default: as long as it takes. */
+  timeout?: number;
+  signal?: AbortSignal;
+}
+
+/** librdkafka's names. */
+const CODECS: Record<number, string> = {
+  [CompressionTypes.None]: 'none',
+  [CompressionTypes.GZIP]: 'gzip',
+  [CompressionTypes.Snappy]: 'snappy',
+  [CompressionTypes.LZ4]: 'lz4',
+  [CompressionTypes.ZSTD]: 'zstd',
+};
+/** The key of the one place that a topic has in transactions. */
+const IN_TRANSACTIONS = 'transactions';
+const MAX_INT = 2 ** 31 - 1;
+
+/** From `connect` to `disconnect`. */
+interface Connection {
+  outbox: Outbox;
+  properties: Properties;
+  /** The first is there at once, others when a topic is sent to in a further way. */
+  lanes: Lane[];
+  /** Made by the first transaction, and ready when the promise resolves. */
+  transactions?: Promise<Lane>;
+}
+
+/**
+ * KafkaJS's producer on librdkafka.
+ *
+ * ```js
+ * const producer = kafka.producer();
+ * await producer.connect();
+ * await producer.send({ topic: 'clicks', messages: [{ key: 'user-1', value: 'one' }, { value: 'two' }] });
+ * await producer.disconnect();
+ * ```
+ *
+ * Messages of one partition keep the order of the calls, awaited or not; over retries only with `idempotent`. What the buffer
+ * has no room for waits, in that order. The process stays alive while a send or call is pending.
+ */
+export class Producer {
+  /** Names for {@link on}. Those of requests never fire: librdkafka does not tell of single requests. */
+  readonly events: ProducerEvents = events;
+
+  readonly #context: ClientContext;
+  readonly #config: ReadProducerConfig;
+  readonly #logger: KafkaLogger;
+  readonly #instrumentation = new Instrumentation();
+  #state: 'disconnected' | 'connecting' | 'connected' | 'disconnecting' = 'disconnected';
+  #connection: Connection | undefined;
+  /** The way to the other state, while it is being gone. */
+  #changing: Promise<void> | undefined;
+  #transaction: Transaction | 'beginning' | undefined;
+
+  /**
+   * Connects to nobody.
+   * @throws TypeError, RangeError naming the option; KafkaJSNonRetriableError for properties that the engine owns
+   * @internal
+   */
+  constructor(context: ClientContext, config?: ProducerConfig) {
+    this.#context = context;
+    this.#logger = context.logger.namespace('Producer');
+    this.#config = readProducerConfig(config, context, this.#logger);
+  }
+
+  /**
+   * Resolves when a broker has answered. Rejects with KafkaJSSASLAuthenticationError or KafkaJSConnectionError at once for
+   * credentials and certificates that are refused; when nobody answers, after as long as KafkaJS's retries take. A connected
+   * producer stays connected.
+   */
+  async connect(): Promise<void> {
+    while (this.#changing) await this.#changing.catch(() => {});
+    if (this.#state === 'connected') return;
+    this.#state = 'connecting';
+    return (this.#changing = this.#connect().finally(() => (this.#changing = undefined)));
+  }
+
+  async #connect(): Promise<void> {
+    const { limits, createPartitioner, metadataMaxAge } = this.#config;
+    let connection: Connection | undefined;
+    try {
+      const properties = [...await this.#context.properties(), ...this.#config.properties];
+      const outbox = new Outbox(limits, createPartitioner?.(), metadataMaxAge);
+      connection = { outbox, properties, lanes: [] };
+      const lane = this.#lane(connection, 0);
+      await lane.call((native, id) => native.connect(id, connectDeadline(this.#context)));
+      this.#connection = connection;
+      this.#state = 'connected';
+    } catch (error) {
+      this.#state = 'disconnected';
+      await connection?.lanes[0]?.stop(0);
+      throw error;
+    }
+    this.#instrumentation.emit(events.CONNECT);
+  }
+
+  /**
+   * Takes no more messages, delivers those that are under way, for as long as a request may take (`requestTimeout`), and ends
+   * the clients; what is left rejects. An open transaction is aborted. After it `connect` can be called again.
+   */
+  async disconnect(): Promise<void> {
+    while (this.#changing) await this.#changing.catch(() => {});
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    this.#state = 'disconnecting';
+    return (this.#changing = this.#disconnect(connection).finally(() => (this.#changing = undefined)));
+  }
+
+  async #disconnect(connection: Connection): Promise<void> {
+    const { outbox, lanes, transactions } = connection;
+    const end = performance.now() + this.#context.requestTimeout;
+    const left = (): number => Math.max(0, Math.ceil(end - performance.now()));
+    try {
+      if (this.#transaction instanceof Transaction) await this.#transaction.abort().catch((error: Error) => this.#logger.warn(`The open transaction was not aborted: ${error.message}`));
+      await this.#flush(connection, { timeout: left() }).catch(() => outbox.giveUp(new KafkaJSError('The producer is disconnected')));
+      const transactional = await transactions?.catch(() => undefined);
+      await Promise.all([...lanes, ...(transactional ? [transactional] : [])].map((lane) => lane.stop(left())));
+    } finally {
+      this.#connection = undefined;
+      this.#transaction = undefined;
+      this.#state = 'disconnected';
+    }
+    this.#instrumentation.emit(events.DISCONNECT);
+  }
+
+  /**
+   * Resolves when all messages are written, with where that was, one element a partition; `acks: 0` resolves with `[]`.
+   *
+   * Rejects before anything is sent for arguments that cannot be sent (KafkaJSNonRetriableError naming the field), and with the
+   * first failure of a message, such as KafkaJSProtocolError `MESSAGE_TOO_LARGE`; others of the call may be written then.
+   */
+  send(record: ProducerRecord): Promise<RecordMetadata[]> {
+    return this.sendIn(undefined, record);
+  }
+
+  /** Like `send`, to several topics. */
+  sendBatch(batch: ProducerBatch): Promise<RecordMetadata[]> {
+    return this.sendBatchIn(undefined, batch);
+  }
+
+  /** @internal */
+  sendIn(lane: Lane | undefined, { topic, messages, ...options }: ProducerRecord): Promise<RecordMetadata[]> {
+    try {
+      this.#check(topic, messages, options, lane !== undefined);
+      return this.#send(lane, this.#connected(), topic, messages, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** @internal */
+  async sendBatchIn(lane: Lane | undefined, { topicMessages = [], ...options }: ProducerBatch): Promise<RecordMetadata[]> {
+    const byTopic = new Map<string, Message[]>();
+    for (const { topic, messages } of topicMessages) {
+      this.#check(topic, messages, options, lane !== undefined);
+      const others = byTopic.get(topic);
+      byTopic.set(topic, others ? [...others, ...messages] : messages);
+    }
+    const connection = this.#connected();
+    const sends = [...byTopic].map(([topic, messages]) => this.#send(lane, connection, topic, messages, options));
+    return (await Promise.all(sends)).flat();
+  }
+
+  #check(topic: unknown, messages: Message[], { acks, compression, timeout }: SendOptions, inTransaction: boolean): void {
+    if (typeof topic !== 'string' || topic === '') throw new KafkaJSNonRetriableError('Invalid topic');
+    if (acks !== undefined && acks !== -1) {
+      if (this.#config.idempotent || inTransaction) {
+        throw new KafkaJSNonRetriableError("An idempotent producer's guarantees need the acknowledgement of all replicas: acks must be -1");
+      }
+      if (acks !== 0 && acks !== 1) throw new KafkaJSNonRetriableError(`Invalid acks ${String(acks)}: it must be -1, 0 or 1`);
+    }
+    if (compression !== undefined && !Object.hasOwn(CODECS, compression)) {
+      throw new KafkaJSNonRetriableError(`Invalid compression ${String(compression)}: it must be one of CompressionTypes`);
+    }
+    if (timeout !== undefined && !(Number.isInteger(timeout) && timeout >= 1 && timeout <= 900_000)) {
+      throw new KafkaJSNonRetriableError(`Invalid timeout ${String(timeout)}: it must be an integer from 1 to 900000, milliseconds`);
+    }
+    checkMessages(topic, messages);
+  }
+
+  #connected(): Connection {
+    if (this.#state === 'connected') return this.#connection!;
+    if (this.#state === 'disconnecting') throw new KafkaJSNonRetriableError('The producer is disconnecting: it takes no more messages');
+    throw new KafkaJSError('The producer is disconnected');
+  }
+
+  #send(lane: Lane | undefined, connection: Connection, name: string, messages: Message[], options: SendOptions): Promise<RecordMetadata[]> {
+    const topic = connection.outbox.topic(name);
+    const place = lane ? this.#placeIn(lane, topic, options) : this.#place(connection, topic, options);
+    if (!traced('send')) return connection.outbox.send(topic, place, messages, options.signal);
+    // Whoever follows may add headers, to copies.
+    const context = { topic: name, messages: messages.map((message) => ({ ...message, headers: { ...message.headers } })) };
+    return trace('send', context, () => connection.outbox.send(topic, place, context.messages, options.signal));
+  }
+
+  /** Where a topic's messages go that are sent in this way; each further way takes a lane more. */
+  #place(connection: Connection, topic: Topic, options: SendOptions): Place {
+    const properties = this.#topicProperties(options);
+    const key = properties.join();
+    let place = topic.places.get(key);
+    if (place === undefined) {
+      const others = topic.places.size - (topic.places.has(IN_TRANSACTIONS) ? 1 : 0);
+      const lane = this.#lane(connection, others);
+      topic.places.set(key, (place = { lane, id: lane.native.topic(topic.name, properties), acknowledged: options.acks !== 0 }));
+    }
+    return place;
+  }
+
+  #placeIn(lane: Lane, topic: Topic, options: SendOptions): Place {
+    let place = topic.places.get(IN_TRANSACTIONS);
+    if (place === undefined) {
+      topic.places.set(IN_TRANSACTIONS, (place = { lane, id: lane.native.topic(topic.name, this.#topicProperties(options)), acknowledged: true }));
+    }
+    return place;
+  }
+
+  /** What differs from the producer's own settings. */
+  #topicProperties({ acks, timeout, compression }: SendOptions): Properties {
+    if (acks === undefined && timeout === undefined && compression === undefined) return NONE;
+    const { own } = this.#config;
+    const differs = (value: number | undefined, usual: number, ...names: string[]): boolean =>
+      value !== undefined && (value !== usual || names.some((name) => own.has(name)));
+    const properties: Properties = [];
+    if (differs(acks, -1, 'acks', 'request.required.acks')) properties.push(['acks', String(acks)]);
+    if (differs(compression, CompressionTypes.None, 'compression.type', 'compression.codec')) properties.push(['compression.codec', CODECS[compression!]!]);
+    if (differs(timeout, 30_000, 'request.timeout.ms')) properties.push(['request.timeout.ms', String(timeout)]);
+    return properties;
+  }
+
+  #lane({ lanes, properties, outbox }: Connection, index: number): Lane {
+    return (lanes[index] ??= new Lane(this.#context, this.#logger, properties, outbox.settle));
+  }
+
+  /**
+   * Resolves when everything that was sent before has been written or has failed; nothing waits for its linger.
+   *
+   * Rejects with KafkaJSTimeout, or with the reason of the signal.
+   */
+  async flush(options: FlushOptions = {}): Promise<void> {
+    return this.#flush(this.#connected(), options);
+  }
+
+  async #flush({ outbox, lanes, transactions }: Connection, { timeout = Infinity, signal }: FlushOptions): Promise<void> {
+    signal?.throwIfAborted();
+    let over = false;
+    const settled = outbox.settled().finally(() => (over = true));
+    let timer: NodeJS.Timeout | undefined;
+    let abort: (() => void) | undefined;
+    const late = new Promise<never>((_, reject) => {
+      if (timeout < MAX_INT) timer = setTimeout(() => reject(new KafkaJSTimeout(`Not everything was delivered within ${timeout} ms`)), timeout);
+      signal?.addEventListener('abort', (abort = () => reject(signal.reason)));
+    });
+    const hurry = async (): Promise<void> => {
+      const transactional = await transactions?.catch(() => undefined);
+      const all = transactional ? [...lanes, transactional] : lanes;
+      // What waits for room comes behind, with a linger of its own.
+      while (!over) await Promise.all(all.map((lane) => lane.call((native, id) => native.flush(id, 1000)).catch(() => {})));
+    };
+    void hurry();
+    try {
+      await Promise.race([settled, late]);
+    } finally {
+      over = true;
+      clearTimeout(timer);
+      if (abort) signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  /**
+   * Begins a transaction: what is sent through it is seen whole, when it is committed, or not at all. The first one takes the
+   * `transactionalId` over from whoever had it: that producer is fenced.
+   *
+   * @throws KafkaJSNonRetriableError without a `transactionalId`, or while another transaction is open
+   */
+  async transaction(): Promise<Transaction> {
+    if (this.#config.transactionalId === undefined) throw new KafkaJSNonRetriableError('A transaction needs a producer with a transactionalId');
+    const connection = this.#connected();
+    if (this.#transaction !== undefined) {
+      throw new KafkaJSNonRetriableError('There is an open transaction of this producer already: end it before you begin another');
+    }
+    this.#transaction = 'beginning';
+    try {
+      const lane = await (connection.transactions ??= this.#initTransactions(connection));
+      await lane.call((native, id) => native.beginTransaction(id));
+      return (this.#transaction = new Transaction(this, lane, connection.outbox, this.#config.transactionTimeout, () => (this.#transaction = undefined)));
+    } catch (error) {
+      this.#transaction = undefined;
+      throw error;
+    }
+  }
+
+  async #initTransactions(connection: Connection): Promise<Lane> {
+    const lane = new Lane(this.#context, this.#logger, [...connection.properties, ...this.#config.transactional], connection.outbox.settle);
+    try {
+      await lane.call((native, id) => native.initTransactions(id, Math.max(connectDeadline(this.#context), this.#config.transactionTimeout)));
+      return lane;
+    } catch (error) {
+      delete connection.transactions;
+      await lane.stop(0);
+      throw error;
+    }
+  }
+
+  /**
+   * A `Writable` of messages for one topic, with back-pressure: `messages.pipe(producer.stream({ topic }))`. For a
+   * WritableStream: `Writable.toWeb(producer.stream({ topic }))`.
+   */
+  stream(options: ProducerStreamOptions): Writable {
+    return producerStream(this, options);
+  }
+
+  isIdempotent(): boolean {
+    return this.#config.idempotent;
+  }
+
+  /** @throws KafkaJSNonRetriableError for a name that is none of {@link events} */
+  on(eventName: ProducerEvents[keyof ProducerEvents], listener: (event: InstrumentationEvent<any>) => void): RemoveInstrumentationEventListener {
+    if (!Object.values(events).includes(eventName)) {
+      throw new KafkaJSNonRetriableError(`Event name should be one of ${Object.keys(events).map((key) => `producer.events.${key}`).join(', ')}`);
+    }
+    return this.#instrumentation.on(eventName, listener);
+  }
+
+  logger(): KafkaLogger {
+    return this.#logger;
+  }
+
+  /** `await using producer = kafka.producer()` disconnects at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.disconnect();
+  }
+}
+
+const NONE: Properties = [];

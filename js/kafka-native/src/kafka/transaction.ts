@@ -1,0 +1,131 @@
+import { KafkaJSNonRetriableError } from './errors';
+import type { Lane } from './lane';
+import type { ProducerBatch, ProducerRecord, RecordMetadata } from './messages';
+import type { Outbox } from './outbox';
+import type { Producer } from './producer';
+
+export interface PartitionOffset {
+  partition: number;
+  /** The next offset to be read. */
+  offset: string;
+}
+export interface TopicOffsets {
+  topic: string;
+  partitions: PartitionOffset[];
+}
+export interface Offsets {
+  topics: TopicOffsets[];
+}
+
+/** The group whose offsets a transaction commits. */
+export type OffsetsGroup =
+  | { consumerGroupId: string }
+  /** As a member of the group wrote it: the broker then refuses a member that the group has replaced. */
+  | { groupMetadata: Uint8Array };
+
+/**
+ * What is sent through it is seen whole or not at all by those who read committed messages. Every method rejects with
+ * KafkaJSNonRetriableError once it has ended.
+ *
+ * A fenced producer, whose `transactionalId` a younger one took, is told so by KafkaJSProtocolError INVALID_PRODUCER_EPOCH; it can
+ * only disconnect.
+ */
+export class Transaction {
+  readonly #producer: Producer;
+  readonly #lane: Lane;
+  readonly #outbox: Outbox;
+  readonly #timeout: number;
+  readonly #onEnd: () => void;
+  #state: 'open' | 'ending' | 'ended' = 'open';
+
+  /** @internal */
+  constructor(producer: Producer, lane: Lane, outbox: Outbox, timeout: number, onEnd: () => void) {
+    this.#producer = producer;
+    this.#lane = lane;
+    this.#outbox = outbox;
+    this.#timeout = timeout;
+    this.#onEnd = onEnd;
+  }
+
+  /** Like `Producer.send`. A topic keeps the compression of its first send in a transaction of the producer. */
+  async send(record: ProducerRecord): Promise<RecordMetadata[]> {
+    this.#check();
+    return this.#producer.sendIn(this.#lane, record);
+  }
+
+  /** Like `Producer.sendBatch`. */
+  async sendBatch(batch: ProducerBatch): Promise<RecordMetadata[]> {
+    this.#check();
+    return this.#producer.sendBatchIn(this.#lane, batch);
+  }
+
+  /** Makes the offsets of a consumer group part of the transaction: they are committed when it is. */
+  async sendOffsets(offsets: Offsets & OffsetsGroup): Promise<void> {
+    this.#check();
+    const { topics } = offsets;
+    const group = 'groupMetadata' in offsets ? offsets.groupMetadata : offsets.consumerGroupId;
+    if (!group) throw new KafkaJSNonRetriableError('sendOffsets needs a consumerGroupId, or the groupMetadata of a consumer');
+    if (!Array.isArray(topics)) throw new KafkaJSNonRetriableError('sendOffsets needs topics: [{ topic, partitions: [{ partition, offset }] }]');
+    const flat = topics.flatMap(({ topic, partitions }) => partitions.map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) })));
+    for (const { topic, partition, offset } of flat) {
+      if (!Number.isSafeInteger(offset) || offset < 0) throw new KafkaJSNonRetriableError(`sendOffsets: the offset of partition ${partition} of topic "${topic}" must be a number of 0 or more, as text`);
+    }
+    await this.#lane.call((native, id) => native.sendOffsets(
+      id, group, flat.map(({ topic }) => topic), flat.map(({ partition }) => partition), flat.map(({ offset }) => offset), this.#timeout,
+    ));
+  }
+
+  /**
+   * Waits for what was sent and commits. When it rejects the transaction is open still, and can be committed again if the error
+   * is `retriable`, or aborted; after a fatal error it has ended.
+   */
+  async commit(): Promise<void> {
+    await this.#end(async () => {
+      await this.#outbox.settled();
+      await this.#lane.call((native, id) => native.commitTransaction(id, this.#timeout));
+    });
+  }
+
+  /** Gives up what was sent: what is not written yet rejects, and nobody who reads committed messages sees the rest. */
+  async abort(): Promise<void> {
+    await this.#end(async () => {
+      this.#outbox.giveUp(new KafkaJSNonRetriableError('The transaction was aborted'), this.#lane);
+      await this.#lane.call((native, id) => native.abortTransaction(id, this.#timeout));
+    });
+  }
+
+  /** Whether it was neither committed nor aborted. */
+  isActive(): boolean {
+    return this.#state === 'open';
+  }
+
+  #check(): void {
+    if (this.#state !== 'open') throw new KafkaJSNonRetriableError('The transaction has ended: begin another');
+  }
+
+  async #end(how: () => Promise<void>): Promise<void> {
+    this.#check();
+    this.#state = 'ending';
+    try {
+      await how();
+    } catch (error) {
+      if (!isFatal(error)) {
+        this.#state = 'open';
+        throw error;
+      }
+      this.#ended();
+      throw error;
+    }
+    this.#ended();
+  }
+
+  #ended(): void {
+    this.#state = 'ended';
+    this.#onEnd();
+  }
+}
+
+/** Whether the client is of no further use. */
+function isFatal(error: unknown): boolean {
+  return (error as { cause?: { fatal?: boolean } } | undefined)?.cause?.fatal === true;
+}

@@ -1,0 +1,224 @@
+'use strict';
+// Transactions on the real Kafka: seen whole or not at all, and exactly once from one topic to another.
+
+const assert = require('node:assert/strict');
+const { after, before, describe, test } = require('node:test');
+const { Kafka, KafkaJSNonRetriableError, KafkaJSProtocolError, CompressionTypes, logLevel } = require('kafka-native');
+const { real, topicName } = require('./support/clusters.js');
+const { within } = require('./support/flow.js');
+const { oracle, readWithKafkaJS } = require('./support/kafkajs.js');
+
+let cluster;
+before(async () => (cluster = await real()));
+after(() => cluster?.close());
+
+const kafka = (config) => new Kafka({ brokers: cluster.options().broker.split(','), logLevel: logLevel.NOTHING, ...config });
+
+async function connected(t, config) {
+  const producer = kafka().producer(config);
+  t.after(() => producer.disconnect());
+  await producer.connect();
+  return producer;
+}
+const transactional = (t, config) => connected(t, { transactionalId: topicName('tx'), ...config });
+
+const last = (text) => (messages) => messages.at(-1)?.value.toString() === text;
+const values = (messages) => messages.map(({ value }) => value.toString());
+const messages = (...values) => values.map((value) => ({ value }));
+
+describe('a transaction', () => {
+  test('is seen when it is committed, and not before', async (t) => {
+    const topic = await cluster.topic(1);
+    const producer = await transactional(t);
+    const transaction = await producer.transaction();
+    assert.equal(transaction.isActive(), true);
+    const [{ baseOffset, ...result }] = await transaction.send({ topic, messages: messages('a', 'b') });
+    assert.deepEqual({ ...result, baseOffset }, { topicName: topic, partition: 0, errorCode: 0, baseOffset: '0', logAppendTime: '-1', logStartOffset: '-1' });
+    const admin = oracle(cluster).admin();
+    t.after(() => admin.disconnect());
+    await admin.connect();
+    // KafkaJS tells the last stable offset here.
+    assert.equal((await admin.fetchTopicOffsets(topic))[0].high, '0');
+    await transaction.sendBatch({ topicMessages: [{ topic, messages: messages('c') }] });
+    await transaction.commit();
+    assert.equal(transaction.isActive(), false);
+    assert.deepEqual(values(await readWithKafkaJS(t, cluster, topic, last('c'))), ['a', 'b', 'c']);
+  });
+
+  test('is never seen when it is aborted', async (t) => {
+    const topic = await cluster.topic(1);
+    const producer = await transactional(t);
+    for (const value of ['one', 'two', 'three']) {
+      const aborted = await producer.transaction();
+      await aborted.send({ topic, messages: messages(`${value} aborted`) });
+      await aborted.abort();
+      assert.equal(aborted.isActive(), false);
+      const committed = await producer.transaction();
+      await committed.send({ topic, messages: messages(value) });
+      await committed.commit();
+    }
+    assert.deepEqual(values(await readWithKafkaJS(t, cluster, topic, last('three'))), ['one', 'two', 'three']);
+    const all = await readWithKafkaJS(t, cluster, topic, last('three'), { readUncommitted: true });
+    assert.equal(all.length, 6);
+  });
+
+  test('commits what was sent and not awaited, in order', async (t) => {
+    const topic = await cluster.topic(1);
+    const producer = await transactional(t, { properties: { 'queue.buffering.max.messages': 50 } });
+    const transaction = await producer.transaction();
+    const sends = Array.from({ length: 500 }, (_, n) => transaction.send({ topic, messages: messages(`${n}`) }));
+    await transaction.commit();
+    const results = await Promise.all(sends);
+    assert.deepEqual(results.map(([{ baseOffset }]) => Number(baseOffset)), sends.map((_, n) => n));
+    assert.deepEqual(values(await readWithKafkaJS(t, cluster, topic, last('499'))), sends.map((_, n) => `${n}`));
+  });
+
+  test('that is aborted rejects what is not written yet', async (t) => {
+    const topic = await cluster.topic(1);
+    const producer = await transactional(t, { linger: 60_000, transactionTimeout: 300_000, properties: { 'queue.buffering.max.messages': 50 } });
+    const transaction = await producer.transaction();
+    const sends = Array.from({ length: 100 }, (_, n) => transaction.send({ topic, messages: messages(`${n}`) }));
+    const settled = Promise.allSettled(sends);
+    await transaction.abort();
+    for (const { status, reason } of await settled) {
+      assert.equal(status, 'rejected');
+      assert.ok(reason instanceof KafkaJSNonRetriableError, reason);
+    }
+    const next = await producer.transaction();
+    next.send({ topic, messages: messages('seen') });
+    await producer.flush();
+    await next.commit();
+    assert.deepEqual(values(await readWithKafkaJS(t, cluster, topic, last('seen'))), ['seen']);
+  });
+
+  test('is one at a time, and of no use when it has ended', async (t) => {
+    const topic = await cluster.topic(1);
+    const producer = await transactional(t);
+    const transaction = await producer.transaction();
+    await assert.rejects(producer.transaction(), (error) => error instanceof KafkaJSNonRetriableError && /open transaction/.test(error.message));
+    await transaction.commit();
+    for (const call of [
+      () => transaction.send({ topic, messages: messages('x') }),
+      () => transaction.sendBatch({ topicMessages: [] }),
+      () => transaction.sendOffsets({ consumerGroupId: 'g', topics: [] }),
+      () => transaction.commit(),
+      () => transaction.abort(),
+    ]) await assert.rejects(call, (error) => error instanceof KafkaJSNonRetriableError && /ended/.test(error.message));
+    await (await producer.transaction()).abort();
+  });
+
+  test('needs a transactionalId', async (t) => {
+    const producer = await connected(t);
+    await assert.rejects(producer.transaction(), (error) => error instanceof KafkaJSNonRetriableError && /transactionalId/.test(error.message));
+  });
+
+  test('takes all acknowledgements only', async (t) => {
+    const producer = await transactional(t);
+    const transaction = await producer.transaction();
+    await assert.rejects(transaction.send({ topic: 'x', acks: 1, messages: messages('x') }), KafkaJSNonRetriableError);
+    await transaction.abort();
+  });
+
+  test('leaves what is sent beside it alone', async (t) => {
+    const topic = await cluster.topic(1);
+    const producer = await transactional(t);
+    const transaction = await producer.transaction();
+    await transaction.send({ topic, messages: messages('inside') });
+    await producer.send({ topic, messages: messages('outside') });
+    await transaction.abort();
+    assert.deepEqual(values(await readWithKafkaJS(t, cluster, topic, last('outside'))), ['outside']);
+  });
+
+  test('can be compressed', async (t) => {
+    const topic = await cluster.topic(1);
+    const producer = await transactional(t);
+    const transaction = await producer.transaction();
+    await transaction.send({ topic, compression: CompressionTypes.GZIP, messages: messages('x'.repeat(100_000)) });
+    await transaction.commit();
+    const [message] = await readWithKafkaJS(t, cluster, topic, (all) => all.length === 1);
+    assert.equal(message.value.length, 100_000);
+  });
+
+  test('that is open when its producer disconnects is aborted', async (t) => {
+    const topic = await cluster.topic(1);
+    const producer = await transactional(t, { transactionTimeout: 600_000 });
+    await (await producer.transaction()).send({ topic, messages: messages('left open') });
+    await producer.disconnect();
+    await producer.connect();
+    await producer.send({ topic, messages: messages('after') });
+    assert.deepEqual(values(await readWithKafkaJS(t, cluster, topic, last('after'))), ['after']);
+  });
+});
+
+describe('a fenced producer', () => {
+  const isFenced = (error) => error instanceof KafkaJSProtocolError && error.type === 'INVALID_PRODUCER_EPOCH' && error.code === 47 && error.cause.fatal === true;
+
+  test('is told so when it commits, and nothing of it is seen', async (t) => {
+    const topic = await cluster.topic(1);
+    const transactionalId = topicName('tx');
+    const old = await connected(t, { transactionalId });
+    const lost = await old.transaction();
+    await lost.send({ topic, messages: messages('lost') });
+    const young = await connected(t, { transactionalId });
+    const transaction = await young.transaction();
+    await assert.rejects(lost.commit(), isFenced);
+    assert.equal(lost.isActive(), false);
+    await assert.rejects(old.transaction(), isFenced);
+    await transaction.send({ topic, messages: messages('seen') });
+    await transaction.commit();
+    assert.deepEqual(values(await readWithKafkaJS(t, cluster, topic, last('seen'))), ['seen']);
+    // It can come back, which fences the other.
+    await old.disconnect();
+    await old.connect();
+    await (await old.transaction()).commit();
+    await assert.rejects(async () => {
+      const late = await young.transaction();
+      await late.send({ topic, messages: messages('late') });
+      await late.commit();
+    }, isFenced);
+  });
+
+  test('is told so when it sends', async (t) => {
+    const topic = await cluster.topic(1);
+    const transactionalId = topicName('tx');
+    const old = await connected(t, { transactionalId });
+    const lost = await old.transaction();
+    const young = await connected(t, { transactionalId });
+    await young.transaction();
+    await assert.rejects(lost.send({ topic, messages: messages('x') }), isFenced);
+    await assert.rejects(lost.abort(), isFenced);
+  });
+});
+
+describe('offsets of a group in a transaction', () => {
+  const committed = async (t, groupId, topic) => {
+    const admin = oracle(cluster).admin();
+    t.after(() => admin.disconnect());
+    await admin.connect();
+    return (await admin.fetchOffsets({ groupId, topics: [topic] }))[0].partitions.sort((a, b) => a.partition - b.partition).map(({ offset }) => offset);
+  };
+
+  test('are committed with it, and forgotten with it', async (t) => {
+    const topic = await cluster.topic(2);
+    const groupId = topicName('group');
+    const producer = await transactional(t);
+    const offsets = (a, b) => ({ consumerGroupId: groupId, topics: [{ topic, partitions: [{ partition: 0, offset: a }, { partition: 1, offset: b }] }] });
+    const first = await producer.transaction();
+    await first.sendOffsets(offsets('3', '5'));
+    await first.commit();
+    assert.deepEqual(await committed(t, groupId, topic), ['3', '5']);
+    const second = await producer.transaction();
+    await second.sendOffsets(offsets('30', '50'));
+    await second.abort();
+    assert.deepEqual(await committed(t, groupId, topic), ['3', '5']);
+  });
+
+  test('that are no offsets are refused by name', async (t) => {
+    const producer = await transactional(t);
+    const transaction = await producer.transaction();
+    await assert.rejects(transaction.sendOffsets({ consumerGroupId: 'g', topics: [{ topic: 'x', partitions: [{ partition: 1, offset: 'soon' }] }] }), /partition 1 of topic "x"/);
+    await assert.rejects(transaction.sendOffsets({ topics: [] }), /consumerGroupId/);
+    await assert.rejects(transaction.sendOffsets({ consumerGroupId: 'g' }), /topics/);
+    await transaction.abort();
+  });
+});
