@@ -14,7 +14,7 @@ export type { ProducerConfig } from './kafka/producer-config';
 export type { ProducerStreamOptions, StreamedMessage } from './kafka/producer-stream';
 export { CompressionTypes } from './kafka/messages';
 export type { IHeaders, Message, ProducerBatch, ProducerRecord, RecordMetadata, SendOptions, TopicMessages } from './kafka/messages';
-export type { Offsets as TransactionOffsets, OffsetsGroup, PartitionOffset, TopicOffsets, Transaction } from './kafka/transaction';
+export type { Offsets, OffsetsGroup, Transaction } from './kafka/transaction';
 export { Partitioners } from './kafka/partitioners';
 export type { DefaultPartitioner, ICustomPartitioner, LegacyPartitioner, PartitionerArgs, PartitionMetadata } from './kafka/partitioners';
 export { logLevel } from './kafka/logger';

@@ -1,19 +1,12 @@
+import type { TopicOffsets } from './commits';
 import { KafkaJSNonRetriableError } from './errors';
 import type { Lane } from './lane';
 import type { ProducerBatch, ProducerRecord, RecordMetadata } from './messages';
 import type { Outbox } from './outbox';
 import type { Producer } from './producer';
 
-export interface PartitionOffset {
-  partition: number;
-  /** The next offset to be read. */
-  offset: string;
-}
-export interface TopicOffsets {
-  topic: string;
-  partitions: PartitionOffset[];
-}
 export interface Offsets {
+  /** The next offsets to be read. */
   topics: TopicOffsets[];
 }
 
