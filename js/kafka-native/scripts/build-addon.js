@@ -1,12 +1,13 @@
 'use strict';
-// Builds the addon and puts it where src/loader.ts looks for a development build: beside dist.
+// Builds the addon and puts it where src/loader.ts looks for a development build: beside dist. Arguments go to cargo, such as
+// `--features gssapi`.
 const { spawnSync } = require('node:child_process');
 const { copyFileSync, renameSync } = require('node:fs');
 const { join, resolve } = require('node:path');
 const { platformName } = require('../dist/platform.js');
 
 const root = resolve(__dirname, '../../..');
-const cargo = spawnSync('cargo', ['build', '--release', '-p', 'kafka-native-napi'], { cwd: root, stdio: 'inherit' });
+const cargo = spawnSync('cargo', ['build', '--release', '-p', 'kafka-native-napi', ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
 if (cargo.error) throw cargo.error;
 if (cargo.status !== 0) process.exit(cargo.status ?? 1);
 
