@@ -100,6 +100,9 @@ impl Properties {
         if self.trusts_nobody(openssl) {
             conf.set("ssl.ca.location", "probe")?;
         }
+        if self.get("enable.ssl.certificate.verification") != Some("false") {
+            conf.verify();
+        }
         if let Some(provider) = self.tokens {
             conf.tokens(provider);
         }

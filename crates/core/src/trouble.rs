@@ -23,7 +23,7 @@ impl LogLine {
     /// A line of librdkafka's. What our own warnings say already, and its remarks on properties that the other kind of
     /// client would use, are for those who debug.
     pub(crate) fn of_librdkafka((level, facility, message): (i32, String, String)) -> Self {
-        let twice = matches!(facility.as_str(), "FAIL" | "ERROR");
+        let twice = matches!(facility.as_str(), "FAIL" | "ERROR" | "SSLCERTVRFY");
         let remark = facility == "CONFWARN" && message.contains(" property and will be ignored by this ");
         Self { level: if twice || remark { 7 } else { level }, facility, message }
     }
@@ -40,6 +40,8 @@ impl LogLine {
         Self { level: 7, facility: "kafka-native".into(), message: message.into() }
     }
 }
+
+const ALL_BROKERS_DOWN: i32 = -187;
 
 /// What becomes of an error that librdkafka tells on the side.
 pub(crate) enum Verdict {
@@ -115,7 +117,10 @@ impl Troubles {
     /// Judges an error event.
     pub(crate) fn judge(&self, error: Error) -> Verdict {
         let mut state = self.state.lock();
-        state.last = Some(error.clone());
+        // That all are down is a consequence: why it is so was told before.
+        if error.code != ALL_BROKERS_DOWN || state.last.is_none() {
+            state.last = Some(error.clone());
+        }
         if is_refusal(error.code) {
             state.refusal = Some(error.clone());
             let waiting = std::mem::take(&mut state.waiting);
@@ -126,7 +131,7 @@ impl Troubles {
             state = self.state.lock();
         }
         // What heals by itself is a warning; but all brokers down, or a topic gone, somebody should know.
-        let tell = error.fatal || !is_retriable(error.code) || matches!(error.code, -187 /* _ALL_BROKERS_DOWN */ | 3);
+        let tell = error.fatal || !is_retriable(error.code) || matches!(error.code, ALL_BROKERS_DOWN | 3);
         if !tell {
             return Verdict::Warn(LogLine::warning(format!("{} ({})", error.message, error.name())));
         }
@@ -195,6 +200,14 @@ mod tests {
         assert!(matches!(troubles.judge(down()), Verdict::Known));
         troubles.healed(|_, _| false);
         assert!(matches!(troubles.judge(down()), Verdict::Tell(_)));
+    }
+
+    #[test]
+    fn the_cause_of_a_time_out_says_why_no_broker_is_up() {
+        let troubles = Troubles::default();
+        troubles.judge(Error::kafka(-195, "connection refused"));
+        troubles.judge(Error::kafka(-187, "1/1 brokers are down"));
+        assert_eq!(troubles.last().unwrap().message, "connection refused");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! This crate names the build (version, features per platform) once; everything else in the workspace
 //! sees librdkafka through it. The declarations are raw: `kafka-native`'s `ffi` module is their only safe owner.
 
+pub use openssl_sys::X509_verify_cert_error_string;
 pub use rdkafka_sys::bindings::*;
 
 /// The version of librdkafka that this workspace is built and tested with, as `rd_kafka_version()` encodes it.

@@ -64,6 +64,7 @@ export function fromData(data: NativeErrorData): KafkaError {
 
 /** What the addon threw: its `code` is librdkafka's name. Anything else stays what it is. @internal */
 export function fromThrown(thrown: unknown): unknown {
+  if (thrown instanceof KafkaError) return thrown;
   const code = (thrown as { code?: unknown } | null)?.code;
   const errno = errnoOf(code);
   return errno === undefined ? thrown : new KafkaError((thrown as Error).message, { code: code as string, errno, cause: thrown });

@@ -4,7 +4,7 @@ use std::ffi::c_char;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use super::token::Asking;
+use super::callbacks::Callbacks;
 use super::{c_string, check, check_error, error_text, millis, rd, text, Conf, Partitions, Queue, RoundRobin, Topic};
 use crate::error::{Error, Result};
 
@@ -17,8 +17,8 @@ pub(crate) enum ClientKind {
 /// A client; destroyed when its last holder (a queue, a topic, a thread's handle) is gone.
 pub(crate) struct Client {
     raw: *mut rd::rd_kafka_t,
-    /// Dropped behind the client: its callback uses it.
-    asking: Option<Box<Asking>>,
+    /// Dropped behind the client, whose callbacks use them.
+    pub(super) callbacks: Arc<Callbacks>,
     /// Used by librdkafka until it is destroyed.
     _round_robin: Option<Box<RoundRobin>>,
 }
@@ -59,14 +59,17 @@ impl Client {
             ClientKind::Consumer => rd::rd_kafka_type_t::RD_KAFKA_CONSUMER,
         };
         let mut reason = [0 as c_char; 512];
+        let callbacks = Arc::new(std::mem::take(&mut conf.callbacks));
+        // SAFETY: the configuration is ours; the callbacks go with the client.
+        unsafe { callbacks.install(conf.raw) };
         // SAFETY: the configuration is ours, and librdkafka's when the call succeeds; `reason` has the length that is told.
         let raw = unsafe { rd::rd_kafka_new(raw_kind, conf.raw, reason.as_mut_ptr(), reason.len()) };
         if raw.is_null() {
             return Err(Error::config(format!("the client could not be made: {}", text(reason.as_ptr()))));
         }
         conf.raw = std::ptr::null_mut();
-        let client = Self { raw, asking: conf.asking.take(), _round_robin: conf.round_robin.take() };
-        if let Some(asking) = &client.asking {
+        let client = Self { raw, callbacks, _round_robin: conf.round_robin.take() };
+        if let Some(asking) = &client.callbacks.asking {
             // SAFETY: alive; `drop` closes it.
             unsafe { asking.open(raw) }?;
         }
@@ -238,7 +241,7 @@ unsafe fn ids(first: *const i32, count: i32) -> Vec<i32> {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        if let Some(asking) = &self.asking {
+        if let Some(asking) = &self.callbacks.asking {
             asking.close();
         }
         // Without membership in a group there is nothing to leave, and leaving with a dead coordinator can crash.

@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use super::token::Asking;
+use super::callbacks::Callbacks;
 use super::{c_string, rd, text, RoundRobin};
 use crate::error::{Error, Result};
 use crate::token::TokenProvider;
@@ -10,7 +10,7 @@ use crate::token::TokenProvider;
 /// A configuration under construction.
 pub(crate) struct Conf {
     pub(super) raw: *mut rd::rd_kafka_conf_t,
-    pub(super) asking: Option<Box<Asking>>,
+    pub(super) callbacks: Callbacks,
     /// Its client keeps it.
     pub(super) round_robin: Option<Box<RoundRobin>>,
 }
@@ -18,7 +18,7 @@ pub(crate) struct Conf {
 impl Conf {
     pub(crate) fn new() -> Self {
         // SAFETY: allocates; never null.
-        Self { raw: unsafe { rd::rd_kafka_conf_new() }, asking: None, round_robin: None }
+        Self { raw: unsafe { rd::rd_kafka_conf_new() }, callbacks: Callbacks::default(), round_robin: None }
     }
 
     /// Sets a global property, or a topic property as the default of every topic. librdkafka judges name and value; the
@@ -53,10 +53,12 @@ impl Conf {
 
     /// Whom librdkafka asks for tokens.
     pub(crate) fn tokens(&mut self, provider: TokenProvider) {
-        let asking = Asking::new(provider);
-        // SAFETY: `raw` is ours; what it is given lives beside it, and then in the client, which drops it last.
-        unsafe { asking.install(self.raw) };
-        self.asking = Some(asking);
+        self.callbacks.ask(provider);
+    }
+
+    /// Brokers' certificates are verified, and a refusal says why.
+    pub(crate) fn verify(&mut self) {
+        self.callbacks.verifies = true;
     }
 }
 

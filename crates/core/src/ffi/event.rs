@@ -1,14 +1,12 @@
 //! `rd_kafka_event_t`: what librdkafka tells through a queue.
 
-use std::marker::PhantomData;
-
-use super::{rd, text, Message};
+use super::{rd, text, Client, Message};
 use crate::error::Error;
 
 /// One event; borrowed from its queue, so that it is gone before the client is.
 pub(crate) struct Event<'q> {
     raw: *mut rd::rd_kafka_event_t,
-    _life: PhantomData<&'q ()>,
+    client: &'q Client,
 }
 
 pub(crate) const DELIVERIES: i32 = rd::RD_KAFKA_EVENT_DR;
@@ -19,8 +17,8 @@ pub(crate) const REBALANCE: i32 = rd::RD_KAFKA_EVENT_REBALANCE;
 pub(crate) const COMMIT: i32 = rd::RD_KAFKA_EVENT_OFFSET_COMMIT;
 
 impl<'q> Event<'q> {
-    pub(super) fn from_raw(raw: *mut rd::rd_kafka_event_t) -> Option<Self> {
-        (!raw.is_null()).then_some(Self { raw, _life: PhantomData })
+    pub(super) fn from_raw(raw: *mut rd::rd_kafka_event_t, client: &'q Client) -> Option<Self> {
+        (!raw.is_null()).then_some(Self { raw, client })
     }
 
     pub(super) fn raw(&self) -> *mut rd::rd_kafka_event_t {
@@ -44,6 +42,7 @@ impl<'q> Event<'q> {
             if self.kind() != ERROR {
                 return Some(error);
             }
+            error = self.client.callbacks.refused.explain(error);
             error.fatal |= rd::rd_kafka_event_error_is_fatal(self.raw) != 0;
             let place = rd::rd_kafka_event_topic_partition(self.raw);
             if !place.is_null() {

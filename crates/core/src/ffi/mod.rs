@@ -4,6 +4,8 @@
 //! for all of them: the client is destroyed when its last piece is dropped, on whichever thread that is.
 
 mod admin;
+mod callbacks;
+mod certificate;
 mod client;
 mod conf;
 mod event;

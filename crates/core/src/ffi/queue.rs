@@ -12,7 +12,7 @@ use super::{millis, rd, Client, Event, Messages};
 /// A counted queue of a client.
 pub(crate) struct Queue {
     raw: *mut rd::rd_kafka_queue_t,
-    _client: Arc<Client>,
+    client: Arc<Client>,
 }
 
 // SAFETY: librdkafka's queues lock themselves; any thread may use them.
@@ -23,7 +23,7 @@ unsafe impl Sync for Queue {}
 impl Queue {
     /// Takes ownership of a queue reference; null means that librdkafka has no such queue.
     pub(super) fn from_raw(client: &Arc<Client>, raw: *mut rd::rd_kafka_queue_t) -> Option<Self> {
-        (!raw.is_null()).then(|| Self { raw, _client: client.clone() })
+        (!raw.is_null()).then(|| Self { raw, client: client.clone() })
     }
 
     pub(super) fn raw(&self) -> *mut rd::rd_kafka_queue_t {
@@ -33,7 +33,7 @@ impl Queue {
     /// The next event, or none when the time is over or somebody yielded the queue.
     pub(crate) fn poll(&self, timeout: Duration) -> Option<Event<'_>> {
         // SAFETY: the queue is alive; the event, if any, is ours.
-        Event::from_raw(unsafe { rd::rd_kafka_queue_poll(self.raw, millis(timeout)) })
+        Event::from_raw(unsafe { rd::rd_kafka_queue_poll(self.raw, millis(timeout)) }, &self.client)
     }
 
     /// Appends what is there, up to `limit` messages. Waits for the first message only: one call of librdkafka's

@@ -7,14 +7,15 @@ use std::time::UNIX_EPOCH;
 
 use parking_lot::Mutex;
 
+use super::callbacks::Callbacks;
 use super::fence::fence;
 use super::{c_string, rd, text};
 use crate::error::{Error, Result};
 use crate::reply::Reply;
 use crate::token::{Token, TokenProvider};
 
-/// What the callback gets: lives as long as the client. Answers hold the door only, never the client, so that who answers
-/// late cannot become the one who destroys it.
+/// Whom to ask, and where the answer goes. Answers hold the door only, never the client, so that who answers late cannot
+/// become the one who destroys it.
 pub(super) struct Asking {
     provider: TokenProvider,
     door: Arc<Door>,
@@ -30,22 +31,8 @@ unsafe impl Send for Door {}
 unsafe impl Sync for Door {}
 
 impl Asking {
-    pub(super) fn new(provider: TokenProvider) -> Box<Self> {
-        Box::new(Self { provider, door: Arc::default() })
-    }
-
-    /// Tells the configuration to call back with this.
-    ///
-    /// # Safety
-    /// `conf` is valid, and the client made of it is destroyed before `self` is dropped.
-    pub(super) unsafe fn install(&self, conf: *mut rd::rd_kafka_conf_t) {
-        // SAFETY: the caller's promise. A queue of its own keeps the request from waiting among a client's events, which
-        // an admin serves only while it is used.
-        unsafe {
-            rd::rd_kafka_conf_set_opaque(conf, std::ptr::from_ref(self).cast_mut().cast());
-            rd::rd_kafka_conf_set_oauthbearer_token_refresh_cb(conf, Some(on_refresh));
-            rd::rd_kafka_conf_enable_sasl_queue(conf, 1);
-        }
+    pub(super) fn new(provider: TokenProvider) -> Self {
+        Self { provider, door: Arc::default() }
     }
 
     /// From now on librdkafka's background thread asks the provider.
@@ -119,10 +106,10 @@ unsafe fn set(client: *mut rd::rd_kafka_t, token: &Token) -> Result<()> {
 }
 
 /// Runs on librdkafka's background thread.
-unsafe extern "C" fn on_refresh(_client: *mut rd::rd_kafka_t, _config: *const c_char, opaque: *mut c_void) {
+pub(super) unsafe extern "C" fn on_refresh(_client: *mut rd::rd_kafka_t, _config: *const c_char, opaque: *mut c_void) {
     fence(|| {
-        // SAFETY: installed with this; outlives the client.
-        let asking = unsafe { &*opaque.cast::<Asking>() };
+        // SAFETY: the client's callbacks, which outlive it.
+        let Some(asking) = &unsafe { Callbacks::of(opaque) }.asking else { return };
         let door = asking.door.clone();
         asking.provider.ask(Reply::new(move |token| door.answer(token)));
     });
