@@ -26,6 +26,7 @@ const kafka = (listener, config) =>
   new Kafka({ brokers: [servers.listeners[listener]], connectionTimeout: 600_000, retry: { retries: 0 }, logger: { error() {}, warn() {}, info() {}, debug() {} }, ...config });
 
 const CLIENTS = {
+  producer: (of) => of.producer(),
   consumer: (of) => of.consumer({ groupId: 'security' }),
 };
 
