@@ -19,11 +19,33 @@ export { Partitioners } from './kafka/partitioners';
 export type { DefaultPartitioner, ICustomPartitioner, LegacyPartitioner, PartitionerArgs, PartitionMetadata } from './kafka/partitioners';
 export { logLevel } from './kafka/logger';
 export type { KafkaLogger as Logger, LogEntry, LoggerEntryContent, logCreator } from './kafka/logger';
-export type { InstrumentationEvent, RemoveInstrumentationEventListener } from './kafka/events';
+export type {
+  ConnectEvent,
+  DisconnectEvent,
+  InstrumentationEvent,
+  RemoveInstrumentationEventListener,
+  RequestEvent,
+  RequestQueueSizeEvent,
+  RequestTimeoutEvent,
+} from './kafka/events';
 export type { Consumer, ConsumerSubscribeTopic, ConsumerSubscribeTopics, TopicPartitionOffset, TopicPartitionOffsetAndMetadata } from './kafka/consumer';
 export { PartitionAssigners } from './kafka/consumer-config';
 export type { ConsumerConfig, PartitionAssigner, TopicPartitions } from './kafka/consumer-config';
-export type { ConsumerEventPayloads, ConsumerEvents } from './kafka/consumer-events';
+export type {
+  ConsumerCommitOffsetsEvent,
+  ConsumerCrashEvent,
+  ConsumerEndBatchProcessEvent,
+  ConsumerEventPayloads,
+  ConsumerEvents,
+  ConsumerFetchEvent,
+  ConsumerFetchStartEvent,
+  ConsumerGroupJoinEvent,
+  ConsumerHeartbeatEvent,
+  ConsumerRebalancingEvent,
+  ConsumerReceivedUnsubcribedTopicsEvent,
+  ConsumerStartBatchProcessEvent,
+  IMemberAssignment,
+} from './kafka/consumer-events';
 export type {
   ConsumerRunConfig,
   EachBatchHandler,

@@ -1,4 +1,5 @@
 import type { TopicOffsets } from './commits';
+import type { InstrumentationEvent, RequestEvent, RequestQueueSizeEvent, RequestTimeoutEvent } from './events';
 
 /** KafkaJS's names of what `consumer.on` tells. */
 export const CONSUMER_EVENTS = {
@@ -74,8 +75,21 @@ export interface ConsumerEventPayloads {
     topicsSubscribed: string[];
     topicsNotSubscribed: string[];
   };
-  'consumer.network.request': never;
-  'consumer.network.request_timeout': never;
-  'consumer.network.request_queue_size': never;
+  'consumer.network.request': RequestEvent['payload'];
+  'consumer.network.request_timeout': RequestTimeoutEvent['payload'];
+  'consumer.network.request_queue_size': RequestQueueSizeEvent['payload'];
 }
 
+type Told<E extends keyof ConsumerEventPayloads> = InstrumentationEvent<ConsumerEventPayloads[E]>;
+export type ConsumerHeartbeatEvent = Told<'consumer.heartbeat'>;
+export type ConsumerCommitOffsetsEvent = Told<'consumer.commit_offsets'>;
+export type ConsumerGroupJoinEvent = Told<'consumer.group_join'>;
+export type ConsumerFetchStartEvent = Told<'consumer.fetch_start'>;
+export type ConsumerFetchEvent = Told<'consumer.fetch'>;
+export type ConsumerStartBatchProcessEvent = Told<'consumer.start_batch_process'>;
+export type ConsumerEndBatchProcessEvent = Told<'consumer.end_batch_process'>;
+export type ConsumerCrashEvent = Told<'consumer.crash'>;
+export type ConsumerRebalancingEvent = Told<'consumer.rebalancing'>;
+/** KafkaJS spells it so. */
+export type ConsumerReceivedUnsubcribedTopicsEvent = Told<'consumer.received_unsubscribed_topics'>;
+export type IMemberAssignment = ConsumerEventPayloads['consumer.group_join']['memberAssignment'];

@@ -10,6 +10,25 @@ export interface InstrumentationEvent<P> {
 }
 export type RemoveInstrumentationEventListener = () => void;
 
+export type ConnectEvent = InstrumentationEvent<null>;
+export type DisconnectEvent = InstrumentationEvent<null>;
+/** Never told: librdkafka tells of no single request. */
+export type RequestEvent = InstrumentationEvent<RequestTimeoutEvent['payload'] & { duration: number; size: number }>;
+/** Never told. */
+export type RequestTimeoutEvent = InstrumentationEvent<{
+  apiKey: number;
+  apiName: string;
+  apiVersion: number;
+  broker: string;
+  clientId: string;
+  correlationId: number;
+  createdAt: number;
+  pendingDuration: number;
+  sentAt: number;
+}>;
+/** Never told. */
+export type RequestQueueSizeEvent = InstrumentationEvent<{ broker: string; clientId: string; queueSize: number }>;
+
 let nextId = 0;
 
 /** KafkaJS's instrumentation: events by name, made only when somebody listens. @internal */

@@ -2,7 +2,14 @@ import type { Writable } from 'node:stream';
 import type { Properties } from '../options';
 import { connectDeadline, type ClientContext } from './client';
 import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSTimeout } from './errors';
-import { Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from './events';
+import {
+  Instrumentation,
+  type InstrumentationEvent,
+  type RemoveInstrumentationEventListener,
+  type RequestEvent,
+  type RequestQueueSizeEvent,
+  type RequestTimeoutEvent,
+} from './events';
 import { Lane } from './lane';
 import type { KafkaLogger } from './logger';
 import { checkMessages, CompressionTypes, type Message, type ProducerBatch, type ProducerRecord, type RecordMetadata, type SendOptions } from './messages';
@@ -339,6 +346,11 @@ export class Producer {
   }
 
   /** @throws KafkaJSNonRetriableError for a name that is none of {@link events} */
+  on(eventName: ProducerEvents['CONNECT' | 'DISCONNECT'], listener: (event: InstrumentationEvent<null>) => void): RemoveInstrumentationEventListener;
+  on(eventName: ProducerEvents['REQUEST'], listener: (event: RequestEvent) => void): RemoveInstrumentationEventListener;
+  on(eventName: ProducerEvents['REQUEST_TIMEOUT'], listener: (event: RequestTimeoutEvent) => void): RemoveInstrumentationEventListener;
+  on(eventName: ProducerEvents['REQUEST_QUEUE_SIZE'], listener: (event: RequestQueueSizeEvent) => void): RemoveInstrumentationEventListener;
+  on(eventName: ProducerEvents[keyof ProducerEvents], listener: (event: InstrumentationEvent<any>) => void): RemoveInstrumentationEventListener;
   on(eventName: ProducerEvents[keyof ProducerEvents], listener: (event: InstrumentationEvent<any>) => void): RemoveInstrumentationEventListener {
     if (!Object.values(events).includes(eventName)) {
       throw new KafkaJSNonRetriableError(`Event name should be one of ${Object.keys(events).map((key) => `producer.events.${key}`).join(', ')}`);
