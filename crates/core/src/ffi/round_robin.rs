@@ -56,12 +56,9 @@ impl RoundRobin {
                 _ => turn.since = Some(now),
             }
         }
-        for _ in 0..count {
-            turn.number = turn.number.wrapping_add(1);
-            if available(partition(turn.number)) {
-                break;
-            }
-        }
+        let next = turn.number.wrapping_add(1);
+        let led = (0..count as u32).map(|n| next.wrapping_add(n)).find(|number| available(partition(*number)));
+        turn.number = led.unwrap_or(next);
         partition(turn.number)
     }
 }
@@ -108,7 +105,9 @@ mod tests {
         let send: Vec<_> = (0..6).map(|index| round_robin.next(1, index, 4, |partition| partition != 1)).collect();
         assert_eq!(send[..3], send[3..]);
         assert_eq!(send.iter().collect::<std::collections::HashSet<_>>().len(), 3);
-        assert!((0..3).contains(&round_robin.next(2, 1, 3, |_| false)));
+        let unled: std::collections::HashSet<_> =
+            (0..3).map(|index| round_robin.next(2, index, 3, |_| false)).collect();
+        assert_eq!(unled.len(), 3);
     }
 
     #[test]

@@ -406,7 +406,10 @@ fn why(client: &Client, code: i32, size: usize) -> Error {
     match code {
         code::MSG_SIZE_TOO_LARGE => Error::kafka(
             code,
-            format!("a message of {size} bytes, or its batch, is larger than the broker takes (max.message.bytes of the topic)"),
+            format!(
+                "a message of {size} bytes is too large: with its framing, or its batch, it is more than the producer \
+                 (message.max.bytes) or the broker (max.message.bytes of the topic) takes"
+            ),
         ),
         code::FATAL | code::PURGE_QUEUE | code::PURGE_INFLIGHT => {
             client.fatal_error().unwrap_or_else(|| Error::kafka(code, error_text(code)))
