@@ -79,8 +79,7 @@ export class Arena {
   readonly #partitions = new Int32Array(MAX_MESSAGES);
 
   /**
-   * @param form 'kafkajs': the messages may have a partition; a header that is undefined is left out; numbers, bigints and
-   * booleans are written as text, timestamps come as text
+   * @param form 'kafkajs': messages may have a partition, headers that are undefined are left out, timestamps are text
    */
   constructor(form: 'classic' | 'kafkajs') {
     this.#kafkajs = form === 'kafkajs';
@@ -205,7 +204,6 @@ export class Arena {
     if (typeof value === 'string') return this.#writeString(value);
     if (value === null) return -1;
     if (isUint8Array(value)) return this.#writeBytes(value);
-    if (this.#kafkajs && isPlain(value)) return this.#writeString(String(value));
     throw wrongType(what, 'a string, a Buffer, a Uint8Array or null', value);
   }
 
@@ -270,11 +268,6 @@ export class Arena {
     this.bytes.copy(larger, 0, 0, this.#end);
     this.bytes = larger;
   }
-}
-
-/** What KafkaJS writes as text. @internal */
-export function isPlain(value: unknown): boolean {
-  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint';
 }
 
 function tooLarge(): Refusal {

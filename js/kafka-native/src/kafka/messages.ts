@@ -1,9 +1,8 @@
 import { isUint8Array } from 'node:util/types';
-import { isPlain } from '../arena';
 import { describe } from '../options';
 import { KafkaJSNonRetriableError } from './errors';
 
-/** A message to be sent. Numbers, bigints and booleans as key or value are written as text. */
+/** A message to be sent. */
 export interface Message {
   /** Chooses the partition. Absent and null: no key. */
   key?: Buffer | Uint8Array | string | null;
@@ -107,5 +106,5 @@ function checkMessage(topic: string, message: Message): void {
 }
 
 function isField(value: unknown): boolean {
-  return typeof value === 'string' || value === null || isUint8Array(value) || isPlain(value);
+  return typeof value === 'string' || value === null || isUint8Array(value);
 }

@@ -19,6 +19,7 @@ export interface OutboxLimits {
 
 /** The most that one call of the addon carries. */
 const MAX_MESSAGES = 8192;
+const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
 /** A topic's partitions are asked for so often before its sends fail. */
 const TRIES = 20;
 
@@ -63,9 +64,13 @@ export class Outbox {
     this.#maxAge = maxAge;
   }
 
+  /** @throws KafkaJSNonRetriableError for what cannot be a topic's name */
   topic(name: string): Topic {
     let topic = this.#topics.get(name);
-    if (topic === undefined) this.#topics.set(name, (topic = new Topic(name)));
+    if (topic === undefined) {
+      if (!TOPIC.test(name)) throw new KafkaJSNonRetriableError(`Invalid topic "${name}": a name has 1 to 249 letters, digits, '.', '_' and '-'`);
+      this.#topics.set(name, (topic = new Topic(name)));
+    }
     return topic;
   }
 

@@ -174,7 +174,8 @@ export class Producer {
   sendIn(lane: Lane | undefined, { topic, messages, ...options }: ProducerRecord): Promise<RecordMetadata[]> {
     try {
       this.#check(topic, messages, options, lane !== undefined);
-      return this.#send(lane, this.#connected(), topic, messages, options);
+      const connection = this.#connected();
+      return this.#send(lane, connection, connection.outbox.topic(topic), messages, options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -189,8 +190,8 @@ export class Producer {
       byTopic.set(topic, others ? [...others, ...messages] : messages);
     }
     const connection = this.#connected();
-    const sends = [...byTopic].map(([topic, messages]) => this.#send(lane, connection, topic, messages, options));
-    return (await Promise.all(sends)).flat();
+    const all = [...byTopic].map(([name, messages]) => ({ topic: connection.outbox.topic(name), messages }));
+    return (await Promise.all(all.map(({ topic, messages }) => this.#send(lane, connection, topic, messages, options)))).flat();
   }
 
   #check(topic: unknown, messages: Message[], { acks, compression, timeout }: SendOptions, inTransaction: boolean): void {
@@ -216,12 +217,11 @@ export class Producer {
     throw new KafkaJSError('The producer is disconnected');
   }
 
-  #send(lane: Lane | undefined, connection: Connection, name: string, messages: Message[], options: SendOptions): Promise<RecordMetadata[]> {
-    const topic = connection.outbox.topic(name);
+  #send(lane: Lane | undefined, connection: Connection, topic: Topic, messages: Message[], options: SendOptions): Promise<RecordMetadata[]> {
     const place = lane ? this.#placeIn(lane, topic, options) : this.#place(connection, topic, options);
     if (!traced('send')) return connection.outbox.send(topic, place, messages, options.signal);
     // Whoever follows may add headers, to copies.
-    const context = { topic: name, messages: messages.map((message) => ({ ...message, headers: { ...message.headers } })) };
+    const context = { topic: topic.name, messages: messages.map((message) => ({ ...message, headers: { ...message.headers } })) };
     return trace('send', context, () => connection.outbox.send(topic, place, context.messages, options.signal));
   }
 
