@@ -3,10 +3,12 @@
 
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
+const { setTimeout: delay } = require('node:timers/promises');
 const { Kafka, KafkaJSNonRetriableError, KafkaJSProtocolError, CompressionTypes, logLevel } = require('kafka-native');
+const { Child } = require('./support/child.js');
 const { real, topicName } = require('./support/clusters.js');
-const { within } = require('./support/flow.js');
 const { oracle, readWithKafkaJS } = require('./support/kafkajs.js');
+const { random, seed } = require('./support/random.js');
 
 let cluster;
 before(async () => (cluster = await real()));
@@ -221,4 +223,32 @@ describe('offsets of a group in a transaction', () => {
     await assert.rejects(transaction.sendOffsets({ consumerGroupId: 'g' }), /topics/);
     await transaction.abort();
   });
+});
+
+test('from one topic to another every message goes exactly once, however often the process between them is killed', { timeout: 180_000 }, async (t) => {
+  const [input, output] = [await cluster.topic(3), await cluster.topic(3)];
+  const place = { brokers: cluster.options().broker.split(','), input, output, groupId: topicName('group'), transactionalId: topicName('tx') };
+  const count = 6000;
+  const producer = await connected(t, { idempotent: true });
+  await producer.send({ topic: input, messages: Array.from({ length: count }, (_, n) => ({ value: `${n}`, partition: n % 3 })) });
+  const chance = random(seed);
+  for (let life = 0; life < 4; life++) {
+    const child = new Child(t, 'exactly-once.js', place);
+    const most = 300 + Math.floor(chance() * 500);
+    for (let done = 0; done < most; ) done += (await child.says('committed')).messages;
+    await delay(chance() * 20); // anywhere in a transaction
+    child.process.kill('SIGKILL');
+    await child.ended;
+  }
+  const last = new Child(t, 'exactly-once.js', place);
+  await readWithKafkaJS(t, cluster, output, (messages) => messages.length >= count);
+  last.process.kill('SIGKILL');
+  await last.ended;
+  await (await connected(t, { transactionalId: place.transactionalId })).transaction(); // ends what it left
+  await producer.send({ topic: output, messages: [0, 1, 2].map((partition) => ({ value: 'end', partition })) });
+  const all = await readWithKafkaJS(t, cluster, output, (messages) => messages.filter(({ value }) => value.toString() === 'end').length === 3);
+  for (const partition of [0, 1, 2]) {
+    const numbers = all.filter((message) => message.partition === partition).map(({ value }) => value.toString());
+    assert.deepEqual(numbers, [...Array.from({ length: count / 3 }, (_, n) => `${3 * n + partition}!`), 'end'], `SEED=${seed}`);
+  }
 });

@@ -7,7 +7,7 @@ import type { ClientContext } from './client';
 import type { TopicOffsets } from './commits';
 import { readConsumerConfig, type ConsumerConfig, type ReadConsumerConfig, type TopicPartitions } from './consumer-config';
 import { CONSUMER_EVENTS, type ConsumerEventPayloads, type ConsumerEvents } from './consumer-events';
-import { KafkaJSNonRetriableError } from './errors';
+import { toKafkaJSError, KafkaJSNonRetriableError } from './errors';
 import { Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from './events';
 import { GroupConnection } from './group-connection';
 import type { Batch } from './lazy-batch';
@@ -276,6 +276,20 @@ export class Consumer {
       return { topic, partitions: [{ partition: Number(partition), offset: String(at), metadata }] };
     });
     await this.#runningSession('commitOffsets').commits.commit(topics);
+  }
+
+  /**
+   * Who this member is in its group, for `sendOffsets` of a transaction: the broker then refuses the offsets of a member that
+   * the group has replaced.
+   */
+  async groupMetadata(): Promise<Buffer> {
+    const opened = this.#opened;
+    if (!opened) throw new KafkaJSNonRetriableError('Consumer.groupMetadata: the consumer is not connected');
+    try {
+      return await opened.calls.start<Buffer>((id) => opened.native.groupMetadata(id));
+    } catch (error) {
+      throw toKafkaJSError(error);
+    }
   }
 
   /**
