@@ -358,7 +358,7 @@ export interface NativeConfigEntry {
   sensitive: boolean;
   synonyms: NativeConfigEntry[];
 }
-/** `kind`: 2 topic, 4 broker, 8 broker's loggers, 32 group. */
+/** `kind`: 2 topic, 3 group, 4 broker. */
 export interface NativeConfigResource {
   kind: number;
   name: string;

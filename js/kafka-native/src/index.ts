@@ -24,4 +24,5 @@ export type { DriverOptions } from './options';
 // KafkaJS's names. Where a type of KafkaJS has a name of the classic API (Producer, Consumer, Admin, Message), the name here
 // is the classic one; 'kafka-native/kafkajs' has KafkaJS's.
 export * from './kafkajs';
+export type { KafkaAdmin } from './kafka/admin';
 export { prometheus } from './kafka/metrics';

@@ -17,6 +17,16 @@ export type { IHeaders, Message, ProducerBatch, ProducerRecord, RecordMetadata, 
 export type { Offsets, OffsetsGroup, Transaction } from './kafka/transaction';
 export { Partitioners } from './kafka/partitioners';
 export type { DefaultPartitioner, ICustomPartitioner, LegacyPartitioner, PartitionerArgs, PartitionMetadata } from './kafka/partitioners';
+export { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ConfigResourceTypes, ConfigSource, ResourcePatternTypes } from './kafka/admin';
+export type {
+  Acl, AclEntry, AclFilter, AclResource, AdminCall, AdminConfig, AdminEvents, AlterConfigsResponse, ConfigEntries, ConfigSynonyms, ConsumerGroupState,
+  DeleteAclResponse, DeleteGroupsResult, DescribeAclResponse, DescribeConfigResponse, ElectedPartition, FetchOffsetsPartition, GroupDescription,
+  GroupOverview, IncrementalResourceConfig, IResourceConfig, ITopicConfig, ITopicMetadata, ITopicPartitionConfig, KafkaAdmin as Admin, MatchingAcl,
+  MemberDescription, PartitionReassignment, ReplicaAssignment, ResourceConfigQuery, ScramMechanism, SeekEntry,
+  UserAlteration, UserDescription,
+} from './kafka/admin';
+export { AssignerProtocol } from './kafka/assigner-protocol';
+export type { Assignment, MemberAssignment, MemberMetadata } from './kafka/assigner-protocol';
 export { logLevel } from './kafka/logger';
 export type { KafkaLogger as Logger, LogEntry, LoggerEntryContent, logCreator } from './kafka/logger';
 export type {

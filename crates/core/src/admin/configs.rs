@@ -26,16 +26,14 @@ numbered! {
     /// What has a configuration.
     #[derive(Hash)]
     ConfigKind {
-        /// One that this crate does not know.
+        /// One that librdkafka does not know, such as a broker's loggers.
         Unknown = 0,
         /// A topic.
         Topic = 2,
+        /// A consumer group.
+        Group = 3,
         /// A broker.
         Broker = 4,
-        /// A broker's loggers.
-        BrokerLogger = 8,
-        /// A consumer group.
-        Group = 32,
     }
 }
 
@@ -72,8 +70,6 @@ numbered! {
         StaticBroker = 4,
         /// Kafka's default.
         Default = 5,
-        /// A broker's logger.
-        DynamicBrokerLogger = 6,
         /// Set for this group.
         Group = 8,
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::{AdminEvent, AdminRequest, DescribeTopics, Shared};
-use crate::error::{code, Error, Result};
+use crate::error::{code, Error, ErrorKind, Result};
 use crate::ffi::{self, Client, Event, Queue};
 use crate::helper::{deadline, let_go};
 use crate::trouble::{Guarded, LogLine, Verdict};
@@ -69,13 +69,22 @@ fn step<R: AdminRequest>(
             if answer.is_ok() {
                 shared.troubles.healed(|_, _| true);
             }
-            then(answer.map_err(|error| match shared.troubles.last() {
-                Some(told) if error.code == code::TIMED_OUT => error.because(told),
+            then(answer.map_err(|error| match error.code {
+                code::TIMED_OUT => timed_out(error, &shared),
                 _ => error,
             }))
         };
         Some(Pending { deadline: end + GRACE, settle: Box::new(settle) })
     })
+}
+
+/// The time of a call was over; the last trouble that was told is why.
+fn timed_out(error: Error, shared: &Shared) -> Error {
+    let timeout = Error::new(ErrorKind::Timeout, error.code, error.message);
+    match shared.troubles.last() {
+        Some(told) => timeout.because(told),
+        None => timeout,
+    }
 }
 
 pub(super) struct Driver {

@@ -123,7 +123,7 @@ pub struct ListGroupOffsets {
 /// A committed offset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CommittedOffset {
-    /// The next to be read; none = nothing committed.
+    /// The next to be read; none = nothing committed. Programs can commit below zero, so it may be.
     pub offset: Option<i64>,
     /// What was committed with it.
     pub metadata: Option<String>,

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { KafkaLogger } from './logger';
 
 /** What a listener of an instrumentation event gets. */
 export interface InstrumentationEvent<P> {
@@ -34,6 +35,12 @@ let nextId = 0;
 /** KafkaJS's instrumentation: events by name, made only when somebody listens. @internal */
 export class Instrumentation {
   readonly #emitter = new EventEmitter().setMaxListeners(0);
+  readonly #logger: KafkaLogger | undefined;
+
+  /** @param logger hears of listeners that fail; without one their errors reach whoever emits */
+  constructor(logger?: KafkaLogger) {
+    this.#logger = logger;
+  }
 
   listened(type: string): boolean {
     return this.#emitter.listenerCount(type) > 0;
@@ -44,7 +51,15 @@ export class Instrumentation {
   }
 
   on(type: string, listener: (event: InstrumentationEvent<any>) => void): RemoveInstrumentationEventListener {
-    this.#emitter.on(type, listener);
-    return () => void this.#emitter.off(type, listener);
+    const logger = this.#logger;
+    const call = !logger ? listener : async (event: InstrumentationEvent<any>): Promise<void> => {
+      try {
+        await listener(event);
+      } catch (error) {
+        logger.error(`A listener of ${type} failed: ${(error as Error)?.message ?? error}`, { stack: (error as Error)?.stack });
+      }
+    };
+    this.#emitter.on(type, call);
+    return () => void this.#emitter.off(type, call);
   }
 }

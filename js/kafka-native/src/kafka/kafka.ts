@@ -1,3 +1,4 @@
+import { KafkaAdmin, type AdminConfig } from './admin';
 import type { ClientContext } from './client';
 import { readKafkaConfig, type KafkaConfig } from './config';
 import { Consumer } from './consumer';
@@ -39,6 +40,11 @@ export class Kafka {
    */
   producer(config?: ProducerConfig): Producer {
     return new Producer(this.#context, config);
+  }
+
+  /** An admin, which connects when it is told, or with its first call. */
+  admin(config?: AdminConfig): KafkaAdmin {
+    return new KafkaAdmin(this.#context, config);
   }
 
   logger(): KafkaLogger {

@@ -11,6 +11,8 @@ export interface PartitionMetadata {
   replicas: number[];
   /** The replicas in sync. */
   isr: number[];
+  /** The replicas whose broker is not up; only of `admin.fetchTopicMetadata()`. */
+  offlineReplicas?: number[];
 }
 
 export interface PartitionerArgs {

@@ -1,10 +1,8 @@
 //! Configurations.
 
 use super::*;
-use crate::admin::{AlterConfigs, ConfigEntry, ConfigResource, ConfigResult, DescribeConfigs, Named};
+use crate::admin::{AlterConfigs, ConfigEntry, ConfigKind, ConfigResource, ConfigResult, DescribeConfigs, Named};
 
-/// # Errors
-/// A name with a NUL.
 fn resource(
     resources: &mut Objects<rd::rd_kafka_ConfigResource_t>,
     of: &ConfigResource,
@@ -24,13 +22,13 @@ unsafe fn results<T>(
     let one = |resource: &*const rd::rd_kafka_ConfigResource_t| unsafe {
         let code = rd::codes::rd_kafka_ConfigResource_error(*resource);
         let error = item_error(code, rd::rd_kafka_ConfigResource_error_string(*resource));
-        ConfigResult {
-            kind: rd::codes::rd_kafka_ConfigResource_type(*resource).into(),
-            item: Named {
-                name: text(rd::rd_kafka_ConfigResource_name(*resource)),
-                result: error.map(|()| value(*resource)),
-            },
-        }
+        let kind = rd::codes::rd_kafka_ConfigResource_type(*resource).into();
+        let name = text(rd::rd_kafka_ConfigResource_name(*resource));
+        let result = error.map(|()| value(*resource)).map_err(|mut error| {
+            error.topic = Some(name.clone()).filter(|_| kind == ConfigKind::Topic);
+            error
+        });
+        ConfigResult { kind, item: Named { name, result } }
     };
     resources.iter().map(one).collect()
 }

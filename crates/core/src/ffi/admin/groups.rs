@@ -6,6 +6,9 @@ use crate::admin::{
     GroupListing, GroupListings, GroupMember, ListGroupOffsets, ListGroups, Named, TopicPartition,
 };
 
+/// `RD_KAFKA_OFFSET_INVALID`
+const NONE: i64 = -1001;
+
 impl Operation for ListGroups {
     type Answer = GroupListings;
     const CODE: rd::rd_kafka_admin_op_t = rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS;
@@ -195,7 +198,7 @@ impl Operation for ListGroupOffsets {
             of_group(array(|count| rd::rd_kafka_ListConsumerGroupOffsets_result_groups(result, count)), |at| {
                 let metadata = std::slice::from_raw_parts(at.metadata.cast::<u8>(), at.metadata_size);
                 CommittedOffset {
-                    offset: Some(at.offset).filter(|offset| *offset >= 0),
+                    offset: Some(at.offset).filter(|offset| *offset != NONE),
                     metadata: (!at.metadata.is_null()).then(|| String::from_utf8_lossy(metadata).into_owned()),
                 }
             })

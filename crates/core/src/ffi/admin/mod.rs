@@ -188,12 +188,15 @@ unsafe fn array<'a, T>(get: impl FnOnce(&mut usize) -> *mut *const T) -> &'a [*c
     unsafe { std::slice::from_raw_parts(elements, count) }
 }
 
-/// A code with a text, which may be empty.
+/// A code with a text, which may be empty, or end before it says anything.
 fn item_error(code: i32, message: *const c_char) -> Result<()> {
-    let message = Some(text(message)).filter(|message| !message.is_empty());
+    let mut message = text(message);
+    if message.is_empty() || message.ends_with(": ") {
+        message.push_str(&error_text(code));
+    }
     match code {
         0 => Ok(()),
-        code => Err(Error::kafka(code, message.unwrap_or_else(|| error_text(code)))),
+        code => Err(Error::kafka(code, message)),
     }
 }
 

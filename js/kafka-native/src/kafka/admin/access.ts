@@ -1,0 +1,200 @@
+import type { NativeAcl } from '../../binding';
+import { KafkaJSAggregateError, KafkaJSNotImplemented, type KafkaJSError } from '../errors';
+import { checkArray, checkName, errorOf, refuse, valueOf, type AdminCall } from './connection';
+import { GroupAdmin } from './groups';
+
+/** What an ACL is about. */
+export enum AclResourceTypes {
+  UNKNOWN = 0,
+  ANY = 1,
+  TOPIC = 2,
+  GROUP = 3,
+  CLUSTER = 4,
+  TRANSACTIONAL_ID = 5,
+  DELEGATION_TOKEN = 6,
+}
+
+/** What an ACL allows or denies. */
+export enum AclOperationTypes {
+  UNKNOWN = 0,
+  ANY = 1,
+  ALL = 2,
+  READ = 3,
+  WRITE = 4,
+  CREATE = 5,
+  DELETE = 6,
+  ALTER = 7,
+  DESCRIBE = 8,
+  CLUSTER_ACTION = 9,
+  DESCRIBE_CONFIGS = 10,
+  ALTER_CONFIGS = 11,
+  IDEMPOTENT_WRITE = 12,
+}
+
+/** Whether an ACL allows. */
+export enum AclPermissionTypes {
+  UNKNOWN = 0,
+  ANY = 1,
+  DENY = 2,
+  ALLOW = 3,
+}
+
+/** How an ACL's name is meant. */
+export enum ResourcePatternTypes {
+  UNKNOWN = 0,
+  ANY = 1,
+  MATCH = 2,
+  LITERAL = 3,
+  PREFIXED = 4,
+}
+
+export interface Acl {
+  /** `User:alice` */
+  principal: string;
+  /** `*`: from everywhere. */
+  host: string;
+  operation: AclOperationTypes;
+  permissionType: AclPermissionTypes;
+}
+export interface AclResource {
+  resourceType: AclResourceTypes;
+  resourceName: string;
+  resourcePatternType: ResourcePatternTypes;
+}
+export type AclEntry = Acl & AclResource;
+/** Undefined: every. */
+export interface AclFilter {
+  resourceType: AclResourceTypes;
+  resourceName?: string;
+  resourcePatternType: ResourcePatternTypes;
+  principal?: string;
+  host?: string;
+  operation: AclOperationTypes;
+  permissionType: AclPermissionTypes;
+}
+export interface DescribeAclResponse {
+  resources: (AclResource & { acls: Acl[] })[];
+}
+export type MatchingAcl = AclEntry & { errorCode: number; errorMessage: string | null };
+export interface DeleteAclResponse {
+  filterResponses: { errorCode: number; errorMessage: string | null; matchingAcls: MatchingAcl[] }[];
+}
+
+/** How a password is kept. */
+export type ScramMechanism = 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+const MECHANISMS: (ScramMechanism | 'UNKNOWN')[] = ['UNKNOWN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'];
+export interface UserDescription {
+  user: string;
+  credentials: { mechanism: ScramMechanism | 'UNKNOWN'; iterations: number }[];
+  /** Why nothing is known of the user: RESOURCE_NOT_FOUND. */
+  error?: KafkaJSError;
+}
+export interface UserAlteration {
+  user: string;
+  mechanism: ScramMechanism;
+  /** The new password; undefined: the credential is deleted, and with the last one the user. */
+  password?: string;
+  /** How often it is hashed, at least 4096; default 8192. */
+  iterations?: number;
+}
+
+/** Who may do what: ACLs, and users with SCRAM credentials. */
+export abstract class AccessAdmin extends GroupAdmin {
+  /** Makes ACLs; resolves with true. Rejects with the first error; the others were made. */
+  async createAcls({ acl, timeout }: { acl: AclEntry[] } & AdminCall): Promise<boolean> {
+    checkArray('acl', acl);
+    if (acl.length === 0) refuse('Invalid acl: there are none');
+    for (const entry of acl) {
+      checkAcl(entry);
+      if ([entry.principal, entry.host, entry.resourceName].some((text) => typeof text !== 'string')) refuse('Invalid acl: principal, host and resourceName must be strings');
+    }
+    (await this.ask('CreateAcls', { acls: acl.map(nativeOf) }, { timeout })).forEach(valueOf);
+    return true;
+  }
+
+  /** The ACLs that a filter matches, by resource. */
+  async describeAcls({ timeout, ...filter }: AclFilter & AdminCall): Promise<DescribeAclResponse> {
+    checkFilter(filter);
+    const resources = new Map<string, AclResource & { acls: Acl[] }>();
+    for (const native of await this.ask('DescribeAcls', { filter: nativeOf(filter) }, { timeout })) {
+      const { resourceType, resourceName, resourcePatternType, ...acl } = entryOf(native);
+      const key = `${resourceType} ${resourcePatternType} ${resourceName}`;
+      if (!resources.has(key)) resources.set(key, { resourceType, resourceName, resourcePatternType, acls: [] });
+      resources.get(key)!.acls.push(acl);
+    }
+    return { resources: [...resources.values()] };
+  }
+
+  /** Deletes what filters match; resolves with what was deleted, filter by filter. Rejects with the first error. */
+  async deleteAcls({ filters, timeout }: { filters: AclFilter[] } & AdminCall): Promise<DeleteAclResponse> {
+    checkArray('filters', filters);
+    if (filters.length === 0) refuse('Invalid filters: there are none');
+    filters.forEach(checkFilter);
+    const fine = { errorCode: 0, errorMessage: null };
+    return {
+      filterResponses: (await this.ask('DeleteAcls', { filters: filters.map(nativeOf) }, { timeout })).map((response) => ({
+        ...fine,
+        matchingAcls: valueOf(response).map(({ acl, result }) => {
+          valueOf(result);
+          return { ...fine, ...entryOf(acl) };
+        }),
+      })),
+    };
+  }
+
+  /**
+   * What SCRAM credentials users have; never passwords.
+   * @param request.users default: all
+   */
+  async describeUsers({ users = [], timeout }: { users?: string[] } & AdminCall = {}): Promise<UserDescription[]> {
+    return (await this.ask('DescribeUsers', { users }, { timeout })).map(({ name: user, result }) => {
+      const error = errorOf(result);
+      if (error) return { user, credentials: [], error };
+      return { user, credentials: valueOf(result).map(({ mechanism, iterations }) => ({ mechanism: MECHANISMS[mechanism] ?? 'UNKNOWN', iterations })) };
+    });
+  }
+
+  /** Sets and deletes SCRAM passwords. Rejects with a KafkaJSAggregateError of one error a user; the others are done. */
+  async alterUsers({ alterations, timeout }: { alterations: UserAlteration[] } & AdminCall): Promise<void> {
+    checkArray('alterations', alterations);
+    const fields = alterations.map(({ user, mechanism, ...rest }) => {
+      checkName('user', user);
+      const number = MECHANISMS.indexOf(mechanism);
+      if (number < 1) refuse(`Invalid mechanism ${String(mechanism)} of user ${user}: SCRAM-SHA-256 or SCRAM-SHA-512`);
+      return { user, mechanism: number, ...rest };
+    });
+    const errors = (await this.ask('AlterUsers', { alterations: fields }, { timeout })).flatMap(({ name, result }) => {
+      const error = errorOf(result);
+      return error ? [Object.assign(error, { user: name })] : [];
+    });
+    if (errors.length > 0) throw new KafkaJSAggregateError('Some users were not altered', errors);
+  }
+}
+
+function nativeOf<A extends AclFilter>({ resourceType, resourceName, resourcePatternType, principal, host, operation, permissionType }: A): A extends AclEntry ? NativeAcl : Omit<NativeAcl, 'name' | 'principal' | 'host'> {
+  return { resource: resourceType, name: resourceName, pattern: resourcePatternType, principal, host, operation, permission: permissionType } as any;
+}
+
+function entryOf({ resource, name, pattern, principal, host, operation, permission }: NativeAcl): AclEntry {
+  return { resourceType: resource, resourceName: name, resourcePatternType: pattern, principal, host, operation, permissionType: permission };
+}
+
+function checkFilter(filter: AclFilter): void {
+  checkAcl(filter);
+  for (const field of ['principal', 'host', 'resourceName'] as const) {
+    if (filter[field] !== undefined && typeof filter[field] !== 'string') refuse(`Invalid ${field}: it must be a string`);
+  }
+}
+
+function checkAcl(acl: AclFilter): void {
+  const of = (field: keyof AclFilter, numbers: object): void => {
+    if (typeof acl[field] !== 'number' || !(acl[field] in numbers)) refuse(`Invalid ${field} ${String(acl[field])}`);
+  };
+  of('operation', AclOperationTypes);
+  of('resourcePatternType', ResourcePatternTypes);
+  of('permissionType', AclPermissionTypes);
+  of('resourceType', AclResourceTypes);
+  if (acl.resourceType === AclResourceTypes.DELEGATION_TOKEN) {
+    throw new KafkaJSNotImplemented('ACLs of delegation tokens are not supported by librdkafka: use kafka-acls.sh, which comes with Kafka');
+  }
+}

@@ -1,0 +1,146 @@
+import type { ItemResult, NativeConfigEntry, NativeConfigResource } from '../../binding';
+import { KafkaJSBrokerNotFound, KafkaJSNotImplemented } from '../errors';
+import { checkArray, refuse, valueOf, type AdminCall } from './connection';
+import { TopicAdmin } from './topics';
+
+/** What has a configuration. */
+export enum ConfigResourceTypes {
+  UNKNOWN = 0,
+  TOPIC = 2,
+  BROKER = 4,
+  /** Not supported by librdkafka: KafkaJSNotImplemented. */
+  BROKER_LOGGER = 8,
+}
+
+/** Where a value comes from. */
+export enum ConfigSource {
+  UNKNOWN = 0,
+  TOPIC_CONFIG = 1,
+  DYNAMIC_BROKER_CONFIG = 2,
+  DYNAMIC_DEFAULT_BROKER_CONFIG = 3,
+  STATIC_BROKER_CONFIG = 4,
+  DEFAULT_CONFIG = 5,
+  DYNAMIC_BROKER_LOGGER_CONFIG = 6,
+}
+
+export interface ResourceConfigQuery {
+  type: ConfigResourceTypes;
+  /** The topic's name, or the broker's id as a string. */
+  name: string;
+  /** Default: all. */
+  configNames?: string[];
+}
+export interface ConfigSynonyms {
+  configName: string;
+  configValue: string | null;
+  configSource: ConfigSource;
+}
+export interface ConfigEntries extends ConfigSynonyms {
+  readOnly: boolean;
+  isDefault: boolean;
+  isSensitive: boolean;
+  configSynonyms: ConfigSynonyms[];
+}
+export interface DescribeConfigResponse {
+  resources: { errorCode: number; errorMessage: string; resourceType: ConfigResourceTypes; resourceName: string; configEntries: ConfigEntries[] }[];
+}
+export interface IResourceConfig {
+  type: ConfigResourceTypes;
+  name: string;
+  configEntries: { name: string; value: string }[];
+}
+export interface IncrementalResourceConfig {
+  type: ConfigResourceTypes;
+  name: string;
+  /** `delete` goes back to the default; `append` and `subtract` change lists. Default: `set`. */
+  configEntries: { name: string; operation?: 'set' | 'delete' | 'append' | 'subtract'; value?: string }[];
+}
+export interface AlterConfigsResponse {
+  resources: { errorCode: number; errorMessage: string | null; resourceType: ConfigResourceTypes; resourceName: string }[];
+}
+
+/** Configurations of topics and brokers. */
+export abstract class ConfigAdmin extends TopicAdmin {
+  /** Rejects with the first resource's error. */
+  async describeConfigs({ resources, includeSynonyms = false, timeout }: { resources: ResourceConfigQuery[]; includeSynonyms?: boolean } & AdminCall): Promise<DescribeConfigResponse> {
+    checkResources(resources);
+    for (const { configNames } of resources) if (configNames != null) checkArray('configNames', configNames);
+    const described = await this.#ofBrokers(resources, { timeout }, (some) => this.ask('DescribeConfigs', { resources: some.map(resourceOf) }, { timeout }));
+    return {
+      resources: described.map(({ kind, name, result }) => {
+        const names = resources.find((resource) => resource.type === kind && resource.name === name)?.configNames;
+        const entries = valueOf(result as ItemResult<NativeConfigEntry[]>).filter((entry) => !names || names.includes(entry.name));
+        return { errorCode: 0, errorMessage: '', resourceType: kind, resourceName: name, configEntries: entries.map((entry) => entryOf(entry, includeSynonyms)) };
+      }),
+    };
+  }
+
+  /** Sets the properties that are named; KafkaJS's resets all others of the resource, this one does not. */
+  alterConfigs({ resources, validateOnly, timeout }: { resources: IResourceConfig[]; validateOnly?: boolean } & AdminCall): Promise<AlterConfigsResponse> {
+    return this.#alter(resources, validateOnly, { timeout }, true);
+  }
+
+  /** Sets, deletes, appends to and subtracts from single properties. */
+  incrementalAlterConfigs({ resources, validateOnly, timeout }: { resources: IncrementalResourceConfig[]; validateOnly?: boolean } & AdminCall): Promise<AlterConfigsResponse> {
+    return this.#alter(resources, validateOnly, { timeout }, false);
+  }
+
+  /** Rejects with the first resource's error. */
+  async #alter(resources: IncrementalResourceConfig[], validateOnly = false, call: AdminCall, values: boolean): Promise<AlterConfigsResponse> {
+    checkResources(resources);
+    for (const { name, configEntries } of resources) {
+      checkArray(`configEntries of ${name}`, configEntries);
+      const wrong = configEntries.find((entry) => typeof entry.name !== 'string' || (typeof entry.value !== 'string' && (values || entry.operation !== 'delete')));
+      if (wrong) refuse(`Invalid configEntries of ${name}: an entry needs a name and a value that are strings`);
+    }
+    const altered = await this.#ofBrokers(resources, call, (some) =>
+      this.ask('AlterConfigs', { resources: some.map((resource) => ({ ...resourceOf(resource), entries: resource.configEntries })), validateOnly }, call));
+    return {
+      resources: altered.map(({ kind, name, result }) => {
+        valueOf(result);
+        return { errorCode: 0, errorMessage: null, resourceType: kind, resourceName: name };
+      }),
+    };
+  }
+
+  /** One request for each broker, which knows its own configuration only, and one for the rest. */
+  async #ofBrokers<R extends { type: ConfigResourceTypes; name: string }, A>(resources: R[], call: AdminCall, ask: (some: R[]) => Promise<A[]>): Promise<A[]> {
+    const targets = new Map<string | undefined, R[]>();
+    for (const resource of resources) {
+      const target = resource.type === ConfigResourceTypes.BROKER ? resource.name : undefined;
+      targets.set(target, [...(targets.get(target) ?? []), resource]);
+    }
+    const named = [...targets.keys()].filter((target) => target !== undefined);
+    const brokers = named.length > 0 ? (await this.describeCluster(call)).brokers : [];
+    const missing = named.find((target) => !brokers.some(({ nodeId }) => String(nodeId) === target));
+    if (missing !== undefined) throw new KafkaJSBrokerNotFound(`Broker ${missing} is not in the cluster, or not up`);
+    return (await Promise.all([...targets.values()].map(ask))).flat();
+  }
+}
+
+function checkResources(resources: unknown): void {
+  checkArray('resources', resources);
+  if (resources.length === 0) refuse('Invalid resources: there are none');
+  for (const { type, name } of resources) {
+    if (typeof type !== 'number' || !(type in ConfigResourceTypes)) refuse(`Invalid resource type ${String(type)}`);
+    if (type === ConfigResourceTypes.BROKER_LOGGER) {
+      throw new KafkaJSNotImplemented('The loggers of brokers are not supported by librdkafka: use kafka-configs.sh --entity-type broker-loggers, which comes with Kafka');
+    }
+    if (typeof name !== 'string' || name === '') refuse(`Invalid resource name ${String(name)}`);
+  }
+}
+
+const resourceOf = ({ type, name }: { type: number; name: string }): NativeConfigResource => ({ kind: type, name });
+const synonymOf = ({ name, value, source }: NativeConfigEntry): ConfigSynonyms => ({ configName: name, configValue: value, configSource: source });
+
+function entryOf(entry: NativeConfigEntry, synonyms: boolean): ConfigEntries {
+  return {
+    configName: entry.name,
+    configValue: entry.value,
+    readOnly: entry.readOnly,
+    isDefault: entry.source === ConfigSource.DEFAULT_CONFIG,
+    configSource: entry.source,
+    isSensitive: entry.sensitive,
+    configSynonyms: synonyms ? entry.synonyms.map(synonymOf) : [],
+  };
+}

@@ -1,0 +1,187 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { AdminClient, unwrap } from '../../admin-client';
+import type { AdminRequests, ItemResult } from '../../binding';
+import { connectDeadline, type ClientContext, type RetryOptions } from '../client';
+import { KafkaJSConnectionClosedError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded, KafkaJSProtocolError, toKafkaJSError, type KafkaJSError } from '../errors';
+import { Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from '../events';
+import { logNative, type KafkaLogger } from '../logger';
+
+export interface AdminConfig {
+  /** How what KafkaJS tries again is tried again; default: the `Kafka`'s. */
+  retry?: RetryOptions;
+}
+
+export interface AdminCall {
+  /** Milliseconds that the call may take, up to an hour; default: the `Kafka`'s `requestTimeout`. */
+  timeout?: number | undefined;
+}
+
+const events = {
+  CONNECT: 'admin.connect',
+  DISCONNECT: 'admin.disconnect',
+  REQUEST: 'admin.network.request',
+  REQUEST_TIMEOUT: 'admin.network.request_timeout',
+  REQUEST_QUEUE_SIZE: 'admin.network.request_queue_size',
+} as const;
+export type AdminEvents = typeof events;
+
+const AN_HOUR = 3_600_000;
+/** What KafkaJS's admin tries again: the cluster has not heard of it yet, or leaders and coordinators move. */
+const PASSING: ReadonlySet<string> = new Set([
+  'UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE', 'NOT_LEADER_FOR_PARTITION',
+  'GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP',
+]);
+
+/** What every admin has: its connection, its events, and how it asks. */
+export abstract class AdminConnection {
+  /** Names for {@link on}. Those of requests never fire: librdkafka does not tell of single requests. */
+  readonly events: AdminEvents = events;
+  readonly #context: ClientContext;
+  readonly #retry: ClientContext['retry'];
+  readonly #log: KafkaLogger;
+  readonly #instrumentation: Instrumentation;
+  #client: Promise<AdminClient> | undefined;
+  #disconnected = false;
+
+  /** @internal */
+  constructor(context: ClientContext, { retry }: AdminConfig = {}) {
+    this.#context = context;
+    this.#retry = { ...context.retry, ...retry };
+    this.#log = context.logger.namespace('Admin');
+    this.#instrumentation = new Instrumentation(this.#log);
+  }
+
+  /**
+   * Resolves when a broker has answered. Rejects with KafkaJSSASLAuthenticationError or KafkaJSConnectionError at once for
+   * credentials and certificates that are refused; when nobody answers, after as long as KafkaJS's retries take.
+   */
+  async connect(): Promise<void> {
+    this.#disconnected = false;
+    try {
+      await (await this.#open()).connect(connectDeadline(this.#context));
+    } catch (error) {
+      await this.#close();
+      throw toKafkaJSError(error);
+    }
+    this.#instrumentation.emit(events.CONNECT);
+  }
+
+  /** Calls that are pending reject. `connect` may follow. */
+  async disconnect(): Promise<void> {
+    this.#disconnected = true;
+    await this.#close();
+    this.#instrumentation.emit(events.DISCONNECT);
+  }
+
+  /** `await using admin = kafka.admin()` disconnects at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.disconnect();
+  }
+
+  /** @throws KafkaJSNonRetriableError for a name that is not among {@link events} */
+  on(eventName: AdminEvents[keyof AdminEvents], listener: (event: InstrumentationEvent<any>) => void): RemoveInstrumentationEventListener {
+    if (!Object.values(events).includes(eventName)) {
+      throw new KafkaJSNonRetriableError(`Event name should be one of ${Object.keys(events).map((key) => `admin.events.${key}`).join(', ')}`);
+    }
+    return this.#instrumentation.on(eventName, listener);
+  }
+
+  logger(): KafkaLogger {
+    return this.#log;
+  }
+
+  /** Makes a request; before the first `connect` as well. @internal */
+  protected async ask<K extends keyof AdminRequests>(name: K, fields: AdminRequests[K]['fields'], { timeout }: AdminCall = {}): Promise<AdminRequests[K]['answer']> {
+    if (this.#disconnected) throw new KafkaJSConnectionClosedError('The admin is disconnected');
+    if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) throw new KafkaJSNonRetriableError(`Invalid timeout ${timeout}: it is in milliseconds`);
+    try {
+      return await (await this.#open()).request(name, fields, Math.ceil(Math.min(timeout ?? this.#context.requestTimeout, AN_HOUR)));
+    } catch (error) {
+      throw toKafkaJSError(error);
+    }
+  }
+
+  /** Tries again what KafkaJS tries again, with its pauses. @internal */
+  protected async retry<T>(attempt: () => Promise<T>, passing = PASSING): Promise<T> {
+    const { initialRetryTime, maxRetryTime, factor, multiplier, retries } = this.#retry;
+    for (let tries = 0, time = initialRetryTime; ; tries++, time = Math.min(time * multiplier, maxRetryTime)) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof KafkaJSProtocolError && passing.has(error.type))) throw error;
+        if (tries >= retries) throw new KafkaJSNumberOfRetriesExceeded(error, { retryCount: tries, retryTime: time });
+      }
+      await pause(time * (1 - factor + 2 * factor * Math.random()));
+    }
+  }
+
+  #open(): Promise<AdminClient> {
+    return (this.#client ??= this.#make().catch((error: unknown) => {
+      this.#client = undefined;
+      throw error;
+    }));
+  }
+
+  async #make(): Promise<AdminClient> {
+    return new AdminClient(await this.#context.properties(), {
+      error: ({ code, message }) => this.#log.error(`${code}: ${message}`),
+      log: (lines, dropped) => logNative(this.#log, lines, dropped),
+      stats: (json) => this.#context.metrics.take(this, json),
+    }, this.#context.giveToken);
+  }
+
+  async #close(): Promise<void> {
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.then((open) => open.close(), () => {});
+    this.#context.metrics.forget(this);
+  }
+}
+
+/** The value of an item, or its error thrown as KafkaJS's. @internal */
+export function valueOf<T>(result: ItemResult<T>): T {
+  try {
+    return unwrap(result);
+  } catch (error) {
+    throw toKafkaJSError(error);
+  }
+}
+
+/** The error of an item. @internal */
+export function errorOf(result: ItemResult<unknown>): KafkaJSError | undefined {
+  try {
+    unwrap(result);
+    return undefined;
+  } catch (error) {
+    return toKafkaJSError(error) as KafkaJSError;
+  }
+}
+
+/** An argument that no request can be made of. @internal */
+export function refuse(message: string): never {
+  throw new KafkaJSNonRetriableError(message);
+}
+
+/** A non-empty string. @internal */
+export function checkName(what: string, name: unknown): asserts name is string {
+  if (typeof name !== 'string' || name === '') refuse(`Invalid ${what} ${String(name)}: it must be a string that is not empty`);
+}
+
+/** @internal */
+export function checkArray(what: string, list: unknown): asserts list is any[] {
+  if (!Array.isArray(list)) refuse(`Invalid ${what}: it must be an array, got ${String(list)}`);
+}
+
+/** Topics of a request, each once. @internal */
+export function checkTopics(topics: { topic: unknown }[]): void {
+  const names = topics.map(({ topic }) => topic);
+  if (names.some((name) => typeof name !== 'string')) refuse('Invalid topics: each needs a name that is a string');
+  if (new Set(names).size < names.length) refuse('Invalid topics: the same topic comes twice');
+}
+
+/** An offset as programs give it, '-1' and '-2' included. @internal */
+export function toOffset(offset: unknown): number {
+  const number = Number(offset);
+  if (!Number.isSafeInteger(number) || number < -2) refuse(`Invalid offset ${String(offset)}`);
+  return number;
+}

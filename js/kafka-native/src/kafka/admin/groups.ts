@@ -1,0 +1,177 @@
+import type { NativeGroupDescription, Placed, TopicPartition } from '../../binding';
+import { AssignerProtocol, type Assignment } from '../assigner-protocol';
+import { KafkaJSAggregateError, KafkaJSDeleteGroupsError, KafkaJSNonRetriableError, KafkaJSProtocolError, toKafkaJSError } from '../errors';
+import { fromData } from '../../errors';
+import { checkArray, checkName, errorOf, refuse, toOffset, valueOf, type AdminCall } from './connection';
+import { OffsetAdmin, type SeekEntry } from './offsets';
+
+export interface GroupOverview {
+  groupId: string;
+  /** `consumer`; empty for a group that is only committed to. */
+  protocolType: string;
+}
+export type ConsumerGroupState = 'Unknown' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead' | 'Empty';
+export interface MemberDescription {
+  memberId: string;
+  clientId: string;
+  clientHost: string;
+  /** For AssignerProtocol.MemberMetadata: the topics of which it has partitions. librdkafka does not tell its subscription. */
+  memberMetadata: Buffer;
+  /** For AssignerProtocol.MemberAssignment. */
+  memberAssignment: Buffer;
+}
+export interface GroupDescription {
+  errorCode: number;
+  groupId: string;
+  /** `Dead`: there is none. */
+  state: ConsumerGroupState;
+  protocolType: string;
+  /** The assigner. */
+  protocol: string;
+  members: MemberDescription[];
+}
+export interface DeleteGroupsResult {
+  groupId: string;
+  errorCode?: number;
+  error?: KafkaJSProtocolError;
+}
+export type FetchOffsetsPartition = SeekEntry & { metadata: string | null };
+
+const UNKNOWN_PARTITION = { type: 'UNKNOWN_TOPIC_OR_PARTITION', code: 3, retriable: true };
+
+/** Consumer groups, and what they committed. */
+export abstract class GroupAdmin extends OffsetAdmin {
+  /** The consumer groups of all brokers. Rejects when a broker does not tell. */
+  async listGroups(call?: AdminCall): Promise<{ groups: GroupOverview[] }> {
+    const { groups, errors } = await this.ask('ListGroups', {}, call);
+    if (errors[0]) throw toKafkaJSError(fromData(errors[0]));
+    return { groups: groups.map(({ group, simple }) => ({ groupId: group, protocolType: simple ? '' : 'consumer' })) };
+  }
+
+  /** Groups of either protocol, in the order of the ids; one that does not exist is `Dead`. Rejects with the first error. */
+  async describeGroups(groupIds: string[], call?: AdminCall): Promise<{ groups: GroupDescription[] }> {
+    if (groupIds.length === 0) return { groups: [] };
+    const groups = await this.retry(async () => new Map((await this.ask('DescribeGroups', { groups: [...new Set(groupIds)] }, call)).map(({ name, result }) => {
+      const error = errorOf(result);
+      if (error && (error as KafkaJSProtocolError).type !== 'GROUP_ID_NOT_FOUND') throw error;
+      return [name, descriptionOf(name, error ? undefined : valueOf(result))];
+    })));
+    return { groups: groupIds.map((groupId) => groups.get(groupId)!) };
+  }
+
+  /** Deletes groups with what they committed. Rejects with a KafkaJSDeleteGroupsError that has those that were not deleted. */
+  async deleteGroups(groupIds: string[], call?: AdminCall): Promise<DeleteGroupsResult[]> {
+    checkArray('groupIds', groupIds);
+    if (groupIds.some((groupId) => typeof groupId !== 'string')) refuse('Invalid groupIds: they must be strings');
+    if (groupIds.length === 0) return [];
+    const failed = (await this.ask('DeleteGroups', { groups: [...new Set(groupIds)] }, call)).flatMap(({ name: groupId, result }) => {
+      const error = errorOf(result) as KafkaJSProtocolError | undefined;
+      return error ? [{ groupId, errorCode: error.code, error }] : [];
+    });
+    if (failed.length > 0) throw new KafkaJSDeleteGroupsError('Some groups were not deleted', failed);
+    return groupIds.map((groupId) => ({ groupId, errorCode: 0 }));
+  }
+
+  /**
+   * What a group committed, '-1' for nothing.
+   * @param request.topics default: those that it committed, without the partitions where it did not
+   * @param request.resolveOffsets turns '-1' and '-2' into the end and the begin of the log, and commits that
+   */
+  async fetchOffsets({ groupId, topics = [], resolveOffsets = false, timeout }: { groupId: string; topics?: string[]; resolveOffsets?: boolean } & AdminCall): Promise<{ topic: string; partitions: FetchOffsetsPartition[] }[]> {
+    checkName('groupId', groupId);
+    checkArray('topics', topics);
+    const partitions: TopicPartition[] = [];
+    for (const topic of topics) partitions.push(...(await this.partitionsOf(topic, { timeout })).map((partition) => ({ topic, partition })));
+    const offsets = await this.retry(async () =>
+      (await this.ask('ListGroupOffsets', topics.length > 0 ? { group: groupId, partitions } : { group: groupId }, { timeout }))
+        .map(({ result, ...place }) => ({ ...place, ...valueOf(result) })));
+    const byTopic = new Map<string, FetchOffsetsPartition[]>(topics.map((topic) => [topic, []]));
+    for (const { topic, partition, offset, metadata } of offsets) {
+      byTopic.set(topic, [...(byTopic.get(topic) ?? []), { partition, offset: String(offset ?? -1), metadata: metadata || null }]);
+    }
+    const fetched = [...byTopic].map(([topic, list]) => ({ topic, partitions: list.sort((a, b) => a.partition - b.partition) }));
+    if (resolveOffsets) {
+      for (const { topic, partitions: list } of fetched) {
+        const committed = await this.#commit(groupId, topic, list, { timeout });
+        list.forEach((entry, index) => (entry.offset = String(committed[index])));
+      }
+    }
+    return fetched;
+  }
+
+  /**
+   * Commits in the name of a group without members; '-1' and '-2' commit the end and the begin of the log. Rejects with a
+   * KafkaJSNonRetriableError while the group has members, with UNKNOWN_TOPIC_OR_PARTITION for partitions that do not exist.
+   */
+  async setOffsets({ groupId, topic, partitions, timeout }: { groupId: string; topic: string; partitions: SeekEntry[] } & AdminCall): Promise<void> {
+    checkName('groupId', groupId);
+    checkName('topic', topic);
+    if (!partitions || partitions.length === 0) refuse('Invalid partitions: there are none');
+    await this.#commit(groupId, topic, partitions, { timeout });
+  }
+
+  /** Returns the real offsets that were committed. */
+  async #commit(group: string, topic: string, entries: SeekEntry[], call: AdminCall): Promise<number[]> {
+    const wanted = entries.map(({ partition, offset }) => ({ partition, offset: toOffset(offset) }));
+    const existing = await this.partitionsOf(topic, call);
+    const unknown = wanted.find(({ partition }) => !existing.includes(partition));
+    if (unknown) throw new KafkaJSProtocolError({ ...UNKNOWN_PARTITION, message: `Topic ${topic} has no partition ${unknown.partition}` });
+    const { groups: [description] } = await this.describeGroups([group], call);
+    if (!['Empty', 'Dead'].includes(description!.state)) {
+      throw new KafkaJSNonRetriableError(`Group ${group} has members (its state is ${description!.state}): stop its consumers before its offsets are set`);
+    }
+    for (const at of [-1, -2]) {
+      const logical = wanted.filter(({ offset }) => offset === at);
+      const real = await this.listOffsets(topic, logical.map(({ partition }) => partition), at, call);
+      for (const entry of logical) entry.offset = real.find(({ partition }) => partition === entry.partition)!.offset!;
+    }
+    const offsets = wanted.map((entry) => ({ topic, ...entry }));
+    // The group's coordinator may hear of a new topic later than others.
+    await this.retry(async () => (await this.ask('AlterGroupOffsets', { group, offsets }, call)).forEach(({ result }) => valueOf(result)));
+    return wanted.map(({ offset }) => offset);
+  }
+
+  /** Commits the begin (`earliest`) or the end of every partition of a topic, in the name of a group without members. */
+  async resetOffsets({ groupId, topic, earliest = false, timeout }: { groupId: string; topic: string; earliest?: boolean } & AdminCall): Promise<void> {
+    checkName('groupId', groupId);
+    checkName('topic', topic);
+    const partitions = (await this.partitionsOf(topic, { timeout })).map((partition) => ({ partition, offset: earliest ? '-2' : '-1' }));
+    await this.setOffsets({ groupId, topic, partitions, timeout });
+  }
+
+  /**
+   * Forgets what a group committed for partitions of a topic that no member reads. Rejects with a KafkaJSAggregateError of one
+   * error a partition.
+   * @param request.partitions default: all
+   */
+  async deleteOffsets({ groupId, topic, partitions, timeout }: { groupId: string; topic: string; partitions?: number[] } & AdminCall): Promise<void> {
+    checkName('groupId', groupId);
+    checkName('topic', topic);
+    const places = (partitions ?? await this.partitionsOf(topic, { timeout })).map((partition) => ({ topic, partition }));
+    const results: Placed[] = await this.ask('DeleteGroupOffsets', { group: groupId, partitions: places }, { timeout });
+    const errors = results.flatMap(({ result }) => errorOf(result) ?? []);
+    if (errors.length > 0) throw new KafkaJSAggregateError(`Some offsets of group ${groupId} were not deleted`, errors);
+  }
+}
+
+function descriptionOf(groupId: string, group: NativeGroupDescription | undefined): GroupDescription {
+  if (!group || group.state === 'Dead') return { errorCode: 0, groupId, state: 'Dead', protocolType: '', protocol: '', members: [] };
+  return {
+    errorCode: 0,
+    groupId,
+    state: group.state as ConsumerGroupState,
+    protocolType: group.simple ? '' : 'consumer',
+    protocol: group.assignor,
+    members: group.members.map(({ id, clientId, host, assignment }) => {
+      const partitions: Assignment = {};
+      for (const { topic, partition } of assignment) (partitions[topic] ??= []).push(partition);
+      return {
+        memberId: id,
+        clientId,
+        clientHost: host,
+        memberMetadata: AssignerProtocol.MemberMetadata.encode({ version: 0, topics: Object.keys(partitions) }),
+        memberAssignment: AssignerProtocol.MemberAssignment.encode({ version: 0, assignment: partitions }),
+      };
+    }),
+  };
+}

@@ -1,0 +1,79 @@
+import type { Placed } from '../../binding';
+import { KafkaJSBrokerNotFound, KafkaJSDeleteTopicRecordsError, type KafkaJSError } from '../errors';
+import { ConfigAdmin } from './configs';
+import { checkName, errorOf, refuse, toOffset, valueOf, type AdminCall } from './connection';
+
+export interface SeekEntry {
+  partition: number;
+  offset: string;
+}
+
+const LATEST = -1;
+const EARLIEST = -2;
+const byPartition = (a: { partition: number }, b: { partition: number }): number => a.partition - b.partition;
+
+/** Offsets of the log of topics, and its begin. */
+export abstract class OffsetAdmin extends ConfigAdmin {
+  /** Where each partition begins (`low`) and ends (`high`, which is `offset` too), by partition. */
+  async fetchTopicOffsets(topic: string, call: AdminCall = {}): Promise<(SeekEntry & { high: string; low: string })[]> {
+    checkName('topic', topic);
+    return this.retry(async () => {
+      const partitions = await this.partitionsOf(topic, call);
+      const [low, high] = await Promise.all([EARLIEST, LATEST].map((at) => this.listOffsets(topic, partitions, at, call)));
+      return high!.map(({ partition, offset }, index) => ({ partition, offset: String(offset), high: String(offset), low: String(low![index]!.offset) }));
+    });
+  }
+
+  /**
+   * The offset of the first message of each partition that is not older than the time, its end where there is none.
+   * @param timestamp milliseconds since 1970; default: the ends
+   */
+  async fetchTopicOffsetsByTimestamp(topic: string, timestamp: number = LATEST, call: AdminCall = {}): Promise<SeekEntry[]> {
+    checkName('topic', topic);
+    return this.retry(async () => {
+      const partitions = await this.partitionsOf(topic, call);
+      const [found, ends] = await Promise.all([timestamp, LATEST].map((at) => this.listOffsets(topic, partitions, at, call)));
+      return found!.map(({ partition, offset }, index) => ({ partition, offset: String(offset ?? ends![index]!.offset) }));
+    });
+  }
+
+  /**
+   * Deletes the messages below an offset, '-1' for all. Rejects with a KafkaJSDeleteTopicRecordsError that names the partitions
+   * that failed; the others are done. For a partition that does not exist nothing is deleted.
+   */
+  async deleteTopicRecords({ topic, partitions, timeout }: { topic: string; partitions: SeekEntry[] } & AdminCall): Promise<void> {
+    checkName('topic', topic);
+    if (!partitions || partitions.length === 0) refuse('Invalid partitions: there are none');
+    const before = partitions.map(({ partition, offset }) => ({ topic, partition, offset: toOffset(offset) }));
+    const begins = await this.retry(async () => this.listOffsets(topic, await this.partitionsOf(topic, { timeout }), EARLIEST, { timeout }));
+    const unknown = partitions.filter(({ partition }) => !begins.some((begin) => begin.partition === partition));
+    if (unknown.length > 0) {
+      const error = new KafkaJSBrokerNotFound('The topic has no such partition, so it has no leader', { retriable: false });
+      throw new KafkaJSDeleteTopicRecordsError({ topic, partitions: unknown.map(({ partition, offset }) => ({ partition, offset, error })) });
+    }
+    for (const { partition, offset } of before) {
+      const low = begins.find((begin) => begin.partition === partition)!.offset!;
+      if (offset !== -1 && offset < low) {
+        this.logger().warn('Nothing is deleted: the partition begins behind the offset already', { topic, partition, offset: String(offset), low: String(low) });
+      }
+    }
+    const failed = (await this.ask('DeleteRecords', { before }, { timeout })).flatMap(({ partition, result }) => {
+      const error: KafkaJSError | undefined = errorOf(result);
+      return error ? [{ partition, offset: partitions.find((entry) => entry.partition === partition)!.offset, error }] : [];
+    });
+    if (failed.length > 0) throw new KafkaJSDeleteTopicRecordsError({ topic, partitions: failed });
+  }
+
+  /** By number. @internal */
+  protected async partitionsOf(topic: string, call: AdminCall): Promise<number[]> {
+    const [described] = await this.describe([topic], call);
+    return described!.partitions.map(({ partition }) => partition).sort((a, b) => a - b);
+  }
+
+  /** One offset for each partition, by number; null where no message fits. @internal */
+  protected async listOffsets(topic: string, partitions: number[], at: number, call: AdminCall): Promise<{ partition: number; offset: number | null }[]> {
+    if (partitions.length === 0) return [];
+    const listed: Placed<{ offset: number | null }>[] = await this.ask('ListOffsets', { offsets: partitions.map((partition) => ({ topic, partition, at })) }, call);
+    return listed.map(({ partition, result }) => ({ partition, offset: valueOf(result).offset })).sort(byPartition);
+  }
+}
