@@ -9,11 +9,15 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use super::{AdminEvent, AdminRequest, DescribeTopics, Shared};
 use crate::error::{code, Error, ErrorKind, Result};
 use crate::ffi::{self, Client, Event, Queue};
-use crate::helper::{deadline, let_go};
+use crate::helper::{deadline, let_go, Helper};
 use crate::trouble::{Guarded, LogLine, Verdict};
 
 /// How long an answer may come after the time that was given to the broker.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// After so long a request may wait for a broker that has gone: librdkafka sends most of them to the one broker that it
+/// heard of as the controller, and asks nobody who took its place.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Starts a request under an id; none when it failed at once.
 pub(super) type Job = Box<dyn FnOnce(&Client, &Queue, usize) -> Option<Pending> + Send>;
@@ -23,6 +27,7 @@ type Settle = Box<dyn FnOnce(Result<&Event<'_>>) -> Option<Job> + Send>;
 
 /// A request that is on its way.
 pub(super) struct Pending {
+    begin: Instant,
     deadline: Instant,
     settle: Settle,
 }
@@ -74,7 +79,7 @@ fn step<R: AdminRequest>(
                 _ => error,
             }))
         };
-        Some(Pending { deadline: end + GRACE, settle: Box::new(settle) })
+        Some(Pending { begin: Instant::now(), deadline: end + GRACE, settle: Box::new(settle) })
     })
 }
 
@@ -91,16 +96,20 @@ pub(super) struct Driver {
     client: Arc<Client>,
     /// Answers, and what librdkafka tells on the side.
     queue: Arc<Queue>,
+    helper: Arc<Helper>,
     shared: Arc<Shared>,
     jobs: Receiver<Job>,
     pending: HashMap<usize, Pending>,
     last_id: usize,
+    /// When brokers were last asked who they are.
+    asked: Instant,
     sink: Box<dyn Fn(AdminEvent) + Send>,
 }
 
 impl Driver {
     pub(super) fn new(
         client: Arc<Client>,
+        helper: Arc<Helper>,
         shared: Arc<Shared>,
         jobs: Receiver<Job>,
         sink: impl Fn(AdminEvent) + Send + 'static,
@@ -108,18 +117,24 @@ impl Driver {
         let queue = Arc::new(client.new_queue());
         client.main_queue().forward(&queue);
         shared.waker.watch(vec![queue.clone()]);
-        Self { client, queue, shared, jobs, pending: HashMap::new(), last_id: 0, sink: Box::new(sink) }
+        let (pending, asked) = (HashMap::new(), Instant::now());
+        Self { client, queue, helper, shared, jobs, pending, last_id: 0, asked, sink: Box::new(sink) }
     }
 
     /// Ends when the admin is dropped; those who wait are answered by the replies that go with it.
     pub(super) fn run(mut self) {
         while self.start_jobs() {
-            let now = Instant::now();
-            let next = self.pending.values().map(|pending| pending.deadline).min();
-            let wait = next.map_or(Duration::MAX, |next| next.saturating_duration_since(now));
+            let oldest = self.pending.values().map(|pending| pending.begin).min();
+            let look = oldest.map(|oldest| oldest.max(self.asked) + PATIENCE);
+            let next = self.pending.values().map(|pending| pending.deadline).chain(look).min();
+            let wait = next.map_or(Duration::MAX, |next| next.saturating_duration_since(Instant::now()));
             let queue = self.queue.clone();
             if let Some(event) = queue.poll(wait) {
                 self.serve(&event);
+            }
+            if look.is_some_and(|look| look <= Instant::now()) {
+                self.asked = Instant::now();
+                self.helper.run(|client| drop(client.reach(PATIENCE)));
             }
             self.expire();
         }

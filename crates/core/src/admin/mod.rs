@@ -208,7 +208,7 @@ impl AdminConfig {
 /// One dedicated thread serves the answers; one, started when needed, does what blocks. Dropped, it answers those who wait
 /// that it is gone.
 pub struct Admin {
-    helper: Helper,
+    helper: Arc<Helper>,
     shared: Arc<Shared>,
     jobs: Option<Sender<Job>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -243,8 +243,9 @@ impl Admin {
         let shared =
             Arc::new(Shared { waker: Waker::default(), troubles: Troubles::default(), closing: Closing::default() });
         let (jobs, incoming) = unbounded();
-        let helper = Helper::new("kafka-admin", client.clone());
-        let driver = Driver::new(client, shared.clone(), incoming, move |event| fence(|| on_event(event)));
+        let helper = Arc::new(Helper::new("kafka-admin", client.clone()));
+        let driver =
+            Driver::new(client, helper.clone(), shared.clone(), incoming, move |event| fence(|| on_event(event)));
         let thread = std::thread::Builder::new()
             .name("kafka-admin".into())
             .spawn(move || driver.run())
