@@ -12,6 +12,7 @@ export type { RetryOptions } from './kafka/client';
 export type { FlushOptions, Producer, ProducerEvents } from './kafka/producer';
 export type { ProducerConfig } from './kafka/producer-config';
 export type { ProducerStreamOptions, StreamedMessage } from './kafka/producer-stream';
+export { CompressionCodecs } from './kafka/compression-codecs';
 export { CompressionTypes } from './kafka/messages';
 export type { IHeaders, Message, ProducerBatch, ProducerRecord, RecordMetadata, SendOptions, TopicMessages } from './kafka/messages';
 export type { Offsets, OffsetsGroup, Transaction } from './kafka/transaction';
