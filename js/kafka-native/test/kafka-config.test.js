@@ -53,6 +53,7 @@ test('what is wrong names its option and shows no secret', () => {
   assert.throws(() => read({ sasl: { mechanism: 'plain', username: 'u', password: '' } }), { name: 'KafkaJSSASLAuthenticationError' });
   assert.throws(() => read({ sasl: { mechanism: 'oauthbearer' } }), { name: 'KafkaJSSASLAuthenticationError' });
   assert.throws(() => read({ sasl: { mechanism: 'oauthbearer', oidc: { tokenEndpoint: 'https://i/t', clientId: 'c' } } }), { name: 'TypeError', message: /clientSecret/ });
+  assert.throws(() => read({ clientId: 'a "b"', statisticsInterval: 1000 }), { name: 'KafkaJSNonRetriableError', message: /clientId/ });
   assert.throws(() => read({ ssl: { ca: 7 } }), { name: 'TypeError', message: /ssl\.ca/ });
   assert.throws(() => read({ properties: { 'bootstrap.servers': 'x' } }), { name: 'KafkaJSNonRetriableError', message: /use brokers/ });
 });

@@ -92,6 +92,10 @@ export function readKafkaConfig(config: unknown): ClientContext {
 
   const bounded = (value: number, min: number, max: number): string => String(Math.min(Math.max(Math.round(value), min), max));
   const statisticsInterval = read.integer('statisticsInterval', 0, 0, 86_400_000);
+  // librdkafka writes the id into its JSON as it is.
+  if (statisticsInterval > 0 && /["\\\p{Cc}]/u.test(clientId)) {
+    throw new KafkaJSNonRetriableError('Kafka: with statisticsInterval the clientId must not contain quotes, backslashes or control characters');
+  }
   const onStatistics = read.callback<(statistics: Statistics) => unknown>('onStatistics');
   const setup = security.properties.length > 0 ? connectionTimeout + authenticationTimeout : connectionTimeout;
   const properties: Properties = [
