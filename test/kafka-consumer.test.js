@@ -572,6 +572,22 @@ describe('the consumer of Kafka', () => {
     await child.exits();
   });
 
+  test('describeGroup tells the state of the group and what its members have, as KafkaJS does', async (t) => {
+    const topic = await cluster.topic(2);
+    await onBoth(t, async (library) => {
+      const groupId = topicName('group');
+      const consumer = await member(t, cluster, { library, groupId });
+      await consumer.subscribe({ topic });
+      const joined = event(consumer, 'GROUP_JOIN');
+      await consumer.run({ eachMessage: async () => {} });
+      await joined;
+      const { members, protocol, groupId: id, ...group } = await consumer.describeGroup();
+      const of = members.map(({ memberId, memberAssignment, clientHost }) => [memberId.length > 0, clientHost, kafkajs.AssignerProtocol.MemberAssignment.decode(memberAssignment).assignment[topic]]);
+      await consumer.disconnect();
+      return { group, same: id === groupId, of };
+    });
+  });
+
   test('await using ends the consumer', async (t) => {
     const topic = await cluster.topic(1);
     const consumer = await member(t, cluster);

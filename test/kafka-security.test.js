@@ -28,6 +28,7 @@ const kafka = (listener, config) =>
 const CLIENTS = {
   producer: (of) => of.producer(),
   consumer: (of) => of.consumer({ groupId: 'security' }),
+  admin: (of) => of.admin(),
 };
 
 /** Connects one client after the other. */

@@ -2,11 +2,15 @@
  * `require('kafka-native/kafkajs')`: what KafkaJS exports, under its names.
  * @packageDocumentation
  */
+import type { DeleteAclResponse, DescribeAclResponse, GroupDescription, IResourceConfig, SeekEntry } from './kafka/admin';
+import type { TopicPartitionOffset } from './kafka/consumer';
+import type { SASLOptions } from './kafka/security';
+
 export { Kafka } from './kafka/kafka';
 export type { BrokersFunction, KafkaConfig } from './kafka/config';
 export type { Mechanism, OauthbearerOptions, SASLOptions } from './kafka/security';
 export type { OidcOptions } from './kafka/oidc';
-export type { OAuthToken } from './kafka/tokens';
+export type { OAuthToken, OAuthToken as OauthbearerProviderResponse } from './kafka/tokens';
 export type { Statistics } from './kafka/metrics';
 export type { RetryOptions } from './kafka/client';
 export type { FlushOptions, Producer, ProducerEvents } from './kafka/producer';
@@ -103,3 +107,12 @@ export {
   KafkaJSNoBrokerAvailableError,
   KafkaJSAlterPartitionReassignmentsError,
 } from './kafka/errors';
+
+/* Names of KafkaJS's for parts of these. */
+export type SASLMechanism = SASLOptions['mechanism'];
+export type IResourceConfigEntry = IResourceConfig['configEntries'][number];
+export type DescribeAclResource = DescribeAclResponse['resources'][number];
+export type DeleteAclFilterResponses = DeleteAclResponse['filterResponses'][number];
+export type GroupDescriptions = { groups: GroupDescription[] };
+export type PartitionOffset = SeekEntry;
+export type TopicPartition = Omit<TopicPartitionOffset, 'offset'>;

@@ -3,6 +3,7 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import type { Readable } from 'node:stream';
 import { hold, release } from '../lifetime';
 import { describe } from '../options';
+import { KafkaAdmin, type GroupDescription } from './admin';
 import type { ClientContext } from './client';
 import type { TopicOffsets } from './commits';
 import { readConsumerConfig, type ConsumerConfig, type ReadConsumerConfig, type TopicPartitions } from './consumer-config';
@@ -276,6 +277,20 @@ export class Consumer {
       return { topic, partitions: [{ partition: Number(partition), offset: String(at), metadata }] };
     });
     await this.#runningSession('commitOffsets').commits.commit(topics);
+  }
+
+  /** The group, its state and members, as its coordinator has it. Takes a connection of its own. */
+  async describeGroup(): Promise<GroupDescription> {
+    const { groupId } = this.#config;
+    if (groupId === null) throw new KafkaJSNonRetriableError('Consumer.describeGroup: the consumer has no group');
+    const admin = new KafkaAdmin(this.#context);
+    try {
+      await admin.connect();
+      const { groups } = await admin.describeGroups([groupId]);
+      return groups[0]!;
+    } finally {
+      await admin.disconnect();
+    }
   }
 
   /**
