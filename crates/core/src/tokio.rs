@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use ::tokio::sync::{mpsc, oneshot, Mutex, Notify};
 
+use crate::admin::{Admin, AdminConfig, AdminEvent, AdminRequest};
 use crate::consumer::{to_stderr, Consumer, ConsumerConfig, ConsumerEvent};
 use crate::error::Result;
 use crate::helper::Retry;
@@ -154,5 +155,30 @@ impl AsyncConsumer {
             self.changed.notify_waiters();
         })
         .await
+    }
+}
+
+/// An [`Admin`] whose calls are futures.
+pub struct AsyncAdmin(Admin);
+
+impl AsyncAdmin {
+    /// See [`Admin::with_events`].
+    pub fn with_events(config: AdminConfig, on_event: impl Fn(AdminEvent) + Send + Sync + 'static) -> Result<Self> {
+        Admin::with_events(config, on_event).map(Self)
+    }
+
+    /// See [`Admin::connect`].
+    pub async fn connect(&self, timeout: Duration) -> Result<()> {
+        answer(|reply| self.0.connect_with(timeout, reply)).await
+    }
+
+    /// See [`Admin::request`].
+    pub async fn request<R: AdminRequest>(&self, request: R, timeout: Duration) -> Result<R::Answer> {
+        answer(|reply| self.0.request_with(request, timeout, reply)).await
+    }
+
+    /// See [`Admin::list_topics`].
+    pub async fn list_topics(&self, timeout: Duration) -> Result<Vec<String>> {
+        answer(|reply| self.0.list_topics_with(timeout, reply)).await
     }
 }

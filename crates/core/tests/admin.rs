@@ -206,6 +206,46 @@ fn requests_run_side_by_side() {
 }
 
 #[test]
+fn a_request_is_a_future_and_a_name_with_json_as_well() {
+    let runtime = ::tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let asynchronous = kafka_native::tokio::AsyncAdmin::with_events(AdminConfig::new(brokers()), |_| ()).unwrap();
+    let cluster = runtime.block_on(async {
+        asynchronous.connect(LONG).await.unwrap();
+        let (cluster, topics) =
+            ::tokio::join!(asynchronous.request(DescribeCluster {}, LONG), asynchronous.list_topics(LONG));
+        topics.unwrap();
+        cluster.unwrap()
+    });
+    let admin = admin();
+    let ask = |name: &str, fields: &str| {
+        let (tx, rx) = std::sync::mpsc::channel();
+        let reply = kafka_native::Reply::new(move |answer: Result<String>| tx.send(answer).unwrap());
+        admin.request_json(name, fields, LONG, reply);
+        rx.recv().unwrap().map(|json| serde_json::from_str::<serde_json::Value>(&json).unwrap())
+    };
+    assert_eq!(ask("DescribeCluster", "{}").unwrap()["id"], cluster.id.as_str());
+    let described = ask("DescribeTopics", r#"{"topics":["nowhere"]}"#).unwrap();
+    let error = &described[0]["result"]["Err"];
+    assert_eq!(
+        (&error["name"], &error["code"], &error["topic"]),
+        (&"UNKNOWN_TOPIC_OR_PART".into(), &3.into(), &"nowhere".into())
+    );
+    assert!(error.get("partition").is_none(), "{error}");
+    assert_eq!(code(&ask("NoSuchRequest", "{}")), "_INVALID_ARG");
+    let wrong = ask("AlterUsers", r#"{"alterations":[{"user":"u","mechanism":1,"password":5}]}"#).unwrap_err();
+    assert_eq!(wrong.code, kafka_native::code::INVALID_ARG);
+    assert_eq!(code(&admin.request(DeleteTopics { topics: vec!["a\0b".into()] }, LONG)), "_INVALID_ARG");
+}
+
+#[test]
+fn nobody_who_answers_is_a_time_out_with_its_cause() {
+    let admin = Admin::new("127.0.0.1:1", &[]).unwrap();
+    let error = admin.request(DescribeCluster {}, std::time::Duration::from_millis(300)).unwrap_err();
+    assert_eq!((error.kind, error.name()), (kafka_native::ErrorKind::Timeout, "_TIMED_OUT".into()));
+    assert_eq!(error.cause.expect("a cause").name(), "_TRANSPORT");
+}
+
+#[test]
 fn rights_and_users_are_made_found_and_taken_away() {
     let cluster = Cluster::start(&["--acls"]);
     let admin = Admin::new(&cluster.brokers(), &[]).unwrap();

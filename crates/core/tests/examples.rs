@@ -45,3 +45,13 @@ fn a_group_goes_on_where_it_stopped() {
     let all = run("group", &[&topic, "1000"], brokers(), folder.path());
     assert!(!all.contains("\n1000 messages\n"), "{all}");
 }
+
+#[test]
+fn the_admin_makes_a_topic_once_and_shows_what_there_is() {
+    let (folder, topic) = (tempfile::tempdir().unwrap(), topic("example"));
+    assert!(run("admin", &[&topic], brokers(), folder.path()).contains(&format!("{topic} was made")));
+    run("produce", &[&topic, "100"], brokers(), folder.path());
+    let shown = run("admin", &[&topic], brokers(), folder.path());
+    assert!(shown.contains(&format!("{topic} is there")), "{shown}");
+    assert!(shown.contains(&format!("topic {topic}: 4 partitions")), "{shown}");
+}
