@@ -208,14 +208,17 @@ export class Session {
     this.#stopping = true;
     this.#onJoined();
     clearInterval(this.#watch);
-    await this.#runner.stop();
-    await this.commits.flush();
-    for (const assigned of this.assignment) this.assignment.drop(assigned, 0);
-    await this.calls.start<void>((id) => (this.#config.groupId === null ? this.native.assign(id, [], [], []) : this.native.subscribe(id, [], [])));
-    await this.#rebalancing;
-    // Leaving takes the partitions away: the hook hears of it, and may commit.
-    if (this.assignment.size > 0) await this.#lastRebalance();
-    clearInterval(this.#heartbeats);
+    try {
+      await this.#runner.stop();
+      await this.commits.flush();
+      for (const assigned of this.assignment) this.assignment.drop(assigned, 0);
+      await this.calls.start<void>((id) => (this.#config.groupId === null ? this.native.assign(id, [], [], []) : this.native.subscribe(id, [], [])));
+      await this.#rebalancing;
+      // Leaving takes the partitions away: the hook hears of it, and may commit.
+      if (this.assignment.size > 0) await this.#lastRebalance();
+    } finally {
+      clearInterval(this.#heartbeats);
+    }
   }
 
   async #lastRebalance(): Promise<void> {
