@@ -106,18 +106,11 @@ export class Consumer {
     return this.#connection;
   }
 
-  /** Stops, and ends the client. `connect` may follow. */
+  /** Stops, and ends the client. `connect` may follow. A static member keeps its place in the group for `sessionTimeout`. */
   async disconnect(): Promise<void> {
-    await this.stop();
-    await this.#close();
-  }
-
-  async #close(): Promise<void> {
-    const connection = this.#connection;
-    this.#connection = undefined;
-    this.#opened = undefined;
-    await connection?.then((opened) => opened.close(), () => {});
-    this.#instrumentation.emit(CONSUMER_EVENTS.DISCONNECT);
+    this.#unwanted();
+    await this.#stopping;
+    await this.#end(true);
   }
 
   /** The same as `disconnect`: `await using consumer = kafka.consumer(...)`. */
@@ -212,8 +205,7 @@ export class Consumer {
     const { groupId } = this.#config;
     const running = this.#running;
     this.#log.error(`Crash: ${error.name}: ${error.message}`, { groupId, retryCount: error.retryCount, stack: error.stack });
-    await this.#endSession();
-    await this.#close();
+    await this.#end(true);
     let restart = error.name === 'KafkaJSNumberOfRetriesExceeded' || (root(error) as { retriable?: boolean }).retriable === true;
     if (restart && this.#retry.restartOnFailure) {
       try {
@@ -234,15 +226,18 @@ export class Consumer {
    * No handler starts any more; resolves when those that run have ended, what they processed is committed, and the group is
    * left. Not from inside a handler: it would wait for itself. `run` may follow.
    */
-  stop(): Promise<void> {
-    return (this.#stopping ??= this.#stop().finally(() => (this.#stopping = undefined)));
+  async stop(): Promise<void> {
+    this.#unwanted();
+    await (this.#stopping ?? this.#end(false));
   }
 
-  async #stop(): Promise<void> {
+  #unwanted(): void {
     clearTimeout(this.#restart);
     this.#ended();
-    await this.#endSession();
-    this.#log.info('Stopped', { groupId: this.#config.groupId });
+  }
+
+  #end(disconnect: boolean): Promise<void> {
+    return (this.#stopping = this.#endSession(disconnect).finally(() => (this.#stopping = undefined)));
   }
 
   /** The program wants it to run no longer, or it cannot. */
@@ -254,18 +249,26 @@ export class Consumer {
     release();
   }
 
-  async #endSession(): Promise<void> {
+  async #endSession(disconnect: boolean): Promise<void> {
+    const { groupId } = this.#config;
     const session = this.#session;
-    if (!session) return;
+    const connection = this.#connection;
+    if (disconnect) this.#connection = this.#opened = undefined;
+    const close = async (): Promise<void> => (await connection?.catch(() => {}))?.close();
     try {
-      await session.stop();
+      if (session) await session.stop(disconnect ? close : undefined);
+      else if (disconnect) await close();
     } catch (error) {
-      this.#log.error(`The consumer did not leave its group in order: ${(error as Error).message}`, { groupId: this.#config.groupId, stack: (error as Error).stack });
+      this.#log.error(`The consumer did not leave its group in order: ${(error as Error).message}`, { groupId, stack: (error as Error).stack });
     }
-    if (this.#session !== session) return; // ended by another call
-    this.#session = undefined;
-    if (this.#opened) this.#opened.session = undefined;
-    this.#instrumentation.emit(CONSUMER_EVENTS.STOP);
+    // The end of a crash and that of the program may meet.
+    if (session && this.#session === session) {
+      this.#session = undefined;
+      if (this.#opened) this.#opened.session = undefined;
+      this.#instrumentation.emit(CONSUMER_EVENTS.STOP);
+    }
+    this.#log.info('Stopped', { groupId });
+    if (disconnect) this.#instrumentation.emit(CONSUMER_EVENTS.DISCONNECT);
   }
 
   /** Commits the next offsets to be read. Resolves when the coordinator has them. */

@@ -9,6 +9,7 @@ import { toKafkaJSError } from './errors';
 import { logNative, type KafkaLogger } from './logger';
 import type { Session } from './session';
 
+/** Milliseconds for leaving the group; the hook of the last rebalance may take as long as that of any other. */
 const STOP_MS = 5000;
 
 /** The native consumer between `connect` and `disconnect`, and who hears what it tells. @internal */
@@ -16,12 +17,14 @@ export class GroupConnection {
   readonly native: NativeGroup;
   readonly calls = new Calls();
   readonly #context: ClientContext;
+  readonly #config: ReadConsumerConfig;
   readonly #log: KafkaLogger;
   /** What runs on it. */
   session: Session | undefined;
 
   private constructor(context: ClientContext, config: ReadConsumerConfig, properties: [string, string][], log: KafkaLogger) {
     this.#context = context;
+    this.#config = config;
     this.#log = log;
     const options = { ...config.native, properties: [...properties, ...config.properties], tokens: context.giveToken !== undefined };
     this.native = native(() => new binding.NativeGroup(options, weakly(this.#onEvent)));
@@ -46,8 +49,9 @@ export class GroupConnection {
   }
 
   async close(): Promise<void> {
+    const { hooks, rebalanceTimeout } = this.#config;
     try {
-      await this.calls.start<void>((id) => this.native.stop(id, STOP_MS));
+      await this.calls.start<void>((id) => this.native.stop(id, hooks.revoke ? Math.max(STOP_MS, rebalanceTimeout) : STOP_MS));
     } finally {
       this.#context.metrics.forget(this);
       letGo(this.#onEvent);

@@ -203,23 +203,31 @@ export class Session {
     for (const assigned of this.assignment.resume(topics)) this.#runner.offer(assigned);
   }
 
-  /** Waits for the handlers, commits, leaves the group. */
-  async stop(): Promise<void> {
+  /**
+   * Waits for the handlers, commits, leaves the group.
+   *
+   * @param close ends the client, which leaves by itself; a static member keeps its place then
+   */
+  async stop(close?: () => Promise<void>): Promise<void> {
     this.#stopping = true;
     this.#onJoined();
     clearInterval(this.#watch);
+    await this.#runner.stop();
+    await this.commits.flush();
+    for (const assigned of this.assignment) this.assignment.drop(assigned, 0);
     try {
-      await this.#runner.stop();
-      await this.commits.flush();
-      for (const assigned of this.assignment) this.assignment.drop(assigned, 0);
-      await this.calls.start<void>((id) => (this.#config.groupId === null ? this.native.assign(id, [], [], []) : this.native.subscribe(id, [], [])));
-      await this.#rebalancing;
-      // Leaving takes the partitions away: the hook hears of it, and may commit.
-      if (this.assignment.size > 0) await this.#lastRebalance();
+      await (close ?? this.#leave)();
     } finally {
       clearInterval(this.#heartbeats);
     }
   }
+
+  readonly #leave = async (): Promise<void> => {
+    await this.calls.start<void>((id) => (this.#config.groupId === null ? this.native.assign(id, [], [], []) : this.native.subscribe(id, [], [])));
+    await this.#rebalancing;
+    // Leaving takes the partitions away: the hook hears of it, and may commit.
+    if (this.assignment.size > 0) await this.#lastRebalance();
+  };
 
   async #lastRebalance(): Promise<void> {
     await new Promise<void>((resolve) => {
