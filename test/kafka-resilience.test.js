@@ -1,0 +1,221 @@
+'use strict';
+// What must hold when brokers go, partitions are many and messages are of every size.
+
+const { after, before, describe, test } = require('node:test');
+const assert = require('node:assert/strict');
+const { EventEmitter, once } = require('node:events');
+const { Kafka, logLevel } = require('kafka-native');
+const { real, topicName } = require('./support/clusters.js');
+const { within } = require('./support/flow.js');
+
+const client = (cluster, more = {}) => new Kafka({ brokers: cluster.options().broker.split(','), logLevel: logLevel.NOTHING, ...more });
+
+/** Something that counts up; `until` resolves when the condition holds. */
+class Progress extends EventEmitter {
+  made = () => this.emit('more');
+
+  until(condition, describe) {
+    return within(90_000, describe, async () => {
+      while (!condition()) await once(this, 'more');
+    });
+  }
+}
+
+/** Values of everything in a topic that is committed, by partition, in order: what a reader finds who comes later. */
+async function readAll(t, kafka, topic, count) {
+  const consumer = kafka.consumer({ groupId: topicName('reader') });
+  t.after(() => consumer.disconnect());
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  const values = new Map();
+  let seen = 0;
+  let done;
+  const all = new Promise((resolve) => (done = resolve));
+  await consumer.run({
+    eachBatch: async ({ batch }) => {
+      const list = values.get(batch.partition) ?? [];
+      values.set(batch.partition, list);
+      for (const message of batch.messages) list.push(message.value.toString());
+      if ((seen += batch.messages.length) >= count) done();
+    },
+  });
+  await within(60_000, () => `${seen} of ${count} messages came`, () => all);
+  await consumer.disconnect();
+  return values;
+}
+
+describe('three brokers', () => {
+  let cluster;
+  before(async () => (cluster = await real({ own: true, nodes: 3 })));
+  after(() => cluster?.close());
+
+  test('a rolling restart under load loses and duplicates nothing that was acknowledged', async (t) => {
+    const topic = await cluster.topic(6, { replication: 3, config: { 'min.insync.replicas': 2 } });
+    const kafka = client(cluster);
+    const producer = kafka.producer({ idempotent: true });
+    await producer.connect();
+    t.after(() => producer.disconnect());
+
+    const groupId = topicName('rolling');
+    const consumer = kafka.consumer({ groupId, sessionTimeout: 10_000 });
+    t.after(() => consumer.disconnect());
+    const seen = new Map();
+    const progress = new Progress();
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({
+      autoCommitInterval: 200,
+      eachBatch: async ({ batch }) => {
+        for (const message of batch.messages) seen.set(message.value.toString(), (seen.get(message.value.toString()) ?? 0) + 1);
+        progress.made();
+      },
+    });
+
+    const acknowledged = [];
+    let restarting = true;
+    const load = (async () => {
+      for (let n = 0; restarting; n += 50) {
+        const values = Array.from({ length: 50 }, (_, i) => String(n + i));
+        const result = await producer.send({ topic, messages: values.map((value) => ({ key: String(Number(value) % 100), value })) });
+        assert.ok(result.every(({ errorCode }) => errorCode === 0));
+        acknowledged.push(...values);
+        progress.made();
+      }
+    })();
+    for (const node of cluster.kafka.nodes) {
+      const goal = acknowledged.length + 500;
+      await node.stop();
+      await progress.until(() => acknowledged.length >= goal, 'sends go on without the node');
+      await node.start();
+      await inSync(kafka, topic);
+    }
+    restarting = false;
+    await load;
+
+    await progress.until(() => seen.size >= acknowledged.length, () => `${seen.size} of ${acknowledged.length} values were consumed`);
+    await consumer.disconnect();
+    const log = await readAll(t, kafka, topic, acknowledged.length);
+    const written = [...log.values()].flat();
+    assert.equal(written.length, acknowledged.length, 'a value is in the log twice');
+    assert.equal(new Set(written).size, acknowledged.length);
+    for (const values of log.values()) {
+      for (const list of groupBy(values, (value) => Number(value) % 100).values()) assert.deepEqual(list, list.toSorted((a, b) => a - b), 'the order of a key changed');
+    }
+    const commits = await committed(kafka, groupId, topic);
+    const sizes = new Map([...log].map(([partition, values]) => [partition, values.length]));
+    for (const [partition, size] of sizes) assert.ok(commits.get(partition) >= size, `partition ${partition} is committed at ${commits.get(partition)} of ${size}`);
+  });
+});
+
+function groupBy(list, keyOf) {
+  const groups = new Map();
+  for (const item of list) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
+  return groups;
+}
+
+/** Resolves when every replica of the topic is in sync again. */
+async function inSync(kafka, topic) {
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    await within(60_000, 'all replicas are in sync', async () => {
+      for (;;) {
+        const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+        if (topics[0].partitions.every(({ isr, replicas, leader }) => leader >= 0 && isr.length === replicas.length)) return;
+      }
+    });
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+async function committed(kafka, groupId, topic) {
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    const [{ partitions }] = await admin.fetchOffsets({ groupId, topics: [topic] });
+    return new Map(partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+describe('one broker', () => {
+  let cluster;
+  before(async () => (cluster = await real()));
+  after(() => cluster?.close());
+
+  test('a thousand partitions are read, committed and shared', async (t) => {
+    const topic = await cluster.topic(1000);
+    const kafka = client(cluster);
+    const producer = kafka.producer();
+    await producer.connect();
+    t.after(() => producer.disconnect());
+    const messages = Array.from({ length: 5000 }, (_, n) => ({ value: String(n), partition: n % 1000 }));
+    await producer.send({ topic, messages });
+
+    const groupId = topicName('thousand');
+    const seen = new Set();
+    const progress = new Progress();
+    const join = async () => {
+      const consumer = kafka.consumer({ groupId, sessionTimeout: 10_000 });
+      t.after(() => consumer.disconnect());
+      await consumer.connect();
+      await consumer.subscribe({ topic, fromBeginning: true });
+      // A member that comes to others may get nothing at first, until they have given something away.
+      const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => payload.memberAssignment[topic] && resolve(payload.memberAssignment[topic])));
+      await consumer.run({
+        partitionsConsumedConcurrently: 4,
+        eachMessage: async ({ message }) => {
+          seen.add(message.value.toString());
+          progress.made();
+        },
+      });
+      return { consumer, partitions: await joined };
+    };
+    const first = await join();
+    assert.equal(first.partitions.length, 1000);
+    await progress.until(() => seen.size === 5000, () => `${seen.size} of 5000 messages came`);
+    const second = await within(60_000, 'the second member has partitions', join);
+    assert.equal(second.partitions.length, 500);
+    await first.consumer.disconnect();
+    await second.consumer.disconnect();
+    const commits = await committed(kafka, groupId, topic);
+    assert.equal([...commits.values()].filter((offset) => offset === 5).length, 1000);
+  });
+
+  test('messages of every size come back as they were sent', async (t) => {
+    const topic = await cluster.topic(1);
+    const kafka = client(cluster);
+    const producer = kafka.producer();
+    await producer.connect();
+    t.after(() => producer.disconnect());
+    const sizes = [0, 1, 2, 3, 7, 100, 1000, 4095, 4096, 65_535, 65_536, 262_144, 999_000];
+    const messages = sizes.flatMap((size) => [
+      { key: Buffer.alloc(size % 1000, 1), value: Buffer.alloc(size, size % 251) },
+      { key: null, value: 'é'.repeat(Math.floor(size / 2)), headers: { size: String(size) } },
+    ]);
+    messages.push({ key: 'gone', value: null });
+    for (const message of messages) await producer.send({ topic, messages: [message] });
+    await assert.rejects(producer.send({ topic, messages: [{ value: Buffer.alloc(1_100_000) }] }), { type: 'MESSAGE_TOO_LARGE' });
+
+    const consumer = kafka.consumer({ groupId: topicName('sizes') });
+    t.after(() => consumer.disconnect());
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    const received = [];
+    let done;
+    const all = new Promise((resolve) => (done = resolve));
+    await consumer.run({
+      eachMessage: async ({ message }) => {
+        received.push(message);
+        if (received.length === messages.length) done();
+      },
+    });
+    await within(60_000, () => `${received.length} of ${messages.length} came`, () => all);
+    messages.forEach(({ key, value }, i) => {
+      assert.deepEqual(received[i].key === null ? null : Buffer.from(received[i].key), key === null ? null : Buffer.from(key));
+      assert.ok(value === null ? received[i].value === null : Buffer.from(value).equals(received[i].value), `message ${i}`);
+    });
+  });
+});
