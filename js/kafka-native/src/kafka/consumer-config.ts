@@ -107,7 +107,7 @@ const OWNED: Record<string, string> = {
 const MAX_INT = 2 ** 31 - 1;
 
 /** Checks the options and says them in librdkafka's words. @internal */
-export function readConsumerConfig(config: unknown): ReadConsumerConfig {
+export function readConsumerConfig(config: unknown, requestTimeout: number): ReadConsumerConfig {
   const read = new OptionReader('Kafka.consumer', config ?? {});
   const groupId = (config as ConsumerConfig | undefined)?.groupId;
   if (groupId !== null && (typeof groupId !== 'string' || groupId === '')) {
@@ -154,7 +154,11 @@ export function readConsumerConfig(config: unknown): ReadConsumerConfig {
   pass('max.partition.fetch.bytes', integer('maxBytesPerPartition', 1));
   pass('fetch.min.bytes', integer('minBytes', 1));
   pass('fetch.max.bytes', integer('maxBytes', 1));
-  pass('fetch.wait.max.ms', integer('maxWaitTimeInMs', 0));
+  const maxWait = integer('maxWaitTimeInMs', 0);
+  pass('fetch.wait.max.ms', maxWait);
+  // librdkafka's rule: a request may take a second longer than the broker may wait for data, by default 500 ms.
+  const fetchTimeout = (maxWait ?? 500) + 1000;
+  if (requestTimeout < fetchTimeout) pass('socket.timeout.ms', fetchTimeout);
   pass('max.in.flight.requests.per.connection', integer('maxInFlightRequests', 1));
   const rackId = read.any('rackId');
   pass('client.rack', rackId === '' ? undefined : read.string('rackId'));

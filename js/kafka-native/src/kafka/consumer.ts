@@ -80,7 +80,7 @@ export class Consumer {
   /** @internal */
   constructor(context: ClientContext, config: ConsumerConfig) {
     this.#context = context;
-    this.#config = readConsumerConfig(config);
+    this.#config = readConsumerConfig(config, context.requestTimeout);
     this.#retry = { ...context.retry, retries: 5, ...this.#config.retry };
     this.#log = context.logger.namespace('Consumer');
   }

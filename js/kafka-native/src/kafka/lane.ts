@@ -32,10 +32,12 @@ export class Lane {
     const tokens = context.giveToken !== undefined;
     // The budget is kept in JavaScript, where sends wait for room.
     const unbounded: Properties = [['queue.buffering.max.messages', '0'], ['queue.buffering.max.kbytes', '2147483647']];
-    this.native = native(() => new binding.NativeProducer(
-      { broker: brokers, maxMessages: 0, statisticsIntervalMs: 0, properties: [...properties, ...unbounded], topicProperties: [], tokens },
-      weakly(this.#onEvent),
-    ));
+    const options = { broker: brokers, maxMessages: 0, statisticsIntervalMs: 0, properties: [...properties, ...unbounded], topicProperties: [], tokens };
+    try {
+      this.native = native(() => new binding.NativeProducer(options, weakly(this.#onEvent)));
+    } catch (error) {
+      throw toKafkaJSError(error); // a property that librdkafka does not take
+    }
     keep(this.#onEvent);
     watchExit();
   }

@@ -127,6 +127,8 @@ export function readProducerConfig(config: unknown, context: ClientContext, logg
     transactional: [
       ['transactional.id', transactionalId ?? ''],
       ['transaction.timeout.ms', String(transactionTimeout)],
+      // librdkafka's rule: no request may take longer than the transaction.
+      ['socket.timeout.ms', String(Math.min(context.requestTimeout, transactionTimeout, 300_000))],
       ['message.timeout.ms', String(Math.min(messageTimeout, transactionTimeout))],
       ['max.in.flight.requests.per.connection', String(Math.min(inFlight ?? 5, 5))],
       ['retries', String(MAX_INT)],
