@@ -8,7 +8,7 @@ const { Child } = require('./support/child.js');
 const { real, topicName } = require('./support/clusters.js');
 const { producer, within } = require('./support/flow.js');
 const { Calls, deferred, eventually } = require('./support/watch.js');
-const { Got, committed, event, kafkaJs, member } = require('./support/groups.js');
+const { Got, client, committed, event, kafkaJs, member } = require('./support/groups.js');
 
 const PROTOCOLS = {
   'cooperative-sticky': {},
@@ -276,5 +276,46 @@ describe('groups', () => {
     const sender = producer(t, cluster);
     sender.send(topic, 0, ['x']);
     await got.until(1);
+  });
+});
+
+describe('three brokers', () => {
+  test('a rolling restart under load: a group gets every acknowledged message once and in order', { timeout: 240_000 }, async (t) => {
+    const cluster = await real({ own: true, nodes: 3 });
+    t.after(() => cluster.close());
+    const topic = await cluster.topic(6, { replication: 3 });
+    const groupId = topicName('group');
+    const got = new Got();
+    const crashes = [];
+    for (let i = 0; i < 2; i++) {
+      const consumer = await member(t, cluster, { groupId, sessionTimeout: 20_000, rebalanceTimeout: 30_000 });
+      consumer.on(consumer.events.CRASH, ({ payload }) => { crashes.push(payload.error); });
+      await consumer.subscribe({ topic, fromBeginning: true });
+      await consumer.run({ partitionsConsumedConcurrently: 3, eachMessage: got.each });
+    }
+    const sender = client(cluster).producer({ idempotent: true });
+    t.after(() => sender.disconnect());
+    await sender.connect();
+    let stop = false;
+    let sent = 0;
+    const load = (async () => {
+      for (; !stop; sent += 60) await Promise.all(Array.from({ length: 60 }, (_, i) => sender.send({ topic, messages: [{ value: `${sent + i}`, partition: i % 6 }] })));
+    })();
+    await got.until(600);
+    for (const node of cluster.kafka.nodes) {
+      await node.stop();
+      await node.start();
+    }
+    stop = true;
+    await load;
+    await got.until(sent, 60_000);
+    assert.deepEqual(crashes, []);
+    assert.equal(got.messages.length, sent);
+    const next = new Map();
+    for (const { partition, offset, value } of got.messages) {
+      assert.equal(offset, next.get(partition) ?? 0, `partition ${partition}`);
+      assert.equal(Number(value) % 6, partition);
+      next.set(partition, offset + 1);
+    }
   });
 });

@@ -9,7 +9,7 @@ const { topicName } = require('./clusters.js');
 
 /** A `Kafka` of ours, or, with `library` kafkajs, of KafkaJS. */
 function client(cluster, { library, ...options } = {}) {
-  const brokers = [cluster.options().broker];
+  const brokers = cluster.options().broker.split(',');
   if (library === kafkajs) return new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING, ...options });
   return new Kafka({ brokers, logger: silent, ...options });
 }
