@@ -449,6 +449,25 @@ describe('the consumer of Kafka', () => {
     assert.deepEqual(crashed, []);
   });
 
+  test('a log that lost what is next, at either end, is read from its begin', async (t) => {
+    const topic = await cluster.topic(1);
+    await send(t, topic, numbers(0, 10));
+    const consumer = await member(t, cluster);
+    const got = new Got();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({ eachMessage: got.each });
+    await got.until(10);
+    consumer.pause([{ topic }]);
+    await send(t, topic, numbers(10, 20));
+    await cluster.admin.deleteRecords(topic, 0, 15);
+    consumer.resume([{ topic }]);
+    await got.until(15);
+    assert.deepEqual(got.values().slice(10), numbers(15, 20));
+    consumer.seek({ topic, partition: 0, offset: '1000' });
+    await got.until(20);
+    assert.deepEqual(got.values().slice(15), numbers(15, 20));
+  });
+
   test('a topic that nobody made yet is waited for', async (t) => {
     const topic = topicName('later');
     const consumer = await member(t, cluster, { metadataMaxAge: 300, allowAutoTopicCreation: false });

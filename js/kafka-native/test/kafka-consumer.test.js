@@ -160,6 +160,35 @@ test('without autoResolve a batch comes again from the first message that is not
   assert.deepEqual(committed(native).at(-1), 't/0@7');
 });
 
+test('a log that begins anew below is read from its begin', async (t) => {
+  const got = [];
+  const { native, arrive } = await running(t, { eachMessage: ({ message }) => { got.push(message.offset); } });
+  arrive([0, [8, 9]]);
+  await settled();
+  arrive([0, [0, 1]]); // librdkafka found that 10 is past the log's end
+  await settled();
+  assert.deepEqual(got, ['8', '9', '0', '1']);
+  assert.deepEqual(committed(native), ['t/0@10', 't/0@2']);
+});
+
+test('resolving outside of the batch moves there', async (t) => {
+  const seen = [];
+  const to = ['20', '4'];
+  const { native, arrive } = await running(t, { eachBatchAutoResolve: false, eachBatch: ({ batch, resolveOffset }) => {
+    seen.push(batch.firstOffset());
+    resolveOffset(to.shift());
+  } });
+  arrive([0, [8, 9]]);
+  arrive([0, [10]]);
+  await settled();
+  assert.deepEqual(native.last('seek').slice(1), ['t', 0, 21]);
+  arrive([0, [21], 101]);
+  await settled();
+  assert.deepEqual(native.last('seek').slice(1), ['t', 0, 5]);
+  assert.deepEqual(seen, ['8', '21']);
+  assert.deepEqual(freed(native).sort(), ['1/0', '2/0', '3/0']);
+});
+
 test('commits do not hold back the next batch, and those that are late are one', async (t) => {
   const got = [];
   const { native, arrive } = await running(t, { eachBatch: ({ batch }) => { got.push(batch.lastOffset()); } });

@@ -166,19 +166,18 @@ export class Runner {
   /** Puts the partition where it goes on: behind what is resolved. */
   #delivered(assigned: AssignedPartition, run: Run, delivery: { stale: boolean }, begun: number): void {
     const { assignment } = this.#session;
-    const { runs } = assigned;
     assigned.delivery = undefined;
     if (delivery.stale) {
       // It was sought elsewhere: what came since is of the new place.
       assignment.dropFirst(assigned);
     } else if (assigned.gone) {
       assignment.drop(assigned, 0);
-    } else if (assigned.next < begun) {
-      // Resolved backwards: the program wants to have it again.
+    } else if (assigned.next < begun || assigned.next > run.next) {
+      // Resolved outside of the batch: the program wants to have it again, or to leave some out.
       this.#session.seek(assigned.topic, assigned.partition, assigned.next);
     } else {
       if (assigned.next === run.lastOffset + 1 && run.next > assigned.next) this.#resolve(assigned, run, delivery, run.lastOffset);
-      while (runs.length > 0 && !runs[0]!.skipTo(assigned.next)) assignment.dropFirst(assigned);
+      if (!run.skipTo(assigned.next)) assignment.dropFirst(assigned);
       if (assigned.paused) assignment.drop(assigned, 0);
     }
   }

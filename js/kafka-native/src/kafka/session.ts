@@ -161,11 +161,9 @@ export class Session {
         this.native.free(id, index);
         continue;
       }
-      const first = run.firstOffset;
-      if (assigned.begin < 0) assigned.begin = first;
-      if (assigned.next < 0) assigned.next = first;
-      // Paused, and told before librdkafka knew; or resolved already.
-      if (assigned.paused || !run.skipTo(assigned.next)) {
+      if (assigned.begin < 0) assigned.begin = run.firstOffset;
+      if (assigned.next < 0) assigned.next = run.firstOffset;
+      if (assigned.paused) { // told before librdkafka knew
         this.native.free(id, index);
         continue;
       }
