@@ -319,6 +319,34 @@ describe('what KafkaJS does not do', () => {
     assert.deepEqual(resources.map(({ resourceName, configEntries }) => [resourceName, configEntries.find(({ configName }) => configName === 'node.id').configValue]), [['1', '1'], ['2', '2'], ['3', '3']]);
   });
 
+  for (const groupProtocol of ['classic', 'consumer']) {
+    test(`a group of the protocol ${groupProtocol} is listed and described, with what its members have`, async () => {
+      const topic = await made(`members-${groupProtocol}`);
+      const groupId = `group-${groupProtocol}`;
+      const consumer = kafka({ clientId: 'mine' }).consumer({ groupId, groupProtocol });
+      await consumer.connect();
+      try {
+        await consumer.subscribe({ topic });
+        await consumer.run({ eachMessage: async () => {} });
+        const { groups: [group] } = await eventually(() => admin.describeGroups([groupId]), ({ groups: [{ state, members }] }) => state === 'Stable' && members[0]?.memberAssignment.length > 10);
+        const [member] = group.members;
+        assert.deepEqual([group.protocolType, group.protocol !== '', member.clientId, member.memberId !== ''], ['consumer', true, 'mine', true]);
+        assert.deepEqual({ ...kafkajs.AssignerProtocol.MemberAssignment.decode(member.memberAssignment).assignment }, { [topic]: [0, 1] });
+        assert.deepEqual(kafkajs.AssignerProtocol.MemberMetadata.decode(member.memberMetadata).topics, [topic]);
+        assert.ok((await admin.listGroups()).groups.some((one) => one.groupId === groupId && one.protocolType === 'consumer'));
+        await assert.rejects(admin.deleteGroups([groupId, 'nobody']), (error) => {
+          assert.deepEqual(error.groups.map((one) => [one.groupId, one.error.type]).sort(), [[groupId, 'NON_EMPTY_GROUP'], ['nobody', 'GROUP_ID_NOT_FOUND']]);
+          return true;
+        });
+        await assert.rejects(admin.resetOffsets({ groupId, topic, earliest: true }), { name: 'KafkaJSNonRetriableError', message: /stop its consumers/ });
+      } finally {
+        await consumer.disconnect();
+      }
+      await eventually(() => admin.describeGroups([groupId]), ({ groups: [{ state }] }) => state === 'Empty');
+      assert.deepEqual(await admin.deleteGroups([groupId]), [{ groupId, errorCode: 0 }]);
+    });
+  }
+
   test('what librdkafka cannot do names who can', async () => {
     const topics = [{ topic: 't', partitionAssignment: [{ partition: 0, replicas: [1] }] }];
     await assert.rejects(admin.alterPartitionReassignments({ topics }), { name: 'KafkaJSNotImplemented', message: /kafka-reassign-partitions/ });

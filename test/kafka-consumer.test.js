@@ -532,6 +532,27 @@ describe('the consumer of Kafka', () => {
     assert.deepEqual(new Set(every.messages.map(({ partition }) => partition)), new Set([0, 1, 2, 3]));
   });
 
+  test('an assignment of one\'s own goes on where the group committed, and commits for it', async (t) => {
+    const topic = await cluster.topic(1);
+    await send(t, topic, numbers(0, 5));
+    const { admin } = await kafkaJs(t, cluster);
+    const groupId = topicName('group');
+    for (const [from, to] of [[0, 5], [5, 8]]) {
+      const consumer = await member(t, cluster, { groupId });
+      const joins = [];
+      consumer.on(consumer.events.GROUP_JOIN, () => { joins.push(1); });
+      const got = new Got();
+      await consumer.assign([{ topic, partition: 0 }]);
+      await assert.rejects(consumer.subscribe({ topic }), { message: /assign\(\[\]\)/ });
+      await consumer.run({ eachMessage: got.each });
+      await got.until(to - from);
+      await consumer.disconnect();
+      assert.deepEqual([got.values(), joins], [numbers(from, to), []]);
+      assert.deepEqual(await committed(admin, groupId, topic), { 0: to });
+      await send(t, topic, numbers(5, 8));
+    }
+  });
+
   test('an assignment without a group keeps its offsets in files, if it is told where', async (t) => {
     const topic = await cluster.topic(2);
     await send(t, topic, [...numbers(0, 5), [1, 'other']]);

@@ -43,7 +43,7 @@ export type {
   RequestQueueSizeEvent,
   RequestTimeoutEvent,
 } from './kafka/events';
-export type { Consumer, ConsumerSubscribeTopic, ConsumerSubscribeTopics, TopicPartitionOffset, TopicPartitionOffsetAndMetadata } from './kafka/consumer';
+export type { Consumer, TopicPartitionOffset, TopicPartitionOffsetAndMetadata } from './kafka/consumer';
 export { PartitionAssigners } from './kafka/consumer-config';
 export type { ConsumerConfig, PartitionAssigner, TopicPartitions } from './kafka/consumer-config';
 export type {
@@ -74,6 +74,7 @@ export type { OffsetsByTopicPartition, TopicOffsets } from './kafka/commits';
 export type { Batch, BatchColumns, KafkaMessage } from './kafka/lazy-batch';
 export type { AssignedPosition } from './kafka/positions';
 export type { ReadMessage, ReadOptions } from './kafka/streams';
+export type { ConsumerSubscribeTopic, ConsumerSubscribeTopics } from './kafka/subscription';
 export {
   KafkaJSError,
   KafkaJSNonRetriableError,

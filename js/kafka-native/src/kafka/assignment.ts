@@ -30,6 +30,8 @@ export class AssignedPartition implements TopicPartition {
   paused = false;
   /** Revoked or lost: nothing of it starts any more. */
   gone = false;
+  /** Others may have it already: nothing of it is committed any more. */
+  lost = false;
   /** A handler has it; `stale` when what it got was moved away from under it. */
   delivery: { stale: boolean } | undefined;
   /** In the runner's line. */
@@ -53,7 +55,7 @@ export class AssignedPartition implements TopicPartition {
   }
 
   get uncommitted(): boolean {
-    return this.resolved >= 0 && this.resolved !== this.committed;
+    return this.resolved >= 0 && this.resolved !== this.committed && !this.lost;
   }
 }
 

@@ -13,21 +13,12 @@ import { Instrumentation, type InstrumentationEvent, type RemoveInstrumentationE
 import { GroupConnection } from './group-connection';
 import type { Batch } from './lazy-batch';
 import type { KafkaLogger } from './logger';
-import { parseOffset, readPositions, type AssignedPosition, type Position } from './positions';
+import { checkPartitions, checkPosition, readPositions, type AssignedPosition, type Position } from './positions';
 import type { ConsumerRunConfig, Retry } from './runner';
 import { Session } from './session';
 import { batches, messages, readable, type Demand, type ReadMessage, type ReadOptions, type Source } from './streams';
-import { Subscription } from './subscription';
+import { Subscription, type ConsumerSubscribeTopic, type ConsumerSubscribeTopics } from './subscription';
 
-export interface ConsumerSubscribeTopic {
-  topic: string | RegExp;
-  /** Where a partition begins of which the group has no offset, or one that the log does not have: at the log's begin, or its end. Default false. */
-  fromBeginning?: boolean;
-}
-export interface ConsumerSubscribeTopics {
-  topics: (string | RegExp)[];
-  fromBeginning?: boolean;
-}
 export interface TopicPartitionOffset {
   topic: string;
   partition: number;
@@ -126,6 +117,7 @@ export class Consumer {
     const { topic, topics, fromBeginning = false } = (subscription ?? {}) as ConsumerSubscribeTopic & Partial<ConsumerSubscribeTopics>;
     if (this.#session) throw new KafkaJSNonRetriableError('Consumer.subscribe: the consumer runs already; subscribe before run(), or stop() first');
     if (this.#config.groupId === null) throw new KafkaJSNonRetriableError('Consumer.subscribe: needs a groupId; a consumer without a group takes assign()');
+    if (this.#positions.length > 0) throw new KafkaJSNonRetriableError('Consumer.subscribe: partitions are assigned already; assign([]) takes them back');
     if (topics !== undefined && topics !== null && !Array.isArray(topics)) throw new KafkaJSNonRetriableError(`Consumer.subscribe: "topics" must be an array, got ${describe(topics)}`);
     if (!topic && !topics) throw new KafkaJSNonRetriableError('Consumer.subscribe: "topics" is missing');
     const wanted = topics ?? [topic];
@@ -150,6 +142,7 @@ export class Consumer {
    */
   async assign(positions: AssignedPosition[]): Promise<void> {
     if (this.#session) throw new KafkaJSNonRetriableError('Consumer.assign: the consumer runs already; assign before run(), or stop() first');
+    if (!this.#subscription.empty) throw new KafkaJSNonRetriableError('Consumer.assign: the consumer has subscribed already; use another one');
     this.#positions = readPositions(positions, this.#config.commits);
   }
 
@@ -397,23 +390,4 @@ export class Consumer {
 /** The error at the bottom. */
 function root(error: Error): unknown {
   return error.cause instanceof Error ? root(error.cause) : error;
-}
-
-function checkPosition(call: string, topic: unknown, partition: unknown, offset: unknown): number {
-  if (!topic) throw new KafkaJSNonRetriableError(`Consumer.${call}: invalid topic ${describe(topic)}`);
-  if (Number.isNaN(Number(partition ?? NaN))) throw new KafkaJSNonRetriableError(`Consumer.${call}: the partition must be a number, got ${describe(partition)}`);
-  const at = parseOffset(offset);
-  if (at === undefined) throw new KafkaJSNonRetriableError(`Consumer.${call}: the offset must be an integer, got ${describe(offset)}`);
-  return at;
-}
-
-function checkPartitions(call: string, topicPartitions: unknown): void {
-  if (!Array.isArray(topicPartitions)) throw new KafkaJSNonRetriableError(`Consumer.${call}: takes an array of { topic, partitions }, got ${describe(topicPartitions)}`);
-  for (const each of topicPartitions as ({ topic?: unknown; partitions?: unknown } | undefined)[]) {
-    if (!each?.topic) throw new KafkaJSNonRetriableError(`Consumer.${call}: invalid topic ${describe(each?.topic ?? each)}`);
-    const { partitions } = each;
-    if (partitions !== undefined && (!Array.isArray(partitions) || partitions.some((partition) => Number.isNaN(Number(partition))))) {
-      throw new KafkaJSNonRetriableError(`Consumer.${call}: partitions must be an array of numbers, got ${describe(partitions)}`);
-    }
-  }
 }

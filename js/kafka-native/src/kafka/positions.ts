@@ -63,3 +63,24 @@ export async function resolvePositions({ calls, native }: Session, positions: re
   }
   return { topics: all.map(({ topic }) => topic), partitions: all.map(({ partition }) => partition), offsets: all.map(({ offset }) => offset) };
 }
+
+/** The offset of a position that a program gave. @internal */
+export function checkPosition(call: string, topic: unknown, partition: unknown, offset: unknown): number {
+  if (!topic) throw new KafkaJSNonRetriableError(`Consumer.${call}: invalid topic ${describe(topic)}`);
+  if (Number.isNaN(Number(partition ?? NaN))) throw new KafkaJSNonRetriableError(`Consumer.${call}: the partition must be a number, got ${describe(partition)}`);
+  const at = parseOffset(offset);
+  if (at === undefined) throw new KafkaJSNonRetriableError(`Consumer.${call}: the offset must be an integer, got ${describe(offset)}`);
+  return at;
+}
+
+/** @internal */
+export function checkPartitions(call: string, topicPartitions: unknown): void {
+  if (!Array.isArray(topicPartitions)) throw new KafkaJSNonRetriableError(`Consumer.${call}: takes an array of { topic, partitions }, got ${describe(topicPartitions)}`);
+  for (const each of topicPartitions as ({ topic?: unknown; partitions?: unknown } | undefined)[]) {
+    if (!each?.topic) throw new KafkaJSNonRetriableError(`Consumer.${call}: invalid topic ${describe(each?.topic ?? each)}`);
+    const { partitions } = each;
+    if (partitions !== undefined && (!Array.isArray(partitions) || partitions.some((partition) => Number.isNaN(Number(partition))))) {
+      throw new KafkaJSNonRetriableError(`Consumer.${call}: partitions must be an array of numbers, got ${describe(partitions)}`);
+    }
+  }
+}

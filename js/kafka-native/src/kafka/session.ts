@@ -40,6 +40,8 @@ export class Session {
   readonly commits: Commits;
   readonly #runner: Runner;
   readonly #config: ReadConsumerConfig;
+  /** A member, and not one that took its partitions itself. */
+  readonly #inGroup: boolean;
   readonly #owner: SessionOwner;
 
   #memberId = '';
@@ -67,6 +69,7 @@ export class Session {
     this.log = log;
     this.#owner = owner;
     this.#config = config;
+    this.#inGroup = config.groupId !== null && owner.positions.length === 0;
     this.assignment = new Assignment(native, calls, (error) => log.warn(`A partition could not be moved: ${(error as Error).message}`));
     this.commits = new Commits(this, {
       autoCommit: config.commits && options.autoCommit !== false,
@@ -80,8 +83,7 @@ export class Session {
   /** Joins the group, or takes what was assigned; resolves with the first assignment, a crash, or `stop`. Never rejects. */
   async start(): Promise<void> {
     try {
-      if (this.#config.groupId === null || this.#owner.positions.length > 0) await this.#take();
-      else await this.#join();
+      await (this.#inGroup ? this.#join() : this.#take());
     } catch (error) {
       this.crash(toKafkaJSError(error));
     }
@@ -221,7 +223,7 @@ export class Session {
   }
 
   readonly #leave = async (): Promise<void> => {
-    await this.calls.start<void>((id) => (this.#config.groupId === null ? this.native.assign(id, [], [], []) : this.native.subscribe(id, [], [])));
+    await this.calls.start<void>((id) => (this.#inGroup ? this.native.subscribe(id, [], []) : this.native.assign(id, [], [], [])));
     await this.#rebalancing;
     // Leaving takes the partitions away: the hook hears of it, and may commit.
     if (this.assignment.size > 0) await this.#lastRebalance();
@@ -240,11 +242,16 @@ export class Session {
 
   rebalance(rebalance: NativeRebalance): void {
     // At once: nothing of what goes is started or taken in any more, whatever is worked off before.
-    if (rebalance.kind !== 'assign') for (const assigned of this.#known(rebalance)) assigned.gone = true;
+    if (rebalance.kind !== 'assign') for (const assigned of this.#known(rebalance)) this.#goes(assigned, rebalance);
     this.#rebalancing = this.#rebalancing
       .then(() => (rebalance.kind === 'assign' ? this.#assign(rebalance) : this.#takeAway(rebalance)))
       .catch((error: unknown) => this.crash(error as Error))
       .finally(() => this.#onRebalanced?.());
+  }
+
+  #goes(assigned: AssignedPartition, { kind }: NativeRebalance): void {
+    assigned.gone = true;
+    assigned.lost = kind === 'lost';
   }
 
   #known({ topicIds, partitions }: NativeRebalance): AssignedPartition[] {
@@ -262,12 +269,12 @@ export class Session {
       return (assigned.next = this.assignment.takeSeek(assigned.topic, assigned.partition));
     });
     this.native.rebalanced(rebalance.id, offsets);
-    const foreign = this.#config.groupId === null ? [] : come.filter(({ topic }) => !this.#owner.subscription.has(topic));
+    const foreign = !this.#inGroup ? [] : come.filter(({ topic }) => !this.#owner.subscription.has(topic));
     if (foreign.length > 0) this.#leaveOut(foreign);
     this.assignment.pauseNative(come.filter(({ paused }) => paused));
     for (const assigned of this.assignment) assigned.failures = 0;
     this.#onJoined();
-    if (this.#config.groupId === null) return;
+    if (!this.#inGroup) return;
     const payload = {
       groupId: this.#config.groupId, memberId: this.#memberId, leaderId: '', isLeader: false,
       memberAssignment: this.assignment.byTopic(), groupProtocol: this.#config.assigner, duration: Date.now() - (this.#rebalanceBegan ?? Date.now()),
@@ -296,10 +303,10 @@ export class Session {
   async #takeAway(rebalance: NativeRebalance): Promise<void> {
     const { kind, topics, partitions } = rebalance;
     const go = this.#known(rebalance);
-    for (const assigned of go) assigned.gone = true;
+    for (const assigned of go) this.#goes(assigned, rebalance);
     this.#rebalanceBegan = Date.now();
     if (kind === 'lost') this.#member = false;
-    if (!this.#stopping && this.#config.groupId !== null) {
+    if (!this.#stopping && this.#inGroup) {
       this.events.emit('consumer.rebalancing', { groupId: this.#config.groupId, memberId: this.#memberId });
       this.log.warn('The group is rebalancing', { ...this.names(), partitions: topics.map((topic, i) => `${topic}/${partitions[i]}`) });
     }

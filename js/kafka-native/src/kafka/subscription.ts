@@ -1,5 +1,15 @@
 import { toPosix } from './topic-pattern';
 
+export interface ConsumerSubscribeTopic {
+  topic: string | RegExp;
+  /** Where a partition begins of which the group has no offset, or one that the log does not have: at the log's begin, or its end. Default false. */
+  fromBeginning?: boolean;
+}
+export interface ConsumerSubscribeTopics {
+  topics: (string | RegExp)[];
+  fromBeginning?: boolean;
+}
+
 interface Pattern {
   regexp: RegExp;
   /** What librdkafka follows by itself; undefined: we look the topics up. */
