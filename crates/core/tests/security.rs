@@ -90,3 +90,31 @@ fn a_token_that_the_broker_refuses_fails_connect_at_once() {
         assert_eq!(error.name(), "_AUTHENTICATION", "{what}: {error}");
     }
 }
+
+#[test]
+fn the_example_signs_in_with_the_token_of_a_file() {
+    let cluster = Cluster::start(&["--security"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let run = || {
+        let output = std::process::Command::new(env!("CARGO"))
+            .args([
+                "run",
+                "--release",
+                "--quiet",
+                "--manifest-path",
+                concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+            ])
+            .args(["--example", "tokens", "--", "t"])
+            .arg(&file)
+            .env("KAFKA_BROKER", cluster.get("/listeners/saslPlaintext"))
+            .env("KAFKA_PROTOCOL", "sasl_plaintext")
+            .output()
+            .expect("cargo runs");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    assert!(run().contains("Failed to acquire SASL OAUTHBEARER token"), "there is no file");
+    std::fs::write(&file, jwt("carol", 600)).unwrap();
+    let told = run();
+    assert!(told.contains("sent with a token, 0 left behind"), "{told}");
+}
