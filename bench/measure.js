@@ -1,5 +1,8 @@
 'use strict';
-// What every benchmark measures with.
+// What a contender's process measures about itself.
+
+const { readFileSync } = require('node:fs');
+const { PerformanceObserver, monitorEventLoopDelay } = require('node:perf_hooks');
 
 /** Seconds. */
 const now = () => performance.now() / 1000;
@@ -10,15 +13,65 @@ function cpu() {
   return (user + system) / 1e6;
 }
 
-function percentiles(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (q) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
-  return { p50: at(0.5), p99: at(0.99) };
+/** Seconds that the JavaScript thread has run; undefined where there is no /proc. To be called on that thread. */
+function threadCpu() {
+  try {
+    return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[0]) / 1e9;
+  } catch {
+    return undefined;
+  }
 }
 
-/** One line of JSON, which `run.js` reads. */
-function report(work, figures) {
-  console.log(JSON.stringify({ work, ...figures, rss: process.resourceUsage().maxRSS / 1024 }));
+/** MB, the highest since the process began. */
+const rss = () => process.resourceUsage().maxRSS / 1024;
+
+/** What was used since the client was made, and since messages flow. */
+class Meter {
+  #begin = { time: now(), cpu: cpu(), thread: threadCpu() };
+  #flow;
+  #delay = monitorEventLoopDelay({ resolution: 1 });
+  #gc = 0;
+  #observer = new PerformanceObserver((list) => this.#collected(list.getEntries()));
+
+  /**
+   * Messages flow from now on.
+   *
+   * @param {number} messages how many are here already: a client may have fetched and decoded very many before its first call
+   */
+  flow(messages) {
+    this.#flow = { time: now(), cpu: cpu(), messages };
+    this.#observer.observe({ entryTypes: ['gc'] });
+    this.#delay.enable();
+  }
+
+  #collected(entries) {
+    for (const { duration } of entries) this.#gc += duration;
+  }
+
+  /**
+   * Seconds; milliseconds for `delay` and `gc`; MB for `rss`.
+   *
+   * @param {number} messages
+   */
+  end(messages) {
+    const [time, used, thread] = [now(), cpu(), threadCpu()];
+    this.#delay.disable();
+    this.#collected(this.#observer.takeRecords());
+    this.#observer.disconnect();
+    return {
+      messages,
+      flowMessages: messages - this.#flow.messages,
+      seconds: time - this.#flow.time,
+      start: this.#flow.time - this.#begin.time,
+      cpu: used - this.#begin.cpu,
+      flowCpu: used - this.#flow.cpu,
+      thread: thread === undefined ? undefined : thread - this.#begin.thread,
+      // Of the time between two ticks of a timer of one millisecond, so an idle loop has 1.1 here. It may not have ticked.
+      delay: this.#delay.count > 0 ? this.#delay.percentile(99) / 1e6 : undefined,
+      gc: this.#gc,
+      rss: rss(),
+    };
+  }
 }
 
-module.exports = { cpu, now, percentiles, report };
+module.exports = { Meter, now, rss };

@@ -1,96 +1,187 @@
 'use strict';
-// npm run bench [-- --rounds N --messages N]: kafka-native beside a plain C loop over the same librdkafka, on the real Kafka.
-//
-// Each contender is a process of its own; rounds are interleaved; the figures are medians with their spread. Trust the
-// ratios: both columns were measured in the same minutes on the same machine.
+// npm run bench: kafka-native beside a plain C loop and the other clients, on the real Kafka. README.md says what is measured.
 
 const { execFileSync, spawnSync } = require('node:child_process');
+const { existsSync, mkdtempSync, readFileSync, rmSync } = require('node:fs');
 const os = require('node:os');
-const { join } = require('node:path');
+const { join, relative, resolve } = require('node:path');
 const { parseArgs } = require('node:util');
 const { KafkaCluster } = require('@kafka-native/kafka-for-tests');
 const { Admin } = require('kafka-native');
+const { fill, makeTopic } = require('./backlog.js');
+const { bars } = require('./bars.js');
+const { CONTENDERS, EVERYONE, OURS } = require('./contenders.js');
+const { number, summary } = require('./figures.js');
+const { install, installed, node } = require('./install.js');
+const { tell, write } = require('./report.js');
+const { SHAPES, scaled } = require('./shapes.js');
 
-const { values: options } = parseArgs({
-  options: { rounds: { type: 'string', default: '5' }, messages: { type: 'string', default: '1000000' } },
-});
-const [rounds, messages] = [Number(options.rounds), Number(options.messages)];
-const PARTITIONS = 4;
-const root = join(__dirname, '..');
-const loop = join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'release/examples/c_loop');
+const ROOT = join(__dirname, '..');
+const C_LOOP = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'release/examples/c_loop');
+/** Milliseconds after which a contender that has not ended is killed. */
+const PATIENCE = 60_000;
 
-/** Runs one contender; its last line is its report. */
-function run(command, args) {
-  const child = spawnSync(command, args.map(String), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-  if (child.status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${child.signal ?? child.status}`);
-  return JSON.parse(child.stdout.trim().split('\n').at(-1));
+const HELP = `npm run bench [-- OPTIONS]
+
+  --quick             only the shapes that the bars are about, only kafka-native and the C loop, 3 rounds
+  --rounds N          default 5
+  --messages N        what a million is; default 1000000
+  --shapes A,B        of: ${Object.keys(SHAPES).join(', ')}
+  --contenders A,B    of: ${EVERYONE.join(', ')}; or all
+  --out FOLDER        default: bench/results for a whole run, target/bench for one that an option above narrows
+`;
+
+const say = (text) => process.stderr.write(`${text}\n`);
+
+/** What the command line asks for. */
+function settings() {
+  const { values } = parseArgs({
+    options: {
+      ...{ quick: { type: 'boolean' }, rounds: { type: 'string' }, messages: { type: 'string', default: '1000000' }, help: { type: 'boolean' } },
+      ...{ shapes: { type: 'string' }, contenders: { type: 'string' }, out: { type: 'string' } },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    process.exit();
+  }
+  const count = (option, text) => {
+    if (!/^[1-9]\d*$/.test(text)) throw new Error(`--${option} takes a number from 1, not '${text}'`);
+    return Number(text);
+  };
+  const names = (option, known) => {
+    const list = values[option]?.split(',').filter(Boolean);
+    const unknown = list?.filter((name) => !known.includes(name));
+    if (unknown?.length > 0) throw new Error(`--${option} does not know ${unknown.join(', ')}; there are: ${known.join(', ')}`);
+    return list;
+  };
+  const contenders = values.contenders === 'all' ? EVERYONE : (names('contenders', EVERYONE) ?? (values.quick ? OURS : undefined));
+  const narrowed = values.quick || values.rounds || values.shapes || values.contenders || values.messages !== '1000000';
+  return {
+    rounds: count('rounds', values.rounds ?? (values.quick ? '3' : '5')),
+    factor: count('messages', values.messages) / 1e6,
+    shapes: names('shapes', Object.keys(SHAPES)) ?? Object.keys(SHAPES).filter((name) => !values.quick || SHAPES[name].quick),
+    /** Of a shape. */
+    contenders: (shape) => (contenders ?? shape.contenders).filter((name) => !shape.not?.[name]),
+    out: resolve(values.out ?? join(ROOT, narrowed ? 'target/bench' : 'bench/results')),
+  };
 }
-const ours = (file, ...args) => run(process.execPath, [join(__dirname, file), ...args]);
-const theirs = (...args) => run(loop, args);
 
-function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
+/**
+ * One contender does one task, in a process of its own.
+ *
+ * @returns {object} what it measured, or { error }
+ */
+function run(contender, task) {
+  const [command, args] =
+    contender === 'c-loop'
+      ? [C_LOOP, Object.entries(task).map(([name, value]) => `${name}=${value}`)]
+      : [node(), [join(__dirname, 'work.js'), contender, JSON.stringify(task)]];
+  const { stdout, stderr, status, signal, error } = spawnSync(command, args, { encoding: 'utf8', timeout: PATIENCE, killSignal: 'SIGKILL', maxBuffer: 2 ** 28 });
+  const line = stdout?.split('\n').findLast((text) => text.startsWith('{'));
+  // A client that crashes behind its report has done its task.
+  if (line) return JSON.parse(line);
+  const how = error?.code === 'ETIMEDOUT' ? `was not done after ${PATIENCE / 1000} s` : `ended with ${signal ?? status}`;
+  return { error: `${how} ${stderr?.trim().split('\n').at(-1) ?? ''}`.trim() };
 }
 
-/** 'median (lowest-highest)' */
-function spread(values, digits) {
-  const text = (value) => value.toFixed(digits);
-  return `${text(median(values))} (${text(Math.min(...values))}-${text(Math.max(...values))})`;
+/** What the results say of this machine and of what ran on it. */
+function surroundings(ownCluster) {
+  const says = (command, ...args) => spawnSync(command, args, { encoding: 'utf8', cwd: ROOT }).stdout?.trim();
+  const found = (file, pattern) => (existsSync(file) ? pattern.exec(readFileSync(file, 'utf8'))?.[1] : undefined);
+  return {
+    machine: {
+      cpu: os.cpus()[0].model,
+      cores: os.cpus().length,
+      memory: Math.round(os.totalmem() / 2 ** 30),
+      system: found('/etc/os-release', /^PRETTY_NAME="(.*)"/m) ?? os.type(),
+      kernel: os.release(),
+      emptyNode: Number(says(node(), '-p', 'process.resourceUsage().maxRSS / 1024')),
+    },
+    versions: {
+      'kafka-native': `${require('kafka-native/package.json').version} at ${says('git', 'describe', '--always', '--dirty')}`,
+      librdkafka: found(join(ROOT, 'Cargo.lock'), /name = "rdkafka-sys"\nversion = ".*\+(.*)"/),
+      Kafka: ownCluster ? found(join(ROOT, 'deps/kafka/pom.xml'), /<kafka\.version>(.*)<\/kafka\.version>/) : 'of KAFKA_BROKER',
+      Node: says(node(), '--version'),
+    },
+  };
+}
+
+/** Makes the topics that the shapes read; equal backlogs are one topic. @returns {Promise<Map<string, string>>} */
+async function backlogs(broker, admin, shapes) {
+  const topics = new Map();
+  for (const { backlog } of Object.values(shapes)) {
+    const key = JSON.stringify(backlog);
+    if (backlog === undefined || topics.has(key)) continue;
+    const topic = `bench-backlog-${process.pid}-${topics.size}`;
+    say(`backlog of ${number(backlog.messages)} messages of ${backlog.size} B in ${backlog.partitions} partitions, codec ${backlog.codec}`);
+    await makeTopic(broker, admin, topic, backlog.partitions);
+    await fill(broker, topic, backlog);
+    topics.set(key, topic);
+  }
+  return topics;
 }
 
 async function main() {
-  execFileSync('cargo', ['build', '--release', '-p', 'kafka-native-librdkafka', '--example', 'c_loop'], { cwd: root, stdio: 'inherit' });
+  const { rounds, factor, out, ...chosen } = settings();
+  const shapes = Object.fromEntries(chosen.shapes.map((name) => [name, scaled(SHAPES[name], factor)]));
+  const wanted = EVERYONE.filter((name) => Object.values(shapes).some((shape) => chosen.contenders(shape).includes(name)));
+  if (wanted.includes('c-loop')) {
+    execFileSync('cargo', ['build', '--release', '--quiet', '-p', 'kafka-native-librdkafka', '--example', 'c_loop'], { cwd: ROOT, stdio: 'inherit' });
+  }
+  if (wanted.some((name) => CONTENDERS[name].package)) install(say);
+  const contenders = Object.fromEntries(wanted.map((name) => [name, installed(name)]));
+
   const cluster = process.env.KAFKA_BROKER ? undefined : await KafkaCluster.start({ heap: 'bench' });
   const broker = process.env.KAFKA_BROKER ?? cluster.brokers;
   const admin = new Admin({ broker });
+  const results = { date: new Date().toISOString(), ...surroundings(cluster !== undefined), settings: { rounds, factor }, contenders, shapes: {}, bars: [] };
+  for (const [name, shape] of Object.entries(shapes)) {
+    const here = chosen.contenders(shape).filter((contender) => !contenders[contender].problem);
+    results.shapes[name] = { ...shape, contenders: Object.fromEntries(here.map((contender) => [contender, { rounds: [], errors: [], figures: {} }])) };
+  }
+  const topics = await backlogs(broker, admin, shapes);
   try {
-    await admin.createTopic('bench-backlog', { partitions: PARTITIONS, replication: 1 });
-    theirs('produce', broker, 'bench-backlog', PARTITIONS, messages, 1000, 100_000, 0.5);
-    const all = { consume: [[], []], produce: [[], []], latency: [[], []], start: [] };
+    let runs = 0;
     for (let round = 0; round < rounds; round++) {
-      process.stderr.write(`round ${round + 1} of ${rounds}\n`);
-      const topic = `bench-${round}`;
-      await admin.createTopic(topic, { partitions: PARTITIONS, replication: 1 });
-      await admin.createTopic(`${topic}-lone`, { partitions: 1, replication: 1 });
-      all.consume[0].push(ours('consume.js', broker, 'bench-backlog', messages));
-      all.consume[1].push(theirs('consume', broker, 'bench-backlog', PARTITIONS, messages));
-      all.produce[0].push(ours('produce.js', broker, topic, PARTITIONS, messages));
-      all.produce[1].push(theirs('produce', broker, topic, PARTITIONS, messages, 1000, 100_000, 0.5));
-      all.latency[0].push(ours('latency.js', broker, `${topic}-lone`, 500));
-      all.latency[1].push(theirs('latency', broker, `${topic}-lone`, 500));
-      all.start.push(ours('start.js', broker, 'bench-backlog', 5));
-      await admin.deleteTopic(topic);
+      for (const [name, { backlog, task }] of Object.entries(shapes)) {
+        const entries = Object.entries(results.shapes[name].contenders);
+        // Nobody is always the first, or always behind the same other.
+        const turned = [...entries.slice(round % entries.length), ...entries.slice(0, round % entries.length)];
+        for (const [contender, entry] of turned) {
+          const topic = topics.get(JSON.stringify(backlog)) ?? `bench-${process.pid}-${runs++}`;
+          if (!backlog) await makeTopic(broker, admin, topic, task.partitions);
+          // The group, and the directory of offset files.
+          const state = mkdtempSync(join(os.tmpdir(), 'kafka-native-bench-'));
+          const report = run(contender, { ...task, broker, topic, state });
+          rmSync(state, { recursive: true });
+          if (!backlog) await admin.deleteTopic(topic);
+          if (report.error) entry.errors.push(report.error);
+          else entry.rounds.push(report);
+          entry.figures = summary(entry.rounds);
+          say(`${round + 1}/${rounds}  ${name.padEnd(24)}${contender.padEnd(16)}${glance(report)}`);
+        }
+      }
+      results.bars = bars(results.shapes);
+      write(out, results);
     }
-    print(all);
   } finally {
+    // On a cluster that goes on, too.
+    if (!cluster) for (const topic of topics.values()) await admin.deleteTopic(topic);
     admin.close();
     await cluster?.stop({ wipe: true });
   }
+  console.log(tell(results.bars));
+  console.log(`\nThe results are in ${relative(process.cwd(), out) || '.'}`);
 }
 
-function print(all) {
-  const rate = (list) => list.map((figures) => figures.messages / figures.seconds / 1e6);
-  const cost = (list) => list.map((figures) => (figures.cpu / figures.messages) * 1e9);
-  const pick = (list, ...path) => list.map((figures) => path.reduce((value, key) => value[key], figures));
-  const rows = [];
-  const row = (what, [mine, base], digits) =>
-    rows.push({ what, 'kafka-native': spread(mine, digits), 'C loop': base ? spread(base, digits) : '', ratio: base ? (median(mine) / median(base)).toFixed(2) : '' });
-  const both = (pair, figure) => pair.map(figure);
-  row('consume, M msg/s from the first message', both(all.consume, rate), 2);
-  row('consume, ns of CPU a message', both(all.consume, cost), 0);
-  row('consume, peak RSS MB', both(all.consume, (list) => pick(list, 'rss')), 0);
-  row('consume, event-loop delay p99 ms', [pick(all.consume[0], 'delay')], 1);
-  row('produce, M msg/s', both(all.produce, rate), 2);
-  row('produce, ns of CPU a message', both(all.produce, cost), 0);
-  row('produce, peak RSS MB', both(all.produce, (list) => pick(list, 'rss')), 0);
-  row('lone message p50 ms', both(all.latency, (list) => pick(list, 'p50')), 2);
-  row('lone message p99 ms', both(all.latency, (list) => pick(list, 'p99')), 2);
-  row('start() to first callback, no offsets, p50 ms', [pick(all.start, 'fresh', 'p50')], 0);
-  row('start() to first callback, recorded offsets, p50 ms', [pick(all.start, 'recorded', 'p50')], 0);
-  console.log(`${messages} messages of 100 bytes, ${PARTITIONS} partitions, ${rounds} rounds: median (lowest-highest)`);
-  console.log(`${os.cpus()[0].model}, ${os.cpus().length} cores shared with the broker, Node ${process.version}, Linux ${os.release()}`);
-  console.table(Object.fromEntries(rows.map(({ what, ...figures }) => [what, figures])));
+/** A report in one line. */
+function glance(report) {
+  if (report.error) return `failed: ${report.error.split('\n')[0]}`;
+  return Object.entries(summary([report]))
+    .filter(([name]) => ['rate', 'cpu', 'p50', 'p99', 'require', 'first', 'rss'].includes(name))
+    .map(([name, { median }]) => `${name} ${number(median)}`)
+    .join('  ');
 }
 
 main();

@@ -84,6 +84,7 @@ const WITH_KAFKA = {
   'The Rust crates': cargoTests,
   'Flows across the packages, on the embedded and the real Kafka': nodeTests('test'),
   'The examples': nodeTests('examples/test'),
+  'The benchmarks: that they run, not how fast': nodeTests('bench/test'),
 };
 
 /** @type {Record<string, Part>} */

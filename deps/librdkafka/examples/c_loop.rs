@@ -1,40 +1,62 @@
 //! The ceiling: what a plain C loop over the same librdkafka does, for the benchmarks to measure against.
 //!
 //! ```text
-//! c_loop consume BROKER TOPIC PARTITIONS COUNT
-//! c_loop produce BROKER TOPIC PARTITIONS COUNT BATCH IN_FLIGHT LINGER_MS
-//! c_loop latency BROKER TOPIC COUNT
+//! c_loop work=consume broker=B topic=T partitions=N count=N seconds=N size=BYTES [headers=true]
+//! c_loop work=produce broker=B topic=T partitions=N count=N seconds=N size=BYTES batch=N inFlight=N linger=MS acks=N idempotent=BOOL
+//! c_loop work=latency broker=B topic=T count=N size=BYTES rate=N linger=MS
 //! ```
-//! Prints one line of JSON. Messages are 100 bytes.
+//! What it is given are the tasks of `bench/shapes.js`; it passes over what does not concern it. It ends after `count`
+//! messages, or `seconds` after the first, and prints one line of JSON: seconds, bytes of RSS in MB.
 
+use std::collections::HashMap;
 use std::ffi::{c_char, c_void, CString};
 use std::ptr::null_mut;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kafka_native_librdkafka as rd;
 
-const SIZE: usize = 100;
-
 fn main() {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let number = |i: usize| args[i].parse::<usize>().expect("a number");
+    let task = Task(
+        std::env::args().skip(1).filter_map(|arg| arg.split_once('=').map(|(a, b)| (a.into(), b.into()))).collect(),
+    );
     // SAFETY: each function uses what it made itself, on this one thread, and gives it back in order.
     unsafe {
-        match args[0].as_str() {
-            "consume" => consume(&args[1], &args[2], number(3), number(4)),
-            "produce" => produce(&args[1], &args[2], number(3), number(4), number(5), number(6), &args[7]),
-            "latency" => latency(&args[1], &args[2], number(3)),
+        match task.text("work") {
+            "consume" => consume(&task),
+            "produce" => produce(&task),
+            "latency" => latency(&task),
             other => panic!("no such loop: {other}"),
         }
     }
 }
 
-/// User and system time of the process, in seconds.
-fn cpu() -> f64 {
+/// The arguments.
+struct Task(HashMap<String, String>);
+
+impl Task {
+    fn text(&self, name: &str) -> &str {
+        self.0.get(name).unwrap_or_else(|| panic!("{name}= is missing"))
+    }
+
+    fn number(&self, name: &str) -> usize {
+        self.text(name).parse().unwrap_or_else(|_| panic!("{name}= is not a number"))
+    }
+
+    fn seconds(&self) -> Duration {
+        Duration::from_secs_f64(self.text("seconds").parse().expect("seconds= is not a number"))
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| value == "true")
+    }
+}
+
+/// User and system time in seconds, of the process or of this thread.
+fn cpu(whose: i32) -> f64 {
     // SAFETY: fills the structure that it is given.
     let usage = unsafe {
         let mut usage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        libc::getrusage(whose, &mut usage);
         usage
     };
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
@@ -105,67 +127,109 @@ unsafe fn consumer(
     }
 }
 
-unsafe fn consume(broker: &str, topic: &str, partitions: usize, count: usize) {
+/// What was used since the client was made, and since the first message.
+struct Meter {
+    begin: Instant,
+    cpu: f64,
+    thread: f64,
+    flow: Instant,
+    flow_cpu: f64,
+    /// Messages that were there when messages began to flow.
+    early: usize,
+}
+
+impl Meter {
+    fn new() -> Meter {
+        let (now, cpu, thread) = (Instant::now(), cpu(libc::RUSAGE_SELF), cpu(libc::RUSAGE_THREAD));
+        Meter { begin: now, cpu, thread, flow: now, flow_cpu: cpu, early: 0 }
+    }
+
+    fn flow(&mut self, messages: usize) {
+        self.early = messages;
+        (self.flow, self.flow_cpu) = (Instant::now(), cpu(libc::RUSAGE_SELF));
+    }
+
+    fn report(&self, messages: usize) {
+        let now = cpu(libc::RUSAGE_SELF);
+        println!(
+            "{{\"messages\":{messages},\"flowMessages\":{},\"seconds\":{:.6},\"start\":{:.6},\"cpu\":{:.6},\"thread\":{:.6},\"flowCpu\":{:.6},\"rss\":{:.1}}}",
+            messages - self.early,
+            self.flow.elapsed().as_secs_f64(),
+            (self.flow - self.begin).as_secs_f64(),
+            now - self.cpu,
+            cpu(libc::RUSAGE_THREAD) - self.thread,
+            now - self.flow_cpu,
+            rss()
+        );
+    }
+}
+
+unsafe fn consume(task: &Task) {
+    let (count, size, headers, limit) = (task.number("count"), task.number("size"), task.is("headers"), task.seconds());
     let (mut messages, mut copy) = (vec![null_mut(); 1000], Vec::with_capacity(1 << 20));
-    let (begin, cpu_begin) = (Instant::now(), cpu());
-    let (mut first, mut got, mut bytes) = (None, 0usize, 0usize);
+    let (mut meter, mut got) = (Meter::new(), 0usize);
     // SAFETY: the slots that a call filled are ours until destroyed.
     unsafe {
-        let (rk, queue) = consumer(broker, topic, partitions, 0);
-        while got < count {
+        let (rk, queue) = consumer(task.text("broker"), task.text("topic"), task.number("partitions"), 0);
+        while got < count && (got == 0 || meter.flow.elapsed() < limit) {
             for (room, wait) in [(1, 1000), (messages.len() - 1, 0)] {
-                let taken = rd::rd_kafka_consume_batch_queue(queue, wait, messages.as_mut_ptr(), room);
+                let taken = rd::rd_kafka_consume_batch_queue(queue, wait, messages.as_mut_ptr(), room).max(0) as usize;
+                if got == 0 && taken > 0 {
+                    meter.flow(taken);
+                }
                 copy.clear();
-                for message in &messages[..taken.max(0) as usize] {
+                for message in &messages[..taken] {
                     let m = &**message;
                     assert_eq!(m.err as i32, 0);
+                    assert_eq!(m.len, size);
                     copy.extend_from_slice(std::slice::from_raw_parts(m.payload.cast::<u8>(), m.len));
+                    if headers {
+                        copy.extend_from_slice(std::slice::from_raw_parts(m.key.cast::<u8>(), m.key_len));
+                        copy_headers(*message, &mut copy);
+                    }
                     rd::rd_kafka_message_destroy(*message);
                 }
-                got += taken.max(0) as usize;
-                bytes += copy.len();
-                if got > 0 && first.is_none() {
-                    first = Some(Instant::now());
-                }
+                got += taken;
             }
         }
-        report(
-            "consume",
-            count,
-            first.unwrap().elapsed().as_secs_f64(),
-            cpu() - cpu_begin,
-            (first.unwrap() - begin).as_secs_f64(),
-        );
-        assert!(bytes >= count * SIZE);
+        meter.report(got);
         rd::rd_kafka_queue_destroy(queue);
         rd::rd_kafka_destroy_flags(rk, rd::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     }
 }
 
-fn report(what: &str, count: usize, seconds: f64, cpu: f64, start: f64) {
-    println!(
-        "{{\"work\":\"{what}\",\"messages\":{count},\"seconds\":{seconds:.4},\"cpu\":{cpu:.4},\"start\":{start:.4},\"rss\":{:.1}}}",
-        rss()
-    );
+unsafe fn copy_headers(message: *mut rd::rd_kafka_message_t, copy: &mut Vec<u8>) {
+    let mut headers = null_mut();
+    // SAFETY: the headers belong to the message; past the last one the call fails.
+    unsafe {
+        assert_eq!(rd::rd_kafka_message_headers(message, &mut headers) as i32, 0);
+        for i in 0.. {
+            let (mut name, mut value, mut size) = (std::ptr::null(), std::ptr::null(), 0);
+            if rd::rd_kafka_header_get_all(headers, i, &mut name, &mut value, &mut size) as i32 != 0 {
+                break;
+            }
+            copy.extend_from_slice(std::ffi::CStr::from_ptr(name).to_bytes());
+            copy.extend_from_slice(std::slice::from_raw_parts(value.cast::<u8>(), size));
+        }
+    }
 }
 
-unsafe fn produce(
-    broker: &str,
-    topic: &str,
-    partitions: usize,
-    count: usize,
-    batch: usize,
-    in_flight: usize,
-    linger: &str,
-) {
-    let value = [b'v'; SIZE];
-    let (begin, cpu_begin) = (Instant::now(), cpu());
-    let (mut sent, mut done, mut partition) = (0, 0, 0);
+unsafe fn produce(task: &Task) {
+    let (count, batch, in_flight, limit) =
+        (task.number("count"), task.number("batch"), task.number("inFlight"), task.seconds());
+    let partitions = task.number("partitions") as i32;
+    let value = vec![b'v'; task.number("size")];
     // SAFETY: librdkafka copies the values; delivery events are ours until destroyed.
     unsafe {
-        let properties = [("linger.ms", linger), ("queue.buffering.max.messages", "0"), ("reconnect.backoff.ms", "20")];
-        let rk = client(rd::rd_kafka_type_t::RD_KAFKA_PRODUCER, broker, &properties);
-        let name = CString::new(topic).unwrap();
+        let properties = [
+            ("linger.ms", task.text("linger")),
+            ("acks", task.text("acks")),
+            ("enable.idempotence", task.text("idempotent")),
+            ("queue.buffering.max.messages", "0"),
+            ("reconnect.backoff.ms", "20"),
+        ];
+        let rk = client(rd::rd_kafka_type_t::RD_KAFKA_PRODUCER, task.text("broker"), &properties);
+        let name = CString::new(task.text("topic")).unwrap();
         let rkt = rd::rd_kafka_topic_new(rk, name.as_ptr(), null_mut());
         let queue = rd::rd_kafka_queue_get_main(rk);
         let template = rd::rd_kafka_message_t {
@@ -173,34 +237,46 @@ unsafe fn produce(
             rkt: null_mut(),
             partition: 0,
             payload: value.as_ptr().cast_mut().cast::<c_void>(),
-            len: SIZE,
+            len: value.len(),
             key: null_mut(),
             key_len: 0,
             offset: 0,
             _private: null_mut(),
         };
         let mut messages = vec![template; batch];
-        while done < count {
-            while sent < count && sent - done < in_flight {
-                messages.fill(template);
-                let flags = rd::RD_KAFKA_MSG_F_COPY;
-                sent += rd::rd_kafka_produce_batch(rkt, partition, flags, messages.as_mut_ptr(), batch as i32) as usize;
-                partition = (partition + 1) % partitions as i32;
+        let mut send = |batch: usize, partition: i32| {
+            messages.fill(template);
+            let flags = rd::RD_KAFKA_MSG_F_COPY;
+            rd::rd_kafka_produce_batch(rkt, partition, flags, messages.as_mut_ptr(), batch as i32) as usize
+        };
+        // One message first, so that connections and the topic are known, as with the other contenders.
+        assert_eq!(send(1, 0), 1);
+        while reports(queue, 100) == 0 {}
+
+        let meter = Meter::new();
+        let (mut sent, mut done, mut partition) = (0, 0, 0);
+        loop {
+            while sent < count && meter.begin.elapsed() < limit && sent + batch - done <= in_flight {
+                sent += send(batch, partition);
+                partition = (partition + 1) % partitions;
             }
-            done += reports(queue);
+            if done == sent {
+                break;
+            }
+            done += reports(queue, 100);
         }
-        report("produce", count, begin.elapsed().as_secs_f64(), cpu() - cpu_begin, 0.0);
+        meter.report(done);
         rd::rd_kafka_queue_destroy(queue);
         rd::rd_kafka_topic_destroy(rkt);
         rd::rd_kafka_destroy(rk);
     }
 }
 
-/// Waits for delivery reports; returns how many messages were delivered.
-unsafe fn reports(queue: *mut rd::rd_kafka_queue_t) -> usize {
+/// Waits `wait` milliseconds at most for delivery reports; returns how many messages were delivered.
+unsafe fn reports(queue: *mut rd::rd_kafka_queue_t, wait: i32) -> usize {
     // SAFETY: the event is ours; its messages live as long as it does.
     unsafe {
-        let event = rd::rd_kafka_queue_poll(queue, 100);
+        let event = rd::rd_kafka_queue_poll(queue, wait);
         if event.is_null() {
             return 0;
         }
@@ -218,41 +294,56 @@ unsafe fn reports(queue: *mut rd::rd_kafka_queue_t) -> usize {
     }
 }
 
-unsafe fn latency(broker: &str, topic: &str, count: usize) {
-    // SAFETY: as in the two loops above.
+/// `rate` messages a second, each sent when it is due, in ticks of a millisecond, from a thread of its own.
+unsafe fn latency(task: &Task) {
+    const WARM_UP: usize = 100;
+    let (count, rate, size) = (task.number("count"), task.number("rate"), task.number("size"));
+    // SAFETY: as in the two loops above; the topic handle is the sending thread's until that has ended.
     unsafe {
-        let (rk, inbox) = consumer(broker, topic, 1, rd::RD_KAFKA_OFFSET_END.into());
-        let properties = [("linger.ms", "0"), ("reconnect.backoff.ms", "20")];
-        let producer = client(rd::rd_kafka_type_t::RD_KAFKA_PRODUCER, broker, &properties);
-        let name = CString::new(topic).unwrap();
+        let (rk, inbox) = consumer(task.text("broker"), task.text("topic"), 1, 0);
+        let properties = [("linger.ms", task.text("linger")), ("reconnect.backoff.ms", "20")];
+        let producer = client(rd::rd_kafka_type_t::RD_KAFKA_PRODUCER, task.text("broker"), &properties);
+        let name = CString::new(task.text("topic")).unwrap();
         let rkt = rd::rd_kafka_topic_new(producer, name.as_ptr(), null_mut());
         let queue = rd::rd_kafka_queue_get_main(producer);
-        let (mut message, mut times) = (null_mut(), Vec::new());
-        std::thread::sleep(std::time::Duration::from_millis(500)); // the end of the log is being looked up
-        for i in 0..count + 100 {
-            let begin = Instant::now();
-            let mut value = [b'v'; SIZE];
-            rd::rd_kafka_produce(
-                rkt,
-                0,
-                rd::RD_KAFKA_MSG_F_COPY,
-                value.as_mut_ptr().cast(),
-                SIZE,
-                null_mut(),
-                0,
-                null_mut(),
-            );
+        let epoch = Instant::now();
+        let send = move |rkt: *mut rd::rd_kafka_topic_t| {
+            let mut value = vec![b'v'; size];
+            value[..8].copy_from_slice(&(epoch.elapsed().as_nanos() as u64).to_le_bytes());
+            let payload = value.as_mut_ptr().cast();
+            rd::rd_kafka_produce(rkt, 0, rd::RD_KAFKA_MSG_F_COPY, payload, size, null_mut(), 0, null_mut());
+        };
+        let mut message = null_mut();
+        let mut receive = || {
             while rd::rd_kafka_consume_batch_queue(inbox, 1000, &mut message, 1) != 1 {}
-            if i >= 100 {
-                times.push(begin.elapsed().as_secs_f64() * 1000.0);
-            }
+            let payload = std::slice::from_raw_parts((*message).payload.cast::<u8>(), 8);
+            let sent = Duration::from_nanos(u64::from_le_bytes(payload.try_into().unwrap()));
             rd::rd_kafka_message_destroy(message);
-            reports(queue);
-            std::thread::sleep(std::time::Duration::from_millis(2));
+            (epoch.elapsed() - sent).as_secs_f64() * 1000.0
+        };
+        for _ in 0..WARM_UP {
+            send(rkt);
+            receive();
+            reports(queue, 100);
         }
+        let (topic, reported) = (rkt as usize, queue as usize);
+        let sender = std::thread::spawn(move || {
+            let begin = Instant::now();
+            let (mut sent, mut done) = (0, 0);
+            while done < count {
+                while sent < count && begin.elapsed().as_secs_f64() * rate as f64 >= sent as f64 {
+                    send(topic as *mut _);
+                    sent += 1;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+                done += reports(reported as *mut _, 0);
+            }
+        });
+        let mut times: Vec<f64> = (0..count).map(|_| receive()).collect();
+        sender.join().unwrap();
         times.sort_by(f64::total_cmp);
         let at = |q: f64| times[(times.len() as f64 * q) as usize];
-        println!("{{\"work\":\"latency\",\"messages\":{count},\"p50\":{:.3},\"p99\":{:.3}}}", at(0.5), at(0.99));
+        println!("{{\"messages\":{count},\"p50\":{:.4},\"p99\":{:.4},\"rss\":{:.1}}}", at(0.5), at(0.99), rss());
         rd::rd_kafka_queue_destroy(queue);
         rd::rd_kafka_topic_destroy(rkt);
         rd::rd_kafka_destroy(producer);

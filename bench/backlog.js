@@ -1,0 +1,61 @@
+'use strict';
+// The topics that contenders read.
+
+const { setTimeout: sleep } = require('node:timers/promises');
+const { Producer } = require('kafka-native');
+
+/** Records as programs write them, so that compression finds what it usually finds: 4 MB that do not repeat themselves. */
+function text() {
+  let seed = 1;
+  const random = () => (seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff);
+  const records = [];
+  for (let length = 0; length < 4 << 20; ) {
+    const record = `{"id":${random()},"user":"${random().toString(36)}","price":${random() % 10_000},"at":"2026-01-${10 + (random() % 20)}T10:00:00Z"}`;
+    records.push(record);
+    length += record.length;
+  }
+  return records.join('\n');
+}
+
+/** Makes a topic and waits until the broker knows it. */
+async function makeTopic(broker, admin, topic, partitions) {
+  await admin.createTopic(topic, { partitions, replication: 1 });
+  const producer = new Producer({ broker });
+  await producer.partition_count(topic);
+  await producer.stop();
+}
+
+/**
+ * @param {string} broker
+ * @param {string} topic there already
+ * @param {{ messages: number, partitions: number, size: number, codec: string, headers: boolean }} backlog of values of `size`
+ *   ASCII characters, spread evenly over the partitions; `headers`: with a key and two headers each
+ */
+async function fill(broker, topic, { messages, partitions, size, codec, headers }) {
+  const records = text();
+  const producer = new Producer({
+    broker,
+    queue_buffering_max_ms: 5,
+    driver_options: { 'compression.codec': codec },
+    delivery_report_callback(failures) {
+      throw new Error(`the backlog cannot be written: ${JSON.stringify(failures)}`);
+    },
+  });
+  const batch = Math.max(1, Math.min(1000, Math.floor(messages / partitions), Math.floor((1 << 20) / size)));
+  const message = (i) => {
+    const from = (i * size) % (records.length - size);
+    const value = records.slice(from, from + size);
+    return headers ? { key: `key-${i % 1000}`, value, headers: { trace: `00-${i}`, source: 'bench' } } : value;
+  };
+  for (let i = 0, partition = 0; i < messages; partition = (partition + 1) % partitions) {
+    const values = Array.from({ length: Math.min(batch, messages - i) }, (_, k) => message(i + k));
+    const { send_queue_length, errors } = producer.send(topic, partition, values);
+    if (errors) throw new Error(`the backlog cannot be written: ${errors[0].message}`);
+    i += values.length;
+    // At most some 100 MB under way.
+    if (send_queue_length * size > 100e6 || send_queue_length > 100_000) await sleep(1);
+  }
+  await producer.stop();
+}
+
+module.exports = { fill, makeTopic };

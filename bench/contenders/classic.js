@@ -1,0 +1,44 @@
+'use strict';
+// The classic API: payloads are strings that are made before `receive_callback` runs; `send` answers at once and delivers later.
+const { Consumer, Producer } = require('kafka-native');
+
+exports.payload = (message) => message.payload;
+
+exports.consume = async ({ broker, topic, state }, receive) => {
+  const consumer = new Consumer({ broker, topic, offset_directory: state, receive_callback: ({ messages }) => receive(messages) });
+  await consumer.start();
+  return { stop: () => consumer.stop() };
+};
+
+exports.producer = async ({ broker, topic, partitions, inFlight, linger, acks, idempotent }) => {
+  const producer = new Producer({
+    broker,
+    queue_buffering_max_ms: linger,
+    driver_options: { 'enable.idempotence': idempotent },
+    topic_options: { acks },
+    delivery_report_callback(failures) {
+      throw new Error(JSON.stringify(failures));
+    },
+  });
+  // Nothing tells when the first message arrived; this tells that it can.
+  await producer.partition_count(topic);
+  let partition = 0;
+  let waiting;
+  return {
+    /** Resolves at once while there is room for more, else a millisecond later, as a plain user would come back. */
+    send(values) {
+      const { enqueued, send_queue_length } = producer.send(topic, partition, values);
+      if (enqueued !== values.length) throw new Error(`only ${enqueued} of ${values.length} were enqueued`);
+      partition = (partition + 1) % partitions;
+      if (send_queue_length + values.length > inFlight) {
+        waiting ??= new Promise((resolve) => setTimeout(resolve, 1)).then(() => (waiting = undefined));
+        return waiting;
+      }
+    },
+    /** One loop fills the queue; more would only fill it beyond `inFlight`. */
+    loops: 1,
+    /** Resolves when all is delivered; nothing can be sent afterwards. */
+    flush: () => producer.stop(),
+    stop: () => producer.stop(),
+  };
+};

@@ -1,0 +1,14 @@
+'use strict';
+const { Kafka, logLevel } = require('@confluentinc/kafka-javascript').KafkaJS;
+const kafkajsApi = require('./kafkajs-api.js');
+
+const kafka = ({ broker }) => new Kafka({ kafkaJS: { clientId: 'bench', brokers: [broker], logLevel: logLevel.NOTHING } });
+
+module.exports = kafkajsApi({
+  // What KafkaJS is told by `subscribe`, `run` and `send`, this client is told when it is made.
+  consumer: (task) => kafka(task).consumer({ kafkaJS: { groupId: task.state, fromBeginning: true, autoCommit: task.commit } }),
+  producer: (task) => kafka(task).producer({ kafkaJS: { acks: task.acks, idempotent: task.idempotent }, 'linger.ms': task.linger }),
+  subscription: () => ({}),
+  run: () => ({}),
+  sending: () => ({}),
+});

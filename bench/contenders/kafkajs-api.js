@@ -1,0 +1,28 @@
+'use strict';
+// The programs of all clients with KafkaJS's API: kafkajs, kafka-native, @confluentinc/kafka-javascript.
+
+/**
+ * @param {object} made
+ * @param {(task: object) => object} made.consumer its options beside the group are the client's own
+ * @param {(task: object) => object} made.producer
+ * @param {(task: object) => object} [made.subscription] @param {(task: object) => object} [made.run] @param {(task: object) => object} [made.sending]
+ */
+module.exports = ({ consumer, producer, subscription = () => ({ fromBeginning: true }), run = (task) => ({ autoCommit: task.commit }), sending = (task) => ({ acks: task.acks }) }) => ({
+  async consume(task, receive) {
+    const client = consumer(task);
+    await client.connect();
+    await client.subscribe({ topics: [task.topic], ...subscription(task) });
+    await client.run({ ...run(task), eachBatch: async ({ batch }) => receive(batch.messages) });
+    return { stop: () => client.disconnect() };
+  },
+
+  async producer(task) {
+    const client = producer(task);
+    await client.connect();
+    const options = sending(task);
+    return {
+      send: (values) => client.send({ topic: task.topic, messages: values.map((value) => ({ value })), ...options }),
+      stop: () => client.disconnect(),
+    };
+  },
+});

@@ -1,0 +1,123 @@
+'use strict';
+// What is measured.
+
+const { EVERYONE, OURS } = require('./contenders.js');
+
+/**
+ * @typedef {object} Shape
+ * @property {string} title
+ * @property {string[]} contenders unless chosen by hand
+ * @property {Record<string, string>} [not] who does not do it, and why
+ * @property {boolean} quick whether `--quick` has it: what a bar of the project is about
+ * @property {object} [backlog] the topic that is read: made and filled once, before the rounds; equal ones are shared
+ * @property {object} task what a contender is told; `work.js` and the C loop read it
+ */
+
+const MILLION = 1_000_000;
+
+/** Shapes where throughput counts end after so many seconds even if `count` was not reached. */
+const SECONDS = 2;
+
+const consume = (title, { messages = MILLION, count = messages, partitions = 4, size = 100, codec = 'none', headers = false, ...task } = {}, contenders = OURS) => ({
+  title,
+  contenders,
+  quick: false,
+  backlog: { messages, partitions, size, codec, headers },
+  task: { work: 'consume', count, partitions, size, headers, seconds: SECONDS, commit: false, ...task },
+});
+
+const produce = (title, task = {}, contenders = OURS) => ({
+  title,
+  contenders,
+  quick: false,
+  task: {
+    ...{ work: 'produce', count: MILLION, partitions: 4, size: 100, seconds: SECONDS, batch: 1000, inFlight: 100_000 },
+    // librdkafka's own 5 ms would throttle whoever awaits; every contender that has the setting gets the same.
+    ...{ linger: 0.5, acks: -1, idempotent: false, strings: true, ...task },
+  },
+});
+
+const UNAWAITED = { classic: 'its `send` does not tell when a message was acknowledged' };
+const awaited = (shape) => ({ ...shape, not: UNAWAITED });
+
+const latency = (title, rate, seconds, linger) => ({
+  title,
+  contenders: EVERYONE,
+  quick: false,
+  task: { work: 'latency', rate, count: rate * seconds, partitions: 1, size: 100, linger, acks: -1, idempotent: false, strings: true, commit: false, inFlight: MILLION },
+});
+
+const start = (title, task, backlog, not = {}) => ({
+  title,
+  contenders: EVERYONE,
+  not: { 'c-loop': 'it has no start of its own', ...not },
+  quick: false,
+  backlog,
+  task: { work: 'start', partitions: 4, size: 100, commit: true, linger: 0.5, acks: -1, idempotent: false, strings: true, inFlight: 1000, ...task },
+});
+
+const quick = (shape) => ({ ...shape, quick: true });
+const common = consume('').backlog;
+
+/** @type {Record<string, Shape>} */
+const SHAPES = {
+  consume: quick(consume('Consume a backlog: 100 B values, 4 partitions', {}, EVERYONE)),
+  produce: quick(produce('Produce: batches of 1000 strings of 100 B, 100 000 in flight, acks=all', {}, EVERYONE)),
+  'awaited-batches': quick(awaited(produce('Produce: awaited batches of 100, 10 in flight, acks=all', { batch: 100, inFlight: 1000 }, EVERYONE))),
+  'awaited-singles': quick(awaited(produce('Produce: awaited single sends, 1000 in flight, acks=all', { batch: 1, inFlight: 1000 }, EVERYONE))),
+  'latency-100': quick(latency('End-to-end latency, 100 messages a second', 100, 3, 0)),
+  'start-fresh': quick(start('Start: first message without recorded offsets', { recorded: false }, common)),
+  'start-recorded': quick(
+    start('Start: first message with recorded offsets', { recorded: true }, common, {
+      'kafka-crab-js': 'it does not leave its group when it disconnects, so the next start waits until the session of 45 s is over',
+    }),
+  ),
+  'start-producer': quick(start('Start: first acknowledgement of a producer', { client: 'producer' }, undefined, UNAWAITED)),
+
+  'consume-10B': consume('Consume: 10 B values', { size: 10 }, EVERYONE),
+  'consume-1KiB': consume('Consume: 1 KiB values', { size: 1024, messages: MILLION / 2 }, EVERYONE),
+  'consume-100KiB': consume('Consume: 100 KiB values', { size: 102_400, messages: MILLION / 200 }, EVERYONE),
+  'consume-headers': consume('Consume: 100 B values with keys and headers, all read', { headers: true }),
+  'consume-lz4': consume('Consume: lz4', { codec: 'lz4' }),
+  'consume-zstd': consume('Consume: zstd', { codec: 'zstd' }),
+  'consume-1-partition': consume('Consume: 1 partition', { partitions: 1 }),
+  'consume-100-partitions': consume('Consume: 100 partitions', { partitions: 100 }),
+  'consume-1000-partitions': consume('Consume: 1000 partitions', { partitions: 1000 }),
+  'consume-10K': consume('Consume: the first 10 K messages', { count: MILLION / 100 }),
+  'consume-100K': consume('Consume: the first 100 K messages', { count: MILLION / 10 }),
+  'consume-10M': consume('Consume: 10 M messages', { messages: 10 * MILLION, seconds: 30 }),
+  'slow-consumer': {
+    ...consume('Slow consumer: 1 KiB values, each call of the handler takes 50 ms, 5 seconds', { size: 1024, messages: MILLION / 2, seconds: 5, pause: 50 }),
+    not: { 'c-loop': 'it has no handler' },
+  },
+
+  'produce-1': produce('Produce: one message a call', { batch: 1 }),
+  'produce-100': produce('Produce: batches of 100', { batch: 100 }),
+  'produce-buffers': produce('Produce: batches of 1000 Buffers', { strings: false }),
+  'produce-acks-1': produce('Produce: acks=1', { acks: 1 }),
+  'produce-idempotent': produce('Produce: idempotent', { idempotent: true }),
+  'produce-1000-partitions': produce('Produce: 1000 partitions', { partitions: 1000 }),
+  'produce-10K': produce('Produce: 10 K messages', { count: MILLION / 100 }),
+  'produce-10M': produce('Produce: 10 M messages', { count: 10 * MILLION, seconds: 30 }),
+  'serial-sends': awaited(produce('Produce: serial awaited sends of one message', { count: 2000, batch: 1, inFlight: 1 })),
+  'latency-10K': latency('End-to-end latency, 10 000 messages a second', 10_000, 3, 0.5),
+};
+
+/**
+ * The shape with every number of messages multiplied.
+ *
+ * @param {Shape} shape
+ * @param {number} factor
+ * @returns {Shape}
+ */
+function scaled({ backlog, task, ...shape }, factor) {
+  // A whole batch at least, and as many messages as partitions.
+  const times = (messages) => Math.max(Math.ceil((messages * factor) / 1000) * 1000, task.partitions);
+  return {
+    ...shape,
+    ...(backlog && { backlog: { ...backlog, messages: times(backlog.messages) } }),
+    task: { ...task, ...(task.count && { count: task.work === 'latency' ? Math.ceil(task.count * factor) : times(task.count) }) },
+  };
+}
+
+module.exports = { SHAPES, scaled };

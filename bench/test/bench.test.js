@@ -1,0 +1,71 @@
+'use strict';
+const assert = require('node:assert/strict');
+const { execFileSync, spawnSync } = require('node:child_process');
+const { mkdtempSync, readFileSync, readdirSync, rmSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { join } = require('node:path');
+const { test } = require('node:test');
+const { bars } = require('../bars.js');
+const { SHAPES } = require('../shapes.js');
+
+const RUN = join(__dirname, '../run.js');
+
+test('a run of few messages measures ours and the C loop in every kind of work, and writes results, table and plots', (t) => {
+  const out = mkdtempSync(join(tmpdir(), 'kafka-native-bench-test-'));
+  t.after(() => rmSync(out, { recursive: true }));
+  const shapes = ['consume', 'consume-headers', 'produce-idempotent', 'awaited-singles', 'latency-100', 'start-recorded'];
+  const contenders = ['c-loop', 'kafka-native', 'classic'];
+  const args = ['--messages', '10000', '--rounds', '2', '--shapes', shapes.join(), '--contenders', contenders.join(), '--out', out];
+  const printed = execFileSync(process.execPath, [RUN, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+
+  const results = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'));
+  assert.deepEqual(Object.keys(results.shapes), shapes);
+  assert.ok(results.machine.cores > 0 && results.versions.Node && results.versions.librdkafka, 'the machine and the versions');
+  for (const [name, shape] of Object.entries(results.shapes)) {
+    assert.deepEqual(Object.keys(shape.contenders), contenders.filter((contender) => !shape.not?.[contender]));
+    for (const [contender, { rounds, errors, figures }] of Object.entries(shape.contenders)) {
+      assert.deepEqual(errors, [], `${contender} in ${name}`);
+      assert.equal(rounds.length, 2, `${contender} in ${name}`);
+      const expected = { consume: ['rate', 'cpu', 'rss'], produce: ['rate', 'cpu', 'rss'], latency: ['p50', 'p99', 'rss'], start: ['require', 'first', 'rss'] }[shape.task.work];
+      if (contender !== 'c-loop' && expected.includes('rate')) expected.push('thread', 'gc');
+      for (const figure of expected) {
+        const { median, min, max } = figures[figure] ?? {};
+        assert.ok(min >= 0 && min <= median && median <= max, `${figure} of ${contender} in ${name}: ${min} ${median} ${max}`);
+      }
+      if (expected.includes('rate')) for (const { messages } of rounds) assert.ok(messages > 0, `${contender} in ${name}`);
+    }
+    assert.match(readFileSync(join(out, `${name}.svg`), 'utf8'), /^<svg [^]*<rect [^]*<\/svg>\n$/);
+  }
+  const table = readFileSync(join(out, 'README.md'), 'utf8');
+  for (const { title } of Object.values(results.shapes)) assert.ok(table.includes(`## ${title}`), title);
+  assert.ok(results.bars.some(({ met }) => met !== undefined), 'bars that were measured');
+  assert.match(printed, /not measured .*best binding/);
+  assert.ok(readdirSync(out).every((file) => /^(results\.json|README\.md|[\w-]+\.svg)$/.test(file)));
+});
+
+test('a bar is met, missed, or not measured', () => {
+  const rate = (median) => ({ figures: { rate: { median }, cpu: { median: 1 } } });
+  const of = (classic) => bars({ consume: { contenders: { 'c-loop': rate(1000), classic } } }).find(({ what, contender }) => contender === 'classic' && what.includes('msg/s from the first'));
+  assert.equal(of(rate(901)).met, true);
+  assert.equal(of(rate(899)).met, false);
+  assert.equal(of({ figures: {} }).met, undefined);
+});
+
+test('what the command line does not know is named', () => {
+  for (const [args, message] of [
+    [['--shapes', 'consume,nonsense'], /--shapes does not know nonsense/],
+    [['--contenders', 'nobody'], /--contenders does not know nobody/],
+    [['--rounds', '0'], /--rounds takes a number/],
+  ]) {
+    const { status, stderr } = spawnSync(process.execPath, [RUN, ...args], { encoding: 'utf8' });
+    assert.equal(status, 1);
+    assert.match(stderr, message);
+  }
+});
+
+test('every shape of a bar is in the quick run', () => {
+  const quick = Object.keys(SHAPES).filter((name) => SHAPES[name].quick);
+  const asked = new Set();
+  bars(new Proxy({}, { get: (_, shape) => void asked.add(shape) }));
+  assert.deepEqual([...asked].sort(), quick.sort());
+});
