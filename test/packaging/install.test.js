@@ -61,26 +61,29 @@ for (const { what, source, output, type = 'commonjs', options } of compilers) {
   });
 }
 
-test("the README's first example runs as it stands", { skip: process.platform === 'win32' && 'no Ctrl-C from another process' }, async () => {
-  const [, example] = /## First program\s+```js\n(.*?)```/s.exec(readFileSync(join(ROOT, 'README.md'), 'utf8'));
-  writeFileSync(join(folder.path, 'first.js'), example);
-  writeFileSync(join(folder.path, 'first-run.js'), `
-    const { MockCluster } = require('kafka-native');
-    const { spawn } = require('node:child_process');
-    const cluster = new MockCluster();
-    const child = spawn('node', ['first.js'], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, KAFKA_BROKER: cluster.options.broker } });
-    let said = '';
-    child.stdout.on('data', (text) => {
-      said += text;
-      if (/hello/.test(said) && /world/.test(said)) child.kill('SIGINT');
-    });
-    child.on('close', (code, signal) => console.log(JSON.stringify({ said, code, signal })));
-  `);
-  const { said, code, signal } = JSON.parse((await folder.run(node, ['first-run.js'])).stdout.trim().split('\n').at(-1));
-  assert.deepEqual([code, signal], [0, null]);
-  assert.match(said, /^\d\/0: hello$/m);
-  assert.match(said, /^\d\/\d: world$/m);
-});
+for (const [which, says] of [[1, [/^\d\/0: hello$/m, /^\d\/\d: world$/m]], [2, [/^\d\/0: world$/m]]]) {
+  test(`the README's example ${which} runs as it stands`, { skip: process.platform === 'win32' && 'no Ctrl-C from another process' }, async () => {
+    const [, section] = /## First program\s+(.*?)\n## /s.exec(readFileSync(join(ROOT, 'README.md'), 'utf8'));
+    const examples = [...section.matchAll(/```js\n(.*?)```/gs)];
+    assert.equal(examples.length, 2);
+    writeFileSync(join(folder.path, 'first.js'), examples[which - 1][1]);
+    writeFileSync(join(folder.path, 'first-run.js'), `
+      const { MockCluster } = require('kafka-native');
+      const { spawn } = require('node:child_process');
+      const cluster = new MockCluster();
+      const child = spawn('node', ['first.js'], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, KAFKAJS_LOG_LEVEL: 'NOTHING', KAFKA_BROKER: cluster.options.broker } });
+      let said = '';
+      child.stdout.on('data', (text) => {
+        said += text;
+        if ([${says}].every((line) => line.test(said))) child.kill('SIGINT');
+      });
+      child.on('close', (code, signal) => console.log(JSON.stringify({ said, code, signal })));
+    `);
+    const { said, code, signal } = JSON.parse((await folder.run(node, ['first-run.js'])).stdout.trim().split('\n').at(-1));
+    assert.deepEqual([code, signal], [0, null]);
+    for (const line of says) assert.match(said, line);
+  });
+}
 
 test('nothing that fits: the error says which platform it saw, what it tried and what to do', async () => {
   const scope = join(folder.path, 'node_modules/@kafka-native');

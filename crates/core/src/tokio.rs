@@ -1,4 +1,4 @@
-//! The async face: the same producer and consumer, with futures in place of blocking calls.
+//! The async face: the same producer, consumers and admin, with futures in place of blocking calls.
 //!
 //! ```no_run
 //! use kafka_native::{tokio::{AsyncConsumer, AsyncProducer}, ConsumerConfig, ProducerConfig, Record};
@@ -26,8 +26,11 @@ use ::tokio::sync::{mpsc, oneshot, Mutex, Notify};
 use crate::admin::{Admin, AdminConfig, AdminEvent, AdminRequest};
 use crate::consumer::{to_stderr, Consumer, ConsumerConfig, ConsumerEvent};
 use crate::error::Result;
+use crate::group::{GroupConfig, GroupConsumer, GroupEvent, Subscription, TopicPartitionOffset};
 use crate::helper::Retry;
-use crate::producer::{Delivery, Producer, ProducerConfig, ProducerEvent, Record, SendReport};
+use crate::producer::{
+    ConsumerGroup, Delivery, GroupOffset, Producer, ProducerConfig, ProducerEvent, Record, SendReport,
+};
 use crate::reply::{closed, Reply};
 use crate::Batch;
 
@@ -67,6 +70,41 @@ impl AsyncProducer {
     /// See [`Producer::partition_count`].
     pub async fn partition_count(&self, topic: &str, retry: Retry) -> Result<i32> {
         answer(|reply| self.0.partition_count_with(topic, retry, reply)).await
+    }
+
+    /// See [`Producer::connect`].
+    pub async fn connect(&self, timeout: Duration) -> Result<()> {
+        answer(|reply| self.0.connect_with(timeout, reply)).await
+    }
+
+    /// See [`Producer::flush`].
+    pub async fn flush(&self, timeout: Duration) -> Result<()> {
+        answer(|reply| self.0.flush_with(timeout, reply)).await
+    }
+
+    /// See [`Producer::init_transactions`].
+    pub async fn init_transactions(&self, timeout: Duration) -> Result<()> {
+        answer(|reply| self.0.init_transactions_with(timeout, reply)).await
+    }
+
+    /// See [`Producer::begin_transaction`].
+    pub async fn begin_transaction(&self) -> Result<()> {
+        answer(|reply| self.0.begin_transaction_with(reply)).await
+    }
+
+    /// See [`Producer::send_offsets`].
+    pub async fn send_offsets(&self, group: &ConsumerGroup, offsets: &[GroupOffset], timeout: Duration) -> Result<()> {
+        answer(|reply| self.0.send_offsets_with(group, offsets, timeout, reply)).await
+    }
+
+    /// See [`Producer::commit_transaction`].
+    pub async fn commit_transaction(&self, timeout: Duration) -> Result<()> {
+        answer(|reply| self.0.commit_transaction_with(timeout, reply)).await
+    }
+
+    /// See [`Producer::abort_transaction`].
+    pub async fn abort_transaction(&self, timeout: Duration) -> Result<()> {
+        answer(|reply| self.0.abort_transaction_with(timeout, reply)).await
     }
 
     /// See [`Producer::stop`].
@@ -155,6 +193,82 @@ impl AsyncConsumer {
             self.changed.notify_waiters();
         })
         .await
+    }
+}
+
+/// A [`GroupConsumer`] whose calls are futures. Dropping it without [`stop`](Self::stop) blocks up to half a second.
+pub struct AsyncGroupConsumer {
+    consumer: GroupConsumer,
+    /// Never holds more than `batches_ahead`: the next is told when one was taken.
+    arriving: Mutex<mpsc::UnboundedReceiver<Batch>>,
+}
+
+impl AsyncGroupConsumer {
+    /// See [`GroupConsumer::new`].
+    pub fn new(config: GroupConfig) -> Result<Self> {
+        Self::with_events(config, crate::group::to_stderr)
+    }
+
+    /// See [`GroupConsumer::with_events`].
+    pub fn with_events(config: GroupConfig, on_event: impl Fn(GroupEvent) + Send + Sync + 'static) -> Result<Self> {
+        let (tx, arriving) = mpsc::unbounded_channel();
+        let tx = parking_lot::Mutex::new(Some(tx));
+        let deliver = move |batch: Option<Batch>| match batch {
+            Some(batch) => drop(tx.lock().as_ref().map(|tx| tx.send(batch))),
+            None => drop(tx.lock().take()),
+        };
+        let consumer = GroupConsumer::delivering(config, deliver, on_event)?;
+        Ok(Self { consumer, arriving: Mutex::new(arriving) })
+    }
+
+    /// See [`GroupConsumer::connect`].
+    pub async fn connect(&self, timeout: Duration) -> Result<()> {
+        answer(|reply| self.consumer.connect_with(timeout, reply)).await
+    }
+
+    /// See [`GroupConsumer::subscribe`].
+    pub async fn subscribe(&self, topics: &[Subscription]) -> Result<()> {
+        answer(|reply| self.consumer.subscribe_with(topics.to_vec(), reply)).await
+    }
+
+    /// See [`GroupConsumer::assign`].
+    pub async fn assign(&self, partitions: &[TopicPartitionOffset]) -> Result<()> {
+        answer(|reply| self.consumer.assign_with(partitions.to_vec(), reply)).await
+    }
+
+    /// The next batch; none after the consumer was stopped. Cancelling the future loses nothing.
+    pub async fn next(&self) -> Option<Batch> {
+        let mut arriving = self.arriving.lock().await;
+        loop {
+            if let Some(batch) = self.consumer.admit(arriving.recv().await?) {
+                return Some(batch);
+            }
+        }
+    }
+
+    /// See [`GroupConsumer::seek`].
+    pub async fn seek(&self, to: TopicPartitionOffset) -> Result<Option<i32>> {
+        answer(|reply| self.consumer.seek_with(to, reply)).await
+    }
+
+    /// See [`GroupConsumer::commit`].
+    pub async fn commit(&self, offsets: &[TopicPartitionOffset]) -> Result<()> {
+        answer(|reply| self.consumer.commit_with(offsets.to_vec(), reply)).await
+    }
+
+    /// See [`GroupConsumer::commit_done`].
+    pub async fn commit_done(&self) -> Result<()> {
+        answer(|reply| self.consumer.commit_done_with(reply)).await
+    }
+
+    /// See [`GroupConsumer::group_metadata`].
+    pub async fn group_metadata(&self) -> Result<Vec<u8>> {
+        answer(|reply| self.consumer.group_metadata_with(reply)).await
+    }
+
+    /// See [`GroupConsumer::stop`].
+    pub async fn stop(&self, timeout: Duration) -> Result<()> {
+        answer(|reply| self.consumer.stop_with(timeout, reply)).await
     }
 }
 

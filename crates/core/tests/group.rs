@@ -245,3 +245,26 @@ fn an_assignment_of_ones_own_keeps_its_offsets_in_files() {
     consumer.stop(LONG).unwrap();
     assert_eq!(recorded(directory.path(), &topic, 1).as_deref(), Some("102\n"));
 }
+
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn the_async_face_reads_and_commits_too() {
+    use kafka_native::tokio::AsyncGroupConsumer;
+    let (topic, group) = (made("async", 2), topic("group"));
+    (0..2).for_each(|partition| fill(brokers(), &topic, partition, 0..100));
+    let consumer = AsyncGroupConsumer::new(config(&group)).unwrap();
+    consumer.connect(LONG).await.unwrap();
+    consumer.subscribe(&[Subscription::new(&topic, Reset::Earliest)]).await.unwrap();
+    let mut count = 0;
+    while count < 200 {
+        let batch = consumer.next().await.unwrap();
+        count += batch.messages().count();
+        batch.done();
+    }
+    consumer.commit_done().await.unwrap();
+    consumer.stop(LONG).await.unwrap();
+    assert!(consumer.next().await.is_none());
+    let (next, _) = member(config(&group), &topic);
+    assert_eq!((committed(&next, &topic, 0), committed(&next, &topic, 1)), (Some(100), Some(100)));
+    next.stop(LONG).unwrap();
+}

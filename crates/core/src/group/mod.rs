@@ -8,7 +8,7 @@ mod files;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -188,7 +188,7 @@ pub struct GroupConsumer {
     inbox: Option<Arc<Inbox>>,
 }
 
-fn to_stderr(event: GroupEvent) {
+pub(crate) fn to_stderr(event: GroupEvent) {
     match event {
         GroupEvent::Error(error) => eprintln!("kafka-native: {error}"),
         GroupEvent::Log(line) if line.level <= 4 => eprintln!("{}: {}", line.facility, line.message),
@@ -207,25 +207,38 @@ impl GroupConsumer {
     pub fn with_events(config: GroupConfig, on_event: impl Fn(GroupEvent) + Send + Sync + 'static) -> Result<Self> {
         let inbox = Arc::new(Inbox::default());
         let arriving = inbox.clone();
-        let commands: Arc<std::sync::OnceLock<Sender<Command>>> = Arc::default();
+        let deliver = move |batch| match batch {
+            Some(batch) => arriving.put(batch),
+            None => arriving.close(),
+        };
+        let mut consumer = Self::delivering(config, deliver, on_event)?;
+        consumer.inbox = Some(inbox);
+        Ok(consumer)
+    }
+
+    /// Batches go to `deliver` (none: no more come), to be [`admit`](Self::admit)ted; rebalances are answered.
+    pub(crate) fn delivering(
+        config: GroupConfig,
+        deliver: impl Fn(Option<Batch>) + Send + Sync + 'static,
+        on_event: impl Fn(GroupEvent) + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let commands: Arc<OnceLock<Sender<Command>>> = Arc::default();
         let answering = commands.clone();
-        let mut consumer = Self::with_sink(config, move |event| match event {
-            GroupEvent::Batch(batch) => arriving.put(batch),
+        let consumer = Self::with_sink(config, move |event| match event {
+            GroupEvent::Batch(batch) => deliver(Some(batch)),
             GroupEvent::Rebalance(rebalance) => {
                 let id = rebalance.id;
                 fence(|| on_event(GroupEvent::Rebalance(rebalance)));
                 // The client's thread itself tells it, and looks at its commands before it waits.
-                let answer = Command::Rebalanced { id, offsets: None };
-                answering.wait().send(answer).unwrap_or_default();
+                let _ = answering.wait().send(Command::Rebalanced { id, offsets: None });
             }
             GroupEvent::Stopped => {
-                arriving.close();
+                deliver(None);
                 on_event(GroupEvent::Stopped);
             }
             event => on_event(event),
         })?;
         let _ = commands.set(consumer.commands.clone());
-        consumer.inbox = Some(inbox);
         Ok(consumer)
     }
 
@@ -371,7 +384,12 @@ impl GroupConsumer {
 
     /// Commits everything that is [`done`](Batch::done), as far as everything before it is.
     pub fn commit_done(&self) -> Result<()> {
-        Reply::wait(|reply| self.command(Command::CommitDone { reply }))
+        Reply::wait(|reply| self.commit_done_with(reply))
+    }
+
+    /// [`commit_done`](Self::commit_done) that answers on another thread.
+    pub fn commit_done_with(&self, reply: Reply<()>) {
+        self.command(Command::CommitDone { reply });
     }
 
     /// What the group has committed for these, in their order; none = nothing.
@@ -433,20 +451,28 @@ impl GroupConsumer {
 
     /// The next batch; none when the time is over, or the consumer was stopped. Messages of partitions that have gone
     /// meanwhile are left out.
+    ///
+    /// # Panics
+    /// When the consumer was made with a sink of its own.
     pub fn recv(&self, timeout: Duration) -> Option<Batch> {
+        let inbox = self.inbox.as_ref().expect("a consumer with a sink gets its batches there");
         let end = deadline(timeout);
         loop {
-            let mut batch = self.inbox.as_ref()?.take(end)?;
-            self.shared.started(batch.id());
-            let epochs = self.shared.epochs.lock();
-            let current = |(topic, partition, epoch): (i32, i32, i32)| epochs.get(&(topic, partition)) == Some(&epoch);
-            let runs: Vec<bool> = batch.places().map(current).collect();
-            drop(epochs);
-            batch.outdated = runs.iter().enumerate().filter(|(_, current)| !**current).map(|(run, _)| run).collect();
-            if batch.outdated.len() < runs.len() {
+            if let Some(batch) = self.admit(inbox.take(end)?) {
                 return Some(batch);
             }
         }
+    }
+
+    /// Leaves out what is out of date; none when everything is.
+    pub(crate) fn admit(&self, mut batch: Batch) -> Option<Batch> {
+        self.shared.started(batch.id());
+        let epochs = self.shared.epochs.lock();
+        let current = |(topic, partition, epoch): (i32, i32, i32)| epochs.get(&(topic, partition)) == Some(&epoch);
+        let runs: Vec<bool> = batch.places().map(current).collect();
+        drop(epochs);
+        batch.outdated = runs.iter().enumerate().filter(|(_, current)| !**current).map(|(run, _)| run).collect();
+        (batch.outdated.len() < runs.len()).then_some(batch)
     }
 
     /// The receiver begins with this batch: another may be told.
