@@ -479,28 +479,6 @@ describe('the consumer of Kafka', () => {
     await got.until(1);
   });
 
-  test('a thousand partitions are read by one consumer, each in order', async (t) => {
-    const topic = await cluster.topic(1000);
-    const sender = producer(t, cluster);
-    for (let i = 0; i < 3; i++) for (let partition = 0; partition < 1000; partition++) sender.send(topic, partition, [`${i}`]);
-    await sender.stop();
-    const { admin } = await kafkaJs(t, cluster);
-    const groupId = topicName('group');
-    const consumer = await member(t, cluster, { groupId });
-    const got = new Got();
-    await consumer.subscribe({ topic, fromBeginning: true });
-    await consumer.run({ partitionsConsumedConcurrently: 10, eachMessage: got.each });
-    await got.until(3000, 60_000);
-    const next = new Map();
-    for (const { partition, offset } of got.messages) {
-      assert.equal(offset, next.get(partition) ?? 0);
-      next.set(partition, offset + 1);
-    }
-    await consumer.disconnect();
-    const all = await committed(admin, groupId, topic);
-    assert.deepEqual([Object.keys(all).length, new Set(Object.values(all))], [1000, new Set([3])]);
-  });
-
   test('partitions are assigned without a group: from an offset, a time, the begin and the end', async (t) => {
     const topic = await cluster.topic(4);
     const sender = producer(t, cluster);

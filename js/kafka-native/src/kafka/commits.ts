@@ -123,16 +123,25 @@ export class Commits {
     this.#session.events.emit('consumer.commit_offsets', { ...names, topics });
   }
 
-  /** Before partitions go: what they have is committed when this resolves, or logged that it is not. */
-  async flush(of?: readonly AssignedPartition[]): Promise<void> {
+  /** Before partitions go: what they have is committed when this resolves, or logged that it is not within `patience` milliseconds. */
+  async flush(patience: number, of?: readonly AssignedPartition[]): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`the coordinator has not answered within ${patience} ms`)), patience);
+    });
+    try {
+      await Promise.race([this.#last(of), late]);
+    } catch (error) {
+      this.#session.log.warn(`Offsets of partitions that go were not committed, their last messages come again: ${(error as Error).message}`, this.#session.names());
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #last(of?: readonly AssignedPartition[]): Promise<void> {
     await this.#underWay;
     clearTimeout(this.#retry);
     this.#retry = undefined;
-    if (!this.#options.autoCommit) return;
-    try {
-      await this.commit(this.uncommitted(of));
-    } catch (error) {
-      this.#session.log.warn(`Offsets of partitions that go were not committed, their last messages come again: ${(error as Error).message}`, this.#session.names());
-    }
+    if (this.#options.autoCommit) await this.commit(this.uncommitted(of));
   }
 }

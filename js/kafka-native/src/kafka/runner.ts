@@ -154,8 +154,8 @@ export class Runner {
       failure = error;
       failed = true;
     }
-    commits.auto();
     this.#delivered(assigned, run, delivery, Number(batch.firstOffset()));
+    commits.auto();
     if (failed) this.#failed(assigned, failure);
     assigned.onIdle?.();
     this.#enqueue(assigned);

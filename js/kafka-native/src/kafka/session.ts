@@ -18,6 +18,8 @@ import type { Subscription } from './subscription';
 
 /** Milliseconds that a question to the cluster may take. */
 const CALL_MS = 10_000;
+/** Milliseconds for the last commit of a consumer that stops. */
+const LAST_COMMIT_MS = 5000;
 
 /** Whose life it is. @internal */
 export interface SessionOwner {
@@ -213,7 +215,7 @@ export class Session {
     this.#onJoined();
     clearInterval(this.#watch);
     await this.#runner.stop();
-    await this.commits.flush();
+    await this.commits.flush(LAST_COMMIT_MS);
     for (const assigned of this.assignment) this.assignment.drop(assigned, 0);
     try {
       await (close ?? this.#leave)();
@@ -313,7 +315,8 @@ export class Session {
     const these = topics.map((topic, i) => ({ topic, partition: partitions[i]! }));
     if (kind === 'revoke') {
       await this.#handlersOf(go);
-      await this.commits.flush(go);
+      // `stop` has done that already.
+      if (!this.#stopping) await this.commits.flush(this.#config.rebalanceTimeout - this.#patience, go);
       await this.#hook('onPartitionsRevoked', this.#config.hooks.revoke, these);
     } else {
       await this.#hook('onPartitionsLost', this.#config.hooks.lost, these);
@@ -322,11 +325,16 @@ export class Session {
     this.native.rebalanced(rebalance.id, null);
   }
 
-  /** Waits for the handlers that have these partitions, as long as the group waits for this member, less some time to commit. */
+  /** Milliseconds that a rebalance waits for handlers: as long as the group waits for this member, less some time to commit. */
+  get #patience(): number {
+    return this.#config.rebalanceTimeout * 0.8;
+  }
+
+  /** Waits for the handlers that have these partitions. */
   async #handlersOf(partitions: AssignedPartition[]): Promise<void> {
     const busy = partitions.filter(({ delivery }) => delivery);
     if (busy.length === 0) return;
-    const patience = this.#config.rebalanceTimeout * 0.8;
+    const patience = this.#patience;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => {
         const names = busy.filter(({ delivery }) => delivery).map(({ topic, partition }) => `${topic}/${partition}`);
