@@ -17,11 +17,14 @@ function text() {
   return records.join('\n');
 }
 
-/** Makes a topic and waits until the broker knows it. */
+/**
+ * Makes a topic and waits until the broker knows it: some milliseconds, but half a minute where it still deletes the thousand
+ * partitions of the topic before.
+ */
 async function makeTopic(broker, admin, topic, partitions) {
   await admin.createTopic(topic, { partitions, replication: 1 });
   const producer = new Producer({ broker });
-  await producer.partition_count(topic);
+  await producer.partition_count(topic, { max_tries: 1200, interval: 50 });
   await producer.stop();
 }
 
@@ -33,13 +36,12 @@ async function makeTopic(broker, admin, topic, partitions) {
  */
 async function fill(broker, topic, { messages, partitions, size, codec, headers }) {
   const records = text();
+  let failed;
   const producer = new Producer({
     broker,
     queue_buffering_max_ms: 5,
     driver_options: { 'compression.codec': codec },
-    delivery_report_callback(failures) {
-      throw new Error(`the backlog cannot be written: ${JSON.stringify(failures)}`);
-    },
+    delivery_report_callback: ({ rdkafka_errinfo }) => (failed ??= rdkafka_errinfo[0].errstr),
   });
   const batch = Math.max(1, Math.min(1000, Math.floor(messages / partitions), Math.floor((1 << 20) / size)));
   const message = (i) => {
@@ -55,7 +57,9 @@ async function fill(broker, topic, { messages, partitions, size, codec, headers 
     // At most some 100 MB under way.
     if (send_queue_length * size > 100e6 || send_queue_length > 100_000) await sleep(1);
   }
-  await producer.stop();
+  // A broker is slow at the first messages of a thousand partitions.
+  await producer.stop({ timeout: 120_000 });
+  if (failed) throw new Error(`the backlog cannot be written: ${failed}`);
 }
 
 module.exports = { fill, makeTopic };

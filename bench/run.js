@@ -107,19 +107,17 @@ function surroundings(ownCluster) {
   };
 }
 
-/** Makes the topics that the shapes read; equal backlogs are one topic. @returns {Promise<Map<string, string>>} */
-async function backlogs(broker, admin, shapes) {
-  const topics = new Map();
+/** Makes the topics that the shapes read, and adds them to `topics`; equal backlogs are one topic. */
+async function makeBacklogs(broker, admin, shapes, topics) {
   for (const { backlog } of Object.values(shapes)) {
     const key = JSON.stringify(backlog);
     if (backlog === undefined || topics.has(key)) continue;
     const topic = `bench-backlog-${process.pid}-${topics.size}`;
     say(`backlog of ${number(backlog.messages)} messages of ${backlog.size} B in ${backlog.partitions} partitions, codec ${backlog.codec}`);
     await makeTopic(broker, admin, topic, backlog.partitions);
-    await fill(broker, topic, backlog);
     topics.set(key, topic);
+    await fill(broker, topic, backlog);
   }
-  return topics;
 }
 
 async function main() {
@@ -140,8 +138,9 @@ async function main() {
     const here = chosen.contenders(shape).filter((contender) => !contenders[contender].problem);
     results.shapes[name] = { ...shape, contenders: Object.fromEntries(here.map((contender) => [contender, { rounds: [], errors: [], figures: {} }])) };
   }
-  const topics = await backlogs(broker, admin, shapes);
+  const topics = new Map();
   try {
+    await makeBacklogs(broker, admin, shapes, topics);
     let runs = 0;
     for (let round = 0; round < rounds; round++) {
       for (const [name, { backlog, task }] of Object.entries(shapes)) {

@@ -11,14 +11,13 @@ exports.consume = async ({ broker, topic, state }, receive) => {
 };
 
 exports.producer = async ({ broker, topic, partitions, inFlight, linger, acks, idempotent }) => {
+  let failed;
   const producer = new Producer({
     broker,
     queue_buffering_max_ms: linger,
     driver_options: { 'enable.idempotence': idempotent },
     topic_options: { acks },
-    delivery_report_callback(failures) {
-      throw new Error(JSON.stringify(failures));
-    },
+    delivery_report_callback: ({ rdkafka_errinfo }) => (failed ??= rdkafka_errinfo[0].errstr),
   });
   // Nothing tells when the first message arrived; this tells that it can.
   await producer.partition_count(topic);
@@ -38,7 +37,10 @@ exports.producer = async ({ broker, topic, partitions, inFlight, linger, acks, i
     /** One loop fills the queue; more would only fill it beyond `inFlight`. */
     loops: 1,
     /** Resolves when all is delivered; nothing can be sent afterwards. */
-    flush: () => producer.stop(),
+    async flush() {
+      await producer.stop({ timeout: 60_000 });
+      if (failed) throw new Error(failed);
+    },
     stop: () => producer.stop(),
   };
 };
