@@ -142,6 +142,13 @@ test('where nobody listens, connect says who was tried, and gives up when KafkaJ
   }
 });
 
+test('a listener that wants TLS, and does not get it, is guessed', async () => {
+  for (const error of await refusals(kafka('ssl', { connectionTimeout: 1000 }))) {
+    assert.ok(error instanceof KafkaJSNumberOfRetriesExceeded, `${error.name}: ${error.message}`);
+    assert.match(error.message, /no broker answered .* TLS or SASL may not fit their listener/);
+  }
+});
+
 test('a server that never answers does not keep connect for ever', async (t) => {
   const mute = net.createServer(() => {}).listen(0, '127.0.0.1');
   t.after(() => mute.close());

@@ -8,7 +8,7 @@ use crate::error::{code, is_retriable, Error, ErrorKind, Result};
 use crate::ffi::{error_text, Client, PartitionMetadata};
 use crate::helper::{deadline, Closing, Retry};
 use crate::reply::closed;
-use crate::trouble::{Guarded, Troubles};
+use crate::trouble::{Guarded, Troubles, ALL_BROKERS_DOWN};
 
 /// The times that one question to the cluster is given; a client that closes waits for the one under way.
 const LEAST: Duration = Duration::from_secs(1);
@@ -127,9 +127,14 @@ impl Reach {
             return ControlFlow::Break(Err(refusal));
         }
         if Instant::now() >= self.deadline {
-            let text = format!("no broker answered within {:.1} s", self.begin.elapsed().as_secs_f64());
+            let cause = troubles.last().unwrap_or(error);
+            let mut text = format!("no broker answered within {:.1} s", self.begin.elapsed().as_secs_f64());
+            if cause.code == ALL_BROKERS_DOWN {
+                // Nothing was told but that: a broker that hangs up on what it does not understand.
+                text.push_str("; where they end the connection, TLS or SASL may not fit their listener");
+            }
             let timeout = Error::new(ErrorKind::Timeout, code::TIMED_OUT, text);
-            return ControlFlow::Break(Err(timeout.because(troubles.last().unwrap_or(error))));
+            return ControlFlow::Break(Err(timeout.because(cause)));
         }
         ControlFlow::Continue(Instant::now() + PAUSE)
     }

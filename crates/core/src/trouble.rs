@@ -41,7 +41,7 @@ impl LogLine {
     }
 }
 
-const ALL_BROKERS_DOWN: i32 = -187;
+pub(crate) const ALL_BROKERS_DOWN: i32 = -187;
 
 /// What becomes of an error that librdkafka tells on the side.
 pub(crate) enum Verdict {

@@ -321,7 +321,11 @@ export function toKafkaJSError(error: unknown): Error {
     case 'ETIMEDOUT':
     case '_MSG_TIMED_OUT': {
       // It was tried again until its time was over.
-      const last = error.cause instanceof KafkaError ? toKafkaJSError(error.cause) : new KafkaJSRequestTimeoutError(message, { cause: error });
+      const { cause } = error;
+      // That all brokers are down says nothing; the error itself does.
+      const last = !(cause instanceof KafkaError) ? new KafkaJSRequestTimeoutError(message, { cause: error })
+        : cause.code === '_ALL_BROKERS_DOWN' ? new KafkaJSConnectionError(message, { code: cause.code, cause: error })
+        : toKafkaJSError(cause);
       return (last as KafkaJSError).retriable ? new KafkaJSNumberOfRetriesExceeded(last, { retryCount: 0, retryTime: 0 }) : last;
     }
     case '_TIMED_OUT':
