@@ -23,8 +23,9 @@ export interface ConsumerConfig {
   offsetDirectory?: string;
   /**
    * In order of preference; all members of a group need one in common. Default `['cooperativeSticky']`: partitions stay
-   * where they are as far as possible, and those that stay are consumed on during a rebalance. It cannot be mixed with
-   * the other two, in one list or in one group.
+   * where they are as far as possible, and what was fetched of those that stay is handed out during a rebalance, too; librdkafka
+   * fetches nothing new until the hooks of this member are through. It cannot be mixed with the other two, in one list or in
+   * one group.
    */
   partitionAssigners?: readonly PartitionAssigner[];
   /** `'consumer'` is the protocol of KIP-848: the broker (4.0 or newer) divides, and rebalances stop nobody. Default `'classic'`. */
