@@ -65,8 +65,8 @@ pub use helper::Retry;
 pub use mock::MockCluster;
 pub use packed::{layout, PackedRecords};
 pub use producer::{
-    ConsumerGroup, Delivery, DeliveryFailure, GroupOffset, Producer, ProducerConfig, ProducerEvent, Receipt, Record,
-    Refusal, SendReport, Ticket, TopicId, Written,
+    ConsumerGroup, Delivery, DeliveryFailure, Producer, ProducerConfig, ProducerEvent, Receipt, Record, Refusal,
+    SendReport, Ticket, TopicId, Written,
 };
 pub use reply::Reply;
 pub use token::{Token, TokenProvider};

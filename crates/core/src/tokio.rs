@@ -28,9 +28,7 @@ use crate::consumer::{to_stderr, Consumer, ConsumerConfig, ConsumerEvent};
 use crate::error::Result;
 use crate::group::{GroupConfig, GroupConsumer, GroupEvent, Subscription, TopicPartitionOffset};
 use crate::helper::Retry;
-use crate::producer::{
-    ConsumerGroup, Delivery, GroupOffset, Producer, ProducerConfig, ProducerEvent, Record, SendReport,
-};
+use crate::producer::{ConsumerGroup, Delivery, Producer, ProducerConfig, ProducerEvent, Record, SendReport};
 use crate::reply::{closed, Reply};
 use crate::Batch;
 
@@ -93,7 +91,12 @@ impl AsyncProducer {
     }
 
     /// See [`Producer::send_offsets`].
-    pub async fn send_offsets(&self, group: &ConsumerGroup, offsets: &[GroupOffset], timeout: Duration) -> Result<()> {
+    pub async fn send_offsets(
+        &self,
+        group: &ConsumerGroup,
+        offsets: &[TopicPartitionOffset],
+        timeout: Duration,
+    ) -> Result<()> {
         answer(|reply| self.0.send_offsets_with(group, offsets, timeout, reply)).await
     }
 

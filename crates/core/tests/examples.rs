@@ -27,6 +27,7 @@ fn every_example_runs_without_a_kafka() {
     assert!(run("consume", &["t", "100"], "", folder.path()).ends_with("100 messages\n"));
     assert!(run("slices", &["t", "1000"], "", folder.path()).ends_with("1000 messages in all\n"));
     assert!(run("group", &["t", "1000"], "", folder.path()).contains("\n1000 messages\n"));
+    assert!(run("transactions", &["t", "1000"], "", folder.path()).ends_with("1000 messages copied\n"));
 }
 
 #[test]
@@ -54,4 +55,14 @@ fn the_admin_makes_a_topic_once_and_shows_what_there_is() {
     let shown = run("admin", &[&topic], brokers(), folder.path());
     assert!(shown.contains(&format!("{topic} is there")), "{shown}");
     assert!(shown.contains(&format!("topic {topic}: 4 partitions")), "{shown}");
+}
+
+#[test]
+fn a_copy_is_made_once() {
+    let (folder, topic) = (tempfile::tempdir().unwrap(), topic("example"));
+    run("produce", &[&topic, "1000"], brokers(), folder.path());
+    assert!(run("transactions", &[&topic, "1000"], brokers(), folder.path()).ends_with("1000 messages copied\n"));
+    assert!(run("transactions", &[&topic, "1"], brokers(), folder.path()).ends_with("0 messages copied\n"));
+    let copy = format!("{topic}-copy");
+    assert!(run("consume", &[&copy, "1000"], brokers(), folder.path()).ends_with("\n1000 messages\n"));
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use kafka_native::{
-    ConsumerGroup, GroupOffset, PackedRecords, PartitionMetadata, Producer, ProducerConfig, ProducerEvent, Receipt,
-    Reply, Retry, Ticket, TopicId,
+    ConsumerGroup, PackedRecords, PartitionMetadata, Producer, ProducerConfig, ProducerEvent, Receipt, Reply, Retry,
+    Ticket, TopicId, TopicPartitionOffset,
 };
 use napi::bindgen_prelude::{Either, Float64ArraySlice, Int32ArraySlice, Uint8ArraySlice};
 use napi::Env;
@@ -175,7 +175,7 @@ impl NativeProducer {
         };
         let offsets = topics.into_iter().zip(partitions).zip(offsets);
         let offsets: Vec<_> = offsets
-            .map(|((topic, partition), offset)| GroupOffset { topic, partition, offset: offset as i64 })
+            .map(|((topic, partition), offset)| TopicPartitionOffset::new(topic, partition, offset as i64))
             .collect();
         self.producer.send_offsets_with(&group, &offsets, millis(timeout_ms), self.done(request));
     }

@@ -23,7 +23,7 @@ use outbound::{Failures, Outbound, TopicState};
 pub use record::{Delivery, Record};
 pub(crate) use tickets::index_of;
 pub use tickets::{Receipt, Written};
-pub use transactions::{ConsumerGroup, GroupOffset};
+pub use transactions::ConsumerGroup;
 
 use tickets::Waiter;
 

@@ -56,10 +56,15 @@ impl<'a> Record<'a> {
 
 pub(super) fn pack(records: &[Record<'_>]) -> PackedRecords {
     let mut packed = PackedRecords::default();
-    for record in records {
-        packed.push(record.key, record.value, record.headers.iter().copied(), record.timestamp, record.partition);
-    }
+    records.iter().for_each(|record| packed.push_record(record));
     packed
+}
+
+impl PackedRecords {
+    /// Appends a message.
+    pub fn push_record(&mut self, record: &Record<'_>) {
+        self.push(record.key, record.value, record.headers.iter().copied(), record.timestamp, record.partition);
+    }
 }
 
 /// Where a message was written.

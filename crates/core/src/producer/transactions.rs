@@ -6,18 +6,8 @@ use std::time::Duration;
 use super::{Command, Producer};
 use crate::error::{code, Error, ErrorKind, Result};
 use crate::ffi::{Client, GroupMetadata, Partitions};
+use crate::group::TopicPartitionOffset;
 use crate::reply::Reply;
-
-/// Where a group continues in a partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupOffset {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// The next offset to be read: that of the last processed message + 1.
-    pub offset: i64,
-}
 
 /// The group whose offsets a transaction commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +47,13 @@ impl Producer {
         self.behind_sends(reply, |client| client.begin_transaction());
     }
 
-    /// Makes the offsets of a group part of the transaction: they are committed when it is.
-    pub fn send_offsets(&self, group: &ConsumerGroup, offsets: &[GroupOffset], timeout: Duration) -> Result<()> {
+    /// Makes the offsets of a group (the next to be read) part of the transaction: they are committed when it is.
+    pub fn send_offsets(
+        &self,
+        group: &ConsumerGroup,
+        offsets: &[TopicPartitionOffset],
+        timeout: Duration,
+    ) -> Result<()> {
         Reply::wait(|reply| self.send_offsets_with(group, offsets, timeout, reply))
     }
 
@@ -66,7 +61,7 @@ impl Producer {
     pub fn send_offsets_with(
         &self,
         group: &ConsumerGroup,
-        offsets: &[GroupOffset],
+        offsets: &[TopicPartitionOffset],
         timeout: Duration,
         reply: Reply<()>,
     ) {
