@@ -171,27 +171,27 @@ export class Producer {
   }
 
   /** @internal */
-  sendIn(lane: Lane | undefined, { topic, messages, ...options }: ProducerRecord): Promise<RecordMetadata[]> {
+  sendIn(lane: Lane | undefined, record: ProducerRecord): Promise<RecordMetadata[]> {
     try {
-      this.#check(topic, messages, options, lane !== undefined);
+      this.#check(record.topic, record.messages, record, lane !== undefined);
       const connection = this.#connected();
-      return this.#send(lane, connection, connection.outbox.topic(topic), messages, options);
+      return this.#send(lane, connection, connection.outbox.topic(record.topic), record.messages, record);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   /** @internal */
-  async sendBatchIn(lane: Lane | undefined, { topicMessages = [], ...options }: ProducerBatch): Promise<RecordMetadata[]> {
+  async sendBatchIn(lane: Lane | undefined, batch: ProducerBatch): Promise<RecordMetadata[]> {
     const byTopic = new Map<string, Message[]>();
-    for (const { topic, messages } of topicMessages) {
-      this.#check(topic, messages, options, lane !== undefined);
+    for (const { topic, messages } of batch.topicMessages ?? []) {
+      this.#check(topic, messages, batch, lane !== undefined);
       const others = byTopic.get(topic);
       byTopic.set(topic, others ? [...others, ...messages] : messages);
     }
     const connection = this.#connected();
     const all = [...byTopic].map(([name, messages]) => ({ topic: connection.outbox.topic(name), messages }));
-    return (await Promise.all(all.map(({ topic, messages }) => this.#send(lane, connection, topic, messages, options)))).flat();
+    return (await Promise.all(all.map(({ topic, messages }) => this.#send(lane, connection, topic, messages, batch)))).flat();
   }
 
   #check(topic: unknown, messages: Message[], { acks, compression, timeout }: SendOptions, inTransaction: boolean): void {
