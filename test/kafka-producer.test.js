@@ -7,6 +7,7 @@ const diagnostics = require('node:diagnostics_channel');
 const { once } = require('node:events');
 const { Readable, Writable } = require('node:stream');
 const { pipeline } = require('node:stream/promises');
+const { setTimeout: delay } = require('node:timers/promises');
 const {
   CompressionTypes, Kafka, KafkaJSError, KafkaJSNonRetriableError, KafkaJSProtocolError, KafkaJSTimeout, Partitioners, logLevel,
 } = require('kafka-native');
@@ -458,8 +459,8 @@ describe('a producer', () => {
     const sends = [];
     const load = (async () => {
       while (!stop) {
-        sends.push(producer.send({ topic, messages: [{ value: `${n}`, partition: n++ % 3 }] }));
-        if (n % 200 === 0) await sends.at(-1);
+        for (const end = n + 9; n < end; n++) sends.push(producer.send({ topic, messages: [{ value: `${n}`, partition: n % 3 }] }));
+        await Promise.all([sends.at(-1), delay(5)]);
       }
     })();
     for (const node of own.kafka.nodes) {
