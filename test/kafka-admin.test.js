@@ -5,7 +5,7 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { setTimeout: pause } = require('node:timers/promises');
-const kafkajs = require('kafkajs');
+const { kafkajs, oracle } = require('./support/kafkajs.js');
 const ours = require('kafka-native/kafkajs');
 const { KafkaCluster } = require('@kafka-native/kafka-for-tests');
 
@@ -60,7 +60,7 @@ async function program(lib) {
   admin.on(admin.events.CONNECT, ({ type, payload }) => events.push([type, payload ?? null]));
   admin.on(admin.events.DISCONNECT, ({ type, payload }) => events.push([type, payload ?? null]));
   // Messages and members are KafkaJS's in both runs.
-  const others = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING, clientId: 'other' });
+  const others = oracle(brokers.join(','), { clientId: 'other' });
   const producer = others.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
   const consumer = others.consumer({ groupId: 'members' });
   try {
@@ -254,7 +254,7 @@ describe('what KafkaJS does not do', () => {
     return topic;
   };
   const filled = async (topic, count) => {
-    const producer = new kafkajs.Kafka({ brokers: cluster.brokers.split(','), logLevel: kafkajs.logLevel.NOTHING }).producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+    const producer = oracle(cluster.brokers).producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
     await producer.connect();
     await producer.send({ topic, messages: Array.from({ length: count }, (_, i) => ({ partition: 0, value: `${i}` })) });
     await producer.disconnect();

@@ -13,7 +13,7 @@ const {
 } = require('kafka-native');
 const { real, topicName } = require('./support/clusters.js');
 const { within } = require('./support/flow.js');
-const { oracle, readWithKafkaJS } = require('./support/kafkajs.js');
+const { kafkajs, oracle, readWithKafkaJS } = require('./support/kafkajs.js');
 const { received } = require('./support/watch.js');
 
 let cluster;
@@ -43,7 +43,7 @@ test('a program written for KafkaJS sees the same', { timeout: 120_000 }, async 
     await admin.setOffsets({ groupId, topic, partitions: [{ partition: 0, offset: '0' }] }); // finds the coordinator, which KafkaJS's transactions do not
     return program(library, { brokers, topic, groupId, transactionalId: topicName('tx') });
   };
-  const theirs = await run(require('kafkajs'));
+  const theirs = await run(kafkajs);
   const ours = await run(require('kafka-native/kafkajs'));
   await admin.disconnect();
   assert.deepEqual(ours, theirs);
@@ -257,7 +257,7 @@ describe('partitions', () => {
   for (const name of ['DefaultPartitioner', 'JavaCompatiblePartitioner', 'LegacyPartitioner']) {
     test(`of keys are those that KafkaJS's ${name} chooses`, async (t) => {
       const topic = await cluster.topic(7);
-      const theirs = oracle(cluster).producer({ createPartitioner: require('kafkajs').Partitioners[name] });
+      const theirs = oracle(cluster).producer({ createPartitioner: kafkajs.Partitioners[name] });
       t.after(() => theirs.disconnect());
       await theirs.connect();
       const ours = await connected(t, { createPartitioner: Partitioners[name] });

@@ -2,16 +2,15 @@
 // Consumers of `Kafka` in flows: they are disconnected when the test is over, and what they get is collected.
 
 const { EventEmitter, once } = require('node:events');
-const kafkajs = require('kafkajs');
 const { Kafka } = require('kafka-native');
 const { within, silent } = require('./flow.js');
 const { topicName } = require('./clusters.js');
+const { kafkajs, oracle } = require('./kafkajs.js');
 
 /** A `Kafka` of ours, or, with `library` kafkajs, of KafkaJS. */
 function client(cluster, { library, ...options } = {}) {
-  const brokers = cluster.options().broker.split(',');
-  if (library === kafkajs) return new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING, ...options });
-  return new Kafka({ brokers, logger: silent, ...options });
+  if (library === kafkajs) return oracle(cluster, options);
+  return new Kafka({ brokers: cluster.options().broker.split(','), logger: silent, ...options });
 }
 
 /** A connected consumer. Short times, so that a rebalance takes a moment. */

@@ -1,13 +1,33 @@
 'use strict';
 // KafkaJS itself: the oracle, and an independent pair of eyes for what we wrote.
 
-const kafkajs = require('kafkajs');
+const net = require('node:net');
+const { after } = require('node:test');
+const original = require('kafkajs');
 const { topicName } = require('./clusters.js');
 const { within } = require('./flow.js');
 
-/** A KafkaJS client that is quiet. */
+// KafkaJS forgets a connection that it opens while it disconnects; left alone, it would keep the tests' process alive.
+const sockets = new Set();
+after(() => sockets.forEach((socket) => socket.destroy()));
+
+function socketFactory({ host, port, onConnect }) {
+  const socket = net.connect({ host, port }, onConnect);
+  sockets.add(socket);
+  return socket.once('close', () => sockets.delete(socket));
+}
+
+class Kafka extends original.Kafka {
+  constructor(config) {
+    super(config.ssl ? config : { socketFactory, ...config });
+  }
+}
+const kafkajs = { ...original, Kafka };
+
+/** A KafkaJS client that is quiet, of a cluster or of brokers. */
 function oracle(cluster, config) {
-  return new kafkajs.Kafka({ brokers: cluster.options().broker.split(','), logLevel: kafkajs.logLevel.NOTHING, ...config });
+  const brokers = (typeof cluster === 'string' ? cluster : cluster.options().broker).split(',');
+  return new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING, ...config });
 }
 
 /**

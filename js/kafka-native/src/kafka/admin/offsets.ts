@@ -1,5 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Placed } from '../../binding';
-import { KafkaJSBrokerNotFound, KafkaJSDeleteTopicRecordsError, type KafkaJSError } from '../errors';
+import { KafkaJSBrokerNotFound, KafkaJSDeleteTopicRecordsError, type KafkaJSError, type KafkaJSProtocolError } from '../errors';
 import { ConfigAdmin } from './configs';
 import { checkName, errorOf, refuse, toOffset, valueOf, type AdminCall } from './connection';
 
@@ -8,6 +9,8 @@ export interface SeekEntry {
   offset: string;
 }
 
+/** How long a topic that a broker does not know may be on its way to it. */
+const HEARSAY_MS = 1000;
 const LATEST = -1;
 const EARLIEST = -2;
 const byPartition = (a: { partition: number }, b: { partition: number }): number => a.partition - b.partition;
@@ -64,10 +67,18 @@ export abstract class OffsetAdmin extends ConfigAdmin {
     if (failed.length > 0) throw new KafkaJSDeleteTopicRecordsError({ topic, partitions: failed });
   }
 
-  /** By number. @internal */
+  /** By number. A broker may hear of a new topic a moment later than the one that was asked when it was made. @internal */
   protected async partitionsOf(topic: string, call: AdminCall): Promise<number[]> {
-    const [described] = await this.describe([topic], call);
-    return described!.partitions.map(({ partition }) => partition).sort((a, b) => a - b);
+    const end = performance.now() + HEARSAY_MS;
+    for (;;) {
+      try {
+        const [described] = await this.describe([topic], call);
+        return described!.partitions.map(({ partition }) => partition).sort((a, b) => a - b);
+      } catch (error) {
+        if ((error as KafkaJSProtocolError).type !== 'UNKNOWN_TOPIC_OR_PARTITION' || performance.now() >= end) throw error;
+      }
+      await pause(50);
+    }
   }
 
   /** One offset for each partition, by number; null where no message fits. @internal */
