@@ -17,7 +17,8 @@ const { kafkajs, oracle, readWithKafkaJS } = require('./support/kafkajs.js');
 const { received } = require('./support/watch.js');
 
 let cluster;
-before(async () => (cluster = await real()));
+// Its own: what is written is looked at on its disk.
+before(async () => (cluster = await real({ own: true })));
 after(() => cluster?.close());
 
 const kafka = (config) => new Kafka({ brokers: cluster.options().broker.split(','), logLevel: logLevel.NOTHING, ...config });
@@ -315,7 +316,8 @@ describe('partitions', () => {
     const producer = await connected(t, { properties: { partitioner: 'consistent' } });
     const results = await producer.send({ topic, messages: numbered(20, { key: 'same' }) });
     assert.equal(results.length, 1);
-    const random = await connected(t, { properties: { partitioner: 'random' } });
+    // It stays with a partition for a while unless it is told not to.
+    const random = await connected(t, { properties: { partitioner: 'random', 'sticky.partitioning.linger.ms': 0 } });
     assert.ok((await random.send({ topic, messages: numbered(200) })).length > 1);
   });
 });
