@@ -9,7 +9,7 @@ const { within } = require('./flow.js');
 
 // KafkaJS forgets a connection that it opens while it disconnects; left alone, it would keep the tests' process alive.
 const sockets = new Set();
-after(() => sockets.forEach((socket) => socket.destroy()));
+after(() => sockets.forEach((socket) => socket.destroy(new Error('the tests are over'))));
 
 function socketFactory({ host, port, onConnect }) {
   const socket = net.connect({ host, port }, onConnect);
