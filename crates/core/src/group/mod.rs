@@ -3,7 +3,9 @@
 mod assignment;
 mod config;
 mod driver;
+mod event;
 mod files;
+mod partition;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -17,112 +19,19 @@ use parking_lot::Mutex;
 
 pub use config::GroupConfig;
 use driver::{Command, Driver, MOVE};
+pub use event::{AssignedPartition, GroupEvent, Rebalance, RebalanceKind};
 use files::Files;
+pub use partition::{Subscription, TopicPartitionOffset};
 
 use crate::batch::Batch;
-use crate::consumer::{Inbox, Reset, Settler};
+use crate::consumer::{Inbox, Settler};
 use crate::error::Result;
 use crate::ffi::{Client, ClientKind, Partitions, Waker};
 use crate::helper::{deadline, Closing, Helper};
 use crate::lookup::{self, Reach};
 use crate::offsets::Tracker;
 use crate::reply::{closed, fence, Reply};
-use crate::trouble::{LogLine, Troubles};
-
-/// What a consumer in a group tells. Called on the client's thread: must not block.
-pub enum GroupEvent {
-    /// Messages. At most `batches_ahead` of them are told before [`GroupConsumer::started`] is called for the first.
-    Batch(Batch),
-    /// Partitions come or go; [`GroupConsumer::rebalanced`] lets it happen.
-    Rebalance(Rebalance),
-    /// Behind these partitions' last messages there were only transaction markers: the next offsets to be read.
-    Advanced(Vec<(AssignedPartition, i64)>),
-    /// librdkafka's statistics as JSON, every `statistics_interval`.
-    Stats(String),
-    /// What has no caller: authentication, authorisation, a deleted topic, a fenced member; each once until it heals.
-    Error(crate::Error),
-    /// A line for the logger.
-    Log(LogLine),
-    /// The consumer was stopped; nothing comes after this.
-    Stopped,
-}
-
-/// What a rebalance does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RebalanceKind {
-    /// These partitions come.
-    Assign,
-    /// These go as soon as it is answered; offsets can be committed until then.
-    Revoke,
-    /// These are gone: another member may read them already, and commits are refused.
-    Lost,
-}
-
-/// Partitions that come or go.
-#[derive(Debug, Clone)]
-pub struct Rebalance {
-    /// For [`GroupConsumer::rebalanced`].
-    pub id: u64,
-    /// What happens to them.
-    pub kind: RebalanceKind,
-    /// With the cooperative protocol only those that change, otherwise all.
-    pub partitions: Vec<AssignedPartition>,
-    /// The member's name in the group; empty without a group.
-    pub member_id: String,
-    /// The group's generation (or the member's epoch); -1 without a group.
-    pub generation: i32,
-    /// `EAGER`, `COOPERATIVE`, or `NONE` without a group.
-    pub protocol: String,
-}
-
-/// One partition of a rebalance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AssignedPartition {
-    /// The topic.
-    pub topic: Arc<str>,
-    /// The number by which packed batches name the topic; it stays the same as long as the consumer lives.
-    pub topic_id: i32,
-    /// The partition.
-    pub partition: i32,
-    /// The assignment epoch that the partition's messages carry from now on.
-    pub epoch: i32,
-}
-
-/// A topic, or a pattern of topics, to be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subscription {
-    pub(crate) topic: String,
-    pub(crate) reset: Reset,
-}
-
-impl Subscription {
-    /// A topic, or with `^` in front a POSIX extended regular expression: then topics made later are read, too
-    /// (`topic.metadata.refresh.interval.ms`). A partition without a committed offset begins where `reset` says; of several
-    /// patterns the first one's counts.
-    pub fn new(topic: impl Into<String>, reset: Reset) -> Self {
-        Self { topic: topic.into(), reset }
-    }
-}
-
-/// A partition with the next offset to be read. `-2` is the begin of the log, `-1` its end, `-1000` what the group committed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicPartitionOffset {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// The next offset to be read.
-    pub offset: i64,
-    /// A text that is committed with the offset.
-    pub metadata: Option<String>,
-}
-
-impl TopicPartitionOffset {
-    /// Without metadata.
-    pub fn new(topic: impl Into<String>, partition: i32, offset: i64) -> Self {
-        Self { topic: topic.into(), partition, offset, metadata: None }
-    }
-}
+use crate::trouble::Troubles;
 
 pub(crate) type Sink = Arc<dyn Fn(GroupEvent) + Send + Sync>;
 

@@ -1,6 +1,7 @@
 //! The thread that drives a producer's client: it hands messages to librdkafka and counts its delivery reports.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -80,6 +81,8 @@ pub(super) struct Driver {
     tickets: Tickets,
     scratch: ProduceScratch,
     stopping: Option<Stopping>,
+    /// Messages that the end overtook on their way to librdkafka.
+    lost: usize,
 }
 
 impl Driver {
@@ -104,6 +107,7 @@ impl Driver {
             tickets: Tickets::default(),
             scratch: ProduceScratch::default(),
             stopping: None,
+            lost: 0,
         }
     }
 
@@ -135,6 +139,11 @@ impl Driver {
 
     fn apply(&mut self, command: Command) {
         match command {
+            // A stop without time waits in the line: what stands before it would only be purged.
+            Command::Send { runs, records, refused } if self.shared.purging.load(Ordering::Relaxed) => {
+                self.lost += records.len() - refused.len();
+                self.refuse_all(runs, &records, &refused);
+            }
             Command::Send { runs, records, refused } => self.send(runs, &records, &refused),
             Command::Run { topic, job } => {
                 if let Some(topic) = topic {
@@ -352,7 +361,7 @@ impl Driver {
     /// Gives back everything of librdkafka, then answers.
     fn close(mut self) {
         let mut stopping = self.stopping.take().expect("only a stop ends the thread");
-        let mut lost = stopping.purged.unwrap_or(0);
+        let mut lost = self.lost + stopping.purged.unwrap_or(0);
         // What came behind the last look: sends on other threads that were faster than the stop's mark, and more stops.
         for command in self.incoming.clone().try_iter() {
             match command {

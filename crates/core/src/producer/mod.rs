@@ -9,6 +9,7 @@ mod transactions;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -96,6 +97,8 @@ pub(crate) struct Shared {
     pub(crate) waker: Waker,
     pub(crate) troubles: Troubles,
     pub(crate) closing: Closing,
+    /// A stop without time is on its way.
+    pub(crate) purging: AtomicBool,
 }
 
 /// A producer. Messages of one call, and of calls one after the other, keep their order in each partition as long as no
@@ -140,6 +143,7 @@ impl Producer {
             waker: Waker::default(),
             troubles: Troubles::default(),
             closing: Closing::default(),
+            purging: AtomicBool::new(false),
         });
         let helper = Arc::new(Helper::new("kafka-producer", client.clone()));
         let (commands, incoming) = unbounded();
@@ -391,6 +395,7 @@ impl Producer {
     /// [`stop`](Self::stop) that answers on another thread.
     pub fn stop_with(&self, timeout: Duration, reply: Reply<usize>) {
         self.shared.closing.begin();
+        self.shared.purging.fetch_or(timeout.is_zero(), Ordering::Relaxed);
         match self.commands.send(Command::Stop { deadline: deadline(timeout), reply }) {
             Ok(()) => self.shared.waker.wake(),
             Err(unsent) => match unsent.into_inner() {
