@@ -13,6 +13,8 @@ const consumer = new Consumer({
   num_workers: Number(process.env.WORKERS),
   worker_slot: slot,
   max_messages_per_callback: 100,
+  // Lines that no pipe has room for wait in the process, and die with it: not more of them than the reader can follow.
+  max_callbacks_in_flight: 4,
   receive_callback: async ({ messages }) => {
     await sleep(5); // your work
     for (const { partition, offset } of messages) console.log(`done ${partition}/${offset}`);
