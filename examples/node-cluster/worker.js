@@ -13,11 +13,11 @@ const consumer = new Consumer({
   num_workers: Number(process.env.WORKERS),
   worker_slot: slot,
   max_messages_per_callback: 100,
-  // Lines that no pipe has room for wait in the process, and die with it: not more of them than the reader can follow.
-  max_callbacks_in_flight: 4,
   receive_callback: async ({ messages }) => {
     await sleep(5); // your work
-    for (const { partition, offset } of messages) console.log(`done ${partition}/${offset}`);
+    const lines = messages.map(({ partition, offset }) => `done ${partition}/${offset}\n`).join('');
+    // Written, not waiting in this process: what is not done when the offsets are recorded would be lost with it.
+    await new Promise((written) => process.stdout.write(lines, written));
     // Only now, as this promise is fulfilled, are the offsets recorded: who dies before repeats the batch.
   },
 });
