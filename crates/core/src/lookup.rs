@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::{code, is_retriable, Error, ErrorKind, Result};
 use crate::ffi::{error_text, Client, PartitionMetadata};
-use crate::helper::{deadline, Closing, Retry};
-use crate::reply::closed;
+use crate::helper::{deadline, Closing, Helper, Retry};
+use crate::reply::{closed, Reply};
 use crate::trouble::{Guarded, Troubles, ALL_BROKERS_DOWN};
 
 /// The times that one question to the cluster is given; a client that closes waits for the one under way.
@@ -95,20 +95,41 @@ impl Lookup {
     }
 }
 
-/// Asks until any broker answers: then the connection works, and so do its credentials.
-pub(crate) struct Reach {
+/// Answers when any broker does: then the connection works, and so do its credentials. A refusal answers at once, what can
+/// heal is tried again until the time is over.
+pub(crate) fn connect<S: Send + Sync + 'static>(
+    helper: &Helper,
+    shared: &Arc<S>,
+    side: fn(&S) -> (&Troubles, &Closing),
+    timeout: Duration,
+    reply: Reply<()>,
+) {
+    let reply = side(shared).0.guard(reply);
+    let (shared, mut reach) = (shared.clone(), Reach::new(timeout));
+    helper.run_again(move |client| {
+        let (troubles, closing) = side(&shared);
+        match reach.attempt(client, troubles, closing, &reply) {
+            ControlFlow::Continue(at) => return Some(at),
+            ControlFlow::Break(answer) => reply.send(answer),
+        }
+        None
+    });
+}
+
+/// Asks until any broker answers.
+struct Reach {
     deadline: Instant,
     begin: Instant,
 }
 
 impl Reach {
-    pub(crate) fn new(timeout: Duration) -> Self {
+    fn new(timeout: Duration) -> Self {
         Self { deadline: deadline(timeout), begin: Instant::now() }
     }
 
     /// The next try: breaks with the answer, or continues with the time of the one after it. A refusal answers `waiting`
     /// by itself, while the try still blocks.
-    pub(crate) fn attempt(
+    fn attempt(
         &mut self,
         client: &Arc<Client>,
         troubles: &Troubles,

@@ -1,14 +1,12 @@
 //! `NativeAdmin`
 
-use std::time::Duration;
-
 use kafka_native::admin::{Admin, AdminConfig, AdminEvent};
 use kafka_native::Error;
 use napi_derive::napi;
 
 use crate::events::{none, text, Events, Kind, OnEvent};
 use crate::tokens::Tokens;
-use crate::{thrown, Properties, Thrown};
+use crate::{millis, refused, thrown, Properties, Thrown};
 
 #[napi(object)]
 pub struct AdminOptions {
@@ -27,8 +25,7 @@ pub struct NativeAdmin {
 impl NativeAdmin {
     #[napi(constructor)]
     pub fn new(options: AdminOptions, on_event: OnEvent<'_>) -> Result<Self, Thrown> {
-        let events =
-            Events::new(&on_event).map_err(|error| napi::Error::new("_FAIL".to_owned(), error.reason.clone()))?;
+        let events = Events::new(&on_event).map_err(refused)?;
         let properties = options.properties.into_iter();
         let mut config = properties.fold(AdminConfig::default(), |config, (name, value)| config.set(name, value));
         let tokens = Tokens::default();
@@ -82,8 +79,4 @@ impl Drop for NativeAdmin {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn millis(timeout_ms: u32) -> Duration {
-    Duration::from_millis(timeout_ms.into())
 }

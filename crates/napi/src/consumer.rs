@@ -13,7 +13,7 @@ use napi_derive::napi;
 
 use crate::events::{bytes, none, number, numbers, partitions, text, Events, Kind, OnEvent};
 use crate::lifetime::{self, Client};
-use crate::{thrown, Properties, Thrown};
+use crate::{millis, refused, thrown, Properties, Thrown};
 
 #[napi(object)]
 pub struct ConsumerOptions {
@@ -50,14 +50,13 @@ impl Client for Consumer {
 impl NativeConsumer {
     #[napi(constructor)]
     pub fn new(env: Env, options: ConsumerOptions, on_event: OnEvent<'_>) -> Result<Self, Thrown> {
-        let refuse = |error: napi::Error| napi::Error::new("_FAIL".to_owned(), error.reason.clone());
-        let events = Events::new(&on_event).map_err(refuse)?;
+        let events = Events::new(&on_event).map_err(refused)?;
         let manager = Manager { events: events.clone(), waiting: Arc::default() };
         let mut config = ConsumerConfig::new(&options.broker, &options.topic)
             .slice(options.slot, options.workers)
             .max_messages(options.max_messages_per_batch as usize)
             .queued_max_bytes((options.queued_max_kbytes * 1024.0) as u64)
-            .statistics_interval(Duration::from_millis(options.statistics_interval_ms.into()));
+            .statistics_interval(millis(options.statistics_interval_ms));
         if options.offset_manager {
             config = config.offsets(manager.clone());
         } else if let Some(directory) = options.offset_directory {
@@ -67,7 +66,7 @@ impl NativeConsumer {
             config = config.set(name, value);
         }
         let consumer = Arc::new(Consumer::with_sink(config, sink(events.clone())).map_err(thrown)?);
-        lifetime::register(&env, &consumer).map_err(refuse)?;
+        lifetime::register(&env, &consumer).map_err(refused)?;
         Ok(Self { consumer, events, manager })
     }
 
@@ -103,8 +102,7 @@ impl NativeConsumer {
 
     #[napi]
     pub fn stop(&self, request: u32, timeout_ms: f64) {
-        let timeout = Duration::from_millis(timeout_ms as u64);
-        self.consumer.stop_with(timeout, self.events.reply(request, |()| none()));
+        self.consumer.stop_with(millis(timeout_ms), self.events.reply(request, |()| none()));
     }
 
     #[napi]

@@ -12,7 +12,7 @@ use napi_derive::napi;
 use crate::events::{bytes, none, number, numbers, partitions, text, texts, Arg, Events, Kind, OnEvent};
 use crate::lifetime::{self, Client};
 use crate::tokens::Tokens;
-use crate::{thrown, Properties, Thrown};
+use crate::{millis, refused, thrown, Properties, Thrown};
 
 #[napi(object)]
 pub struct GroupOptions {
@@ -80,13 +80,12 @@ impl Client for GroupConsumer {
 impl NativeGroup {
     #[napi(constructor)]
     pub fn new(env: Env, options: GroupOptions, on_event: OnEvent<'_>) -> Result<Self, Thrown> {
-        let refuse = |error: napi::Error| napi::Error::new("_FAIL".to_owned(), error.reason.clone());
-        let events = Events::new(&on_event).map_err(refuse)?;
+        let events = Events::new(&on_event).map_err(refused)?;
         let mut config = GroupConfig::without_group("")
             .auto_commit(None)
             .max_messages(options.max_messages_per_batch as usize)
             .buffered_max_bytes(options.budget_bytes as u64)
-            .statistics_interval(Duration::from_millis(options.statistics_interval_ms.into()));
+            .statistics_interval(millis(options.statistics_interval_ms));
         for (name, value) in options.properties {
             config = config.set(name, value);
         }
@@ -98,7 +97,7 @@ impl NativeGroup {
             config = config.token_provider(tokens.provider(&events));
         }
         let consumer = Arc::new(GroupConsumer::with_sink(config, sink(events.clone())).map_err(thrown)?);
-        lifetime::register(&env, &consumer).map_err(refuse)?;
+        lifetime::register(&env, &consumer).map_err(refused)?;
         Ok(Self { consumer, events, tokens })
     }
 
@@ -227,8 +226,7 @@ impl NativeGroup {
 
     #[napi]
     pub fn stop(&self, request: u32, timeout_ms: f64) {
-        let timeout = Duration::from_millis(timeout_ms as u64);
-        self.consumer.stop_with(timeout, self.events.reply(request, |()| none()));
+        self.consumer.stop_with(millis(timeout_ms), self.events.reply(request, |()| none()));
     }
 }
 
@@ -237,10 +235,6 @@ impl Drop for NativeGroup {
     fn drop(&mut self) {
         self.consumer.signal(Duration::from_millis(500));
     }
-}
-
-fn millis(timeout_ms: u32) -> Duration {
-    Duration::from_millis(timeout_ms.into())
 }
 
 fn places(topics: Vec<String>, partitions: Vec<i32>, offsets: Vec<f64>) -> Vec<TopicPartitionOffset> {

@@ -15,6 +15,8 @@ mod mock;
 mod producer;
 mod tokens;
 
+use std::time::Duration;
+
 use napi_derive::napi;
 
 /// Every error that librdkafka knows: its number and full name.
@@ -31,7 +33,7 @@ pub fn librdkafka_version() -> String {
 /// For `process.on('exit')`: signals every client of this environment and writes pending offsets. Blocks up to `ms`.
 #[napi]
 pub fn shutdown(ms: u32) {
-    lifetime::close_all(std::time::Duration::from_millis(ms.into()));
+    lifetime::close_all(millis(ms));
 }
 
 /// librdkafka's properties as JavaScript gives them: pairs of strings.
@@ -42,4 +44,14 @@ type Thrown = napi::Error<String>;
 
 fn thrown(error: kafka_native::Error) -> Thrown {
     napi::Error::new(error.name(), error.to_string())
+}
+
+/// What N-API itself refuses, as an exception.
+fn refused(error: napi::Error) -> Thrown {
+    napi::Error::new("_FAIL".to_owned(), error.reason.clone())
+}
+
+/// A time as JavaScript gives it.
+fn millis(ms: impl Into<f64>) -> Duration {
+    Duration::from_millis(ms.into() as u64)
 }

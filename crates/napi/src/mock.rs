@@ -1,11 +1,9 @@
 //! `NativeMockCluster`
 
-use std::time::Duration;
-
 use kafka_native::{Error, MockCluster};
 use napi_derive::napi;
 
-use crate::{thrown, Thrown};
+use crate::{millis, thrown, Thrown};
 
 #[napi]
 pub struct NativeMockCluster {
@@ -48,7 +46,7 @@ impl NativeMockCluster {
 
     #[napi]
     pub fn set_latency(&self, id: i32, ms: u32) -> Result<(), Thrown> {
-        self.with(|cluster| cluster.set_latency(id, Duration::from_millis(ms.into())))
+        self.with(|cluster| cluster.set_latency(id, millis(ms)))
     }
 
     #[napi]

@@ -14,7 +14,7 @@ use napi_derive::napi;
 use crate::events::{none, number, partitions, text, Arg, ErrorData, Events, FailureData, Kind, OnEvent};
 use crate::lifetime::{self, Client};
 use crate::tokens::Tokens;
-use crate::{thrown, Properties, Thrown};
+use crate::{millis, refused, thrown, Properties, Thrown};
 
 #[napi(object)]
 pub struct ProducerOptions {
@@ -61,9 +61,8 @@ impl Client for Producer {
 impl NativeProducer {
     #[napi(constructor)]
     pub fn new(env: Env, options: ProducerOptions, on_event: OnEvent<'_>) -> Result<Self, Thrown> {
-        let refuse = |error: napi::Error| napi::Error::new("_FAIL".to_owned(), error.reason.clone());
-        let events = Events::new(&on_event).map_err(refuse)?;
-        let interval = Duration::from_millis(options.statistics_interval_ms.into());
+        let events = Events::new(&on_event).map_err(refused)?;
+        let interval = millis(options.statistics_interval_ms);
         let mut config = ProducerConfig::new(&options.broker)
             .max_messages(options.max_messages as u64)
             .statistics_interval(interval);
@@ -77,7 +76,7 @@ impl NativeProducer {
         let this: Arc<OnceLock<Weak<Producer>>> = Arc::default();
         let producer = Arc::new(Producer::with_events(config, sink(events.clone(), this.clone())).map_err(thrown)?);
         let _ = this.set(Arc::downgrade(&producer));
-        lifetime::register(&env, &producer).map_err(refuse)?;
+        lifetime::register(&env, &producer).map_err(refused)?;
         Ok(Self { producer, events, tokens })
     }
 
@@ -139,7 +138,7 @@ impl NativeProducer {
 
     #[napi]
     pub fn partitions(&self, request: u32, topic: String, max_tries: u32, interval_ms: u32) {
-        let retry = Retry { max_tries, interval: Duration::from_millis(interval_ms.into()) };
+        let retry = Retry { max_tries, interval: millis(interval_ms) };
         let reply = self.events.reply(request, |found: Vec<PartitionMetadata>| partitions(flat(&found)));
         self.producer.partitions_with(&topic, retry, reply);
     }
@@ -197,7 +196,7 @@ impl NativeProducer {
 
     #[napi]
     pub fn partition_count(&self, request: u32, topic: String, max_tries: u32, interval_ms: u32) {
-        let retry = Retry { max_tries, interval: Duration::from_millis(interval_ms.into()) };
+        let retry = Retry { max_tries, interval: millis(interval_ms) };
         self.producer.partition_count_with(
             &topic,
             retry,
@@ -226,10 +225,6 @@ impl NativeProducer {
     fn done(&self, request: u32) -> Reply<()> {
         self.events.reply(request, |()| none())
     }
-}
-
-fn millis(timeout: f64) -> Duration {
-    Duration::from_millis(timeout as u64)
 }
 
 /// Copied before the call returns: JavaScript uses its arena again.

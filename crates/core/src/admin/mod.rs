@@ -73,7 +73,6 @@ mod json;
 mod log;
 mod topics;
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -105,7 +104,7 @@ use crate::config::Properties;
 use crate::error::{code, Error, Result};
 use crate::ffi::{self, Client, ClientKind, Waker};
 use crate::helper::{Closing, Helper};
-use crate::lookup::{under, Reach};
+use crate::lookup;
 use crate::reply::{fence, Reply};
 use crate::token::TokenProvider;
 use crate::trouble::{LogLine, Troubles};
@@ -263,15 +262,7 @@ impl Admin {
 
     /// [`connect`](Self::connect) that answers on another thread.
     pub fn connect_with(&self, timeout: Duration, reply: Reply<()>) {
-        let reply = self.shared.troubles.guard(reply);
-        let (shared, mut reach) = (self.shared.clone(), Reach::new(timeout));
-        self.helper.run_again(move |client| {
-            match reach.attempt(client, &shared.troubles, &shared.closing, &reply) {
-                ControlFlow::Continue(at) => return Some(at),
-                ControlFlow::Break(answer) => reply.send(answer),
-            }
-            None
-        });
+        lookup::connect(&self.helper, &self.shared, |shared| (&shared.troubles, &shared.closing), timeout, reply);
     }
 
     /// Makes a request and waits for its answer.
@@ -299,7 +290,7 @@ impl Admin {
             None => start(),
             Some(standing) => {
                 let shared = self.shared.clone();
-                self.helper.run(move |client| match client.reach(under(timeout)) {
+                self.helper.run(move |client| match client.reach(lookup::under(timeout)) {
                     Ok(()) => {
                         shared.troubles.healed(|_, _| true);
                         start();
@@ -324,7 +315,7 @@ impl Admin {
         let shared = self.shared.clone();
         self.helper.run(move |client| {
             let standing = shared.troubles.refusal();
-            let time = if standing.is_some() { under(timeout) } else { timeout };
+            let time = if standing.is_some() { lookup::under(timeout) } else { timeout };
             reply.send(client.topics(time).map_err(|error| match (standing, shared.troubles.last()) {
                 (Some(standing), _) => standing,
                 (None, Some(told)) => error.because(told),

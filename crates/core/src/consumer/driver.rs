@@ -11,7 +11,7 @@ use super::{ConsumerConfig, ConsumerEvent, ConsumerStats, Reset, Shared, Sink};
 use crate::admin::{ListOffsets, OffsetQuery, OffsetSpec};
 use crate::batch::{self, Batch, Limits, Run};
 use crate::error::{code, Error, ErrorKind, Result};
-use crate::ffi::{self, Client, Message, Messages, Partitions, Queue, ReadyHook};
+use crate::ffi::{self, Client, Messages, Partitions, Queue, ReadyHook};
 use crate::helper::{let_go, Helper};
 use crate::lookup;
 use crate::reply::Reply;
@@ -210,7 +210,8 @@ impl Driver {
         }
         let front = self.messages.get(0);
         if front.error() != 0 {
-            let error = message_error(&front, &self.topic);
+            let mut error = front.to_error();
+            error.topic.get_or_insert_with(|| self.topic.to_string());
             self.messages.release(1);
             return self.on_message_error(error);
         }
@@ -573,14 +574,4 @@ impl Driver {
         }
         reply.send(written);
     }
-}
-
-fn message_error(message: &Message<'_>, topic: &str) -> Error {
-    let mut error = Error::kafka(message.error(), message.error_text());
-    error.topic = Some(match message.topic_name() {
-        name if name.is_empty() => topic.to_owned(),
-        name => name,
-    });
-    error.partition = Some(message.partition()).filter(|partition| *partition >= 0);
-    error
 }

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::partitions::{copies, PartitionOffset};
+use super::partitions::{copies, first_error, PartitionOffset};
 use super::{check, check_error, error_text, millis, rd, text, Client, Event, Partitions, Queue, Topic};
 use crate::consumer::Reset;
 use crate::error::{Error, Result};
@@ -198,14 +198,7 @@ impl Event<'_> {
                 copies(rd::rd_kafka_event_topic_partition_list(self.raw())),
             )
         };
-        let ended = self.error().map_or(Ok(()), Err).and_then(|()| {
-            partitions.into_iter().try_for_each(|element| {
-                check(element.error).map_err(|mut error| {
-                    (error.topic, error.partition) = (Some(element.topic), Some(element.partition));
-                    error
-                })
-            })
-        });
+        let ended = self.error().map_or(Ok(()), Err).and_then(|()| first_error(partitions.into_iter()));
         (opaque, ended)
     }
 }

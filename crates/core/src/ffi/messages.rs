@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::{rd, text, Client};
+use crate::error::Error;
 
 /// Room for the messages of one poll. A message pins the whole fetch response it came in, so they are copied out and
 /// given back at once.
@@ -95,6 +96,14 @@ impl<'a> Message<'a> {
             Some(value) if !value.is_empty() => String::from_utf8_lossy(value).into_owned(),
             _ => super::error_text(self.error()),
         }
+    }
+
+    /// The received error, with its place as far as librdkafka names it.
+    pub(crate) fn to_error(self) -> Error {
+        let mut error = Error::kafka(self.error(), self.error_text());
+        error.topic = Some(self.topic_name()).filter(|topic| !topic.is_empty());
+        error.partition = Some(self.partition()).filter(|partition| *partition >= 0);
+        error
     }
 
     /// The same number for the same topic handle: cheaper to compare than names.

@@ -77,17 +77,22 @@ impl Partitions {
 
     /// The first error of an element, named.
     pub(crate) fn first_error(&self) -> Result<()> {
-        self.iter().try_for_each(|element| {
-            check(element.error).map_err(|mut error| {
-                (error.topic, error.partition) = (Some(element.topic), Some(element.partition));
-                error
-            })
-        })
+        first_error(self.iter())
     }
 
     pub(super) fn raw(&self) -> *mut rd::rd_kafka_topic_partition_list_t {
         self.raw
     }
+}
+
+/// The first error of an element, named.
+pub(super) fn first_error(mut elements: impl Iterator<Item = PartitionOffset>) -> Result<()> {
+    elements.try_for_each(|element| {
+        check(element.error).map_err(|mut error| {
+            (error.topic, error.partition) = (Some(element.topic), Some(element.partition));
+            error
+        })
+    })
 }
 
 /// # Safety

@@ -171,6 +171,12 @@ impl Assignment {
         self.places.remove(&key).map(|place| place.id)
     }
 
+    pub(super) fn set_paused(&mut self, keys: &[Key], paused: bool) {
+        for key in keys {
+            self.places.get_mut(key).into_iter().for_each(|place| place.paused = paused);
+        }
+    }
+
     /// Lets the partition's messages wait in its own queue, or come to the inbox again.
     pub(super) fn hold(&mut self, key: Key, held: bool) {
         let Some(place) = self.places.get_mut(&key) else { return };

@@ -256,9 +256,7 @@ impl Driver {
         while self.messages.len() > 0 {
             let front = self.messages.get(0);
             if front.error() != 0 {
-                let mut error = Error::kafka(front.error(), front.error_text());
-                error.topic = Some(front.topic_name()).filter(|topic| !topic.is_empty());
-                error.partition = Some(front.partition()).filter(|partition| *partition >= 0);
+                let error = front.to_error();
                 self.assignment.learn(&front);
                 let place = self.assignment.of(&front).map(|(key, _)| key).and_then(|key| self.assignment.get_mut(key));
                 place.into_iter().for_each(|place| place.failed = true);

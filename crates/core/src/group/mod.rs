@@ -8,7 +8,6 @@ mod files;
 mod partition;
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -28,7 +27,7 @@ use crate::consumer::{Inbox, Settler};
 use crate::error::Result;
 use crate::ffi::{Client, ClientKind, Partitions, Waker};
 use crate::helper::{deadline, Closing, Helper};
-use crate::lookup::{self, Reach};
+use crate::lookup;
 use crate::offsets::Tracker;
 use crate::reply::{closed, fence, Reply};
 use crate::trouble::Troubles;
@@ -218,15 +217,7 @@ impl GroupConsumer {
 
     /// [`connect`](Self::connect) that answers on another thread.
     pub fn connect_with(&self, timeout: Duration, reply: Reply<()>) {
-        let reply = self.shared.troubles.guard(reply);
-        let (shared, mut reach) = (self.shared.clone(), Reach::new(timeout));
-        self.helper.run_again(move |client| {
-            match reach.attempt(client, &shared.troubles, &shared.closing, &reply) {
-                ControlFlow::Continue(at) => return Some(at),
-                ControlFlow::Break(answer) => reply.send(answer),
-            }
-            None
-        });
+        lookup::connect(&self.helper, &self.shared, |shared| (&shared.troubles, &shared.closing), timeout, reply);
     }
 
     /// Replaces the subscription and, the first time, joins the group; without topics it leaves the group.

@@ -31,7 +31,7 @@ use tickets::Waiter;
 use crate::error::{code, Error, Result};
 use crate::ffi::{Client, ClientKind, PartitionMetadata, Waker};
 use crate::helper::{deadline, Closing, Helper, Retry};
-use crate::lookup::{self, Lookup, Reach};
+use crate::lookup::{self, Lookup};
 use crate::packed::PackedRecords;
 use crate::reply::{closed, fence, Reply};
 use crate::trouble::{LogLine, Troubles};
@@ -295,15 +295,7 @@ impl Producer {
 
     /// [`connect`](Self::connect) that answers on another thread.
     pub fn connect_with(&self, timeout: Duration, reply: Reply<()>) {
-        let reply = self.shared.troubles.guard(reply);
-        let (shared, mut reach) = (self.shared.clone(), Reach::new(timeout));
-        self.helper.run_again(move |client| {
-            match reach.attempt(client, &shared.troubles, &shared.closing, &reply) {
-                ControlFlow::Continue(at) => return Some(at),
-                ControlFlow::Break(answer) => reply.send(answer),
-            }
-            None
-        });
+        lookup::connect(&self.helper, &self.shared, |shared| (&shared.troubles, &shared.closing), timeout, reply);
     }
 
     /// How many partitions a topic has; makes the topic where the broker does that. What can heal is tried again.

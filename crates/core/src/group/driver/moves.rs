@@ -12,8 +12,7 @@ impl Driver {
     pub(super) fn renew(&mut self, key: Key, offset: i64) -> Option<i32> {
         let epoch = self.assignment.new_epoch();
         let place = self.assignment.get_mut(key)?;
-        (place.epoch, place.next, place.paused) = (epoch, (offset >= 0).then_some(offset), false);
-        place.failed = false;
+        (place.epoch, place.next, place.failed) = (epoch, (offset >= 0).then_some(offset), false);
         let mut tracker = self.shared.tracker.lock();
         tracker.forget(place.id);
         self.shared.recordable.lock().remove(&place.id);
@@ -31,15 +30,9 @@ impl Driver {
 
     pub(super) fn seek(&mut self, to: &TopicPartitionOffset) -> Result<Option<i32>> {
         let Some(key) = self.assignment.find(&to.topic, to.partition) else { return Ok(None) };
-        // A paused one is sought when it is resumed; librdkafka would forget.
         self.client.seek(&self.assignment.list([(key, to.offset)].into_iter())?, MOVE)?;
         self.drop_taken(&[key]);
-        let paused = self.assignment.get(key).is_some_and(|place| place.paused);
-        let epoch = self.renew(key, to.offset);
-        if let Some(place) = self.assignment.get_mut(key) {
-            place.paused = paused;
-        }
-        Ok(epoch)
+        Ok(self.renew(key, to.offset))
     }
 
     pub(super) fn pause(&mut self, partitions: &[(String, i32)]) -> Result<()> {
@@ -49,11 +42,7 @@ impl Driver {
             return Ok(());
         }
         self.client.pause(&self.assignment.list(keys.iter().map(|key| (*key, COMMITTED)))?)?;
-        for key in &keys {
-            if let Some(place) = self.assignment.get_mut(*key) {
-                place.paused = true;
-            }
-        }
+        self.assignment.set_paused(&keys, true);
         self.drop_taken(&keys);
         Ok(())
     }
@@ -69,6 +58,7 @@ impl Driver {
         if here().next().is_some() {
             self.client.resume(&self.assignment.list(here())?)?;
         }
+        self.assignment.set_paused(&here().map(|(key, _)| key).collect::<Vec<_>>(), false);
         Ok(found.into_iter().map(|(key, offset)| key.and_then(|key| self.renew(key, offset))).collect())
     }
 }
