@@ -421,17 +421,23 @@ describe('what KafkaJS does not do', () => {
     await one.disconnect();
   });
 
-  test('a listener that fails is logged, and nothing else fails', async () => {
-    const lines = [];
-    const one = kafka({ logLevel: ours.logLevel.ERROR, logCreator: () => ({ log }) => lines.push(log.message) }).admin();
-    one.on(one.events.CONNECT, () => {
-      throw new Error('mine');
-    });
-    const off = one.on(one.events.DISCONNECT, () => assert.fail('it was taken off'));
-    off();
-    await one.connect();
-    await one.disconnect();
-    assert.ok(lines.some((line) => /admin.connect.*mine/.test(line)), lines.join());
+  test('a listener that fails is logged, and nothing else fails: of an admin, a producer and a consumer', async () => {
+    for (const [role, make] of [['admin', (client) => client.admin()], ['producer', (client) => client.producer()], ['consumer', (client) => client.consumer({ groupId: 'listens' })]]) {
+      const lines = [];
+      const one = make(kafka({ logLevel: ours.logLevel.ERROR, logCreator: () => ({ log }) => lines.push(log.message) }));
+      one.on(one.events.CONNECT, () => {
+        throw new Error('mine');
+      });
+      one.on(one.events.CONNECT, async () => {
+        throw new Error('later');
+      });
+      const off = one.on(one.events.DISCONNECT, () => assert.fail('it was taken off'));
+      off();
+      assert.throws(() => one.on(`${role}.nothing`, () => {}), { name: 'KafkaJSNonRetriableError', message: new RegExp(`${role}\\.events\\.CONNECT`) });
+      await one.connect();
+      await one.disconnect();
+      for (const why of ['mine', 'later']) assert.ok(lines.some((line) => line.includes(`${role}.connect`) && line.includes(why)), lines.join());
+    }
   });
 
   test('nobody who answers is a time-out of the call, a refusal its own error at once', async () => {

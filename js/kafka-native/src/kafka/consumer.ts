@@ -9,7 +9,7 @@ import type { TopicOffsets } from './commits';
 import { readConsumerConfig, type ConsumerConfig, type ReadConsumerConfig, type TopicPartitions } from './consumer-config';
 import { CONSUMER_EVENTS, type ConsumerEventPayloads, type ConsumerEvents } from './consumer-events';
 import { toKafkaJSError, KafkaJSNonRetriableError } from './errors';
-import { Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from './events';
+import { checkEvent, Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from './events';
 import { GroupConnection } from './group-connection';
 import type { Batch } from './lazy-batch';
 import type { KafkaLogger } from './logger';
@@ -55,8 +55,8 @@ export class Consumer {
   readonly #context: ClientContext;
   readonly #config: ReadConsumerConfig;
   readonly #retry: Retry;
-  readonly #instrumentation = new Instrumentation();
   readonly #log: KafkaLogger;
+  readonly #instrumentation: Instrumentation;
   readonly #subscription = new Subscription();
   #positions: Position[] = [];
 
@@ -74,6 +74,7 @@ export class Consumer {
     this.#config = readConsumerConfig(config, context.requestTimeout);
     this.#retry = { ...context.retry, retries: 5, ...this.#config.retry };
     this.#log = context.logger.namespace('Consumer');
+    this.#instrumentation = new Instrumentation(this.#log);
   }
 
   logger(): KafkaLogger {
@@ -336,17 +337,8 @@ export class Consumer {
 
   /** Calls the listener at every event of this name; returns what removes it. What it throws is logged. */
   on<K extends keyof ConsumerEventPayloads>(eventName: K, listener: (event: InstrumentationEvent<ConsumerEventPayloads[K]>) => unknown): RemoveInstrumentationEventListener {
-    if (!Object.values<string>(CONSUMER_EVENTS).includes(eventName)) {
-      throw new KafkaJSNonRetriableError(`Consumer.on: the event must be one of ${Object.keys(CONSUMER_EVENTS).map((name) => `consumer.events.${name}`).join(', ')}`);
-    }
-    const failed = (error: unknown): void => this.#log.error(`Failed to execute listener: ${(error as Error)?.message}`, { eventName, stack: (error as Error)?.stack });
-    return this.#instrumentation.on(eventName, (event) => {
-      try {
-        Promise.resolve(listener(event)).catch(failed);
-      } catch (error) {
-        failed(error);
-      }
-    });
+    checkEvent('consumer', CONSUMER_EVENTS, eventName);
+    return this.#instrumentation.on(eventName, listener);
   }
 
   /**

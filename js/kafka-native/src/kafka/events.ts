@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { KafkaJSNonRetriableError } from './errors';
 import type { KafkaLogger } from './logger';
 
 /** What a listener of an instrumentation event gets. */
@@ -30,15 +31,22 @@ export type RequestTimeoutEvent = InstrumentationEvent<{
 /** Never told. */
 export type RequestQueueSizeEvent = InstrumentationEvent<{ broker: string; clientId: string; queueSize: number }>;
 
+/** @throws KafkaJSNonRetriableError for a name that is not among `events` of this role. @internal */
+export function checkEvent(role: 'admin' | 'consumer' | 'producer', events: Record<string, string>, eventName: string): void {
+  if (!Object.values(events).includes(eventName)) {
+    throw new KafkaJSNonRetriableError(`Event name should be one of ${Object.keys(events).map((key) => `${role}.events.${key}`).join(', ')}`);
+  }
+}
+
 let nextId = 0;
 
 /** KafkaJS's instrumentation: events by name, made only when somebody listens. @internal */
 export class Instrumentation {
   readonly #emitter = new EventEmitter().setMaxListeners(0);
-  readonly #logger: KafkaLogger | undefined;
+  readonly #logger: KafkaLogger;
 
-  /** @param logger hears of listeners that fail; without one their errors reach whoever emits */
-  constructor(logger?: KafkaLogger) {
+  /** @param logger hears of listeners that fail, and nobody else does */
+  constructor(logger: KafkaLogger) {
     this.#logger = logger;
   }
 
@@ -50,13 +58,12 @@ export class Instrumentation {
     if (this.listened(type)) this.#emitter.emit(type, { id: nextId++, type, timestamp: Date.now(), payload });
   }
 
-  on(type: string, listener: (event: InstrumentationEvent<any>) => void): RemoveInstrumentationEventListener {
-    const logger = this.#logger;
-    const call = !logger ? listener : async (event: InstrumentationEvent<any>): Promise<void> => {
+  on(type: string, listener: (event: InstrumentationEvent<any>) => unknown): RemoveInstrumentationEventListener {
+    const call = async (event: InstrumentationEvent<any>): Promise<void> => {
       try {
         await listener(event);
       } catch (error) {
-        logger.error(`A listener of ${type} failed: ${(error as Error)?.message ?? error}`, { stack: (error as Error)?.stack });
+        this.#logger.error(`A listener of ${type} failed: ${(error as Error)?.message ?? error}`, { stack: (error as Error)?.stack });
       }
     };
     this.#emitter.on(type, call);

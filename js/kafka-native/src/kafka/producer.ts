@@ -3,6 +3,7 @@ import type { Properties } from '../options';
 import { connectDeadline, type ClientContext } from './client';
 import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSTimeout } from './errors';
 import {
+  checkEvent,
   Instrumentation,
   type InstrumentationEvent,
   type RemoveInstrumentationEventListener,
@@ -77,7 +78,7 @@ export class Producer {
   readonly #context: ClientContext;
   readonly #config: ReadProducerConfig;
   readonly #logger: KafkaLogger;
-  readonly #instrumentation = new Instrumentation();
+  readonly #instrumentation: Instrumentation;
   #state: 'disconnected' | 'connecting' | 'connected' | 'disconnecting' = 'disconnected';
   #connection: Connection | undefined;
   /** The way to the other state, while it is being gone. */
@@ -92,6 +93,7 @@ export class Producer {
   constructor(context: ClientContext, config?: ProducerConfig) {
     this.#context = context;
     this.#logger = context.logger.namespace('Producer');
+    this.#instrumentation = new Instrumentation(this.#logger);
     this.#config = readProducerConfig(config, context, this.#logger);
   }
 
@@ -345,16 +347,17 @@ export class Producer {
     return this.#config.idempotent;
   }
 
-  /** @throws KafkaJSNonRetriableError for a name that is none of {@link events} */
+  /**
+   * Calls the listener at every event of this name; returns what removes it. What it throws is logged.
+   * @throws KafkaJSNonRetriableError for a name that is none of {@link events}
+   */
   on(eventName: ProducerEvents['CONNECT' | 'DISCONNECT'], listener: (event: InstrumentationEvent<null>) => void): RemoveInstrumentationEventListener;
   on(eventName: ProducerEvents['REQUEST'], listener: (event: RequestEvent) => void): RemoveInstrumentationEventListener;
   on(eventName: ProducerEvents['REQUEST_TIMEOUT'], listener: (event: RequestTimeoutEvent) => void): RemoveInstrumentationEventListener;
   on(eventName: ProducerEvents['REQUEST_QUEUE_SIZE'], listener: (event: RequestQueueSizeEvent) => void): RemoveInstrumentationEventListener;
   on(eventName: ProducerEvents[keyof ProducerEvents], listener: (event: InstrumentationEvent<any>) => void): RemoveInstrumentationEventListener;
   on(eventName: ProducerEvents[keyof ProducerEvents], listener: (event: InstrumentationEvent<any>) => void): RemoveInstrumentationEventListener {
-    if (!Object.values(events).includes(eventName)) {
-      throw new KafkaJSNonRetriableError(`Event name should be one of ${Object.keys(events).map((key) => `producer.events.${key}`).join(', ')}`);
-    }
+    checkEvent('producer', events, eventName);
     return this.#instrumentation.on(eventName, listener);
   }
 

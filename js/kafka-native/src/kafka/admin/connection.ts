@@ -3,7 +3,7 @@ import { AdminClient, unwrap } from '../../admin-client';
 import type { AdminRequests, ItemResult } from '../../binding';
 import { connectDeadline, type ClientContext, type RetryOptions } from '../client';
 import { KafkaJSConnectionClosedError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded, KafkaJSProtocolError, toKafkaJSError, type KafkaJSError } from '../errors';
-import { Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from '../events';
+import { checkEvent, Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from '../events';
 import { logNative, type KafkaLogger } from '../logger';
 
 export interface AdminConfig {
@@ -80,9 +80,7 @@ export abstract class AdminConnection {
 
   /** @throws KafkaJSNonRetriableError for a name that is not among {@link events} */
   on(eventName: AdminEvents[keyof AdminEvents], listener: (event: InstrumentationEvent<any>) => void): RemoveInstrumentationEventListener {
-    if (!Object.values(events).includes(eventName)) {
-      throw new KafkaJSNonRetriableError(`Event name should be one of ${Object.keys(events).map((key) => `admin.events.${key}`).join(', ')}`);
-    }
+    checkEvent('admin', events, eventName);
     return this.#instrumentation.on(eventName, listener);
   }
 
