@@ -154,11 +154,16 @@ describe('error_callback of a producer', () => {
     await sender.partition_count(topic);
     cluster.mock.setLeader(topic, 0, 1);
     sender.send(topic, 0, ['a']);
+    await received(t, cluster, topic, 1);
+    // So that it connects again, and is refused, before another broker tells it that this one is gone.
+    for (const broker of [2, 3]) cluster.mock.setLatency(500, broker);
     cluster.mock.brokerDown(1);
-    cluster.mock.setLeader(topic, 0, 2);
     sender.send(topic, 0, ['b']);
     await lines.until(([level, line]) => level === 'warn' && /_TRANSPORT/.test(line));
+    for (const broker of [2, 3]) cluster.mock.setLatency(0, broker);
+    cluster.mock.setLeader(topic, 0, 2);
     await sender.stop();
+    await received(t, cluster, topic, 2);
     assert.deepEqual(errors.all, []);
   });
 });
