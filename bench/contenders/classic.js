@@ -1,5 +1,6 @@
 'use strict';
 // The classic API: payloads are strings that are made before `receive_callback` runs; `send` answers at once and delivers later.
+const { setTimeout: sleep } = require('node:timers/promises');
 const { Consumer, Producer } = require('kafka-native');
 
 exports.payload = (message) => message.payload;
@@ -22,17 +23,17 @@ exports.producer = async ({ broker, topic, partitions, inFlight, linger, acks, i
   // Nothing tells when the first message arrived; this tells that it can.
   await producer.partition_count(topic);
   let partition = 0;
-  let waiting;
+  const room = async (wanted) => {
+    do await sleep(1);
+    while (producer.send(topic, partition, []).send_queue_length + wanted > inFlight);
+  };
   return {
-    /** Resolves at once while there is room for more, else a millisecond later, as a plain user would come back. */
+    /** Resolves at once while there is room for more, else when a look every millisecond finds it, as a plain user would come back. */
     send(values) {
       const { enqueued, send_queue_length } = producer.send(topic, partition, values);
       if (enqueued !== values.length) throw new Error(`only ${enqueued} of ${values.length} were enqueued`);
       partition = (partition + 1) % partitions;
-      if (send_queue_length + values.length > inFlight) {
-        waiting ??= new Promise((resolve) => setTimeout(resolve, 1)).then(() => (waiting = undefined));
-        return waiting;
-      }
+      if (send_queue_length + values.length > inFlight) return room(values.length);
     },
     /** One loop fills the queue; more would only fill it beyond `inFlight`. */
     loops: 1,
