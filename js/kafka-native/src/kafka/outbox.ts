@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers';
+import { setImmediate, setTimeout } from 'node:timers';
 import { Arena, type SendError } from '../arena';
 import type { NativeErrorData } from '../binding';
 import { KafkaError } from '../errors';
@@ -17,8 +17,9 @@ export interface OutboxLimits {
   maxBlock: number;
 }
 
-/** The most that one call of the addon carries. */
-const MAX_MESSAGES = 8192;
+/** What one turn of the event loop hands over at most, about a millisecond of work: then others have their turn. */
+const TURN_MESSAGES = 4096;
+const TURN_BYTES = 1024 * 1024;
 const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
 /** A topic's partitions are asked for so often before its sends fail. */
 const TRIES = 20;
@@ -117,7 +118,7 @@ export class Outbox {
       if (send.ended) this.#end(send);
       at += 3 + 3 * partitions;
     }
-    this.#pump();
+    if (!this.#scheduled) this.#pump();
   };
 
   /** The ticket is through: what it stood for is no longer under way. */
@@ -200,20 +201,30 @@ export class Outbox {
     this.#pump();
   };
 
-  /** Hands over what there is room for. */
+  /** Hands over what there is room for, as much as one turn may. */
   #pump(): void {
+    let left = TURN_MESSAGES;
+    const bytes = Math.min(this.#limits.bytes, this.#bytes + TURN_BYTES);
     while (this.#head < this.#queue.length && this.#messages < this.#limits.messages && this.#bytes < this.#limits.bytes) {
+      if (left <= 0 || this.#bytes >= bytes) {
+        this.#scheduled = true;
+        setImmediate(this.#turn);
+        break;
+      }
       const first = this.#queue[this.#head]!;
       if (first.abandoned) this.#head++;
-      else this.#handOver(first.place.lane, Math.min(MAX_MESSAGES, this.#limits.messages - this.#messages));
+      else left -= this.#handOver(first.place.lane, Math.min(left, this.#limits.messages - this.#messages), bytes);
     }
     if (this.#head === this.#queue.length) this.#queue.length = this.#head = 0;
     else if (this.#head > 4096) this.#queue.splice(0, this.#head), (this.#head = 0);
     this.#watchDeadline();
   }
 
-  /** Packs the sends at the head of the queue that go through one lane, up to `limit` messages, and hands them over. */
-  #handOver(lane: Lane, limit: number): void {
+  /**
+   * Packs the sends at the head of the queue that go through one lane, up to `limit` messages and until `bytes` are under way,
+   * and hands them over; returns how many messages that were.
+   */
+  #handOver(lane: Lane, limit: number, bytes: number): number {
     const first = this.#queue[this.#head]!;
     let payloads: readonly Message[] = first.messages;
     let from = first.next;
@@ -224,15 +235,17 @@ export class Outbox {
     }
     const mine = (arena ??= new Arena('kafkajs'));
     arena = undefined;
+    const begin = from;
+    const end = Math.min(payloads.length, from + limit);
     try {
-      while (from < payloads.length && limit > 0 && this.#bytes < this.#limits.bytes) {
+      while (from < end && this.#bytes < bytes) {
         const refused: SendError[] = [];
-        const next = mine.pack(payloads, from, refused, limit);
+        const next = mine.pack(payloads, from, refused, end - from);
         const tickets = this.#issue(mine, from, next, refused);
         from = next;
-        limit -= mine.count;
         if (mine.count > 0) this.#cross(lane, mine, tickets);
       }
+      return from - begin;
     } finally {
       mine.shrink();
       arena = mine;
