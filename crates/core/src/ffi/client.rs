@@ -20,7 +20,7 @@ pub(crate) struct Client {
     /// Dropped behind the client, whose callbacks use them.
     pub(super) callbacks: Arc<Callbacks>,
     /// Used by librdkafka until it is destroyed.
-    _round_robin: Option<Box<RoundRobin>>,
+    round_robin: Option<Box<RoundRobin>>,
 }
 
 // SAFETY: librdkafka's client may be used by any thread.
@@ -68,7 +68,7 @@ impl Client {
             return Err(Error::config(format!("the client could not be made: {}", text(reason.as_ptr()))));
         }
         conf.raw = std::ptr::null_mut();
-        let client = Self { raw, callbacks, _round_robin: conf.round_robin.take() };
+        let client = Self { raw, callbacks, round_robin: conf.round_robin.take() };
         if let Some(asking) = &client.callbacks.asking {
             // SAFETY: alive; `drop` closes it.
             unsafe { asking.open(raw) }?;
@@ -120,6 +120,11 @@ impl Client {
     /// The topic with properties of its own; a client keeps those that it was given first.
     pub(crate) fn topic_with(self: &Arc<Self>, name: &str, properties: &[(String, String)]) -> Result<Topic> {
         Topic::new(self, name, properties)
+    }
+
+    /// Who gives messages without a key a partition, unless librdkafka does.
+    pub(crate) fn round_robin(&self) -> Option<&RoundRobin> {
+        self.round_robin.as_deref()
     }
 
     /// Asks the cluster about a topic; blocks up to `timeout`.

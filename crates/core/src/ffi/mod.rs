@@ -32,7 +32,7 @@ pub(crate) use mock::Mock;
 pub(crate) use partitions::Partitions;
 pub(crate) use produce::{Outgoing, ProduceScratch, Topic};
 pub(crate) use queue::{Queue, ReadyHook, Waker};
-use round_robin::RoundRobin;
+pub(crate) use round_robin::{Choice, RoundRobin};
 pub(crate) use transactions::GroupMetadata;
 
 use std::ffi::{c_char, c_int, CStr, CString};

@@ -26,6 +26,15 @@ struct Turn {
     number: u32,
     /// When a first message of a send came to this turn.
     since: Option<Instant>,
+    /// What was chosen, until somebody asks.
+    choice: Option<Choice>,
+}
+
+/// A partition, of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) partition: i32,
+    pub(crate) count: usize,
 }
 
 impl RoundRobin {
@@ -42,23 +51,25 @@ impl RoundRobin {
         this
     }
 
+    /// What was last chosen for the topic since this was asked: more messages can follow there without asking for each.
+    pub(crate) fn take_choice(&self, topic: usize) -> Option<Choice> {
+        self.turns.lock().get_mut(&topic)?.choice.take()
+    }
+
     /// The next of the partitions that have a leader, of all when none has; `index` is the message's place in its send.
     fn next(&self, topic: usize, index: usize, count: i32, available: impl Fn(i32) -> bool) -> i32 {
         let mut turns = self.turns.lock();
-        let turn = turns.entry(topic).or_insert(Turn { number: self.start, since: None });
+        let turn = turns.entry(topic).or_insert(Turn { number: self.start, since: None, choice: None });
         let partition = |number: u32| (number % count as u32) as i32;
-        if index == 0 {
-            let now = Instant::now();
-            match turn.since {
-                Some(since) if now - since < STAY && available(partition(turn.number)) => {
-                    return partition(turn.number);
-                }
-                _ => turn.since = Some(now),
-            }
+        let now = (index == 0).then(Instant::now);
+        let stays = now.zip(turn.since).is_some_and(|(now, since)| now - since < STAY);
+        if !stays || !available(partition(turn.number)) {
+            turn.since = now.or(turn.since);
+            let next = turn.number.wrapping_add(1);
+            let led = (0..count as u32).map(|n| next.wrapping_add(n)).find(|number| available(partition(*number)));
+            turn.number = led.unwrap_or(next);
         }
-        let next = turn.number.wrapping_add(1);
-        let led = (0..count as u32).map(|n| next.wrapping_add(n)).find(|number| available(partition(*number)));
-        turn.number = led.unwrap_or(next);
+        turn.choice = Some(Choice { partition: partition(turn.number), count: count as usize });
         partition(turn.number)
     }
 }
@@ -108,6 +119,15 @@ mod tests {
         let unled: std::collections::HashSet<_> =
             (0..3).map(|index| round_robin.next(2, index, 3, |_| false)).collect();
         assert_eq!(unled.len(), 3);
+    }
+
+    #[test]
+    fn a_choice_is_told_once() {
+        let round_robin = round_robin();
+        assert_eq!(round_robin.take_choice(1), None);
+        let partition = round_robin.next(1, 0, 4, |_| true);
+        assert_eq!(round_robin.take_choice(1), Some(Choice { partition, count: 4 }));
+        assert_eq!(round_robin.take_choice(1), None);
     }
 
     #[test]

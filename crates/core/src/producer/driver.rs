@@ -11,7 +11,7 @@ use super::outbound::TopicState;
 use super::tickets::{opaque_of, Tickets, Waiter};
 use super::{ProducerEvent, Refusal, Shared, Sink};
 use crate::error::{code, Error, Result};
-use crate::ffi::{self, error_text, Client, Outgoing, ProduceScratch, Queue, Topic};
+use crate::ffi::{self, error_text, Choice, Client, Outgoing, ProduceScratch, Queue, Topic};
 use crate::helper::{let_go, Helper};
 use crate::packed::{header_block, PackedRecords};
 use crate::reply::{closed, Reply};
@@ -60,6 +60,32 @@ struct Stretch<'a> {
     topic: Arc<TopicState>,
     partition: i32,
     messages: Vec<Outgoing<'a>>,
+}
+
+/// Messages without a key of one send, those of a partition one after the other: only the first of each asks the partitioner.
+/// In turn one by one they cost 0.35 us more each, most of it in librdkafka: locks, and memory that is read crosswise.
+#[derive(Default)]
+struct Spread {
+    partition: i32,
+    /// How many more go there.
+    left: usize,
+    /// How many partitions were chosen.
+    chosen: usize,
+}
+
+impl Spread {
+    /// Where the next message goes; none: the partitioner has to be asked.
+    fn next(&mut self) -> Option<i32> {
+        self.left = self.left.checked_sub(1)?;
+        Some(self.partition)
+    }
+
+    /// A message went where the partitioner said; its even share of the `messages` of the send follows.
+    fn chosen(&mut self, choice: Choice, messages: usize) {
+        let share = messages / choice.count + usize::from(self.chosen < messages % choice.count);
+        (self.partition, self.left) = (choice.partition, share.saturating_sub(1));
+        self.chosen += 1;
+    }
 }
 
 struct Stopping {
@@ -169,6 +195,7 @@ impl Driver {
     /// Hands messages to librdkafka in their order: those of one partition that follow one another in one call, those with
     /// headers or a timestamp one by one.
     fn send(&mut self, runs: Vec<Run>, records: &PackedRecords, refused: &[Refusal]) {
+        let in_turn = self.client.round_robin().is_some();
         let mut messages = records.iter();
         let mut stretch: Option<Stretch<'_>> = None;
         let (mut start, mut refused) = (0, refused);
@@ -178,11 +205,14 @@ impl Driver {
             refused = others;
             let errors = mine.iter().map(|refusal| (refusal.index - start, &refusal.error));
             let place = self.tickets.open(run.waiter, run.count, errors);
+            let mut spread = Spread::default();
             for (index, record) in messages.by_ref().take(run.count).enumerate() {
                 if mine.binary_search_by_key(&(start + index), |refusal| refusal.index).is_ok() {
                     continue;
                 }
-                let partition = if record.partition >= 0 { record.partition } else { run.partition };
+                let own = if record.partition >= 0 { record.partition } else { run.partition };
+                let spreads = in_turn && own < 0 && record.key.is_none();
+                let partition = if spreads { spread.next().unwrap_or(own) } else { own };
                 let message = Outgoing { key: record.key, value: record.value, opaque: opaque_of(place, index) };
                 match &mut stretch {
                     Some(stretch)
@@ -202,10 +232,21 @@ impl Driver {
                         }
                     }
                 }
+                if spreads && partition < 0 && run.count > 1 {
+                    self.produce(&mut stretch);
+                    if let Some(choice) = self.choice(&run.topic) {
+                        spread.chosen(choice, run.count);
+                    }
+                }
             }
             start = end;
         }
         self.produce(&mut stretch);
+    }
+
+    /// Where the partitioner sent the topic's last message; none while the topic's partitions are not known.
+    fn choice(&self, topic: &TopicState) -> Option<Choice> {
+        self.client.round_robin()?.take_choice(self.handles.get(&topic.name)?.id())
     }
 
     fn produce(&mut self, stretch: &mut Option<Stretch<'_>>) {
