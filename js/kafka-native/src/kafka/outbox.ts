@@ -284,7 +284,10 @@ export class Outbox {
         send.fail(toKafkaJSError(new KafkaError(message, { code, errno })));
       }
       at = end;
-      if (send.next === send.messages.length) this.#head++;
+      if (send.next === send.messages.length) {
+        this.#head++;
+        send.letGo();
+      }
       if (count > 0) this.#issueOne(send, tickets++, count, packed.index, slot);
       else if (send.ended) this.#end(send);
       slot += count;
