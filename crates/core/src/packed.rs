@@ -65,6 +65,14 @@ impl PackedRecords {
         self.index.is_empty()
     }
 
+    /// Takes all messages out, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.arena.clear();
+        self.index.clear();
+        self.timestamps.clear();
+        self.partitions.clear();
+    }
+
     /// Appends a message.
     pub(crate) fn push<'h>(
         &mut self,

@@ -90,7 +90,7 @@ impl NativeProducer {
         count: u32,
         timestamps: Option<Float64ArraySlice<'_>>,
     ) -> Result<SendResult, Thrown> {
-        let records = packed(arena, index, count, timestamps, None);
+        let records = self.packed(arena, index, count, timestamps, None);
         let report = self.producer.send_packed(&topic, partition, records, None).map_err(thrown)?;
         let errors = report.refused.into_iter().map(|refusal| SendRefusal {
             index: refusal.index as u32,
@@ -128,7 +128,8 @@ impl NativeProducer {
             count: ticket[2] as u32,
         });
         let tickets: Vec<_> = tickets.collect();
-        self.producer.send_tickets(packed(arena, index, count, timestamps, partitions), &tickets).map_err(thrown)
+        let records = self.packed(arena, index, count, timestamps, partitions);
+        self.producer.send_tickets(records, &tickets).map_err(thrown)
     }
 
     #[napi]
@@ -225,24 +226,25 @@ impl NativeProducer {
     fn done(&self, request: u32) -> Reply<()> {
         self.events.reply(request, |()| none())
     }
-}
 
-/// Copied before the call returns: JavaScript uses its arena again.
-fn packed(
-    arena: Uint8ArraySlice<'_>,
-    index: Int32ArraySlice<'_>,
-    count: u32,
-    timestamps: Option<Float64ArraySlice<'_>>,
-    partitions: Option<Int32ArraySlice<'_>>,
-) -> PackedRecords {
-    let count = count as usize;
-    let index = index.get(..count * 3).unwrap_or_default();
-    let used = index.iter().map(|length| (*length).max(0) as usize).sum();
-    PackedRecords {
-        arena: arena.get(..used).unwrap_or_default().to_vec(),
-        index: index.to_vec(),
-        timestamps: timestamps.and_then(|timestamps| Some(timestamps.get(..count)?.to_vec())).unwrap_or_default(),
-        partitions: partitions.and_then(|partitions| Some(partitions.get(..count)?.to_vec())).unwrap_or_default(),
+    /// Copied before the call returns: JavaScript uses its arena again.
+    fn packed(
+        &self,
+        arena: Uint8ArraySlice<'_>,
+        index: Int32ArraySlice<'_>,
+        count: u32,
+        timestamps: Option<Float64ArraySlice<'_>>,
+        partitions: Option<Int32ArraySlice<'_>>,
+    ) -> PackedRecords {
+        let count = count as usize;
+        let index = index.get(..count * 3).unwrap_or_default();
+        let used = index.iter().map(|length| (*length).max(0) as usize).sum();
+        let mut records = self.producer.spare_records();
+        records.arena.extend_from_slice(arena.get(..used).unwrap_or_default());
+        records.index.extend_from_slice(index);
+        records.timestamps.extend_from_slice(timestamps.as_ref().and_then(|all| all.get(..count)).unwrap_or_default());
+        records.partitions.extend_from_slice(partitions.as_ref().and_then(|all| all.get(..count)).unwrap_or_default());
+        records
     }
 }
 

@@ -170,7 +170,10 @@ impl Driver {
                 self.lost += records.len() - refused.len();
                 self.refuse_all(runs, &records, &refused);
             }
-            Command::Send { runs, records, refused } => self.send(runs, &records, &refused),
+            Command::Send { runs, records, refused } => {
+                self.send(runs, &records, &refused);
+                self.shared.reuse(records);
+            }
             Command::Run { topic, job } => {
                 if let Some(topic) = topic {
                     // Whoever asks about a topic before it is sent to must not make its handle without its properties. An

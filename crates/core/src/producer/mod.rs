@@ -99,6 +99,22 @@ pub(crate) struct Shared {
     pub(crate) closing: Closing,
     /// A stop without time is on its way.
     pub(crate) purging: AtomicBool,
+    spare: Mutex<Vec<PackedRecords>>,
+}
+
+/// So many used buffers are kept, each for at most that many bytes of messages.
+const SPARES: usize = 8;
+const SPARE_BYTES: usize = 512 * 1024;
+
+impl Shared {
+    /// Keeps the buffers for another send: memory that is mapped anew each time costs as much as the copy into it.
+    fn reuse(&self, mut records: PackedRecords) {
+        let mut spare = self.spare.lock();
+        if spare.len() < SPARES && records.arena.capacity() <= SPARE_BYTES {
+            records.clear();
+            spare.push(records);
+        }
+    }
 }
 
 /// A producer. Messages of one call, and of calls one after the other, keep their order in each partition as long as no
@@ -144,6 +160,7 @@ impl Producer {
             troubles: Troubles::default(),
             closing: Closing::default(),
             purging: AtomicBool::new(false),
+            spare: Mutex::default(),
         });
         let helper = Arc::new(Helper::new("kafka-producer", client.clone()));
         let (commands, incoming) = unbounded();
@@ -230,6 +247,11 @@ impl Producer {
             waiter: Waiter::Receipt(ticket.id),
         });
         self.hand_over(runs.collect(), records).map(drop)
+    }
+
+    /// Records without a message, with the buffers of an earlier send if there are any: to be filled and sent.
+    pub fn spare_records(&self) -> PackedRecords {
+        self.shared.spare.lock().pop().unwrap_or_default()
     }
 
     /// The receipts since they were last taken.
