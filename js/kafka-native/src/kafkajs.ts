@@ -22,7 +22,7 @@ export type { IHeaders, Message, ProducerBatch, ProducerRecord, RecordMetadata, 
 export type { Offsets, OffsetsGroup, Transaction } from './kafka/transaction';
 export { Partitioners } from './kafka/partitioners';
 export type { DefaultPartitioner, ICustomPartitioner, LegacyPartitioner, PartitionerArgs, PartitionMetadata } from './kafka/partitioners';
-export { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ConfigResourceTypes, ConfigSource, ResourcePatternTypes } from './kafka/admin';
+export { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ConfigResourceTypes, ConfigSource, ResourcePatternTypes } from './kafka/admin/resource-types';
 export type {
   Acl, AclEntry, AclFilter, AclResource, AdminCall, AdminConfig, AdminEvents, AlterConfigsResponse, ConfigEntries, ConfigSynonyms, ConsumerGroupState,
   DeleteAclResponse, DeleteGroupsResult, DescribeAclResponse, DescribeConfigResponse, ElectedPartition, FetchOffsetsPartition, GroupDescription,

@@ -26,7 +26,7 @@ const UNKNOWN_TOPIC_ID: i32 = 100;
 /// How long a broker may take to hear of a topic that another one has made.
 const DOUBT: Duration = Duration::from_secs(2);
 /// A batch ends at this many bytes of keys and values.
-const BATCH_DATA: usize = 1024 * 1024;
+const BATCH_DATA: usize = 256 * 1024;
 /// How often the topic is asked whether it has grown.
 const REFRESH: Duration = Duration::from_secs(10);
 /// How long the cluster may take to tell watermarks, and the pause before it is asked again.

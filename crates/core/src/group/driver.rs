@@ -27,7 +27,7 @@ const GROUP_AUTHORIZATION_FAILED: i32 = 30;
 /// No offset: the group's, or where the topic begins.
 const COMMITTED: i64 = -1001;
 /// A batch ends at this many bytes of keys and values.
-const BATCH_DATA: usize = 1024 * 1024;
+const BATCH_DATA: usize = 256 * 1024;
 /// How long a position may take to be moved.
 pub(super) const MOVE: Duration = Duration::from_secs(5);
 /// How long offsets may take to be on disk.

@@ -3,7 +3,7 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import type { Readable } from 'node:stream';
 import { hold, release } from '../lifetime';
 import { describe } from '../options';
-import { KafkaAdmin, type GroupDescription } from './admin';
+import type { GroupDescription } from './admin';
 import type { ClientContext } from './client';
 import type { TopicOffsets } from './commits';
 import { readConsumerConfig, type ConsumerConfig, type ReadConsumerConfig, type TopicPartitions } from './consumer-config';
@@ -280,6 +280,7 @@ export class Consumer {
   async describeGroup(): Promise<GroupDescription> {
     const { groupId } = this.#config;
     if (groupId === null) throw new KafkaJSNonRetriableError('Consumer.describeGroup: the consumer has no group');
+    const { KafkaAdmin } = require('./admin') as typeof import('./admin');
     const admin = new KafkaAdmin(this.#context);
     try {
       await admin.connect();

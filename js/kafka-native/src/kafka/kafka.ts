@@ -1,4 +1,4 @@
-import { KafkaAdmin, type AdminConfig } from './admin';
+import type { AdminConfig, KafkaAdmin } from './admin';
 import type { ClientContext } from './client';
 import { readKafkaConfig, type KafkaConfig } from './config';
 import { Consumer } from './consumer';
@@ -44,6 +44,7 @@ export class Kafka {
 
   /** An admin, which connects when it is told, or with its first call. */
   admin(config?: AdminConfig): KafkaAdmin {
+    const { KafkaAdmin } = require('./admin') as typeof import('./admin'); // many programs have none
     return new KafkaAdmin(this.#context, config);
   }
 

@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import type { Message } from './messages';
 
 /** A topic's partition, as a partitioner sees it. */
@@ -77,7 +76,7 @@ function partitioner(hash: Hash): ICustomPartitioner {
         return (hash(key) & 0x7fffffff) % partitionMetadata.length;
       }
       const led = partitionMetadata.filter(({ leader }) => leader >= 0);
-      const turn = ((turns.get(topic) ?? randomInt(2 ** 31)) + 1) & 0x7fffffff;
+      const turn = ((turns.get(topic) ?? Math.trunc(Math.random() * 2 ** 31)) + 1) & 0x7fffffff;
       turns.set(topic, turn);
       return led.length > 0 ? led[turn % led.length]!.partitionId : turn % partitionMetadata.length;
     };

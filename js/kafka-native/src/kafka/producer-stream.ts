@@ -1,4 +1,4 @@
-import { Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import type { Message, SendOptions } from './messages';
 import type { Producer } from './producer';
 
@@ -21,7 +21,8 @@ export function producerStream(producer: Producer, { highWaterMark = 1000, ...re
     const whole = messages.map((message) => (typeof message === 'string' || message instanceof Uint8Array ? { value: message } : message));
     producer.send({ ...record, messages: whole }).then(() => done(), done);
   };
-  return new Writable({
+  const stream = require('node:stream') as typeof import('node:stream'); // not before somebody streams
+  return new stream.Writable({
     objectMode: true,
     highWaterMark,
     write: (message, _, done) => send([message], done),

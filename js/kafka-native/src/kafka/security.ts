@@ -1,10 +1,16 @@
-import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import * as tls from 'node:tls';
+import type * as tls from 'node:tls';
 import { describe, type Properties } from '../options';
 import { KafkaJSNotImplemented, KafkaJSSASLAuthenticationError } from './errors';
-import { oidcProvider, type OidcOptions } from './oidc';
+import type { OidcOptions } from './oidc';
 import type { OAuthToken, TokenProvider } from './tokens';
+
+/** What few programs use, and `require` takes milliseconds for. */
+const lazily = {
+  crypto: () => require('node:crypto') as typeof import('node:crypto'),
+  tls: () => require('node:tls') as typeof import('node:tls'),
+  oidc: () => require('./oidc') as typeof import('./oidc'),
+};
 
 /** KafkaJS's mechanisms and options; names are taken in any case. */
 export type SASLOptions =
@@ -96,7 +102,7 @@ function single<T>(name: string, value: T | T[]): T {
 function certificate(name: string, value: unknown): string {
   if (typeof value !== 'string' && !(value instanceof Uint8Array)) throw new TypeError(`Kafka: ssl.${name} must be PEM or DER, a string or a Buffer, got ${describe(value)}`);
   const text = typeof value === 'string' ? value : Buffer.from(value).toString('latin1');
-  return text.includes('-----BEGIN') ? text : new X509Certificate(value).toString();
+  return text.includes('-----BEGIN') ? text : new (lazily.crypto().X509Certificate)(value).toString();
 }
 
 /** Where systems keep their authorities: what librdkafka looks through, too. */
@@ -111,9 +117,9 @@ const AUTHORITIES = [
  */
 function defaultAuthorities(): readonly string[] | undefined {
   const extra = process.env.NODE_EXTRA_CA_CERTS;
-  if (extra) return [...tls.rootCertificates, readFileSync(extra, 'utf8')];
+  if (extra) return [...lazily.tls().rootCertificates, readFileSync(extra, 'utf8')];
   const named = process.env.SSL_CERT_FILE ?? process.env.SSL_CERT_DIR;
-  return named || process.platform === 'win32' || AUTHORITIES.some(holdsCertificates) ? undefined : tls.rootCertificates;
+  return named || process.platform === 'win32' || AUTHORITIES.some(holdsCertificates) ? undefined : lazily.tls().rootCertificates;
 }
 
 function holdsCertificates(path: string): boolean {
@@ -143,7 +149,7 @@ function readSasl(sasl: SASLOptions | Mechanism): { credentials: Properties; tok
 }
 
 function tokensOf(sasl: OauthbearerOptions): TokenProvider {
-  if ('oidc' in sasl && sasl.oidc) return oidcProvider(sasl.oidc);
+  if ('oidc' in sasl && sasl.oidc) return lazily.oidc().oidcProvider(sasl.oidc);
   if ('oauthBearerProvider' in sasl && typeof sasl.oauthBearerProvider === 'function') return sasl.oauthBearerProvider;
   throw new KafkaJSSASLAuthenticationError('SASL OAUTHBEARER: oauthBearerProvider must be a function, or give oidc');
 }

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { Batch, KafkaMessage } from './lazy-batch';
 import type { EachBatchPayload } from './runner';
 
@@ -97,5 +97,6 @@ export async function* messages(source: Source, options: ReadOptions): AsyncGene
 
 /** Nothing is buffered: what lies in a stream's buffer would count as processed. @internal */
 export function readable(source: Source, options: ReadOptions): Readable {
-  return Readable.from(messages(source, options), { objectMode: true, highWaterMark: 0 });
+  const stream = require('node:stream') as typeof import('node:stream'); // not before somebody streams
+  return stream.Readable.from(messages(source, options), { objectMode: true, highWaterMark: 0 });
 }

@@ -2,51 +2,7 @@ import type { NativeAcl } from '../../binding';
 import { KafkaJSAggregateError, KafkaJSNotImplemented, type KafkaJSError } from '../errors';
 import { checkArray, checkName, errorOf, refuse, valueOf, type AdminCall } from './connection';
 import { GroupAdmin } from './groups';
-
-/** What an ACL is about. */
-export enum AclResourceTypes {
-  UNKNOWN = 0,
-  ANY = 1,
-  TOPIC = 2,
-  GROUP = 3,
-  CLUSTER = 4,
-  TRANSACTIONAL_ID = 5,
-  DELEGATION_TOKEN = 6,
-}
-
-/** What an ACL allows or denies. */
-export enum AclOperationTypes {
-  UNKNOWN = 0,
-  ANY = 1,
-  ALL = 2,
-  READ = 3,
-  WRITE = 4,
-  CREATE = 5,
-  DELETE = 6,
-  ALTER = 7,
-  DESCRIBE = 8,
-  CLUSTER_ACTION = 9,
-  DESCRIBE_CONFIGS = 10,
-  ALTER_CONFIGS = 11,
-  IDEMPOTENT_WRITE = 12,
-}
-
-/** Whether an ACL allows. */
-export enum AclPermissionTypes {
-  UNKNOWN = 0,
-  ANY = 1,
-  DENY = 2,
-  ALLOW = 3,
-}
-
-/** How an ACL's name is meant. */
-export enum ResourcePatternTypes {
-  UNKNOWN = 0,
-  ANY = 1,
-  MATCH = 2,
-  LITERAL = 3,
-  PREFIXED = 4,
-}
+import { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } from './resource-types';
 
 export interface Acl {
   /** `User:alice` */

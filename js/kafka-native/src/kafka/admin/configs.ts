@@ -1,27 +1,8 @@
 import type { ItemResult, NativeConfigEntry, NativeConfigResource } from '../../binding';
 import { KafkaJSBrokerNotFound, KafkaJSNotImplemented } from '../errors';
 import { checkArray, refuse, valueOf, type AdminCall } from './connection';
+import { ConfigResourceTypes, ConfigSource } from './resource-types';
 import { TopicAdmin } from './topics';
-
-/** What has a configuration. */
-export enum ConfigResourceTypes {
-  UNKNOWN = 0,
-  TOPIC = 2,
-  BROKER = 4,
-  /** Not supported by librdkafka: KafkaJSNotImplemented. */
-  BROKER_LOGGER = 8,
-}
-
-/** Where a value comes from. */
-export enum ConfigSource {
-  UNKNOWN = 0,
-  TOPIC_CONFIG = 1,
-  DYNAMIC_BROKER_CONFIG = 2,
-  DYNAMIC_DEFAULT_BROKER_CONFIG = 3,
-  STATIC_BROKER_CONFIG = 4,
-  DEFAULT_CONFIG = 5,
-  DYNAMIC_BROKER_LOGGER_CONFIG = 6,
-}
 
 export interface ResourceConfigQuery {
   type: ConfigResourceTypes;
