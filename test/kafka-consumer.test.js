@@ -585,8 +585,9 @@ describe('the consumer of Kafka', () => {
     const topic = await cluster.topic(1);
     const child = new Child(t, 'group-member.js', { broker: cluster.options().broker, topic, groupId: topicName('group'), channel: false });
     await child.says('joined');
+    const came = child.says('message');
     await send(t, topic, ['x']);
-    await child.says('message');
+    await came;
     child.tell('disconnect');
     await child.exits();
   });

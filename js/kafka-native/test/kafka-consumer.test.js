@@ -56,6 +56,19 @@ test('eachMessage gets what KafkaJS gives, as plain objects', async (t) => {
   assert.equal(await got[0].heartbeat(), undefined);
 });
 
+test('a partition of which the group has no offset begins where its subscription says, at once; a seek goes before', async (t) => {
+  const { consumer, native, rebalance } = await running(t, { eachMessage() {} });
+  native.replies.committed = [-1, 5, -1];
+  consumer.seek({ topic: 't', partition: 3, offset: '7' });
+  rebalance('assign', [1, 2, 3]);
+  await settled();
+  assert.deepEqual(native.calls.filter(([name]) => name === 'rebalanced').at(-1).slice(2), [[-2, -1001, 7]]);
+  native.errors.committed = { kind: 'kafka', code: -185, name: '_TIMED_OUT', message: 'late', retriable: true, fatal: false, txnRequiresAbort: false, causes: [] };
+  rebalance('assign', [4]);
+  await settled();
+  assert.deepEqual(native.calls.filter(([name]) => name === 'rebalanced').at(-1).slice(2), [[-1001]]);
+});
+
 test('a lazy message of a batch shows its fields to JSON, to the console and in assignments', async (t) => {
   let batch;
   const { arrive } = await running(t, { eachBatch: (payload) => { batch = payload.batch; } });

@@ -3,7 +3,7 @@ import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timer
 import type { NativeGroup, NativeRebalance } from '../binding';
 import type { Calls } from '../calls';
 import type { KafkaError } from '../errors';
-import { Assignment, AssignedPartition, type TopicPartition } from './assignment';
+import { Assignment, AssignedPartition, UNKNOWN, type TopicPartition } from './assignment';
 import { Commits } from './commits';
 import type { ReadConsumerConfig, TopicPartitions } from './consumer-config';
 import { toKafkaJSError } from './errors';
@@ -18,6 +18,8 @@ import type { Subscription } from './subscription';
 
 /** Milliseconds that a question to the cluster may take. */
 const CALL_MS = 10_000;
+/** Milliseconds for the offsets of partitions that come. */
+const COMMITTED_MS = 1000;
 /** Milliseconds for the last commit of a consumer that stops. */
 const LAST_COMMIT_MS = 5000;
 
@@ -265,10 +267,12 @@ export class Session {
     this.#memberId = rebalance.memberId;
     this.#generation = rebalance.generation;
     if (topics.length > 0) await this.#hook('onPartitionsAssigned', this.#config.hooks.assign, topics.map((topic, i) => ({ topic, partition: partitions[i]! })));
+    const begins = await this.#begins(rebalance);
     const come = topics.map((topic, i) => new AssignedPartition(topic, partitions[i]!, topicIds[i]!, epochs[i]!));
-    const offsets = come.map((assigned) => {
+    const offsets = come.map((assigned, i) => {
       this.assignment.add(assigned, (waiting) => this.#runner.offer(waiting));
-      return (assigned.next = this.assignment.takeSeek(assigned.topic, assigned.partition));
+      assigned.next = this.assignment.takeSeek(assigned.topic, assigned.partition);
+      return assigned.next === UNKNOWN ? begins[i]! : assigned.next;
     });
     this.native.rebalanced(rebalance.id, offsets);
     const foreign = !this.#inGroup ? [] : come.filter(({ topic }) => !this.#owner.subscription.has(topic));
@@ -286,6 +290,21 @@ export class Session {
     this.log.info('Consumer has joined the group', payload);
     this.#member = true;
     this.#heartbeats ??= setInterval(() => this.#member && this.events.emit('consumer.heartbeat', this.names()), this.#config.heartbeatInterval);
+  }
+
+  /**
+   * Where partitions begin of which the group has no offset; UNKNOWN leaves it to librdkafka, which would ask for the group's
+   * offsets by itself, but lets 100 ms pass before it looks for the begin of a partition that has none.
+   */
+  async #begins({ topics, partitions }: NativeRebalance): Promise<number[]> {
+    const unknown = topics.map(() => UNKNOWN);
+    if (!this.#inGroup || topics.length === 0) return unknown;
+    try {
+      const committed = await this.calls.start<number[]>((id) => this.native.committed(id, topics, partitions, COMMITTED_MS));
+      return committed.map((offset, i) => (offset >= 0 ? UNKNOWN : this.#owner.subscription.begin(topics[i]!)));
+    } catch {
+      return unknown; // librdkafka tries on, and tells why it cannot
+    }
   }
 
   /** What a leader of another kind gave this member that it never asked for. */

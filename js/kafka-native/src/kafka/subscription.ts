@@ -1,4 +1,8 @@
+import { UNKNOWN } from './assignment';
 import { toPosix } from './topic-pattern';
+
+const BEGINNING = -2;
+const END = -1;
 
 export interface ConsumerSubscribeTopic {
   topic: string | RegExp;
@@ -43,6 +47,12 @@ export class Subscription {
 
   has(topic: string): boolean {
     return this.#names.has(topic) || this.#patterns.some(({ regexp }) => regexp.test(topic));
+  }
+
+  /** Where a partition of the topic begins of which the group has no offset: Kafka's -2 or -1; UNKNOWN for a topic that is none of these. */
+  begin(topic: string): number {
+    const fromBeginning = this.#names.get(topic) ?? this.#patterns.find(({ regexp }) => regexp.test(topic))?.fromBeginning;
+    return fromBeginning === undefined ? UNKNOWN : fromBeginning ? BEGINNING : END;
   }
 
   /** As librdkafka takes it. @param existing the topics of the cluster, if it {@link watches} */
