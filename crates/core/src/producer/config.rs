@@ -53,7 +53,8 @@ impl ProducerConfig {
     /// A property of librdkafka, global or of topics; a later one wins. librdkafka judges it when the producer is made. What
     /// the engine owns (`delivery.report.only.error`, `log.queue`) is ignored with a warning.
     ///
-    /// `partitioner` can also be `murmur2_round_robin`: messages without a key go to the partitions in turn.
+    /// `partitioner` can also be `murmur2_round_robin`: messages without a key go to the partitions in turn,
+    /// those of one send in even shares.
     ///
     /// Defaults that differ from librdkafka's: `partitioner=murmur2_random` (as Java), `linger.ms=0.5`,
     /// `reconnect.backoff.ms=20`, `enable.metrics.push=false`.
