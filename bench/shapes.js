@@ -15,15 +15,18 @@ const { EVERYONE, OURS } = require('./contenders.js');
 
 const MILLION = 1_000_000;
 
-/** Shapes where throughput counts end after so many seconds even if `count` was not reached. */
-const SECONDS = 2;
+/**
+ * Shapes where throughput counts end after so many seconds even if `count` was not reached. Consuming has more: a client that
+ * first fetches all there is into its memory would be judged by that alone.
+ */
+const SECONDS = { consume: 6, produce: 2 };
 
 const consume = (title, { messages = MILLION, count = messages, partitions = 4, size = 100, codec = 'none', headers = false, ...task } = {}, contenders = OURS) => ({
   title,
   contenders,
   quick: false,
   backlog: { messages, partitions, size, codec, headers },
-  task: { work: 'consume', count, partitions, size, headers, seconds: SECONDS, commit: false, ...task },
+  task: { work: 'consume', count, partitions, size, headers, seconds: SECONDS.consume, commit: false, ...task },
 });
 
 const produce = (title, task = {}, contenders = OURS) => ({
@@ -31,7 +34,7 @@ const produce = (title, task = {}, contenders = OURS) => ({
   contenders,
   quick: false,
   task: {
-    ...{ work: 'produce', count: MILLION, partitions: 4, size: 100, seconds: SECONDS, batch: 1000, inFlight: 100_000 },
+    ...{ work: 'produce', count: MILLION, partitions: 4, size: 100, seconds: SECONDS.produce, batch: 1000, inFlight: 100_000 },
     // librdkafka's own 5 ms would throttle whoever awaits; every contender that has the setting gets the same.
     ...{ linger: 0.5, acks: -1, idempotent: false, strings: true, ...task },
   },
