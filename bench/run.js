@@ -95,7 +95,7 @@ function surroundings(ownCluster) {
       cores: os.cpus().length,
       memory: Math.round(os.totalmem() / 2 ** 30),
       system: found('/etc/os-release', /^PRETTY_NAME="(.*)"/m) ?? os.type(),
-      kernel: os.release(),
+      kernel: os.release().split('-')[0],
       emptyNode: Number(says(node(), '-p', 'process.resourceUsage().maxRSS / 1024')),
     },
     versions: {
