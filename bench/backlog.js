@@ -51,14 +51,13 @@ async function fill(broker, topic, { messages, partitions, size, codec, headers 
   };
   for (let i = 0, partition = 0; i < messages; partition = (partition + 1) % partitions) {
     const values = Array.from({ length: Math.min(batch, messages - i) }, (_, k) => message(i + k));
-    const { errors } = producer.send(topic, partition, values);
+    let { send_queue_length, errors } = producer.send(topic, partition, values);
     if (errors) throw new Error(`the backlog cannot be written: ${errors[0].message}`);
     i += values.length;
     // At most some 100 MB under way.
-    for (let room = false; !room; ) {
-      const { send_queue_length } = producer.send(topic, partition, []);
-      room = send_queue_length * size < 100e6 && send_queue_length < 100_000;
-      if (!room) await sleep(1);
+    while (send_queue_length * size >= 100e6 || send_queue_length >= 100_000) {
+      await sleep(1);
+      ({ send_queue_length } = producer.send(topic, partition, []));
     }
   }
   // A broker is slow at the first messages of a thousand partitions.

@@ -6,6 +6,9 @@ use crate::consumer::Settler;
 use crate::ffi::{self, Messages};
 use crate::packed::{header_block, layout};
 
+/// A batch ends at this many bytes of keys and values: as cheap as 1 MiB, which held JavaScript's event loop for milliseconds.
+pub(crate) const DATA: usize = 256 * 1024;
+
 /// A stretch of one partition's messages that share assignment, leader epoch and kind of timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Run {

@@ -25,8 +25,6 @@ const UNKNOWN_TOPIC_OR_PART: i32 = 3;
 const UNKNOWN_TOPIC_ID: i32 = 100;
 /// How long a broker may take to hear of a topic that another one has made.
 const DOUBT: Duration = Duration::from_secs(2);
-/// A batch ends at this many bytes of keys and values: as cheap as 1 MiB, which held JavaScript's event loop for milliseconds.
-const BATCH_DATA: usize = 256 * 1024;
 /// How often the topic is asked whether it has grown.
 const REFRESH: Duration = Duration::from_secs(10);
 /// How long the cluster may take to tell watermarks, and the pause before it is asked again.
@@ -216,7 +214,7 @@ impl Driver {
             return self.on_message_error(error);
         }
         let left = self.hand_over.saturating_sub(self.shared.tracker.lock().outstanding_bytes());
-        let limits = Limits { count: self.max_messages, data: BATCH_DATA, charge: left };
+        let limits = Limits { count: self.max_messages, data: batch::DATA, charge: left };
         let places = &self.places;
         let chosen = batch::choose(&self.messages, limits, &mut self.runs, |message| {
             Some((0, places.get(message.partition()).map_or(0, |place| place.epoch)))
@@ -240,7 +238,7 @@ impl Driver {
         let count = packed.count;
         self.messages.release(count);
         self.take =
-            (BATCH_DATA / (chosen.1 / count).max(1)).clamp(16, self.max_messages.max(16)).min(self.max_messages);
+            (batch::DATA / (chosen.1 / count).max(1)).clamp(16, self.max_messages.max(16)).min(self.max_messages);
         if self.shared.troubles.any() {
             let runs = &self.runs;
             self.shared.troubles.healed(|_, trouble| trouble.is_none_or(|p| runs.iter().any(|run| run.partition == p)));

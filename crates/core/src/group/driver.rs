@@ -26,8 +26,6 @@ use crate::trouble::{LogLine, Verdict};
 const GROUP_AUTHORIZATION_FAILED: i32 = 30;
 /// No offset: the group's, or where the topic begins.
 const COMMITTED: i64 = -1001;
-/// A batch ends at this many bytes of keys and values: as cheap as 1 MiB, which held JavaScript's event loop for milliseconds.
-const BATCH_DATA: usize = 256 * 1024;
 /// How long a position may take to be moved.
 pub(super) const MOVE: Duration = Duration::from_secs(5);
 /// How long offsets may take to be on disk.
@@ -248,7 +246,7 @@ impl Driver {
 
     /// What one partition may have handed over before it waits alone.
     fn share(&self) -> u64 {
-        (self.limits.hand_over / 4).max(2 * BATCH_DATA as u64)
+        (self.limits.hand_over / 4).max(2 * batch::DATA as u64)
     }
 
     /// Hands over what is in `messages`, one batch, or judges the error at its front.
@@ -273,7 +271,7 @@ impl Driver {
             return;
         }
         let left = self.limits.hand_over.saturating_sub(self.shared.tracker.lock().outstanding_bytes());
-        let limits = batch::Limits { count: self.limits.max_messages, data: BATCH_DATA, charge: left };
+        let limits = batch::Limits { count: self.limits.max_messages, data: batch::DATA, charge: left };
         let assignment = &self.assignment;
         let chosen = batch::choose(&self.messages, limits, &mut self.runs, |message| {
             assignment.of(message).map(|(key, place)| (key.0, place.epoch))
@@ -296,7 +294,7 @@ impl Driver {
         let packed = batch::pack(&self.messages, chosen, &self.runs, 0, 0);
         let count = packed.count;
         self.messages.release(count);
-        self.take = (BATCH_DATA / (chosen.1 / count).max(1)).clamp(16, 10_000).min(self.limits.max_messages);
+        self.take = (batch::DATA / (chosen.1 / count).max(1)).clamp(16, 10_000).min(self.limits.max_messages);
         if self.shared.troubles.any() {
             let (runs, topics) = (&self.runs, &self.assignment);
             self.shared.troubles.healed(|topic, partition| {

@@ -8,9 +8,9 @@ use crate::trouble::LogLine;
 
 /// What a consumer in a group tells. Called on the client's thread: must not block.
 pub enum GroupEvent {
-    /// Messages. At most `batches_ahead` of them are told before [`GroupConsumer::started`] is called for the first.
+    /// Messages. At most `batches_ahead` of them are told before [`GroupConsumer::started`](super::GroupConsumer::started) is called for the first.
     Batch(Batch),
-    /// Partitions come or go; [`GroupConsumer::rebalanced`] lets it happen.
+    /// Partitions come or go; [`GroupConsumer::rebalanced`](super::GroupConsumer::rebalanced) lets it happen.
     Rebalance(Rebalance),
     /// Behind these partitions' last messages there were only transaction markers: the next offsets to be read.
     Advanced(Vec<(AssignedPartition, i64)>),
@@ -38,7 +38,7 @@ pub enum RebalanceKind {
 /// Partitions that come or go.
 #[derive(Debug, Clone)]
 pub struct Rebalance {
-    /// For [`GroupConsumer::rebalanced`].
+    /// For [`GroupConsumer::rebalanced`](super::GroupConsumer::rebalanced).
     pub id: u64,
     /// What happens to them.
     pub kind: RebalanceKind,

@@ -12,6 +12,7 @@ import { toKafkaJSError, KafkaJSNonRetriableError } from './errors';
 import { checkEvent, Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from './events';
 import { GroupConnection } from './group-connection';
 import type { Batch } from './lazy-batch';
+import { lazily } from './lazily';
 import type { KafkaLogger } from './logger';
 import { checkPartitions, checkPosition, readPositions, type AssignedPosition, type Position } from './positions';
 import type { ConsumerRunConfig, Retry } from './runner';
@@ -280,8 +281,7 @@ export class Consumer {
   async describeGroup(): Promise<GroupDescription> {
     const { groupId } = this.#config;
     if (groupId === null) throw new KafkaJSNonRetriableError('Consumer.describeGroup: the consumer has no group');
-    const { KafkaAdmin } = require('./admin') as typeof import('./admin');
-    const admin = new KafkaAdmin(this.#context);
+    const admin = new (lazily.admin().KafkaAdmin)(this.#context);
     try {
       await admin.connect();
       const { groups } = await admin.describeGroups([groupId]);

@@ -3,6 +3,7 @@ import type { ClientContext } from './client';
 import { readKafkaConfig, type KafkaConfig } from './config';
 import { Consumer } from './consumer';
 import type { ConsumerConfig } from './consumer-config';
+import { lazily } from './lazily';
 import type { KafkaLogger } from './logger';
 import { Producer } from './producer';
 import type { ProducerConfig } from './producer-config';
@@ -44,8 +45,7 @@ export class Kafka {
 
   /** An admin, which connects when it is told, or with its first call. */
   admin(config?: AdminConfig): KafkaAdmin {
-    const { KafkaAdmin } = require('./admin') as typeof import('./admin'); // many programs have none
-    return new KafkaAdmin(this.#context, config);
+    return new (lazily.admin().KafkaAdmin)(this.#context, config);
   }
 
   logger(): KafkaLogger {

@@ -1,3 +1,4 @@
+import { Offsets } from '../codes';
 import { describe } from '../options';
 import { KafkaJSNonRetriableError } from './errors';
 import type { Session } from './session';
@@ -21,7 +22,11 @@ export interface Position {
   timestamp: number | undefined;
 }
 
-const NAMED: Record<string, number> = { beginning: -2, end: -1, committed: -1000 };
+const NAMED: Record<string, number> = {
+  beginning: Offsets.RD_KAFKA_OFFSET_BEGINNING,
+  end: Offsets.RD_KAFKA_OFFSET_END,
+  committed: Offsets.RD_KAFKA_OFFSET_STORED,
+};
 const LOOKUP_MS = 10_000;
 
 /** @internal */

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { lazily } from './lazily';
 import type { Message, SendOptions } from './messages';
 import type { Producer } from './producer';
 
@@ -21,8 +22,7 @@ export function producerStream(producer: Producer, { highWaterMark = 1000, ...re
     const whole = messages.map((message) => (typeof message === 'string' || message instanceof Uint8Array ? { value: message } : message));
     producer.send({ ...record, messages: whole }).then(() => done(), done);
   };
-  const stream = require('node:stream') as typeof import('node:stream'); // not before somebody streams
-  return new stream.Writable({
+  return new (lazily.stream().Writable)({
     objectMode: true,
     highWaterMark,
     write: (message, _, done) => send([message], done),

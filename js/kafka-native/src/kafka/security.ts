@@ -2,15 +2,9 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import type * as tls from 'node:tls';
 import { describe, type Properties } from '../options';
 import { KafkaJSNotImplemented, KafkaJSSASLAuthenticationError } from './errors';
+import { lazily } from './lazily';
 import type { OidcOptions } from './oidc';
 import type { OAuthToken, TokenProvider } from './tokens';
-
-/** What few programs use, and `require` takes milliseconds for. */
-const lazily = {
-  crypto: () => require('node:crypto') as typeof import('node:crypto'),
-  tls: () => require('node:tls') as typeof import('node:tls'),
-  oidc: () => require('./oidc') as typeof import('./oidc'),
-};
 
 /** KafkaJS's mechanisms and options; names are taken in any case. */
 export type SASLOptions =

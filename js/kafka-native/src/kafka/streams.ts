@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Batch, KafkaMessage } from './lazy-batch';
+import { lazily } from './lazily';
 import type { EachBatchPayload } from './runner';
 
 /** How a program reads instead of being called. */
@@ -97,6 +98,5 @@ export async function* messages(source: Source, options: ReadOptions): AsyncGene
 
 /** Nothing is buffered: what lies in a stream's buffer would count as processed. @internal */
 export function readable(source: Source, options: ReadOptions): Readable {
-  const stream = require('node:stream') as typeof import('node:stream'); // not before somebody streams
-  return stream.Readable.from(messages(source, options), { objectMode: true, highWaterMark: 0 });
+  return lazily.stream().Readable.from(messages(source, options), { objectMode: true, highWaterMark: 0 });
 }

@@ -1,8 +1,6 @@
+import { Offsets } from '../codes';
 import { UNKNOWN } from './assignment';
 import { toPosix } from './topic-pattern';
-
-const BEGINNING = -2;
-const END = -1;
 
 export interface ConsumerSubscribeTopic {
   topic: string | RegExp;
@@ -49,10 +47,10 @@ export class Subscription {
     return this.#names.has(topic) || this.#patterns.some(({ regexp }) => regexp.test(topic));
   }
 
-  /** Where a partition of the topic begins of which the group has no offset: Kafka's -2 or -1; UNKNOWN for a topic that is none of these. */
+  /** Where a partition of the topic begins of which the group has no offset: the begin or the end of its log; UNKNOWN for a topic that is none of these. */
   begin(topic: string): number {
     const fromBeginning = this.#names.get(topic) ?? this.#patterns.find(({ regexp }) => regexp.test(topic))?.fromBeginning;
-    return fromBeginning === undefined ? UNKNOWN : fromBeginning ? BEGINNING : END;
+    return fromBeginning === undefined ? UNKNOWN : fromBeginning ? Offsets.RD_KAFKA_OFFSET_BEGINNING : Offsets.RD_KAFKA_OFFSET_END;
   }
 
   /** As librdkafka takes it. @param existing the topics of the cluster, if it {@link watches} */

@@ -1,0 +1,8 @@
+/** What `require` takes milliseconds and memory for, and many programs never use: loaded when it is first asked for. @internal */
+export const lazily = {
+  admin: () => require('./admin') as typeof import('./admin'),
+  crypto: () => require('node:crypto') as typeof import('node:crypto'),
+  oidc: () => require('./oidc') as typeof import('./oidc'),
+  stream: () => require('node:stream') as typeof import('node:stream'),
+  tls: () => require('node:tls') as typeof import('node:tls'),
+};
