@@ -9,6 +9,7 @@ use crossbeam_channel::{bounded, unbounded, Receiver, RecvTimeoutError, Sender};
 use parking_lot::Mutex;
 
 use crate::ffi::Client;
+use crate::thread;
 
 /// Returns when it is to be run again.
 type Job = Box<dyn FnMut(&Arc<Client>) -> Option<Instant> + Send>;
@@ -38,7 +39,7 @@ struct Ending {
 impl Ending {
     fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
         let (running, over) = bounded(0);
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let thread = thread::spawn(name, move || {
             body();
             drop::<Sender<()>>(running);
         })?;

@@ -47,6 +47,7 @@ pub mod offsets;
 mod packed;
 mod producer;
 mod reply;
+mod thread;
 mod token;
 #[cfg(feature = "tokio")]
 pub mod tokio;
@@ -56,7 +57,7 @@ pub use admin::Admin;
 pub use batch::{Batch, Header, Message};
 pub use consumer::{Consumer, ConsumerConfig, ConsumerEvent, ConsumerStats, Reset};
 pub use error::{code, Error, ErrorKind, Result};
-pub use ffi::PartitionMetadata;
+pub use ffi::{set_thread_niceness, PartitionMetadata};
 pub use group::{
     AssignedPartition, GroupConfig, GroupConsumer, GroupEvent, Rebalance, RebalanceKind, Subscription,
     TopicPartitionOffset,

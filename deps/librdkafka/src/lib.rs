@@ -9,6 +9,40 @@ pub use rdkafka_sys::bindings::*;
 /// The version of librdkafka that this workspace is built and tested with, as `rd_kafka_version()` encodes it.
 pub const LIBRDKAFKA_VERSION: i32 = 0x020c_01ff;
 
+/// The front of a received message as librdkafka itself sees it: `rd_kafka_msg_t` in its `rdkafka_msg.h`.
+#[repr(C)]
+struct ReceivedMessage {
+    message: rd_kafka_message_t,
+    link: [*const std::ffi::c_void; 2],
+    flags: std::ffi::c_int,
+    timestamp_type: std::ffi::c_int,
+    timestamp: i64,
+    headers: *const rd_kafka_headers_t,
+    status: std::ffi::c_int,
+    broker_id: i32,
+    unparsed_headers_size: i32,
+}
+
+// Another version may lay it out in another way: look at rdkafka_msg.h before this number is raised.
+const _: () = assert!(RD_KAFKA_VERSION == LIBRDKAFKA_VERSION);
+
+/// Whether asking a received message for its headers is worth the call: never false for one that has some.
+///
+/// `rd_kafka_message_headers` makes a buffer to read that there are none: 50 ns, a tenth of what a message costs all in all.
+///
+/// # Safety
+/// The message was received by a consumer of this library and is alive; it is no event and no delivery report.
+pub unsafe fn rd_kafka_message_may_have_headers(message: *const rd_kafka_message_t) -> bool {
+    // SAFETY: takes no arguments. Somebody's build may have linked another librdkafka than the vendored one.
+    if unsafe { rd_kafka_version() } != LIBRDKAFKA_VERSION {
+        return true;
+    }
+    // SAFETY: the public message is the first field of what librdkafka of this version allocated.
+    let received = unsafe { &*message.cast::<ReceivedMessage>() };
+    // What is unparsed begins with their number, which is one byte where that is 0.
+    !received.headers.is_null() || received.unparsed_headers_size > 1
+}
+
 /// Prepares OpenSSL without its `atexit` handler.
 ///
 /// `process.exit()` runs C's `exit()` while librdkafka's broker threads are alive; OpenSSL's own handler would free

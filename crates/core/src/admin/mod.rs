@@ -106,6 +106,7 @@ use crate::ffi::{self, Client, ClientKind, Waker};
 use crate::helper::{Closing, Helper};
 use crate::lookup;
 use crate::reply::{fence, Reply};
+use crate::thread;
 use crate::token::TokenProvider;
 use crate::trouble::{LogLine, Troubles};
 use driver::{Driver, Job};
@@ -245,9 +246,7 @@ impl Admin {
         let helper = Arc::new(Helper::new("kafka-admin", client.clone()));
         let driver =
             Driver::new(client, helper.clone(), shared.clone(), incoming, move |event| fence(|| on_event(event)));
-        let thread = std::thread::Builder::new()
-            .name("kafka-admin".into())
-            .spawn(move || driver.run())
+        let thread = thread::spawn("kafka-admin", move || driver.run())
             .map_err(|error| Error::state(format!("no thread for the admin: {error}")))?;
         Ok(Self { helper, shared, jobs: Some(jobs), thread: Mutex::new(Some(thread)) })
     }

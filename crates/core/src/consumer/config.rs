@@ -52,7 +52,7 @@ pub(crate) struct Derived {
 }
 
 /// How much is prefetched is what speed needs: more than this many messages only cost memory.
-const PREFETCH_MESSAGES: u64 = 20_000;
+const PREFETCH_MESSAGES: u64 = 10_000;
 /// A batch's columns are counted in 32 bits, and its messages pin what they came in.
 const MOST_MESSAGES: usize = 1_000_000;
 const MIB: u64 = 1024 * 1024;
@@ -98,7 +98,7 @@ impl ConsumerConfig {
         self
     }
 
-    /// The most messages in a batch, at most 1 000 000; a batch also ends at 256 KiB of data and never waits to fill. Default
+    /// The most messages in a batch, at most 1 000 000; a batch also ends at 128 KiB of data and never waits to fill. Default
     /// 10 000; 0 is refused when the consumer is made.
     pub fn max_messages(mut self, count: usize) -> Self {
         self.max_messages = count;
@@ -109,7 +109,7 @@ impl ConsumerConfig {
     /// Default 1 000 000 KiB; 0 is refused when the consumer is made. On top comes one decompressed fetch response per broker.
     ///
     /// Half of it bounds what is handed over and not done, a quarter `fetch.max.bytes` (at least 1 MiB) and the prefetch:
-    /// `queued.max.messages.kbytes` (64 MiB unless set) and `queued.min.messages` (20 000 unless set), of which more would
+    /// `queued.max.messages.kbytes` (64 MiB unless set) and `queued.min.messages` (10 000 unless set), of which more would
     /// only cost memory.
     pub fn queued_max_bytes(mut self, bytes: u64) -> Self {
         self.budget = bytes;
@@ -138,7 +138,8 @@ impl ConsumerConfig {
     /// with a warning; `auto.offset.reset` (`earliest`, the default, `latest` or `error`) and `queued.*` are understood.
     ///
     /// Defaults that differ from librdkafka's: `group.id=kafka-native` (nothing is joined or committed),
-    /// `allow.auto.create.topics=true`, `fetch.queue.backoff.ms=2`, `reconnect.backoff.ms=20`, `enable.metrics.push=false`.
+    /// `allow.auto.create.topics=true`, `fetch.queue.backoff.ms=2`, `max.partition.fetch.bytes=524288`,
+    /// `reconnect.backoff.ms=20`, `enable.metrics.push=false`.
     pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.properties.set(name, value);
         self
@@ -205,6 +206,8 @@ pub(crate) fn fetching(user: &mut Properties, budget: u64) -> Result<(Properties
     // The pause between two connections is half of this, at least 11 ms: start-up needs two.
     defaults.set("reconnect.backoff.ms", 20);
     defaults.set("fetch.max.bytes", quarter.clamp(MIB, 52_428_800));
+    // As fast as 1 MiB, and what waits to be handed over is half of it. Where the round trip is long, more is faster.
+    defaults.set("max.partition.fetch.bytes", MIB / 2);
     let mut engine = Properties::default();
     engine.set("queued.max.messages.kbytes", prefetch_kib);
     engine.set("queued.min.messages", prefetch_messages);

@@ -28,6 +28,7 @@ use crate::helper::{deadline, Closing, Helper, Retry};
 use crate::lookup::Lookup;
 use crate::offsets::{OffsetDirectory, OffsetEvent, OffsetStore, Recorder, Tracker};
 use crate::reply::{fence, Reply};
+use crate::thread;
 use crate::trouble::{LogLine, Troubles};
 
 /// What a consumer tells. Called on the client's thread (batches, statistics) or the offset thread: must not block.
@@ -224,9 +225,7 @@ impl Consumer {
             incoming,
             sink,
         )?;
-        let thread = std::thread::Builder::new()
-            .name("kafka-consumer".into())
-            .spawn(move || driver.run())
+        let thread = thread::spawn("kafka-consumer", move || driver.run())
             .map_err(|error| Error::state(format!("no thread for the consumer: {error}")))?;
         Ok(Self {
             topic,

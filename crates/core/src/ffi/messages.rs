@@ -162,8 +162,12 @@ impl<'a> Message<'a> {
         unsafe { rd::rd_kafka_message_leader_epoch(self.raw) }
     }
 
-    /// Calls `each` with name and value of every header, in order; returns how many there were.
+    /// Calls `each` with name and value of every header of a received message, in order; returns how many there were.
     pub(crate) fn headers(&self, mut each: impl FnMut(&[u8], Option<&[u8]>)) -> usize {
+        // SAFETY: valid and received: reports are not asked for headers.
+        if !unsafe { rd::rd_kafka_message_may_have_headers(self.raw) } {
+            return 0;
+        }
         let mut headers = std::ptr::null_mut();
         // SAFETY: valid; the headers, parsed here on first use, belong to the message.
         if unsafe { rd::rd_kafka_message_headers(self.raw, &mut headers) } as i32 != 0 {

@@ -52,7 +52,7 @@ impl GroupConfig {
         }
     }
 
-    /// The most messages in a batch, from 1 to 1 000 000; a batch also ends at 256 KiB of data and never waits to fill. Default 10 000.
+    /// The most messages in a batch, from 1 to 1 000 000; a batch also ends at 128 KiB of data and never waits to fill. Default 10 000.
     pub fn max_messages(mut self, count: usize) -> Self {
         self.max_messages = count.clamp(1, 1_000_000);
         self
@@ -102,7 +102,8 @@ impl GroupConfig {
     ///
     /// Of interest: `group.protocol` (`classic` or `consumer`), `partition.assignment.strategy`, `group.instance.id`,
     /// `session.timeout.ms`, `max.poll.interval.ms` (how long a rebalance may wait for this member), `isolation.level`.
-    /// Defaults that differ from librdkafka's: `fetch.queue.backoff.ms=2`, `reconnect.backoff.ms=20`, `enable.metrics.push=false`.
+    /// Defaults that differ from librdkafka's: `fetch.queue.backoff.ms=2`, `max.partition.fetch.bytes=524288`,
+    /// `reconnect.backoff.ms=20`, `enable.metrics.push=false`.
     pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.properties.set(name, value);
         self

@@ -30,6 +30,7 @@ use crate::helper::{deadline, Closing, Helper};
 use crate::lookup;
 use crate::offsets::Tracker;
 use crate::reply::{closed, fence, Reply};
+use crate::thread;
 use crate::trouble::Troubles;
 
 pub(crate) type Sink = Arc<dyn Fn(GroupEvent) + Send + Sync>;
@@ -184,9 +185,7 @@ impl GroupConsumer {
         let files = settings.offset_directory.map(|directory| Arc::new(Files::new(directory, sink.clone())));
         let driver =
             Driver::new(limits, client, helper.clone(), shared.clone(), commands.clone(), incoming, sink, files)?;
-        let thread = std::thread::Builder::new()
-            .name("kafka-group".into())
-            .spawn(move || driver.run())
+        let thread = thread::spawn("kafka-group", move || driver.run())
             .map_err(|error| crate::Error::state(format!("no thread for the consumer: {error}")))?;
         Ok(Self { shared, helper, commands, thread: Mutex::new(Some(thread)), inbox: None })
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::mem;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -86,7 +86,7 @@ impl Shared {
         body: impl FnOnce(&Arc<Self>) + Send + 'static,
     ) -> Result<()> {
         let shared = Arc::clone(self);
-        let spawned: io::Result<_> = thread::Builder::new().name(name.into()).spawn(move || {
+        let spawned: io::Result<_> = crate::thread::spawn(name, move || {
             // Counted down even if a reply or the event callback panics, or dropping would wait for nothing.
             let _ = catch_unwind(AssertUnwindSafe(|| body(&shared)));
             shared.state.lock().running -= 1;
@@ -169,7 +169,7 @@ impl Shared {
     fn finish(&self, round: Round, outcome: Result<()>) {
         let mut state = self.state.lock();
         let event = match outcome {
-            Ok(()) => state.rounds.succeeded(&round).then_some(OffsetEvent::Recovered),
+            Ok(()) => state.rounds.succeeded(&round, Instant::now()).then_some(OffsetEvent::Recovered),
             Err(error) => {
                 let news = state.rounds.failed(round, &error, Instant::now());
                 news.then_some(OffsetEvent::WriteFailed(error))

@@ -34,6 +34,7 @@ use crate::helper::{deadline, Closing, Helper, Retry};
 use crate::lookup::{self, Lookup};
 use crate::packed::PackedRecords;
 use crate::reply::{closed, fence, Reply};
+use crate::thread;
 use crate::trouble::{LogLine, Troubles};
 
 /// What a producer tells. Called on the client's thread: must not block.
@@ -165,9 +166,7 @@ impl Producer {
         let helper = Arc::new(Helper::new("kafka-producer", client.clone()));
         let (commands, incoming) = unbounded();
         let driver = Driver::new(client, helper.clone(), shared.clone(), incoming, sink);
-        let thread = std::thread::Builder::new()
-            .name("kafka-producer".into())
-            .spawn(move || driver.run())
+        let thread = thread::spawn("kafka-producer", move || driver.run())
             .map_err(|error| Error::state(format!("no thread for the producer: {error}")))?;
         Ok(Self { shared, helper, commands, thread: Mutex::new(Some(thread)) })
     }
