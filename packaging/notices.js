@@ -19,7 +19,6 @@ const libraries = [
   { name: 'librdkafka', crate: 'rdkafka-sys', licence: 'BSD-2-Clause, and those of its parts', path: 'librdkafka/LICENSES.txt' },
   { name: 'OpenSSL', crate: 'openssl-src', licence: 'Apache-2.0', path: 'openssl/LICENSE.txt' },
   { name: 'zlib', crate: 'libz-sys', licence: 'Zlib', path: 'src/zlib/LICENSE', version: ['src/zlib/zlib.h', /define ZLIB_VERSION "(.*?)"/] },
-  { name: 'mimalloc', crate: 'libmimalloc-sys', licence: 'MIT', path: 'c_src/mimalloc/v3/LICENSE', version: ['c_src/mimalloc/v3/readme.md', /^Latest release\s*: `v(3.*?)`/m] },
   { name: 'zstd', crate: 'zstd-sys', licence: 'BSD-3-Clause', path: 'zstd/LICENSE' },
 ];
 

@@ -17,9 +17,6 @@ mod tokens;
 
 use std::time::Duration;
 
-// `allocator.c` gives this library's calls of malloc to it.
-#[cfg(target_os = "linux")]
-use libmimalloc_sys as _;
 use napi_derive::napi;
 
 /// Every error that librdkafka knows: its number and full name.

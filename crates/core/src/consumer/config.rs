@@ -98,7 +98,7 @@ impl ConsumerConfig {
         self
     }
 
-    /// The most messages in a batch, at most 1 000 000; a batch also ends at 128 KiB of data and never waits to fill. Default
+    /// The most messages in a batch, at most 1 000 000; a batch also ends at 192 KiB of data and never waits to fill. Default
     /// 10 000; 0 is refused when the consumer is made.
     pub fn max_messages(mut self, count: usize) -> Self {
         self.max_messages = count;

@@ -52,7 +52,7 @@ impl GroupConfig {
         }
     }
 
-    /// The most messages in a batch, from 1 to 1 000 000; a batch also ends at 128 KiB of data and never waits to fill. Default 10 000.
+    /// The most messages in a batch, from 1 to 1 000 000; a batch also ends at 192 KiB of data and never waits to fill. Default 10 000.
     pub fn max_messages(mut self, count: usize) -> Self {
         self.max_messages = count.clamp(1, 1_000_000);
         self

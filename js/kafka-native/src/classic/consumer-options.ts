@@ -10,7 +10,7 @@ import type { Statistics } from './stats';
  * `P` and `K` are the encodings of payload and key: strings by default.
  *
  * **Buffers are views.** With the encoding `'buffer'`, and in `headers`, a Buffer shows a part of the batch that it came
- * in (up to 128 KiB, or one larger message): who keeps one keeps the batch. `Buffer.from(payload)` makes a copy that stands alone.
+ * in (up to 192 KiB, or one larger message): who keeps one keeps the batch. `Buffer.from(payload)` makes a copy that stands alone.
  */
 export interface ConsumerOptions<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> {
   /** `host:port`, or several separated by commas: where the cluster is first asked. librdkafka: `bootstrap.servers`. */
@@ -31,7 +31,7 @@ export interface ConsumerOptions<P extends Encoding = 'utf8', K extends Encoding
    * written, a deleted topic; once per change of state, not per retry. Without it they are logged as errors.
    */
   error_callback?: ((error: KafkaError) => unknown) | null;
-  /** 1 to 1 000 000; default 10 000. A batch is also full with 128 KiB of data, and never waits to fill. */
+  /** 1 to 1 000 000; default 10 000. A batch is also full with 192 KiB of data, and never waits to fill. */
   max_messages_per_callback?: number;
   /** Milliseconds, 0 to 86 400 000, 0 = none; default 5000. librdkafka: `statistics.interval.ms`. */
   statistics_interval_ms?: number;

@@ -60,7 +60,7 @@ export interface ConsumerConfig {
   rackId?: string;
   /** Bytes that are fetched and not yet processed, each message with 304 bytes of overhead; default 67 108 864. */
   maxBufferedBytes?: number;
-  /** Messages of a batch, 1 to 1 000 000; a batch also ends with 128 KiB of data, and never waits to fill. Default 2000. */
+  /** Messages of a batch, 1 to 1 000 000; a batch also ends with 192 KiB of data, and never waits to fill. Default 2000. */
   maxMessagesPerBatch?: number;
   /** librdkafka's properties; they win over the options above. What the engine owns is refused. */
   properties?: DriverOptions;

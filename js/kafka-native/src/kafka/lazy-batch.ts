@@ -9,7 +9,7 @@ export interface KafkaMessage {
   /** Milliseconds since 1970, as text; '-1' when there is none. */
   timestamp: string;
   offset: string;
-  /** A view on the batch that it came in (up to 128 KiB, or one larger message): who keeps it keeps the batch. `Buffer.from(key)` is a copy. */
+  /** A view on the batch that it came in (up to 192 KiB, or one larger message): who keeps it keeps the batch. `Buffer.from(key)` is a copy. */
   key: Buffer | null;
   /** null is a tombstone. A view on the batch, as `key` is. */
   value: Buffer | null;
