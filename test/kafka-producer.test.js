@@ -336,6 +336,23 @@ describe('back-pressure', () => {
     assert.ok(messages.every(({ value }, n) => Number(value) === n));
   });
 
+  test('settles in turns of the event loop what is acknowledged at once', async (t) => {
+    const topic = await cluster.topic(1);
+    const producer = await connected(t, { linger: 100 });
+    await producer.send({ topic, messages: numbered(1) });
+    let [turn, counting] = [0, true];
+    const next = () => counting && (turn++, setImmediate(next));
+    setImmediate(next);
+    const turns = new Map();
+    await Promise.all(Array.from({ length: 100 }, async () => {
+      await producer.send({ topic, messages: numbered(1000) });
+      turns.set(turn, (turns.get(turn) ?? 0) + 1);
+    }));
+    counting = false;
+    // One that begins below the 1024 messages of a turn, one behind it; a turn can have an event and an immediate of its own.
+    assert.ok(Math.max(...turns.values()) <= 4, `${[...turns.values()]} sends in a turn`);
+  });
+
   test('cuts a send that is larger than the whole buffer', async (t) => {
     const topic = await cluster.topic(2);
     const producer = await connected(t, tiny);
@@ -507,6 +524,22 @@ describe('a producer', () => {
     const sends = numbered(100).map((message) => producer.send({ topic, messages: [message] }));
     await producer.disconnect();
     assert.deepEqual((await Promise.all(sends)).map(([{ baseOffset }]) => Number(baseOffset)), sends.map((_, n) => n));
+  });
+
+  test('has settled every send when it is disconnected, also those that were not delivered', async (t) => {
+    const topic = await cluster.topic(1);
+    const producer = await connected(t, {}, kafka({ requestTimeout: 500 }));
+    await producer.send({ topic, messages: numbered(1) });
+    const ends = [];
+    const end = () => void ends.push(1);
+    await cluster.kafka.nodes[0].pause();
+    try {
+      for (let n = 0; n < 60; n++) producer.send({ topic, messages: numbered(1000) }).then(end, end);
+      await producer.disconnect();
+      assert.equal(ends.length, 60);
+    } finally {
+      await cluster.kafka.nodes[0].resume();
+    }
   });
 
   test('disconnects at the end of an `await using` block', async () => {

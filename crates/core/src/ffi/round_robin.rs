@@ -15,6 +15,10 @@ use crate::producer::index_of;
 /// of its sends sees the partitions in turn.
 const STAY: Duration = Duration::from_millis(1);
 
+/// librdkafka calls a partition available when its leader's thread has taken it over, which takes a moment for each of a topic
+/// that was just looked up: so long after a topic's first message all of its partitions count as available.
+const JOIN: Duration = Duration::from_secs(1);
+
 /// Whose turn it is, by topic.
 pub(crate) struct RoundRobin {
     turns: Mutex<HashMap<usize, Turn>>,
@@ -24,6 +28,8 @@ pub(crate) struct RoundRobin {
 
 struct Turn {
     number: u32,
+    /// When the topic's first message came.
+    begin: Instant,
     /// When a first message of a send came to this turn.
     since: Option<Instant>,
     /// What was chosen, until somebody asks.
@@ -59,12 +65,15 @@ impl RoundRobin {
     /// The next of the partitions that have a leader, of all when none has; `index` is the message's place in its send.
     fn next(&self, topic: usize, index: usize, count: i32, available: impl Fn(i32) -> bool) -> i32 {
         let mut turns = self.turns.lock();
-        let turn = turns.entry(topic).or_insert(Turn { number: self.start, since: None, choice: None });
+        let now = Instant::now();
+        let turn = turns.entry(topic).or_insert(Turn { number: self.start, begin: now, since: None, choice: None });
         let partition = |number: u32| (number % count as u32) as i32;
-        let now = (index == 0).then(Instant::now);
-        let stays = now.zip(turn.since).is_some_and(|(now, since)| now - since < STAY);
+        let joining = now - turn.begin < JOIN;
+        let available = |partition| joining || available(partition);
+        let first = (index == 0).then_some(now);
+        let stays = first.zip(turn.since).is_some_and(|(now, since)| now - since < STAY);
         if !stays || !available(partition(turn.number)) {
-            turn.since = now.or(turn.since);
+            turn.since = first.or(turn.since);
             let next = turn.number.wrapping_add(1);
             let led = (0..count as u32).map(|n| next.wrapping_add(n)).find(|number| available(partition(*number)));
             turn.number = led.unwrap_or(next);
@@ -110,9 +119,24 @@ mod tests {
         RoundRobin { turns: Mutex::default(), start: 7 }
     }
 
+    /// As if the topic's first message had come long ago.
+    fn joined(round_robin: &RoundRobin, topic: usize) {
+        round_robin.next(topic, 0, 1, |_| true);
+        round_robin.turns.lock().get_mut(&topic).unwrap().begin = Instant::now().checked_sub(JOIN).unwrap();
+    }
+
+    #[test]
+    fn the_messages_of_a_new_topic_go_to_all_of_its_partitions_while_they_join() {
+        let round_robin = round_robin();
+        let send: std::collections::HashSet<_> =
+            (0..4).map(|index| round_robin.next(1, index, 4, |partition| partition < 2)).collect();
+        assert_eq!(send.len(), 4);
+    }
+
     #[test]
     fn the_messages_of_a_send_go_to_every_partition_with_a_leader_in_turn() {
         let round_robin = round_robin();
+        joined(&round_robin, 1);
         let send: Vec<_> = (0..6).map(|index| round_robin.next(1, index, 4, |partition| partition != 1)).collect();
         assert_eq!(send[..3], send[3..]);
         assert_eq!(send.iter().collect::<std::collections::HashSet<_>>().len(), 3);

@@ -17,8 +17,11 @@ export interface OutboxLimits {
   maxBlock: number;
 }
 
-/** What one turn of the event loop hands over at most, about a millisecond of work: then others have their turn. */
-const TURN_MESSAGES = 4096;
+/**
+ * What one turn of the event loop settles and hands over at most, about a quarter of a millisecond of work: then others have their turn.
+ * Settled at once, tens of thousands of messages would also be as many new ones that their senders make and that wait.
+ */
+const TURN_MESSAGES = 1024;
 const TURN_BYTES = 1024 * 1024;
 const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
 /** A topic's partitions are asked for so often before its sends fail. */
@@ -55,6 +58,11 @@ export class Outbox {
   readonly #free: number[] = [];
   #messages = 0;
   #bytes = 0;
+
+  /** What lanes told and was not settled yet, in order; `at` is in the first. */
+  readonly #receipts: { columns: Float64Array; errors: NativeErrorData[] }[] = [];
+  #at = 0;
+  #settling = false;
 
   readonly #gathered: Message[] = [];
   #tickets = new Int32Array(3 * 64);
@@ -108,18 +116,47 @@ export class Outbox {
 
   /** Receipts of a lane. */
   readonly settle = (columns: Float64Array, errors: NativeErrorData[]): void => {
-    for (let at = 0; at < columns.length; ) {
-      const ticket = columns[at]!;
-      const error = columns[at + 1]!;
-      const partitions = columns[at + 2]!;
-      const send = this.#take(ticket);
-      send.through(columns, at + 3, partitions, error < 0 ? undefined : errors[error]);
-      if (error >= 0) send.topic.partitions = undefined; // they may have changed
-      if (send.ended) this.#end(send);
-      at += 3 + 3 * partitions;
+    this.#receipts.push({ columns, errors });
+    if (!this.#settling) this.#settle(TURN_MESSAGES);
+  };
+
+  /** Settles all that was told: after the lanes have ended. */
+  settleRest(): void {
+    this.#settle(Infinity);
+  }
+
+  /** Settles what was told, until so many messages are through; what is left has the next turn. */
+  #settle(messages: number): void {
+    const until = this.#messages - messages;
+    for (let receipts; (receipts = this.#receipts[0]) !== undefined; ) {
+      const { columns, errors } = receipts;
+      while (this.#at < columns.length && this.#messages > until) this.#settleOne(columns, errors);
+      if (this.#at < columns.length) break;
+      this.#receipts.shift();
+      this.#at = 0;
+    }
+    if (this.#receipts.length > 0 && !this.#settling) {
+      this.#settling = true;
+      setImmediate(this.#nextSettle);
     }
     if (!this.#scheduled) this.#pump();
+  }
+
+  readonly #nextSettle = (): void => {
+    this.#settling = false;
+    this.#settle(TURN_MESSAGES);
   };
+
+  #settleOne(columns: Float64Array, errors: NativeErrorData[]): void {
+    const at = this.#at;
+    const error = columns[at + 1]!;
+    const partitions = columns[at + 2]!;
+    const send = this.#take(columns[at]!);
+    send.through(columns, at + 3, partitions, error < 0 ? undefined : errors[error]);
+    if (error >= 0) send.topic.partitions = undefined; // they may have changed
+    if (send.ended) this.#end(send);
+    this.#at += 3 + 3 * partitions;
+  }
 
   /** The ticket is through: what it stood for is no longer under way. */
   #take(ticket: number): Send {

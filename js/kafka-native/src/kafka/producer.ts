@@ -149,6 +149,7 @@ export class Producer {
       await this.#flush(connection, { timeout: left() }).catch(() => outbox.giveUp(new KafkaJSError('The producer is disconnected')));
       const transactional = await transactions?.catch(() => undefined);
       await Promise.all([...lanes, ...(transactional ? [transactional] : [])].map((lane) => lane.stop(left())));
+      outbox.settleRest();
     } finally {
       this.#connection = undefined;
       this.#transaction = undefined;
