@@ -3,8 +3,8 @@
 use std::ffi::c_void;
 
 use super::certificate::{on_certificate, Refused};
+use super::rd;
 use super::token::{on_refresh, Asking};
-use super::{niceness, rd};
 use crate::token::TokenProvider;
 
 /// Lives as long as the client.
@@ -29,7 +29,6 @@ impl Callbacks {
         // events, which an admin serves only while it is used.
         unsafe {
             rd::rd_kafka_conf_set_opaque(conf, std::ptr::from_ref(self).cast_mut().cast());
-            niceness::install(conf);
             if self.verifies {
                 rd::rd_kafka_conf_set_ssl_cert_verify_cb(conf, Some(on_certificate));
             }

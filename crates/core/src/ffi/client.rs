@@ -5,6 +5,7 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use super::callbacks::Callbacks;
+use super::niceness::with_nice_threads;
 use super::{c_string, check, check_error, error_text, millis, rd, text, Conf, Partitions, Queue, RoundRobin, Topic};
 use crate::error::{Error, Result};
 
@@ -50,6 +51,15 @@ pub struct PartitionMetadata {
     pub in_sync: Vec<i32>,
 }
 
+/// For a thread that is waited for: nobody else uses it meanwhile.
+#[derive(Clone, Copy)]
+struct Handed<T>(T);
+
+// SAFETY: see above.
+unsafe impl<T> Send for Handed<T> {}
+// SAFETY: see above.
+unsafe impl<T> Sync for Handed<T> {}
+
 impl Client {
     pub(crate) fn new(kind: ClientKind, mut conf: Conf) -> Result<Arc<Self>> {
         static OPENSSL: Once = Once::new();
@@ -62,8 +72,13 @@ impl Client {
         let callbacks = Arc::new(std::mem::take(&mut conf.callbacks));
         // SAFETY: the configuration is ours; the callbacks go with the client.
         unsafe { callbacks.install(conf.raw) };
-        // SAFETY: the configuration is ours, and librdkafka's when the call succeeds; `reason` has the length that is told.
-        let raw = unsafe { rd::rd_kafka_new(raw_kind, conf.raw, reason.as_mut_ptr(), reason.len()) };
+        let (given, length) = (Handed((conf.raw, reason.as_mut_ptr())), reason.len());
+        let Handed(raw) = with_nice_threads(|| {
+            let given = &given; // the whole of it, or its parts are shared one by one
+            let (conf, reason) = given.0;
+            // SAFETY: the configuration is ours, and librdkafka's when the call succeeds; `reason` has the length that is told.
+            Handed(unsafe { rd::rd_kafka_new(raw_kind, conf, reason, length) })
+        });
         if raw.is_null() {
             return Err(Error::config(format!("the client could not be made: {}", text(reason.as_ptr()))));
         }

@@ -1,9 +1,8 @@
 //! How far the threads of this library, its own and librdkafka's, stand back behind those of the program.
 
-use std::ffi::{c_char, c_void};
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicI32, Ordering};
-
-use super::rd;
+use std::thread::Builder;
 
 static NICENESS: AtomicI32 = AtomicI32::new(0);
 
@@ -30,40 +29,19 @@ pub(crate) fn stand_back() {
     let _ = niceness;
 }
 
-/// Tells a configuration that the threads of its client stand back, too.
-///
-/// # Safety
-/// `conf` is valid.
-pub(super) unsafe fn install(conf: *mut rd::rd_kafka_conf_t) {
-    // SAFETY: the caller's promise; the name is terminated. It fails only for a name that is there already.
-    unsafe { rd::rd_kafka_conf_interceptor_add_on_new(conf, NAME.as_ptr(), Some(on_new), std::ptr::null_mut()) };
-}
-
-const NAME: &std::ffi::CStr = c"niceness";
-const DONE: rd::rd_kafka_resp_err_t = rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
-
-/// While the client is made, before its first thread.
-unsafe extern "C" fn on_new(
-    client: *mut rd::rd_kafka_t,
-    _: *const rd::rd_kafka_conf_t,
-    _: *mut c_void,
-    _: *mut c_char,
-    _: usize,
-) -> rd::rd_kafka_resp_err_t {
-    // SAFETY: librdkafka hands the client that it makes; the name is terminated.
-    unsafe {
-        rd::rd_kafka_interceptor_add_on_thread_start(client, NAME.as_ptr(), Some(on_thread), std::ptr::null_mut())
+/// Calls `make` on a thread that stands back, and waits for it: the threads that it starts have its niceness, as have
+/// those that they start. An interceptor of librdkafka's would see each thread begin, but librdkafka 2.12.1 frees the list of
+/// them twice where a client cannot be made.
+pub(super) fn with_nice_threads<T: Send>(make: impl Fn() -> T + Sync) -> T {
+    if NICENESS.load(Ordering::Relaxed) == 0 || !cfg!(target_os = "linux") {
+        return make();
+    }
+    let nice = || {
+        stand_back();
+        make()
     };
-    DONE
-}
-
-/// On each of librdkafka's threads.
-unsafe extern "C" fn on_thread(
-    _: *mut rd::rd_kafka_t,
-    _: rd::rd_kafka_thread_type_t,
-    _: *const c_char,
-    _: *mut c_void,
-) -> rd::rd_kafka_resp_err_t {
-    stand_back();
-    DONE
+    std::thread::scope(|scope| match Builder::new().name("kafka-new".into()).spawn_scoped(scope, nice) {
+        Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        Err(_) => make(),
+    })
 }
