@@ -18,8 +18,8 @@ export interface OutboxLimits {
 }
 
 /**
- * What one turn of the event loop settles and hands over at most, about a quarter of a millisecond of work: then others have their turn.
- * Settled at once, tens of thousands of messages would also be as many new ones that their senders make and that wait.
+ * What one turn of the event loop settles at most, and hands over at most, a quarter of a millisecond of work each: then others have
+ * their turn. Were tens of thousands of messages settled at once, their senders would make as many new ones, which then wait.
  */
 const TURN_MESSAGES = 1024;
 const TURN_BYTES = 1024 * 1024;
@@ -59,7 +59,7 @@ export class Outbox {
   #messages = 0;
   #bytes = 0;
 
-  /** What lanes told and was not settled yet, in order; `at` is in the first. */
+  /** What lanes told and was not settled yet, in order; `#at` is where to go on in the first. */
   readonly #receipts: { columns: Float64Array; errors: NativeErrorData[] }[] = [];
   #at = 0;
   #settling = false;
