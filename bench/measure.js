@@ -22,8 +22,11 @@ function threadCpu() {
   }
 }
 
-/** MB, the highest since the process began. */
-const rss = () => process.resourceUsage().maxRSS / 1024;
+/** MB, the highest since the program began: `getrusage` counts what the process was before `exec`, a copy of its parent, too. */
+function rss() {
+  if (process.platform !== 'linux') return process.resourceUsage().maxRSS / 1024;
+  return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024;
+}
 
 /** What was used since the client was made, and since messages flow. */
 class Meter {
