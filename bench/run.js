@@ -96,7 +96,7 @@ function surroundings(ownCluster) {
       memory: Math.round(os.totalmem() / 2 ** 30),
       system: found('/etc/os-release', /^PRETTY_NAME="(.*)"/m) ?? os.type(),
       kernel: os.release().split('-')[0],
-      emptyNode: Number(says(node(), '-p', 'process.resourceUsage().maxRSS / 1024')),
+      emptyNode: Number(says(node(), '-p', `require(${JSON.stringify(join(__dirname, 'measure.js'))}).rss()`)),
     },
     versions: {
       'kafka-native': `${require('kafka-native/package.json').version} at ${says('git', 'describe', '--always', '--dirty')}`,

@@ -21,7 +21,7 @@ pub(crate) fn stand_back() {
     #[cfg(target_os = "linux")]
     // SAFETY: they take numbers; on Linux 0 is the calling thread. One that is nicer already, because who made it is, stays so.
     unsafe {
-        if niceness > libc::getpriority(libc::PRIO_PROCESS, 0) {
+        if niceness > 0 && niceness > libc::getpriority(libc::PRIO_PROCESS, 0) {
             libc::setpriority(libc::PRIO_PROCESS, 0, niceness);
         }
     }

@@ -140,6 +140,7 @@ mod tests {
         let send: Vec<_> = (0..6).map(|index| round_robin.next(1, index, 4, |partition| partition != 1)).collect();
         assert_eq!(send[..3], send[3..]);
         assert_eq!(send.iter().collect::<std::collections::HashSet<_>>().len(), 3);
+        joined(&round_robin, 2);
         let unled: std::collections::HashSet<_> =
             (0..3).map(|index| round_robin.next(2, index, 3, |_| false)).collect();
         assert_eq!(unled.len(), 3);
