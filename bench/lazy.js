@@ -38,7 +38,7 @@ const measured = Object.fromEntries(Object.keys(ways).map((name) => [name, []]))
 for (let round = 0; round < 7; round++) {
   for (const [name, way] of Object.entries(ways)) {
     const begun = process.cpuUsage();
-    for (let i = 0; i < BATCHES; i++) way(new Batch('t', new PackedBatch(i, packed).run(0), 5));
+    for (let i = 0; i < BATCHES; i++) way(new Batch('t', new PackedBatch(i, packed).run(0), () => 5));
     const { user, system } = process.cpuUsage(begun);
     measured[name].push((1000 * (user + system)) / BATCHES / COUNT);
   }

@@ -6,7 +6,7 @@ const { test } = require('node:test');
 const { KafkaError } = require('kafka-native');
 const { onBoth } = require('./support/clusters.js');
 const { Inbox, consumer, folder, offsets, producer, within } = require('./support/flow.js');
-const { Calls, deferred, eventually, witness } = require('./support/watch.js');
+const { Calls, block, countTurns, deferred, eventually, witness } = require('./support/watch.js');
 
 /** A topic with messages `partition/n`. */
 async function filled(t, cluster, partitions, each) {
@@ -18,6 +18,26 @@ async function filled(t, cluster, partitions, each) {
   await sender.stop();
   return topic;
 }
+
+onBoth('a backlog', (cluster) => {
+  test('is given one batch a turn of the event loop, so that timers and sockets have theirs', async (t) => {
+    const topic = await cluster().topic(1);
+    const sender = producer(t, cluster());
+    assert.equal(sender.send(topic, 0, Array.from({ length: 20_000 }, () => 'x'.repeat(100))).enqueued, 20_000);
+    await sender.stop();
+    const [turns, seen, all] = [countTurns(t), [], deferred()];
+    let left = 20_000;
+    const one = consumer(t, cluster(), { topic, offset_directory: folder(t), receive_callback({ messages }) {
+      if (messages.length >= 500) seen.push(turns.now);
+      block(5); // others arrive meanwhile
+      if ((left -= messages.length) === 0) all.resolve();
+    } });
+    await one.start();
+    await all.promise;
+    assert.ok(seen.length > 5, `${seen.length} large batches`);
+    assert.equal(new Set(seen).size, seen.length);
+  });
+});
 
 onBoth('start', (cluster) => {
   test('resolves with the partitions of the slot, and pulls from those alone', async (t) => {

@@ -8,7 +8,7 @@ const { kafkajs } = require('./support/kafkajs.js');
 const { Child } = require('./support/child.js');
 const { real, topicName } = require('./support/clusters.js');
 const { folder, producer, within } = require('./support/flow.js');
-const { Calls, deferred, eventually } = require('./support/watch.js');
+const { Calls, block, countTurns, deferred, eventually } = require('./support/watch.js');
 const { Got, committed, event, kafkaJs, member } = require('./support/groups.js');
 
 const native = require('kafka-native');
@@ -34,6 +34,25 @@ describe('the consumer of Kafka', () => {
     assert.deepEqual(ours, theirs);
     return ours;
   }
+
+  test('a backlog is given one batch a turn of the event loop, so that timers and sockets have theirs', async (t) => {
+    const topic = await cluster.topic(1);
+    const sender = producer(t, cluster);
+    assert.equal(sender.send(topic, 0, Array.from({ length: 20_000 }, () => 'x'.repeat(100))).enqueued, 20_000);
+    await sender.stop();
+    const [turns, seen, all] = [countTurns(t), [], deferred()];
+    let left = 20_000;
+    const consumer = await member(t, cluster);
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({ eachBatch: ({ batch: { messages } }) => {
+      if (messages.length >= 500) seen.push(turns.now);
+      block(5); // others arrive meanwhile
+      if ((left -= messages.length) === 0) all.resolve();
+    } });
+    await all.promise;
+    assert.ok(seen.length > 5, `${seen.length} large batches`);
+    assert.equal(new Set(seen).size, seen.length);
+  });
 
   test('messages have the fields and types of KafkaJS', async (t) => {
     const topic = await cluster.topic(1);

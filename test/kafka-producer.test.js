@@ -34,13 +34,25 @@ async function connected(t, config, of = kafka()) {
 const numbered = (count, more) => Array.from({ length: count }, (_, n) => ({ value: `${n}`, ...more }));
 const count = (n) => (messages) => messages.length >= n;
 
+test('connecting asks the cluster for none of its topics', { timeout: 60_000 }, async () => {
+  const lines = [];
+  const client = kafka({ logLevel: logLevel.DEBUG, logCreator: () => ({ log }) => lines.push(log.message) });
+  const properties = { debug: 'metadata' };
+  const [producer, consumer] = [client.producer({ properties }), client.consumer({ groupId: topicName(), properties })];
+  await Promise.all([producer.connect(), consumer.connect()]);
+  await Promise.all([producer.disconnect(), consumer.disconnect()]);
+  assert.ok(lines.some((line) => line.includes('Request metadata for brokers only')), 'it does ask');
+  assert.deepEqual(lines.filter((line) => line.includes('for all topics')), []);
+});
+
 test('a program written for KafkaJS sees the same', { timeout: 120_000 }, async () => {
   const program = require('./programs/producer-on-both.js');
   const brokers = cluster.options().broker.split(',');
   const admin = oracle(cluster).admin();
   await admin.connect();
   const run = async (library) => {
-    const [topic, groupId] = [await cluster.topic(3), topicName('group')];
+    const [topic, groupId] = [topicName(), topicName('group')];
+    await admin.createTopics({ topics: [{ topic, numPartitions: 3 }] }); // waits until the brokers know it, too
     await admin.setOffsets({ groupId, topic, partitions: [{ partition: 0, offset: '0' }] }); // finds the coordinator, which KafkaJS's transactions do not
     return program(library, { brokers, topic, groupId, transactionalId: topicName('tx') });
   };

@@ -1,6 +1,6 @@
 'use strict';
 // The classic API: payloads are strings that are made before `receive_callback` runs; `send` answers at once and delivers later.
-const { setTimeout: sleep } = require('node:timers/promises');
+const { setImmediate: nextTurn, setTimeout: sleep } = require('node:timers/promises');
 const { Consumer, Producer } = require('kafka-native');
 
 exports.payload = (message) => message.payload;
@@ -28,12 +28,12 @@ exports.producer = async ({ broker, topic, partitions, inFlight, linger, acks, i
     while (producer.send(topic, partition, []).send_queue_length + wanted > inFlight);
   };
   return {
-    /** Resolves at once while there is room for more, else when a look every millisecond finds it, as a plain user would come back. */
+    /** Resolves with the next turn of the event loop while there is room for more, else when a look every millisecond finds it. */
     send(values) {
       const { enqueued, send_queue_length } = producer.send(topic, partition, values);
       if (enqueued !== values.length) throw new Error(`only ${enqueued} of ${values.length} were enqueued`);
       partition = (partition + 1) % partitions;
-      if (send_queue_length + values.length > inFlight) return room(values.length);
+      return send_queue_length + values.length > inFlight ? room(values.length) : nextTurn();
     },
     /** One loop fills the queue; more would only fill it beyond `inFlight`. */
     loops: 1,

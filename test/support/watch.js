@@ -81,4 +81,21 @@ function deferred() {
   return { promise, resolve, reject };
 }
 
-module.exports = { Calls, deferred, eventually, received, witness };
+/** Counts the turns of the event loop until the test is over: `turns.now` is this one's number. */
+function countTurns(t) {
+  const turns = { now: 0 };
+  let next;
+  (function turn() {
+    turns.now++;
+    next = setImmediate(turn);
+  })();
+  t.after(() => clearImmediate(next));
+  return turns;
+}
+
+/** Keeps the event loop busy. */
+function block(milliseconds) {
+  for (const end = performance.now() + milliseconds; performance.now() < end; );
+}
+
+module.exports = { Calls, block, countTurns, deferred, eventually, received, witness };

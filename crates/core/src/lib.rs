@@ -64,7 +64,7 @@ pub use group::{
 };
 pub use helper::Retry;
 pub use mock::MockCluster;
-pub use packed::{layout, PackedRecords};
+pub use packed::{layout, PackedRecords, Records};
 pub use producer::{
     ConsumerGroup, Delivery, DeliveryFailure, Producer, ProducerConfig, ProducerEvent, Receipt, Record, Refusal,
     SendReport, Ticket, TopicId, Written,

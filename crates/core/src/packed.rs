@@ -31,7 +31,20 @@ pub struct PackedRecords {
     pub partitions: Vec<i32>,
 }
 
-/// One message of [`PackedRecords`].
+/// [`PackedRecords`] that lie with somebody else; the same columns.
+#[derive(Debug, Clone, Copy)]
+pub struct Records<'a> {
+    /// The bytes.
+    pub arena: &'a [u8],
+    /// Three for each message: key length and value length (-1 = null), length of the header block (0 = none).
+    pub index: &'a [i32],
+    /// Milliseconds for each message (0 = now); empty when none has one.
+    pub timestamps: &'a [f64],
+    /// The partition of each message (-1 = as the call says); empty when none has its own.
+    pub partitions: &'a [i32],
+}
+
+/// One message of [`Records`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PackedRecord<'a> {
     pub(crate) key: Option<&'a [u8]>,
@@ -57,20 +70,25 @@ impl PackedRecord<'_> {
 impl PackedRecords {
     /// How many messages there are.
     pub fn len(&self) -> usize {
-        self.index.len() / 3
+        self.view().len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.view().is_empty()
     }
 
-    /// Takes all messages out, and keeps the memory.
-    pub(crate) fn clear(&mut self) {
-        self.arena.clear();
-        self.index.clear();
-        self.timestamps.clear();
-        self.partitions.clear();
+    /// They stay here.
+    pub fn view(&self) -> Records<'_> {
+        Records { arena: &self.arena, index: &self.index, timestamps: &self.timestamps, partitions: &self.partitions }
+    }
+
+    /// Takes a copy in place of what it has, and keeps the memory.
+    pub(crate) fn copy(&mut self, records: Records<'_>) {
+        records.arena.clone_into(&mut self.arena);
+        records.index.clone_into(&mut self.index);
+        records.timestamps.clone_into(&mut self.timestamps);
+        records.partitions.clone_into(&mut self.partitions);
     }
 
     /// Appends a message.
@@ -105,6 +123,18 @@ impl PackedRecords {
         }
         self.index.extend([length(key), length(value), (self.arena.len() - start) as i32]);
     }
+}
+
+impl<'a> Records<'a> {
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.index.len() / 3
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
 
     /// Refuses columns that do not describe the arena.
     pub(crate) fn check(&self) -> Result<()> {
@@ -119,7 +149,7 @@ impl PackedRecords {
     }
 
     /// The messages; the columns have been checked.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = PackedRecord<'_>> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = PackedRecord<'a>> {
         let mut position = 0;
         let mut take = move |length: i32| {
             let start = position;
@@ -164,8 +194,8 @@ mod tests {
         let mut packed = PackedRecords::default();
         packed.push(None, Some(b"one"), std::iter::empty(), 0, -1);
         packed.push(Some(b""), None, [("h", Some(&b"1"[..])), ("h", None), ("", Some(b""))].into_iter(), 42, 3);
-        packed.check().unwrap();
-        let records: Vec<_> = packed.iter().collect();
+        packed.view().check().unwrap();
+        let records: Vec<_> = packed.view().iter().collect();
         assert_eq!((records[0].key, records[0].value, records[0].timestamp), (None, Some(&b"one"[..]), 0));
         assert_eq!((records[1].key, records[1].value, records[1].timestamp), (Some(&b""[..]), None, 42));
         assert_eq!((records[0].partition, records[1].partition), (-1, 3));
@@ -176,9 +206,9 @@ mod tests {
     #[test]
     fn columns_that_lie_are_refused() {
         let packed = PackedRecords { arena: vec![0; 4], index: vec![-1, 5, 0], ..PackedRecords::default() };
-        assert!(packed.check().is_err());
+        assert!(packed.view().check().is_err());
         let packed = PackedRecords { arena: vec![0; 4], index: vec![1, 1, -1], ..PackedRecords::default() };
-        assert!(packed.check().is_err());
+        assert!(packed.view().check().is_err());
         assert_eq!(header_block(&[9, 0, 0, 0, 200, 0, 0, 0, 0, 0, 0, 0]).count(), 0);
     }
 }

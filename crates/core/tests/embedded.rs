@@ -409,6 +409,32 @@ fn what_does_not_fit_is_refused_and_stops_no_other_message() {
 }
 
 #[test]
+fn calls_of_one_thread_keep_their_order_whether_they_wait_in_the_line_or_not() {
+    let cluster = embedded("t", 1);
+    let producer = Producer::new(ProducerConfig::new(&cluster.brokers())).unwrap();
+    let mut next = 0;
+    // Large calls go to the client's thread; small ones are handed over at once where nothing waits.
+    for count in [3000, 1, 1, 2000, 500, 1].repeat(20) {
+        let values: Vec<String> = (next..next + count).map(|number| number.to_string()).collect();
+        let records: Vec<_> = values.iter().map(Record::value).collect();
+        assert_eq!(producer.send("t", 0, &records).enqueued, count);
+        next += count;
+    }
+    assert_eq!(producer.stop(LONG).unwrap(), 0);
+
+    let consumer = started(config(&cluster, "t"));
+    let mut seen = 0;
+    while seen < next {
+        let batch = consumer.recv(LONG).expect("a batch");
+        for message in batch.messages() {
+            assert_eq!(message.value, Some(seen.to_string().as_bytes()));
+            seen += 1;
+        }
+        batch.done();
+    }
+}
+
+#[test]
 fn every_message_of_a_delivery_has_its_own_result() {
     let cluster = embedded("t", 1);
     let producer = Producer::new(ProducerConfig::new(&cluster.brokers()).set("message.max.bytes", 2000)).unwrap();

@@ -121,8 +121,8 @@ fn tickets_tell_where_their_messages_are_and_why_not() {
     let tickets = [ticket(5, ids[0], 3), ticket(6, ids[1], 2), ticket(7, ids[0], 1)];
     let mut packed = kafka_native::PackedRecords::default();
     records.iter().for_each(|record| packed.push_record(record));
-    producer.send_tickets(packed.clone(), &tickets).unwrap();
-    assert!(producer.send_tickets(packed, &tickets[..2]).is_err(), "not all of them");
+    producer.send_tickets(packed.view(), &tickets).unwrap();
+    assert!(producer.send_tickets(packed.view(), &tickets[..2]).is_err(), "not all of them");
 
     let mut receipts = Vec::new();
     while receipts.len() < 3 {

@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use kafka_native::{
-    ConsumerGroup, PackedRecords, PartitionMetadata, Producer, ProducerConfig, ProducerEvent, Receipt, Reply, Retry,
-    Ticket, TopicId, TopicPartitionOffset,
+    ConsumerGroup, PartitionMetadata, Producer, ProducerConfig, ProducerEvent, Receipt, Records, Reply, Retry, Ticket,
+    TopicId, TopicPartitionOffset,
 };
 use napi::bindgen_prelude::{Either, Float64ArraySlice, Int32ArraySlice, Uint8ArraySlice};
 use napi::Env;
@@ -90,7 +90,7 @@ impl NativeProducer {
         count: u32,
         timestamps: Option<Float64ArraySlice<'_>>,
     ) -> Result<SendResult, Thrown> {
-        let records = self.packed(arena, index, count, timestamps, None);
+        let records = records(&arena, &index, count, timestamps.as_deref(), None);
         let report = self.producer.send_packed(&topic, partition, records, None).map_err(thrown)?;
         let errors = report.refused.into_iter().map(|refusal| SendRefusal {
             index: refusal.index as u32,
@@ -128,7 +128,7 @@ impl NativeProducer {
             count: ticket[2] as u32,
         });
         let tickets: Vec<_> = tickets.collect();
-        let records = self.packed(arena, index, count, timestamps, partitions);
+        let records = records(&arena, &index, count, timestamps.as_deref(), partitions.as_deref());
         self.producer.send_tickets(records, &tickets).map_err(thrown)
     }
 
@@ -226,25 +226,24 @@ impl NativeProducer {
     fn done(&self, request: u32) -> Reply<()> {
         self.events.reply(request, |()| none())
     }
+}
 
-    /// Copied before the call returns: JavaScript uses its arena again.
-    fn packed(
-        &self,
-        arena: Uint8ArraySlice<'_>,
-        index: Int32ArraySlice<'_>,
-        count: u32,
-        timestamps: Option<Float64ArraySlice<'_>>,
-        partitions: Option<Int32ArraySlice<'_>>,
-    ) -> PackedRecords {
-        let count = count as usize;
-        let index = index.get(..count * 3).unwrap_or_default();
-        let used = index.iter().map(|length| (*length).max(0) as usize).sum();
-        let mut records = self.producer.spare_records();
-        records.arena.extend_from_slice(arena.get(..used).unwrap_or_default());
-        records.index.extend_from_slice(index);
-        records.timestamps.extend_from_slice(timestamps.as_ref().and_then(|all| all.get(..count)).unwrap_or_default());
-        records.partitions.extend_from_slice(partitions.as_ref().and_then(|all| all.get(..count)).unwrap_or_default());
-        records
+/// What lies in JavaScript's arena: copied before the call returns, because it is used again.
+fn records<'a>(
+    arena: &'a [u8],
+    index: &'a [i32],
+    count: u32,
+    timestamps: Option<&'a [f64]>,
+    partitions: Option<&'a [i32]>,
+) -> Records<'a> {
+    let count = count as usize;
+    let index = index.get(..count * 3).unwrap_or_default();
+    let used = index.iter().map(|length| (*length).max(0) as usize).sum();
+    Records {
+        arena: arena.get(..used).unwrap_or_default(),
+        index,
+        timestamps: timestamps.and_then(|all| all.get(..count)).unwrap_or_default(),
+        partitions: partitions.and_then(|all| all.get(..count)).unwrap_or_default(),
     }
 }
 

@@ -2,12 +2,16 @@
 
 use std::ffi::c_char;
 use std::sync::{Arc, Once};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::callbacks::Callbacks;
 use super::niceness::with_nice_threads;
 use super::{c_string, check, check_error, error_text, millis, rd, text, Conf, Partitions, Queue, RoundRobin, Topic};
+use crate::admin::DescribeCluster;
 use crate::error::{Error, Result};
+
+/// How long `reach` waits for an answer before it looks again.
+const LOOK: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientKind {
@@ -143,7 +147,8 @@ impl Client {
     }
 
     /// Asks the cluster about a topic; blocks up to `timeout`.
-    pub(crate) fn metadata(&self, topic: &Topic, timeout: Duration) -> Result<TopicMetadata> {
+    pub(crate) fn metadata(self: &Arc<Self>, topic: &Topic, timeout: Duration) -> Result<TopicMetadata> {
+        self.hurry(timeout)?;
         let mut raw = std::ptr::null();
         // SAFETY: client and topic are alive; on success the metadata is ours until destroyed below. Codes inside are read
         // as integers; `partition_cnt` entries are valid.
@@ -169,8 +174,52 @@ impl Client {
         }
     }
 
-    /// Asks any broker who the others are; blocks up to `timeout`.
-    pub(crate) fn reach(&self, timeout: Duration) -> Result<()> {
+    /// Blocks until a broker answers, `timeout` at most.
+    ///
+    /// A new client asks the first broker that it connects to for the others and the cluster's id, by itself: that is waited for. Our
+    /// own `rd_kafka_metadata` would ask for every topic of the cluster, so only who has had that answer before asks again.
+    pub(crate) fn reach(self: &Arc<Self>, timeout: Duration) -> Result<()> {
+        let deadline = Instant::now() + timeout;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        if self.hurry(timeout)? {
+            while !left().is_zero() {
+                // The answer can come between librdkafka's look and its wait, and is seen by the next look then.
+                let (begin, look) = (Instant::now(), left().min(LOOK));
+                if self.knows_cluster(look) {
+                    return Ok(());
+                }
+                if begin.elapsed() < look / 2 {
+                    break; // a broker has answered that tells no id
+                }
+            }
+        }
+        self.ask_brokers(left())
+    }
+
+    /// Makes a new client connect at once: to any broker, and when that has told them, to the controller. librdkafka gives the first
+    /// connection up then, with what was asked through it, and makes the next 11 ms after the first at the earliest, but for one
+    /// that has to go somewhere. Returns whether the client is new.
+    fn hurry(self: &Arc<Self>, timeout: Duration) -> Result<bool> {
+        if self.knows_cluster(Duration::ZERO) {
+            return Ok(false);
+        }
+        let unread = self.new_queue();
+        self.start(&DescribeCluster::default(), timeout, &unread, 0)?;
+        Ok(true)
+    }
+
+    fn knows_cluster(&self, timeout: Duration) -> bool {
+        // SAFETY: the client is alive; the id is a string of its own, or null when it was not told in time.
+        unsafe {
+            let id = rd::rd_kafka_clusterid(self.raw, millis(timeout));
+            if !id.is_null() {
+                rd::rd_kafka_mem_free(self.raw, id.cast());
+            }
+            !id.is_null()
+        }
+    }
+
+    fn ask_brokers(&self, timeout: Duration) -> Result<()> {
         let mut raw = std::ptr::null();
         // SAFETY: the client is alive; no topic is asked for; on success the metadata is ours and destroyed.
         unsafe {

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::Refusal;
 use crate::error::{code, Error};
 use crate::ffi::error_text;
-use crate::packed::PackedRecords;
+use crate::packed::Records;
 
 /// Everything accepted and not yet delivered.
 pub(crate) struct Outbound {
@@ -103,7 +103,7 @@ impl Outbound {
         &self,
         topic: &TopicState,
         partition: i32,
-        records: &PackedRecords,
+        records: Records<'_>,
         range: Range<usize>,
         refused: &mut Vec<Refusal>,
     ) -> usize {
@@ -216,7 +216,7 @@ mod tests {
         records: &[Record<'_>],
     ) -> (usize, Vec<Refusal>) {
         let mut refused = Vec::new();
-        let accepted = outbound.accept(topic, partition, &pack(records), 0..records.len(), &mut refused);
+        let accepted = outbound.accept(topic, partition, pack(records).view(), 0..records.len(), &mut refused);
         (accepted, refused)
     }
 

@@ -27,18 +27,21 @@ pub struct Written {
     pub append_time: i64,
 }
 
+/// Of each message, in order.
+type Results = Vec<Result<Delivery>>;
+
 /// How somebody waits for the messages of a run.
 pub(super) enum Waiter {
     /// Not at all: failures are told in sum.
     Nobody,
     /// For the result of each message.
-    Each(Reply<Vec<Result<Delivery>>>),
+    Each(Reply<Results>),
     /// For a receipt with this id.
     Receipt(u32),
 }
 
 enum Account {
-    Each(Vec<Result<Delivery>>, Reply<Vec<Result<Delivery>>>),
+    Each(Results, Reply<Results>),
     Receipt(Receipt),
 }
 
@@ -53,8 +56,14 @@ pub(super) struct Tickets {
     places: Vec<Option<Open>>,
     /// Places to be used again.
     free: Vec<usize>,
-    /// Receipts that nobody was told of yet.
-    done: Vec<Receipt>,
+    done: Done,
+}
+
+/// Accounts that are through, and nobody was told of yet.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) receipts: Vec<Receipt>,
+    pub(super) answers: Vec<(Reply<Results>, Results)>,
 }
 
 /// What librdkafka carries along with a message: its account's place + 1 and its index in it; 0 = nobody waits.
@@ -147,22 +156,26 @@ impl Tickets {
 
     fn close(&mut self, account: Account) {
         match account {
-            Account::Each(results, reply) => reply.send(Ok(results)),
-            Account::Receipt(receipt) => self.done.push(receipt),
+            Account::Each(results, reply) => self.done.answers.push((reply, results)),
+            Account::Receipt(receipt) => self.done.receipts.push(receipt),
         }
     }
 
-    /// The receipts since the last call.
-    pub(super) fn take_done(&mut self) -> Vec<Receipt> {
+    pub(super) fn has_done(&self) -> bool {
+        !self.done.receipts.is_empty() || !self.done.answers.is_empty()
+    }
+
+    /// What is through since the last call.
+    pub(super) fn take_done(&mut self) -> Done {
         std::mem::take(&mut self.done)
     }
 
     /// Ends with what is open: receipts tell `error`; replies that are dropped answer that the client is gone.
-    pub(super) fn end(mut self, error: &Error) -> Vec<Receipt> {
+    pub(super) fn end(mut self, error: &Error) -> Done {
         for open in self.places.drain(..).flatten() {
             if let Account::Receipt(mut receipt) = open.account {
                 receipt.error.get_or_insert_with(|| error.clone());
-                self.done.push(receipt);
+                self.done.receipts.push(receipt);
             }
         }
         self.done

@@ -31,6 +31,8 @@ interface Waiting {
 }
 
 const NOTHING = new Uint8Array(0);
+/** Bytes: smaller batches may follow one another in one turn. */
+const LARGE = 16 * 1024;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 10_000;
 
@@ -229,7 +231,12 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
 
   /** Never on the stack of the user's call, and one batch a turn: what a promise of the user does next comes first. */
   #schedule(): void {
-    if (this.#scheduled || !this.#mayStart) return;
+    if (this.#mayStart) this.#waitForTurn();
+  }
+
+  /** Nothing starts until others have had their turn. */
+  #waitForTurn(): void {
+    if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
@@ -239,7 +246,10 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
 
   #startNext(): void {
     if (!this.#mayStart) return;
-    this.#deliver(this.#waiting.shift()!);
+    const batch = this.#waiting.shift()!;
+    // Of a backlog one batch comes behind the other, on and on in one turn: timers and sockets would starve.
+    if (batch.packed.byteLength >= LARGE) this.#waitForTurn();
+    this.#deliver(batch);
     this.#schedule();
   }
 

@@ -217,19 +217,24 @@ for (const name of ['attributes', 'timestamp', 'offset', 'key', 'value', 'header
 export class Batch {
   readonly topic: string;
   readonly partition: number;
-  /** The offset behind the partition's last message, as the last fetch told it; '-1' when that is not known. */
-  readonly highWatermark: string;
   readonly #run: Run;
   readonly #begin: number;
+  readonly #askHighWatermark: () => number;
+  #highWatermark: string | undefined;
   #messages: KafkaMessage[] | undefined;
 
   /** @internal */
-  constructor(topic: string, run: Run, highWatermark: number) {
+  constructor(topic: string, run: Run, askHighWatermark: () => number) {
     this.topic = topic;
     this.partition = run.partition;
-    this.highWatermark = String(Math.max(highWatermark, -1));
+    this.#askHighWatermark = askHighWatermark;
     this.#run = run;
     this.#begin = run.begin;
+  }
+
+  /** The offset behind the partition's last message, as the last fetch before the first look told it; '-1' when that is not known. */
+  get highWatermark(): string {
+    return (this.#highWatermark ??= String(Math.max(this.#askHighWatermark(), -1)));
   }
 
   /** The messages; each is read when it is asked: its fields are getters, `toJSON()` makes a plain object of it. */

@@ -23,6 +23,8 @@ export interface OutboxLimits {
  */
 const TURN_MESSAGES = 1024;
 const TURN_BYTES = 1024 * 1024;
+/** Sends of fewer messages cross together; a call of the addon costs as much as gathering so many. */
+const GATHER = 256;
 const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
 /** A topic's partitions are asked for so often before its sends fail. */
 const TRIES = 20;
@@ -243,12 +245,13 @@ export class Outbox {
     let left = TURN_MESSAGES;
     const bytes = Math.min(this.#limits.bytes, this.#bytes + TURN_BYTES);
     while (this.#head < this.#queue.length && this.#messages < this.#limits.messages && this.#bytes < this.#limits.bytes) {
-      if (left <= 0 || this.#bytes >= bytes) {
+      const first = this.#queue[this.#head]!;
+      // No send is cut in two only because the turn ends.
+      if (left <= 0 || this.#bytes >= bytes || (left < TURN_MESSAGES && first.left > left)) {
         this.#scheduled = true;
         setImmediate(this.#turn);
         break;
       }
-      const first = this.#queue[this.#head]!;
       if (first.abandoned) this.#head++;
       else left -= this.#handOver(first.place.lane, Math.min(left, this.#limits.messages - this.#messages), bytes);
     }
@@ -265,8 +268,8 @@ export class Outbox {
     const first = this.#queue[this.#head]!;
     let payloads: readonly Message[] = first.messages;
     let from = first.next;
-    // A send that fills the call, or is alone, is packed where it lies.
-    if (payloads.length - from < limit && this.#head + 1 < this.#queue.length) {
+    // A send that is large, or alone, is packed where it lies.
+    if (first.left < Math.min(limit, GATHER) && this.#head + 1 < this.#queue.length) {
       payloads = this.#gather(lane, limit);
       from = 0;
     }
@@ -296,6 +299,7 @@ export class Outbox {
       const send = this.#queue[i]!;
       if (send.abandoned) continue;
       if (send.place.lane !== lane) break;
+      if (gathered.length > 0 && gathered.length + send.left > limit) break;
       const { messages } = send;
       for (let n = send.next; n < messages.length && gathered.length < limit; n++) gathered.push(messages[n]!);
     }
@@ -312,7 +316,7 @@ export class Outbox {
         this.#head++;
         continue;
       }
-      const end = at + Math.min(next - at, send.messages.length - send.next);
+      const end = at + Math.min(next - at, send.left);
       send.next += end - at;
       let count = end - at;
       for (const { index, code, errno, message } of refused) {
@@ -321,7 +325,7 @@ export class Outbox {
         send.fail(toKafkaJSError(new KafkaError(message, { code, errno })));
       }
       at = end;
-      if (send.next === send.messages.length) {
+      if (send.left === 0) {
         this.#head++;
         send.letGo();
       }

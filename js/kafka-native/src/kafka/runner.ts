@@ -58,6 +58,9 @@ export interface ConsumerRunConfig {
   eachMessage?: EachMessageHandler | null;
 }
 
+/** Messages: smaller batches may follow one another in one turn. */
+const LARGE = 100;
+
 /** @internal */
 export type Retry = ClientContext['retry'];
 
@@ -121,7 +124,12 @@ export class Runner {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#line.length === 0) return;
+    if (this.#line.length > 0) this.#waitForTurn();
+  }
+
+  /** Nothing starts until others have had their turn. */
+  #waitForTurn(): void {
+    if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
@@ -137,7 +145,9 @@ export class Runner {
     const delivery = (assigned.delivery = { stale: false });
     this.#underWay++;
     assigned.next = run.firstOffset;
-    const batch = new Batch(topic, run, native.watermarks(topic, partition)[1]);
+    // Of a backlog one batch comes behind the other, on and on in one turn: timers and sockets would starve.
+    if (run.end - run.begin >= LARGE) this.#waitForTurn();
+    const batch = new Batch(topic, run, () => native.watermarks(topic, partition)[1]);
     const begun = Date.now();
     const listened = events.listened('consumer.start_batch_process') || events.listened('consumer.end_batch_process');
     const about = listened && {

@@ -56,9 +56,14 @@ export class Send {
     readonly reject: (error: unknown) => void,
   ) {}
 
+  /** How many of the messages were not handed over. */
+  get left(): number {
+    return this.messages.length - this.next;
+  }
+
   /** Everything that will be handed over is through. */
   get ended(): boolean {
-    return this.tickets === 0 && (this.abandoned || this.next >= this.messages.length);
+    return this.tickets === 0 && (this.abandoned || this.left <= 0);
   }
 
   /** All are handed over: kept until they are delivered they would outlive V8's young generation, whose garbage is cheap. */

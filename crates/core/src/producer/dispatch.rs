@@ -1,0 +1,339 @@
+//! Handing messages to librdkafka, and the accounts of those that are on their way.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::outbound::TopicState;
+use super::tickets::{opaque_of, Done, Tickets, Waiter};
+use super::{Refusal, Shared};
+use crate::error::{code, Error, Result};
+use crate::ffi::{self, error_text, Choice, Client, Outgoing, ProduceScratch, Topic};
+use crate::packed::{header_block, Records};
+use crate::reply::closed;
+
+/// So many messages, one after the other, for one topic.
+pub(super) struct Run {
+    pub(super) topic: Arc<TopicState>,
+    /// For messages that have none of their own; -1 = the partitioner's choice.
+    pub(super) partition: i32,
+    pub(super) count: usize,
+    pub(super) waiter: Waiter,
+}
+
+/// Messages of one partition that go to librdkafka in one call.
+struct Stretch<'a> {
+    topic: Arc<TopicState>,
+    partition: i32,
+    messages: Vec<Outgoing<'a>>,
+}
+
+/// Messages without a key of one send, those of a partition one after the other: only the first of each asks the partitioner.
+/// In turn one by one they cost 0.35 us more each, most of it in librdkafka: locks, and memory that is read crosswise.
+#[derive(Default)]
+struct Spread {
+    partition: i32,
+    /// How many more go there.
+    left: usize,
+    /// How many partitions were chosen.
+    chosen: usize,
+}
+
+/// A send is cut into shares for so many partitions at most, or into shares of so many messages; the next one goes on behind them. Each
+/// share is a request: a send of 1000 to a thousand partitions would be a thousand of one message.
+const FEW: usize = 16;
+const SHARE: usize = 64;
+
+impl Spread {
+    /// Where the next message goes; none: the partitioner has to be asked.
+    fn next(&mut self) -> Option<i32> {
+        self.left = self.left.checked_sub(1)?;
+        Some(self.partition)
+    }
+
+    /// A message went where the partitioner said; its even share of the `messages` of the send follows.
+    fn chosen(&mut self, choice: Choice, messages: usize) {
+        let partitions = choice.count.min(FEW.max(messages / SHARE));
+        let share = messages / partitions + usize::from(self.chosen < messages % partitions);
+        (self.partition, self.left) = (choice.partition, share.saturating_sub(1));
+        self.chosen += 1;
+    }
+}
+
+/// On whichever thread has the lock: the client's own, or that of who sends a few messages. It calls nobody: what there is to
+/// tell is told by the client's thread.
+pub(super) struct Dispatch {
+    client: Arc<Client>,
+    shared: Arc<Shared>,
+    /// librdkafka's handles by name, and what is known of the topic by the handle's id.
+    handles: HashMap<String, Topic>,
+    states: HashMap<usize, Arc<TopicState>>,
+    tickets: Tickets,
+    scratch: ProduceScratch,
+    /// There are failures, the first since they were taken.
+    failures: bool,
+    /// Nothing is on its way any more.
+    drained: bool,
+}
+
+/// What is to be told.
+pub(super) struct News {
+    pub(super) failures: bool,
+    pub(super) drained: bool,
+    pub(super) done: Done,
+}
+
+impl Dispatch {
+    pub(super) fn new(client: Arc<Client>, shared: Arc<Shared>) -> Self {
+        Self {
+            client,
+            shared,
+            handles: HashMap::new(),
+            states: HashMap::new(),
+            tickets: Tickets::default(),
+            scratch: ProduceScratch::default(),
+            failures: false,
+            drained: false,
+        }
+    }
+
+    pub(super) fn has_news(&self) -> bool {
+        self.failures || self.drained || self.tickets.has_done()
+    }
+
+    pub(super) fn take_news(&mut self) -> News {
+        let (failures, drained) = (std::mem::take(&mut self.failures), std::mem::take(&mut self.drained));
+        News { failures, drained, done: self.tickets.take_done() }
+    }
+
+    /// Gives back what it has of librdkafka; somebody may still wait for what is open.
+    pub(super) fn end(self) -> Tickets {
+        self.tickets
+    }
+
+    /// Hands messages to librdkafka in their order: those of one partition that follow one another in one call, those with
+    /// headers or a timestamp one by one.
+    pub(super) fn send(&mut self, runs: Vec<Run>, records: Records<'_>, refused: &[Refusal]) {
+        let in_turn = self.client.round_robin().is_some();
+        let mut messages = records.iter();
+        let mut stretch: Option<Stretch<'_>> = None;
+        let (mut start, mut refused) = (0, refused);
+        for run in runs {
+            let end = start + run.count;
+            let (mine, others) = refused.split_at(refused.partition_point(|refusal| refusal.index < end));
+            refused = others;
+            let errors = mine.iter().map(|refusal| (refusal.index - start, &refusal.error));
+            let place = self.tickets.open(run.waiter, run.count, errors);
+            let mut spread = Spread::default();
+            for (index, record) in messages.by_ref().take(run.count).enumerate() {
+                if mine.binary_search_by_key(&(start + index), |refusal| refusal.index).is_ok() {
+                    continue;
+                }
+                let own = if record.partition >= 0 { record.partition } else { run.partition };
+                let spreads = in_turn && own < 0 && record.key.is_none();
+                let partition = if spreads { spread.next().unwrap_or(own) } else { own };
+                let message = Outgoing { key: record.key, value: record.value, opaque: opaque_of(place, index) };
+                match &mut stretch {
+                    Some(stretch)
+                        if record.is_plain()
+                            && stretch.partition == partition
+                            && Arc::ptr_eq(&stretch.topic, &run.topic) =>
+                    {
+                        stretch.messages.push(message)
+                    }
+                    _ => {
+                        self.produce(&mut stretch);
+                        if record.is_plain() {
+                            let messages = vec![message];
+                            stretch = Some(Stretch { topic: run.topic.clone(), partition, messages });
+                        } else {
+                            self.produce_one(&run.topic, partition, message, record.timestamp, record.headers);
+                        }
+                    }
+                }
+                if spreads && partition < 0 && run.count > 1 {
+                    self.produce(&mut stretch);
+                    if let Some(choice) = self.choice(&run.topic) {
+                        spread.chosen(choice, run.count);
+                    }
+                }
+            }
+            start = end;
+        }
+        self.produce(&mut stretch);
+    }
+
+    /// Where the partitioner sent the topic's last message; none while the topic's partitions are not known.
+    fn choice(&self, topic: &TopicState) -> Option<Choice> {
+        self.client.round_robin()?.take_choice(self.handles.get(&topic.name)?.id())
+    }
+
+    fn produce(&mut self, stretch: &mut Option<Stretch<'_>>) {
+        let Some(Stretch { topic, partition, messages }) = stretch.take() else { return };
+        if let Err(error) = self.open(&topic) {
+            for message in messages {
+                self.fail(&topic, partition, &message, error.clone());
+            }
+            return;
+        }
+        let mut failed = Vec::new();
+        self.handles[&topic.name]
+            .produce(&mut self.scratch, partition, &messages, |index, code| failed.push((index, code)));
+        for (index, code) in failed {
+            let error = why(&self.client, code, messages[index].size());
+            self.fail(&topic, partition, &messages[index], error);
+        }
+    }
+
+    fn produce_one(
+        &mut self,
+        topic: &Arc<TopicState>,
+        partition: i32,
+        message: Outgoing<'_>,
+        timestamp: i64,
+        headers: &[u8],
+    ) {
+        let produced = self.open(topic).and_then(|()| {
+            self.handles[&topic.name].produce_one(partition, &message, timestamp, header_block(headers))
+        });
+        if let Err(error) = produced {
+            let error = if error.code == code::FATAL { why(&self.client, error.code, message.size()) } else { error };
+            self.fail(topic, partition, &message, error);
+        }
+    }
+
+    pub(super) fn open(&mut self, topic: &Arc<TopicState>) -> Result<()> {
+        if !self.handles.contains_key(&topic.name) {
+            let handle = self.client.topic_with(&topic.name, &topic.properties)?;
+            self.states.insert(handle.id(), topic.clone());
+            self.handles.insert(topic.name.clone(), handle);
+        }
+        Ok(())
+    }
+
+    /// librdkafka did not take this message.
+    fn fail(&mut self, topic: &TopicState, partition: i32, message: &Outgoing<'_>, error: Error) {
+        self.failed(topic, partition, error.code, message.opaque);
+        self.tickets.failed(message.opaque, || error.at(&topic.name, partition));
+        self.settled(topic, 1, message.size() as u64);
+    }
+
+    /// What nobody waits for is told as a failure.
+    fn failed(&mut self, topic: &TopicState, partition: i32, code: i32, opaque: usize) {
+        if opaque == 0 && self.shared.failures.lock().add(code, &topic.name, partition, 1) {
+            self.failures = true;
+        }
+    }
+
+    fn settled(&mut self, topic: &TopicState, messages: u64, bytes: u64) {
+        self.drained |= self.shared.outbound.settled(topic, messages, bytes);
+    }
+
+    /// Counts the reports of one event, thousands of messages, mostly of one topic.
+    pub(super) fn on_deliveries(&mut self, event: &ffi::Event<'_>) {
+        let (mut topic, mut topic_id) = (None::<Arc<TopicState>>, 0);
+        let (mut messages, mut bytes, mut delivered) = (0, 0, false);
+        event.messages(|message| {
+            if topic_id != message.topic_id() {
+                if let Some(topic) = &topic {
+                    self.settled(topic, messages, bytes);
+                }
+                (messages, bytes) = (0, 0);
+                topic_id = message.topic_id();
+                topic = self.states.get(&topic_id).cloned();
+            }
+            let Some(topic) = &topic else { return };
+            messages += 1;
+            let size = message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len);
+            bytes += size as u64;
+            let (code, opaque) = (message.error(), message.opaque());
+            if code != 0 {
+                self.failed(topic, message.partition(), code, opaque);
+                let Self { tickets, client, .. } = self;
+                tickets.failed(opaque, || why(client, code, size).at(&topic.name, message.partition()));
+            } else {
+                delivered = true;
+                self.tickets.delivered(opaque, &message);
+            }
+        });
+        if let Some(topic) = &topic {
+            self.settled(topic, messages, bytes);
+        }
+        if delivered && self.shared.troubles.any() {
+            let healthy = topic.as_ref().map(|topic| topic.name.as_str());
+            self.shared.troubles.healed(|topic, _| healthy == Some(topic));
+        }
+    }
+
+    /// Fails a whole send that comes after the end.
+    pub(super) fn refuse_all(&mut self, runs: Vec<Run>, records: Records<'_>, refused: &[Refusal]) {
+        let mut messages = records.iter().enumerate();
+        for run in runs {
+            // Those that were refused have answered nobody yet: the end is as good an answer.
+            let place = self.tickets.open(run.waiter, run.count, std::iter::empty());
+            for (index, (at, record)) in messages.by_ref().take(run.count).enumerate() {
+                let opaque = opaque_of(place, index);
+                if refused.binary_search_by_key(&at, |refusal| refusal.index).is_ok() {
+                    self.tickets.failed(opaque, closed);
+                } else {
+                    let message = Outgoing { key: record.key, value: record.value, opaque };
+                    self.fail(&run.topic, run.partition, &message, why(&self.client, code::PURGE_QUEUE, 0));
+                }
+            }
+        }
+    }
+}
+
+/// Why a message of this size was not delivered; what ended the client stands behind `_FATAL` and what was purged
+/// then.
+fn why(client: &Client, code: i32, size: usize) -> Error {
+    match code {
+        code::MSG_SIZE_TOO_LARGE => Error::kafka(
+            code,
+            format!(
+                "a message of {size} bytes is too large: with its framing, or its batch, it is more than the producer \
+                 (message.max.bytes) or the broker (max.message.bytes of the topic) takes"
+            ),
+        ),
+        code::FATAL | code::PURGE_QUEUE | code::PURGE_INFLIGHT => {
+            client.fatal_error().unwrap_or_else(|| Error::kafka(code, error_text(code)))
+        }
+        code => Error::kafka(code, error_text(code)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many messages of one send go to each partition that it reaches, in turn.
+    fn shares(messages: usize, partitions: usize) -> Vec<usize> {
+        let (mut spread, mut shares) = (Spread::default(), Vec::new());
+        for _ in 0..messages {
+            match spread.next() {
+                Some(_) => *shares.last_mut().unwrap() += 1,
+                None => {
+                    shares.push(1);
+                    spread.chosen(Choice { partition: 0, count: partitions }, messages);
+                }
+            }
+        }
+        shares
+    }
+
+    #[test]
+    fn a_send_is_spread_evenly_over_all_partitions() {
+        assert_eq!(shares(4, 4), [1; 4]);
+        assert_eq!(shares(3, 4), [1; 3]);
+        assert_eq!(shares(102, 4), [26, 26, 25, 25]);
+        assert_eq!(shares(16, 16), [1; 16]);
+    }
+
+    #[test]
+    fn a_send_to_a_topic_of_many_partitions_makes_few_requests() {
+        assert_eq!(shares(10, 1000), [1; 10]);
+        let thousand = shares(1000, 1000);
+        assert_eq!((thousand.len(), thousand.iter().max()), (16, Some(&63)));
+        let many = shares(100_000, 1000);
+        assert_eq!((many.len(), many.iter().min()), (1000, Some(&100)));
+    }
+}
