@@ -3,7 +3,7 @@
 mod support;
 
 use kafka_native::admin::*;
-use kafka_native::{Error, Result};
+use kafka_native::{Error, Reply, Result};
 use support::kafka::{brokers, topic, Cluster};
 use support::*;
 
@@ -203,6 +203,39 @@ fn requests_run_side_by_side() {
         assert_eq!((cluster.brokers.len(), cluster.controller), (1, Some(cluster.brokers[0].id)));
         assert!(!cluster.id.is_empty());
     }
+}
+
+#[test]
+fn an_admin_may_end_in_the_moment_of_an_answer() {
+    let topic = made("moment", 1);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let topic = &topic;
+            scope.spawn(move || {
+                for round in 0..500 {
+                    let admin = admin();
+                    admin.connect(LONG).unwrap();
+                    let [cluster, topics] = [0; 2].map(|_| std::sync::mpsc::channel());
+                    let (tell_cluster, tell_topics) = (cluster.0, topics.0);
+                    let describe = DescribeTopics { topics: vec![topic.clone()] };
+                    admin.request_with(
+                        DescribeCluster {},
+                        LONG,
+                        Reply::new(move |answer| tell_cluster.send(answer.is_ok()).unwrap()),
+                    );
+                    admin.request_with(
+                        describe,
+                        LONG,
+                        Reply::new(move |answer| tell_topics.send(answer.is_ok()).unwrap()),
+                    );
+                    std::thread::sleep(std::time::Duration::from_micros((round * 37 + thread * 5) % 1500));
+                    drop(admin);
+                    // Answered, by the cluster or by the admin's end.
+                    assert!(cluster.1.recv().is_ok() && topics.1.recv().is_ok());
+                }
+            });
+        }
+    });
 }
 
 #[test]

@@ -323,3 +323,20 @@ fn a_topic_deleted_under_a_consumer_is_told() {
     );
     consumer.stop(LONG).unwrap();
 }
+
+#[test]
+fn clients_may_end_in_the_moment_of_their_first_answers() {
+    let topic = &made("moment", 1);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for round in 0..1000 {
+                    let producer = Producer::new(ProducerConfig::new(brokers())).unwrap();
+                    assert_eq!(producer.partition_count(topic, Retry::default()).unwrap(), 1);
+                    std::thread::sleep(Duration::from_micros(round % 100 * 10));
+                    assert_eq!(producer.stop(LONG).unwrap(), 0);
+                }
+            });
+        }
+    });
+}

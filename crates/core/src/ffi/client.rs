@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::callbacks::Callbacks;
 use super::niceness::with_nice_threads;
 use super::{c_string, check, check_error, error_text, millis, rd, text, Conf, Partitions, Queue, RoundRobin, Topic};
-use crate::admin::DescribeCluster;
+use crate::admin::CreateTopics;
 use crate::error::{Error, Result};
 
 /// How long `reach` waits for an answer before it looks again.
@@ -199,12 +199,15 @@ impl Client {
     /// Makes a new client connect at once: to any broker, and when that has told them, to the controller. librdkafka gives the first
     /// connection up then, with what was asked through it, and makes the next 11 ms after the first at the earliest, but for one
     /// that has to go somewhere. Returns whether the client is new.
+    ///
+    /// To create no topics is a request for the controller that librdkafka refuses when it is connected, and never sends. (A
+    /// description of the cluster crashes it where the answer meets the client's end: see the end of the admin's driver.)
     fn hurry(self: &Arc<Self>, timeout: Duration) -> Result<bool> {
         if self.knows_cluster(Duration::ZERO) {
             return Ok(false);
         }
         let unread = self.new_queue();
-        self.start(&DescribeCluster::default(), timeout, &unread, 0)?;
+        self.start(&CreateTopics { topics: Vec::new(), validate_only: true }, timeout, &unread, 0)?;
         Ok(true)
     }
 
