@@ -33,7 +33,7 @@ pub(crate) use mock::Mock;
 pub use niceness::set_thread_niceness;
 pub(crate) use niceness::stand_back;
 pub(crate) use partitions::Partitions;
-pub(crate) use produce::{Outgoing, ProduceScratch, Topic};
+pub(crate) use produce::{Outgoing, ProduceBatch, ProduceMemory, Topic};
 pub(crate) use queue::{Queue, ReadyHook, Waker};
 pub(crate) use round_robin::{Choice, RoundRobin};
 pub(crate) use transactions::GroupMetadata;

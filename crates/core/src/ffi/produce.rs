@@ -1,6 +1,7 @@
 //! `rd_kafka_topic_t`, and handing messages to librdkafka.
 
 use std::ffi::{c_char, c_void};
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::{c_string, check_error, error_text, rd, text, Client};
@@ -32,14 +33,57 @@ impl Outgoing<'_> {
     }
 }
 
-/// The array that `rd_kafka_produce_batch` reads, kept between calls.
-#[derive(Default)]
-pub(crate) struct ProduceScratch {
+/// The array that `rd_kafka_produce_batch` reads: messages that go to librdkafka in one call. Their bytes are borrowed.
+pub(crate) struct ProduceBatch<'a> {
     messages: Vec<rd::rd_kafka_message_t>,
+    bytes: PhantomData<&'a [u8]>,
 }
 
-// SAFETY: between calls its pointers are never followed.
-unsafe impl Send for ProduceScratch {}
+impl<'a> ProduceBatch<'a> {
+    pub(crate) fn push(&mut self, message: &Outgoing<'a>) {
+        let (key, key_len) = pointer(message.key);
+        let (payload, len) = pointer(message.value);
+        self.messages.push(rd::rd_kafka_message_t {
+            err: rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR,
+            rkt: std::ptr::null_mut(),
+            partition: 0,
+            payload,
+            len,
+            key,
+            key_len,
+            offset: 0,
+            _private: message.opaque as *mut c_void,
+        });
+    }
+
+    /// Takes all messages out, with their sizes and opaques.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.messages.drain(..).map(|message| outline(&message))
+    }
+}
+
+/// The bytes that count against the producer's budget, and the opaque.
+fn outline(message: &rd::rd_kafka_message_t) -> (usize, usize) {
+    (message.key_len + message.len, message._private as usize)
+}
+
+/// The memory of a [`ProduceBatch`], kept between calls.
+#[derive(Default)]
+pub(crate) struct ProduceMemory(Vec<rd::rd_kafka_message_t>);
+
+// SAFETY: it is empty.
+unsafe impl Send for ProduceMemory {}
+
+impl ProduceMemory {
+    pub(crate) fn batch<'a>(&mut self) -> ProduceBatch<'a> {
+        ProduceBatch { messages: std::mem::take(&mut self.0), bytes: PhantomData }
+    }
+
+    pub(crate) fn keep(&mut self, mut batch: ProduceBatch<'_>) {
+        batch.messages.clear();
+        self.0 = batch.messages;
+    }
+}
 
 impl Topic {
     pub(super) fn new(client: &Arc<Client>, name: &str, properties: &[(String, String)]) -> Result<Self> {
@@ -69,55 +113,39 @@ impl Topic {
         self.raw as usize
     }
 
-    /// Hands over messages of one partition (-1 = the partitioner's choice) in order. `refused` is called with the place and
-    /// the code of each that librdkafka does not take.
+    /// Hands over messages of one partition (-1 = the partitioner's choice) in order, and takes them out of the batch. `refused`
+    /// is called with the size, the opaque and the code of each that librdkafka does not take.
     ///
     /// Not with a partition for each message (`RD_KAFKA_MSG_F_PARTITION`): librdkafka 2.12.1 forgets those whose partition
     /// does not exist, and counts them as under way for ever.
     pub(crate) fn produce(
         &self,
-        scratch: &mut ProduceScratch,
         partition: i32,
-        messages: &[Outgoing<'_>],
-        mut refused: impl FnMut(usize, i32),
+        batch: &mut ProduceBatch<'_>,
+        mut refused: impl FnMut(usize, usize, i32),
     ) {
-        scratch.messages.clear();
-        scratch.messages.extend(messages.iter().map(|message| {
-            let (key, key_len) = pointer(message.key);
-            let (payload, len) = pointer(message.value);
-            rd::rd_kafka_message_t {
-                err: rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR,
-                rkt: std::ptr::null_mut(),
-                partition,
-                payload,
-                len,
-                key,
-                key_len,
-                offset: 0,
-                _private: message.opaque as *mut c_void,
-            }
-        }));
-        let count = scratch.messages.len();
-        // SAFETY: the topic is alive; `count` messages, whose bytes are borrowed for the call, are copied before the call returns.
+        let messages = &mut batch.messages;
+        // SAFETY: the topic is alive; the messages, whose bytes are borrowed, are copied before the call returns.
         let taken = unsafe {
             rd::rd_kafka_produce_batch(
                 self.raw,
                 partition,
                 rd::RD_KAFKA_MSG_F_COPY,
-                scratch.messages.as_mut_ptr(),
-                count as i32,
+                messages.as_mut_ptr(),
+                messages.len() as i32,
             )
         };
-        if taken as usize == count {
-            return;
-        }
-        for (place, message) in scratch.messages.iter().enumerate() {
-            // SAFETY: our own element; read as an integer because librdkafka wrote it.
-            let code = unsafe { std::ptr::addr_of!(message.err).cast::<i32>().read() };
-            if code != 0 {
-                refused(place, code);
+        if taken as usize != messages.len() {
+            for message in messages.iter() {
+                // SAFETY: our own element; read as an integer because librdkafka wrote it.
+                let code = unsafe { std::ptr::addr_of!(message.err).cast::<i32>().read() };
+                if code != 0 {
+                    let (size, opaque) = outline(message);
+                    refused(size, opaque, code);
+                }
             }
         }
+        messages.clear();
     }
 
     /// Hands over one message with headers (name, value) and a timestamp in milliseconds (0 = now).

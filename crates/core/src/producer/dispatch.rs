@@ -7,7 +7,7 @@ use super::outbound::TopicState;
 use super::tickets::{opaque_of, Done, Tickets, Waiter};
 use super::{Refusal, Shared};
 use crate::error::{code, Error, Result};
-use crate::ffi::{self, error_text, Choice, Client, Outgoing, ProduceScratch, Topic};
+use crate::ffi::{self, error_text, Choice, Client, Outgoing, ProduceBatch, ProduceMemory, Topic};
 use crate::packed::{header_block, Records};
 use crate::reply::closed;
 
@@ -22,9 +22,15 @@ pub(super) struct Run {
 
 /// Messages of one partition that go to librdkafka in one call.
 struct Stretch<'a> {
-    topic: Arc<TopicState>,
-    partition: i32,
-    messages: Vec<Outgoing<'a>>,
+    /// None while there are no messages.
+    to: Option<(Arc<TopicState>, i32)>,
+    messages: ProduceBatch<'a>,
+}
+
+impl Stretch<'_> {
+    fn goes_to(&self, topic: &Arc<TopicState>, partition: i32) -> bool {
+        self.to.as_ref().is_some_and(|(to, at)| *at == partition && Arc::ptr_eq(to, topic))
+    }
 }
 
 /// Messages without a key of one send, those of a partition one after the other: only the first of each asks the partitioner.
@@ -64,11 +70,11 @@ impl Spread {
 pub(super) struct Dispatch {
     client: Arc<Client>,
     shared: Arc<Shared>,
-    /// librdkafka's handles by name, and what is known of the topic by the handle's id.
-    handles: HashMap<String, Topic>,
+    /// librdkafka's handles by the topic's number, and what is known of the topic by the handle's id.
+    handles: Vec<Option<Topic>>,
     states: HashMap<usize, Arc<TopicState>>,
     tickets: Tickets,
-    scratch: ProduceScratch,
+    memory: ProduceMemory,
     /// There are failures, the first since they were taken.
     failures: bool,
     /// Nothing is on its way any more.
@@ -87,10 +93,10 @@ impl Dispatch {
         Self {
             client,
             shared,
-            handles: HashMap::new(),
+            handles: Vec::new(),
             states: HashMap::new(),
             tickets: Tickets::default(),
-            scratch: ProduceScratch::default(),
+            memory: ProduceMemory::default(),
             failures: false,
             drained: false,
         }
@@ -115,7 +121,7 @@ impl Dispatch {
     pub(super) fn send(&mut self, runs: Vec<Run>, records: Records<'_>, refused: &[Refusal]) {
         let in_turn = self.client.round_robin().is_some();
         let mut messages = records.iter();
-        let mut stretch: Option<Stretch<'_>> = None;
+        let mut stretch = Stretch { to: None, messages: self.memory.batch() };
         let (mut start, mut refused) = (0, refused);
         for run in runs {
             let end = start + run.count;
@@ -132,23 +138,15 @@ impl Dispatch {
                 let spreads = in_turn && own < 0 && record.key.is_none();
                 let partition = if spreads { spread.next().unwrap_or(own) } else { own };
                 let message = Outgoing { key: record.key, value: record.value, opaque: opaque_of(place, index) };
-                match &mut stretch {
-                    Some(stretch)
-                        if record.is_plain()
-                            && stretch.partition == partition
-                            && Arc::ptr_eq(&stretch.topic, &run.topic) =>
-                    {
-                        stretch.messages.push(message)
-                    }
-                    _ => {
+                if !record.is_plain() {
+                    self.produce(&mut stretch);
+                    self.produce_one(&run.topic, partition, message, record.timestamp, record.headers);
+                } else {
+                    if !stretch.goes_to(&run.topic, partition) {
                         self.produce(&mut stretch);
-                        if record.is_plain() {
-                            let messages = vec![message];
-                            stretch = Some(Stretch { topic: run.topic.clone(), partition, messages });
-                        } else {
-                            self.produce_one(&run.topic, partition, message, record.timestamp, record.headers);
-                        }
+                        stretch.to = Some((run.topic.clone(), partition));
                     }
+                    stretch.messages.push(&message);
                 }
                 if spreads && partition < 0 && run.count > 1 {
                     self.produce(&mut stretch);
@@ -160,27 +158,30 @@ impl Dispatch {
             start = end;
         }
         self.produce(&mut stretch);
+        self.memory.keep(stretch.messages);
     }
 
     /// Where the partitioner sent the topic's last message; none while the topic's partitions are not known.
     fn choice(&self, topic: &TopicState) -> Option<Choice> {
-        self.client.round_robin()?.take_choice(self.handles.get(&topic.name)?.id())
+        self.client.round_robin()?.take_choice(self.handles.get(topic.id as usize)?.as_ref()?.id())
     }
 
-    fn produce(&mut self, stretch: &mut Option<Stretch<'_>>) {
-        let Some(Stretch { topic, partition, messages }) = stretch.take() else { return };
-        if let Err(error) = self.open(&topic) {
-            for message in messages {
-                self.fail(&topic, partition, &message, error.clone());
+    fn produce(&mut self, stretch: &mut Stretch<'_>) {
+        let Some((topic, partition)) = stretch.to.take() else { return };
+        let handle = match self.open(&topic) {
+            Ok(handle) => handle,
+            Err(error) => {
+                stretch
+                    .messages
+                    .drain()
+                    .for_each(|(size, opaque)| self.fail(&topic, partition, size, opaque, error.clone()));
+                return;
             }
-            return;
-        }
-        let mut failed = Vec::new();
-        self.handles[&topic.name]
-            .produce(&mut self.scratch, partition, &messages, |index, code| failed.push((index, code)));
-        for (index, code) in failed {
-            let error = why(&self.client, code, messages[index].size());
-            self.fail(&topic, partition, &messages[index], error);
+        };
+        let mut refused = Vec::new();
+        handle.produce(partition, &mut stretch.messages, |size, opaque, code| refused.push((size, opaque, code)));
+        for (size, opaque, code) in refused {
+            self.fail(&topic, partition, size, opaque, why(&self.client, code, size));
         }
     }
 
@@ -192,29 +193,35 @@ impl Dispatch {
         timestamp: i64,
         headers: &[u8],
     ) {
-        let produced = self.open(topic).and_then(|()| {
-            self.handles[&topic.name].produce_one(partition, &message, timestamp, header_block(headers))
-        });
+        let produced = self
+            .open(topic)
+            .and_then(|handle| handle.produce_one(partition, &message, timestamp, header_block(headers)));
         if let Err(error) = produced {
             let error = if error.code == code::FATAL { why(&self.client, error.code, message.size()) } else { error };
-            self.fail(topic, partition, &message, error);
+            self.fail(topic, partition, message.size(), message.opaque, error);
         }
     }
 
-    pub(super) fn open(&mut self, topic: &Arc<TopicState>) -> Result<()> {
-        if !self.handles.contains_key(&topic.name) {
-            let handle = self.client.topic_with(&topic.name, &topic.properties)?;
-            self.states.insert(handle.id(), topic.clone());
-            self.handles.insert(topic.name.clone(), handle);
+    pub(super) fn open(&mut self, topic: &Arc<TopicState>) -> Result<&Topic> {
+        let number = topic.id as usize;
+        if self.handles.len() <= number {
+            self.handles.resize_with(number + 1, || None);
         }
-        Ok(())
+        match &mut self.handles[number] {
+            Some(handle) => Ok(handle),
+            unopened => {
+                let handle = self.client.topic_with(&topic.name, &topic.properties)?;
+                self.states.insert(handle.id(), topic.clone());
+                Ok(unopened.insert(handle))
+            }
+        }
     }
 
     /// librdkafka did not take this message.
-    fn fail(&mut self, topic: &TopicState, partition: i32, message: &Outgoing<'_>, error: Error) {
-        self.failed(topic, partition, error.code, message.opaque);
-        self.tickets.failed(message.opaque, || error.at(&topic.name, partition));
-        self.settled(topic, 1, message.size() as u64);
+    fn fail(&mut self, topic: &TopicState, partition: i32, size: usize, opaque: usize, error: Error) {
+        self.failed(topic, partition, error.code, opaque);
+        self.tickets.failed(opaque, || error.at(&topic.name, partition));
+        self.settled(topic, 1, size as u64);
     }
 
     /// What nobody waits for is told as a failure.
@@ -275,8 +282,8 @@ impl Dispatch {
                 if refused.binary_search_by_key(&at, |refusal| refusal.index).is_ok() {
                     self.tickets.failed(opaque, closed);
                 } else {
-                    let message = Outgoing { key: record.key, value: record.value, opaque };
-                    self.fail(&run.topic, run.partition, &message, why(&self.client, code::PURGE_QUEUE, 0));
+                    let error = why(&self.client, code::PURGE_QUEUE, 0);
+                    self.fail(&run.topic, run.partition, record.size(), opaque, error);
                 }
             }
         }

@@ -56,8 +56,8 @@ export interface ReadProducerConfig {
   /** For every native client, behind those of the `Kafka`; then for the one of transactions. */
   properties: Properties;
   transactional: Properties;
-  /** The user's, which a send without `acks` or `compression` leaves alone. */
-  own: ReadonlySet<string>;
+  /** Which options of a send the user's properties set, too: a send without them leaves those alone. */
+  own: Record<'acks' | 'compression' | 'timeout', boolean>;
 }
 
 const MAX_INT = 2 ** 31 - 1;
@@ -133,7 +133,11 @@ export function readProducerConfig(config: unknown, context: ClientContext, logg
       ['max.in.flight.requests.per.connection', String(Math.min(inFlight ?? 5, 5))],
       ['retries', String(MAX_INT)],
     ],
-    own: new Set(properties.keys()),
+    own: {
+      acks: properties.has('acks') || properties.has('request.required.acks'),
+      compression: properties.has('compression.type') || properties.has('compression.codec'),
+      timeout: properties.has('request.timeout.ms'),
+    },
   };
 }
 

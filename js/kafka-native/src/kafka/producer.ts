@@ -231,7 +231,7 @@ export class Producer {
   /** Where a topic's messages go that are sent in this way; each further way takes a lane more. */
   #place(connection: Connection, topic: Topic, options: SendOptions): Place {
     const properties = this.#topicProperties(options);
-    const key = properties.join();
+    const key = properties.length === 0 ? '' : properties.join();
     let place = topic.places.get(key);
     if (place === undefined) {
       const others = topic.places.size - (topic.places.has(IN_TRANSACTIONS) ? 1 : 0);
@@ -251,14 +251,11 @@ export class Producer {
 
   /** What differs from the producer's own settings. */
   #topicProperties({ acks, timeout, compression }: SendOptions): Properties {
-    if (acks === undefined && timeout === undefined && compression === undefined) return NONE;
     const { own } = this.#config;
-    const differs = (value: number | undefined, usual: number, ...names: string[]): boolean =>
-      value !== undefined && (value !== usual || names.some((name) => own.has(name)));
     const properties: Properties = [];
-    if (differs(acks, -1, 'acks', 'request.required.acks')) properties.push(['acks', String(acks)]);
-    if (differs(compression, CompressionTypes.None, 'compression.type', 'compression.codec')) properties.push(['compression.codec', CODECS[compression!]!]);
-    if (differs(timeout, 30_000, 'request.timeout.ms')) properties.push(['request.timeout.ms', String(timeout)]);
+    if (acks !== undefined && (acks !== -1 || own.acks)) properties.push(['acks', String(acks)]);
+    if (compression !== undefined && (compression !== CompressionTypes.None || own.compression)) properties.push(['compression.codec', CODECS[compression]!]);
+    if (timeout !== undefined && (timeout !== 30_000 || own.timeout)) properties.push(['request.timeout.ms', String(timeout)]);
     return properties;
   }
 
@@ -371,5 +368,3 @@ export class Producer {
     return this.disconnect();
   }
 }
-
-const NONE: Properties = [];

@@ -90,15 +90,19 @@ export class Send {
     for (const end = at + 3 * count; at < end; at += 3) this.#written(columns[at]!, columns[at + 1]!, columns[at + 2]!);
   }
 
+  /** Results are in the order of their partitions. */
   #written(partition: number, baseOffset: number, appendTime: number): void {
-    const known = this.#results?.find((result) => result.partition === partition);
-    if (known === undefined) {
+    const results = (this.#results ??= []);
+    let at = results.length;
+    while (at > 0 && results[at - 1]!.partition > partition) at--;
+    const known = results[at - 1];
+    if (known === undefined || known.partition !== partition) {
       const result = {
         topicName: this.topic.name, partition, errorCode: 0,
         baseOffset: String(baseOffset), logAppendTime: String(appendTime), logStartOffset: '-1',
       };
-      if (this.#results === undefined) this.#results = [result];
-      else this.#results.push(result);
+      if (at === results.length) results.push(result);
+      else results.splice(at, 0, result);
     } else if (baseOffset < Number(known.baseOffset)) known.baseOffset = String(baseOffset);
   }
 
@@ -106,8 +110,7 @@ export class Send {
   end(): void {
     if (!this.abandoned) {
       if (this.#error !== undefined) this.reject(this.#error);
-      else if (this.#results === undefined) this.resolve([]);
-      else this.resolve(this.#results.length > 1 ? this.#results.sort((a, b) => a.partition - b.partition) : this.#results);
+      else this.resolve(this.#results ?? []);
     }
     this.onEnd?.forEach((told) => told());
   }

@@ -7,7 +7,9 @@ const channels = { batch: make('batch'), commit: make('commit'), send: make('sen
 /** Whether anybody follows; asked before a context is made. */
 export function traced(name: keyof typeof channels): boolean {
   const channel = channels[name];
-  return channel !== undefined && [channel.start, channel.end, channel.asyncStart, channel.asyncEnd, channel.error].some(({ hasSubscribers }) => hasSubscribers);
+  if (channel === undefined) return false;
+  const { start, end, asyncStart, asyncEnd, error } = channel;
+  return start.hasSubscribers || end.hasSubscribers || asyncStart.hasSubscribers || asyncEnd.hasSubscribers || error.hasSubscribers;
 }
 
 /** Runs it inside the tracing channel `kafka-native:<name>`. */
