@@ -12,8 +12,9 @@ use crate::error::{Error, Result};
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(10);
 /// The rest after a round for which nobody waits: a stream of values is one round in so long, and a lone value is written at
-/// once. Without it the disk's pace counted, hundreds of rounds a second, which took a tenth of what consuming takes.
-const REST: Duration = Duration::from_millis(10);
+/// once. Without it the disk's pace counted, hundreds of rounds a second, which took a tenth of what consuming takes; with 10 ms
+/// it was 8 % of the CPU, and consuming 4 % slower.
+const REST: Duration = Duration::from_millis(50);
 
 #[derive(Default)]
 pub(super) struct Rounds {
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_of_values_is_a_round_in_ten_milliseconds_and_a_lone_one_is_due_at_once() {
+    fn a_stream_of_values_is_a_round_in_so_long_and_a_lone_one_is_due_at_once() {
         let now = Instant::now();
         let mut rounds = Rounds::default();
         rounds.record(0, 5);
@@ -225,8 +226,8 @@ mod tests {
         let round = rounds.take();
         rounds.succeeded(&round, now);
         rounds.record(0, 6);
-        assert_eq!(rounds.due(now), now + millis(10));
-        assert!(rounds.due(now + millis(11)) <= now + millis(11), "the rest is over");
+        assert_eq!(rounds.due(now), now + REST);
+        assert!(rounds.due(now + REST) <= now + REST, "the rest is over");
         rounds.hurry();
         assert_eq!(rounds.due(now), now, "somebody waits");
     }

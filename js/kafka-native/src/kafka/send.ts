@@ -95,8 +95,8 @@ export class Send {
     const results = (this.#results ??= []);
     let at = results.length;
     while (at > 0 && results[at - 1]!.partition > partition) at--;
-    const known = results[at - 1];
-    if (known === undefined || known.partition !== partition) {
+    const known = at > 0 ? results[at - 1] : undefined;
+    if (known?.partition !== partition) {
       const result = {
         topicName: this.topic.name, partition, errorCode: 0,
         baseOffset: String(baseOffset), logAppendTime: String(appendTime), logStartOffset: '-1',
