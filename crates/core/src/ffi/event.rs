@@ -77,20 +77,21 @@ impl<'q> Event<'q> {
         (level, text(facility), text(line))
     }
 
-    /// Of a delivery event: every message in it.
-    pub(crate) fn messages(&self, mut each: impl FnMut(Message<'_>)) {
-        let mut chunk = [std::ptr::null(); 256];
-        loop {
-            // SAFETY: alive; fills at most `chunk.len()` slots with messages that live as long as the event.
-            let count = unsafe { rd::rd_kafka_event_message_array(self.raw, chunk.as_mut_ptr(), chunk.len()) };
-            for message in &chunk[..count] {
-                // SAFETY: filled by the call above.
-                each(unsafe { Message::from_raw(*message) });
-            }
-            if count == 0 {
-                return;
-            }
-        }
+    /// Of a delivery event: its next messages, in `room`; none when all were told.
+    pub(crate) fn messages<'e>(&'e self, room: &'e mut Room) -> impl ExactSizeIterator<Item = Message<'e>> + 'e {
+        // SAFETY: alive; fills at most `room.len()` slots with messages that live as long as the event.
+        let count = unsafe { rd::rd_kafka_event_message_array(self.raw, room.0.as_mut_ptr(), room.0.len()) };
+        // SAFETY: filled by the call above.
+        room.0[..count].iter().map(|message| unsafe { Message::from_raw(*message) })
+    }
+}
+
+/// For some messages of a delivery event.
+pub(crate) struct Room([*const rd::rd_kafka_message_t; 256]);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self([std::ptr::null(); 256])
     }
 }
 

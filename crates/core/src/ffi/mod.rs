@@ -26,7 +26,7 @@ pub use admin::Operation;
 pub use client::PartitionMetadata;
 pub(crate) use client::{Client, ClientKind};
 pub(crate) use conf::Conf;
-pub(crate) use event::{Event, COMMIT, DELIVERIES, ERROR, LOG, REBALANCE, STATS};
+pub(crate) use event::{Event, Room, COMMIT, DELIVERIES, ERROR, LOG, REBALANCE, STATS};
 pub(crate) use group::{Membership, Rebalance};
 pub(crate) use messages::{Message, Messages};
 pub(crate) use mock::Mock;

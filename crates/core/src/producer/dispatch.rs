@@ -235,11 +235,11 @@ impl Dispatch {
         self.drained |= self.shared.outbound.settled(topic, messages, bytes);
     }
 
-    /// Counts the reports of one event, thousands of messages, mostly of one topic.
-    pub(super) fn on_deliveries(&mut self, event: &ffi::Event<'_>) {
+    /// Counts reports, mostly of one topic.
+    pub(super) fn on_deliveries<'m>(&mut self, reports: impl Iterator<Item = ffi::Message<'m>>) {
         let (mut topic, mut topic_id) = (None::<Arc<TopicState>>, 0);
         let (mut messages, mut bytes, mut delivered) = (0, 0, false);
-        event.messages(|message| {
+        for message in reports {
             if topic_id != message.topic_id() {
                 if let Some(topic) = &topic {
                     self.settled(topic, messages, bytes);
@@ -248,7 +248,7 @@ impl Dispatch {
                 topic_id = message.topic_id();
                 topic = self.states.get(&topic_id).cloned();
             }
-            let Some(topic) = &topic else { return };
+            let Some(topic) = &topic else { continue };
             messages += 1;
             let size = message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len);
             bytes += size as u64;
@@ -261,7 +261,7 @@ impl Dispatch {
                 delivered = true;
                 self.tickets.delivered(opaque, &message);
             }
-        });
+        }
         if let Some(topic) = &topic {
             self.settled(topic, messages, bytes);
         }

@@ -164,7 +164,7 @@ impl Driver {
 
     fn on_event(&mut self, event: &ffi::Event<'_>) {
         match event.kind() {
-            ffi::DELIVERIES => self.line.lock().as_mut().expect(UNTIL_CLOSE).on_deliveries(event),
+            ffi::DELIVERIES => self.on_deliveries(event),
             ffi::ERROR => event.error().into_iter().for_each(|error| match self.shared.troubles.judge(error) {
                 Verdict::Tell(error) => (self.sink)(ProducerEvent::Error(error)),
                 Verdict::Warn(line) => (self.sink)(ProducerEvent::Log(line)),
@@ -173,6 +173,18 @@ impl Driver {
             ffi::LOG => (self.sink)(ProducerEvent::Log(LogLine::of_librdkafka(event.log()))),
             ffi::STATS => (self.sink)(ProducerEvent::Stats(event.stats())),
             _ => {}
+        }
+    }
+
+    /// Thousands of messages: with the lock for some of them at a time, so that whoever sends gets it in between.
+    fn on_deliveries(&self, event: &ffi::Event<'_>) {
+        let mut room = ffi::Room::default();
+        loop {
+            let reports = event.messages(&mut room);
+            if reports.len() == 0 {
+                return;
+            }
+            self.line.lock().as_mut().expect(UNTIL_CLOSE).on_deliveries(reports);
         }
     }
 
