@@ -340,3 +340,28 @@ fn clients_may_end_in_the_moment_of_their_first_answers() {
         }
     });
 }
+
+#[test]
+fn what_other_threads_send_while_a_producer_stops_is_delivered_or_counted_as_lost() {
+    let topic = &made("stopping", 1);
+    let mut delivered = 0;
+    for _ in 0..200 {
+        let producer = Producer::new(ProducerConfig::new(brokers())).unwrap();
+        producer.partition_count(topic, Retry::default()).unwrap();
+        // One at a time, so that the stop often finds nothing on its way.
+        let next = || {
+            while producer.queue_length() > 0 {
+                std::thread::yield_now();
+            }
+            producer.send(topic, 0, &[Record::value("x")]).enqueued
+        };
+        let send = || std::iter::repeat_with(next).take_while(|enqueued| *enqueued > 0).sum::<usize>();
+        std::thread::scope(|scope| {
+            let senders: Vec<_> = (0..3).map(|_| scope.spawn(send)).collect();
+            std::thread::sleep(Duration::from_micros(500));
+            let lost = producer.stop(LONG).unwrap();
+            delivered += senders.into_iter().map(|sender| sender.join().unwrap()).sum::<usize>() - lost;
+        });
+    }
+    assert_eq!(admin().watermarks(topic, 0, LONG).unwrap(), (0, delivered as i64));
+}

@@ -265,9 +265,10 @@ impl Dispatch {
         if let Some(topic) = &topic {
             self.settled(topic, messages, bytes);
         }
-        if delivered && self.shared.troubles.any() {
-            let healthy = topic.as_ref().map(|topic| topic.name.as_str());
-            self.shared.troubles.healed(|topic, _| healthy == Some(topic));
+        let Some(healthy) = topic.filter(|_| delivered) else { return };
+        healthy.has_delivered();
+        if self.shared.troubles.any() {
+            self.shared.troubles.healed(|topic, _| healthy.name == topic);
         }
     }
 

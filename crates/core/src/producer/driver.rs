@@ -152,14 +152,8 @@ impl Driver {
 
     /// Tells what there is, without the lock. Failures and receipts wait to be taken, and are told once until they are.
     fn tell(&mut self) {
-        let News { failures, drained, done } = self.line.lock().as_mut().expect(UNTIL_CLOSE).take_news();
-        if failures {
-            (self.sink)(ProducerEvent::Failures);
-        }
-        if drained {
-            (self.sink)(ProducerEvent::Drained);
-        }
-        tell_done(&self.shared, &self.sink, done);
+        let news = self.line.lock().as_mut().expect(UNTIL_CLOSE).take_news();
+        tell(&self.shared, &self.sink, news);
     }
 
     fn on_event(&mut self, event: &ffi::Event<'_>) {
@@ -231,14 +225,38 @@ impl Driver {
         self.shared.troubles.close();
         let Self { client, incoming, queue, shared, sink, .. } = self;
         drop(queue);
-        let tickets = dispatch.end();
+        tell(&shared, &sink, dispatch.take_news());
+        let mut tickets = dispatch.end();
         let_go(client, Duration::from_secs(1));
+        // Meanwhile, too.
+        for command in incoming.try_iter() {
+            match command {
+                Command::Stop { reply, .. } => stopping.replies.push(reply),
+                Command::Send { runs, records, refused } => {
+                    lost += records.len() - refused.len();
+                    for run in runs {
+                        tickets.open(run.waiter, run.count, std::iter::empty());
+                    }
+                }
+                Command::Run { job, .. } => drop(job),
+            }
+        }
         tell_done(&shared, &sink, tickets.end(&closed()));
         for reply in stopping.replies {
             reply.send(Ok(lost));
         }
         drop(incoming);
     }
+}
+
+fn tell(shared: &Shared, sink: &Sink, News { failures, drained, done }: News) {
+    if failures {
+        sink(ProducerEvent::Failures);
+    }
+    if drained {
+        sink(ProducerEvent::Drained);
+    }
+    tell_done(shared, sink, done);
 }
 
 fn tell_done(shared: &Shared, sink: &Sink, Done { mut receipts, answers }: Done) {

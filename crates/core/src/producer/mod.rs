@@ -305,11 +305,11 @@ impl Producer {
     /// Hands few messages to librdkafka on this thread, past the line, when nothing waits in it: they take less than waking the
     /// client's thread. Gives back what has to wait.
     fn send_at_once(&self, runs: Vec<Run>, records: Records<'_>, refused: &[Refusal]) -> Option<Vec<Run>> {
-        let few = records.len() <= AT_ONCE;
+        let few = records.len() <= AT_ONCE && runs.iter().all(|run| !run.topic.may_be_locked());
         let line = few.then(|| self.line.try_lock()).flatten();
-        // Looked at under the lock: what was taken out of the line is with librdkafka, too.
-        let dispatch =
-            line.filter(|_| self.commands.is_empty()).and_then(|line| MutexGuard::try_map(line, Option::as_mut).ok());
+        // Looked at under the lock: what was taken out of the line is with librdkafka, too, and behind a stop nothing goes there.
+        let open = line.filter(|_| self.commands.is_empty() && !self.shared.closing.begun());
+        let dispatch = open.and_then(|line| MutexGuard::try_map(line, Option::as_mut).ok());
         let Some(mut dispatch) = dispatch else { return Some(runs) };
         dispatch.send(runs, records, refused);
         let news = dispatch.has_news();

@@ -39,9 +39,24 @@ pub(crate) struct TopicState {
     /// -1 = not known.
     partitions: AtomicI32,
     asking: AtomicBool,
+    /// Some of its messages were delivered.
+    delivered: AtomicBool,
 }
 
+/// librdkafka holds the lock of a topic while it gives the messages that waited for the topic's metadata to its partitions, 0.3 us
+/// each: with more of them nobody but the client's thread waits for that.
+const WAIT_FOR: u64 = 16 * 1024;
+
 impl TopicState {
+    /// Whether handing over more of its messages may take milliseconds.
+    pub(crate) fn may_be_locked(&self) -> bool {
+        !self.delivered.load(Ordering::Relaxed) && self.messages.load(Ordering::Relaxed) > WAIT_FOR
+    }
+
+    pub(crate) fn has_delivered(&self) {
+        self.delivered.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn set_partitions(&self, count: usize) {
         self.partitions.store(count as i32, Ordering::Relaxed);
     }
@@ -85,6 +100,7 @@ impl Outbound {
             messages: AtomicU64::new(0),
             partitions: AtomicI32::new(-1),
             asking: AtomicBool::new(false),
+            delivered: AtomicBool::new(false),
         });
         topics.by_name.insert(name.to_owned(), topic.clone());
         topics.by_id.push(topic.clone());

@@ -147,7 +147,7 @@ export class Runner {
     assigned.next = run.firstOffset;
     // Of a backlog one batch comes behind the other, on and on in one turn: timers and sockets would starve.
     if (run.end - run.begin >= LARGE) this.#waitForTurn();
-    const batch = new Batch(topic, run, () => native.watermarks(topic, partition)[1]);
+    const batch = new Batch(topic, run, () => (assigned.gone ? -1 : native.watermarks(topic, partition)[1]));
     const begun = Date.now();
     const listened = events.listened('consumer.start_batch_process') || events.listened('consumer.end_batch_process');
     const about = listened && {
