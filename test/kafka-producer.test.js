@@ -292,6 +292,20 @@ describe('partitions', () => {
     assert.equal((await legacy.send({ topic, messages: numbered(5) })).length, 5);
   });
 
+  test('of small sends that are made in one turn are not cut: each has one partition, and over time all have some', async (t) => {
+    const topic = await cluster.topic(3);
+    const producer = await connected(t);
+    await producer.send({ topic, messages: numbered(1) }); // what is sent before the partitions are known is chosen for message by message
+    const reached = new Set();
+    while (reached.size < 3) {
+      const sends = await Promise.all(Array.from({ length: 10 }, () => producer.send({ topic, messages: numbered(20) })));
+      for (const results of sends) {
+        assert.equal(results.length, 1);
+        reached.add(results[0].partition);
+      }
+    }
+  });
+
   test("are a function's choice, which sees the topic, its partitions and the message", async (t) => {
     const topic = await cluster.topic(3);
     const seen = [];
