@@ -275,7 +275,7 @@ impl Dispatch {
             self.settled(topic, messages, bytes);
         }
         let Some(healthy) = topic.filter(|_| delivered) else { return };
-        healthy.has_delivered();
+        healthy.set_delivered();
         if self.shared.troubles.any() {
             self.shared.troubles.healed(|topic, _| healthy.name == topic);
         }

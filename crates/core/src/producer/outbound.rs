@@ -53,7 +53,7 @@ impl TopicState {
         !self.delivered.load(Ordering::Relaxed) && self.messages.load(Ordering::Relaxed) > WAIT_FOR
     }
 
-    pub(crate) fn has_delivered(&self) {
+    pub(crate) fn set_delivered(&self) {
         self.delivered.store(true, Ordering::Relaxed);
     }
 
