@@ -250,6 +250,30 @@ test('a partition that goes is finished, committed, told to the hook, and then g
   assert.ok(freed(native).includes('2/0'), 'what was not started is freed');
 });
 
+test('a commit of a partition that has gone says so as KafkaJS does, and does not end the consumer', async (t) => {
+  const crashes = [];
+  const errors = [];
+  const { consumer, native, arrive } = await running(t, {
+    autoCommit: false,
+    async eachMessage({ topic, partition, message }) {
+      await consumer.commitOffsets([{ topic, partition, offset: message.offset }]).catch((error) => {
+        errors.push(error);
+        throw error;
+      });
+    },
+  });
+  consumer.on(consumer.events.CRASH, ({ payload }) => crashes.push(payload.error));
+  native.errors.commit = { kind: 'kafka', code: 27, name: 'REBALANCE_IN_PROGRESS', message: 'the group took t/0 away', retriable: false, fatal: false, txnRequiresAbort: false, causes: [] };
+  arrive([0, [5]]);
+  await until(() => errors.length === 1);
+  native.errors.commit = undefined;
+  await settled();
+  assert.ok(errors[0] instanceof kafka.KafkaJSProtocolError);
+  assert.deepEqual([errors[0].type, errors[0].code, errors[0].retriable], ['REBALANCE_IN_PROGRESS', 27, true]);
+  await until(() => committed(native).at(-1) === 't/0@5');
+  assert.deepEqual(crashes, []);
+});
+
 test('a partition that was lost is not committed', async (t) => {
   const lost = [];
   const handler = deferred();

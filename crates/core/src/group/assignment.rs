@@ -17,6 +17,8 @@ pub(super) struct Place {
     pub(super) id: i32,
     /// Grows whenever the partition begins anew: assigned, sought, resumed.
     pub(super) epoch: i32,
+    /// The epoch with which it came; 0 once it is lost.
+    pub(super) stay: i32,
     /// Behind the last message that was handed over.
     pub(super) next: Option<i64>,
     /// Of its messages; forwarded to the inbox unless it is held.
@@ -155,8 +157,17 @@ impl Assignment {
                 self.keys.len() as i32 - 1
             });
             let next = (*offset >= 0).then_some(*offset);
-            let place =
-                Place { id, epoch: *epoch, next, queue, held: false, paused: false, failed: false, leaving: false };
+            let place = Place {
+                id,
+                epoch: *epoch,
+                stay: *epoch,
+                next,
+                queue,
+                held: false,
+                paused: false,
+                failed: false,
+                leaving: false,
+            };
             self.places.insert(*key, place);
         }
         let assigned = assign(&self.client, &self.list(partitions.iter().map(|(key, _, offset)| (*key, *offset)))?);

@@ -4,13 +4,14 @@ mod commits;
 mod moves;
 mod rebalance;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
+use self::commits::{Commits, Committing};
 use super::assignment::{reset_of, Assignment, Key};
 use super::files::Files;
 use super::{
@@ -106,15 +107,6 @@ struct Pending {
     cooperative: bool,
 }
 
-/// What goes on when a commit has ended.
-enum Committing {
-    Reply(Reply<()>),
-    /// Of the timer; with what was committed.
-    Timed(Vec<TopicPartitionOffset>),
-    Revoke(Pending),
-    Stop,
-}
-
 struct Stopping {
     deadline: Instant,
     replies: Vec<Reply<()>>,
@@ -144,8 +136,7 @@ pub(super) struct Driver {
     membership: Membership,
     pending: Option<Pending>,
     next_id: u64,
-    committing: HashMap<usize, Committing>,
-    next_commit: usize,
+    commits: Commits,
     commit_at: Option<Instant>,
     /// Moves of partitions that librdkafka was not ready for.
     later: Vec<(Instant, Command)>,
@@ -189,8 +180,7 @@ impl Driver {
             membership: Membership::default(),
             pending: None,
             next_id: 1,
-            committing: HashMap::new(),
-            next_commit: 1,
+            commits: Commits::default(),
             later: Vec::new(),
             stopping: None,
         })
@@ -365,11 +355,7 @@ impl Driver {
                 }),
             },
             Command::Opened { partitions, reply } => reply.send(partitions.and_then(|opened| self.assign(&opened))),
-            Command::Written { opaque, ended } => {
-                if let Some(then) = self.committing.remove(&opaque) {
-                    self.commit_ended(then, ended);
-                }
-            }
+            Command::Written { opaque, ended } => self.committed(opaque, ended),
             Command::Rebalanced { id, offsets } => self.rebalanced(id, offsets),
             Command::Seek { to, until, reply } => match self.seek(&to) {
                 Err(error) if too_early(&error, until) => self.again(Command::Seek { to, until, reply }),
@@ -420,13 +406,14 @@ impl Driver {
                 }
             }
         }
+        self.commit_again(now);
         let due: Vec<_> = self.later.extract_if(.., |(at, _)| *at <= now).collect();
         for (_, command) in due {
             self.apply(command);
         }
         let later = self.later.iter().map(|(at, _)| *at).min();
         let deadline = self.stopping.as_ref().map(|stopping| stopping.deadline);
-        let next = self.commit_at.into_iter().chain(deadline).chain(later).min();
+        let next = self.commit_at.into_iter().chain(self.commits.due()).chain(deadline).chain(later).min();
         next.map_or(self.limits.poll, |at| at.saturating_duration_since(now).min(self.limits.poll))
     }
 
@@ -441,9 +428,7 @@ impl Driver {
             },
             ffi::COMMIT => {
                 let (opaque, ended) = event.committed();
-                if let Some(then) = self.committing.remove(&opaque) {
-                    self.commit_ended(then, ended);
-                }
+                self.committed(opaque, ended);
             }
             _ => {}
         }

@@ -2,7 +2,7 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import { KafkaError } from '../errors';
 import type { AssignedPartition } from './assignment';
-import { toKafkaJSError } from './errors';
+import { KafkaJSProtocolError, toKafkaJSError } from './errors';
 import type { Session } from './session';
 import { trace } from './tracing';
 
@@ -15,8 +15,8 @@ export interface OffsetsByTopicPartition {
   topics: TopicOffsets[];
 }
 
-/** Of a member that is no longer what the coordinator takes it for: the rebalance that follows settles it. */
-const REBALANCING = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'STALE_MEMBER_EPOCH', '_ASSIGNMENT_LOST', '_NO_OFFSET']);
+/** The core has waited for the rebalance, and it took partitions away, or lasts for too long. */
+const REBALANCING = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'FENCED_MEMBER_EPOCH', 'STALE_MEMBER_EPOCH', '_ASSIGNMENT_LOST', '_NO_OFFSET']);
 const RETRY_MS = 500;
 
 /** @internal */
@@ -102,7 +102,10 @@ export class Commits {
     return [...topics.values()];
   }
 
-  /** Rejects with KafkaJS's error. */
+  /**
+   * One that meets a rebalance waits for its end. Rejects with KafkaJS's error: REBALANCE_IN_PROGRESS, retriable, when a partition
+   * has gone meanwhile.
+   */
   async commit(topics: TopicOffsets[]): Promise<void> {
     const flat = topics.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ topic, ...partition })));
     this.#lastCommit = Date.now();
@@ -113,7 +116,7 @@ export class Commits {
         this.#session.calls.start<void>((id) =>
           this.#session.native.commit(id, flat.map(({ topic }) => topic), flat.map(({ partition }) => Number(partition)), flat.map(({ offset }) => Number(offset)), flat.map(({ metadata }) => metadata ?? null))));
     } catch (error) {
-      throw toKafkaJSError(error);
+      throw error instanceof KafkaError && REBALANCING.has(error.code) ? rebalancing(error) : toKafkaJSError(error);
     }
     for (const { topic, partition, offset } of flat) {
       const assigned = this.#session.assignment.find(topic, Number(partition));
@@ -144,4 +147,9 @@ export class Commits {
     this.#retry = undefined;
     if (this.#options.autoCommit) await this.commit(this.uncommitted(of));
   }
+}
+
+/** What KafkaJS programs look for: a handler that ends with it does not end the consumer. */
+function rebalancing(cause: KafkaError): KafkaJSProtocolError {
+  return new KafkaJSProtocolError({ message: cause.message, type: 'REBALANCE_IN_PROGRESS', code: 27, retriable: true }, { cause });
 }

@@ -2,6 +2,50 @@
 
 use super::*;
 
+/// Who is told by the coordinator that the group is being divided anew, or that it is a step behind: `ILLEGAL_GENERATION`,
+/// `UNKNOWN_MEMBER_ID`, `REBALANCE_IN_PROGRESS`, `FENCED_MEMBER_EPOCH`, `STALE_MEMBER_EPOCH`.
+const REBALANCING: [i32; 5] = [22, 25, REBALANCE_IN_PROGRESS, 110, 113];
+const REBALANCE_IN_PROGRESS: i32 = 27;
+/// The pause before a commit that met a rebalance is tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(50);
+
+/// What goes on when a commit has ended.
+pub(super) enum Committing {
+    Reply(Reply<()>),
+    /// Of the timer; with what was committed.
+    Timed(Vec<TopicPartitionOffset>),
+    Revoke(Pending),
+    Stop,
+}
+
+/// A commit that has not ended.
+struct Attempt {
+    /// Each with the stay of its partition, if it is assigned.
+    offsets: Vec<(TopicPartitionOffset, Option<i32>)>,
+    then: Committing,
+    /// How long a rebalance is waited for.
+    until: Instant,
+    /// What was left out of it, because the partition has gone.
+    gone: Vec<String>,
+}
+
+/// Commits on their way, and those that wait for the end of a rebalance. They are numbered: of one partition the younger
+/// commit is what stays, in whatever order they are tried again.
+#[derive(Default)]
+pub(super) struct Commits {
+    last: usize,
+    under_way: HashMap<usize, Attempt>,
+    waiting: BTreeMap<usize, Attempt>,
+    again_at: Option<Instant>,
+}
+
+impl Commits {
+    /// When those that wait are tried again.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.again_at
+    }
+}
+
 impl Driver {
     /// Takes what is done and not committed: the next offsets of the partitions that are wanted.
     pub(super) fn done(&mut self, wanted: impl Fn(i32) -> bool) -> Vec<TopicPartitionOffset> {
@@ -14,17 +58,43 @@ impl Driver {
             .collect()
     }
 
-    /// Commits, and goes on with `then` when that has ended.
+    /// Commits, and goes on with `then` when that has ended. A commit that meets a rebalance waits for its end.
     pub(super) fn commit(&mut self, offsets: &[TopicPartitionOffset], then: Committing) {
         if offsets.is_empty() {
             return self.commit_ended(then, Ok(()));
         }
-        let opaque = self.next_commit;
-        self.next_commit += 1;
+        let offsets = offsets.iter().map(|at| (at.clone(), self.stay(at))).collect();
+        let until = self.patience(&then);
+        self.commits.last += 1;
+        let number = self.commits.last;
+        let attempt = Attempt { offsets, then, until, gone: Vec::new() };
+        // Behind one that waits: it would be refused as that was, and must not be overtaken.
+        match self.commits.waiting.is_empty() {
+            true => self.try_commit(number, attempt),
+            false => drop(self.commits.waiting.insert(number, attempt)),
+        }
+    }
+
+    /// The stay of a partition, which is another when it was away meanwhile.
+    fn stay(&self, at: &TopicPartitionOffset) -> Option<i32> {
+        let key = self.assignment.find(&at.topic, at.partition)?;
+        self.assignment.get(key).map(|place| place.stay)
+    }
+
+    /// The group gives a member `max.poll.interval.ms` for a rebalance; who stops has to leave in time.
+    fn patience(&self, then: &Committing) -> Instant {
+        let now = Instant::now();
+        match (then, &self.stopping) {
+            (Committing::Stop, Some(stopping)) => now + stopping.deadline.saturating_duration_since(now) / 2,
+            _ => now + self.limits.poll * 4,
+        }
+    }
+
+    fn try_commit(&mut self, number: usize, attempt: Attempt) {
+        let offsets: Vec<_> = attempt.offsets.iter().map(|(at, _)| at.clone()).collect();
         if let Some(files) = self.files.clone() {
-            self.committing.insert(opaque, then);
-            let offsets = offsets.to_vec();
-            return self.help(move || Command::Written { opaque, ended: files.commit(&offsets, WRITE) });
+            self.commits.under_way.insert(number, attempt);
+            return self.help(move || Command::Written { opaque: number, ended: files.commit(&offsets, WRITE) });
         }
         let list = ffi::Partitions::list(offsets.iter().map(|at| (at.topic.as_str(), at.partition, at.offset)));
         let begun = list.and_then(|mut list| {
@@ -34,11 +104,59 @@ impl Driver {
             if !self.limits.in_group {
                 return Err(Error::config("committing needs a group (group.id)"));
             }
-            self.client.commit(&list, &self.events, opaque)
+            self.client.commit(&list, &self.events, number)
         });
         match begun {
-            Ok(()) => drop(self.committing.insert(opaque, then)),
-            Err(error) => self.commit_ended(then, Err(error)),
+            Ok(()) => drop(self.commits.under_way.insert(number, attempt)),
+            Err(error) => self.commit_ended(attempt.then, Err(error)),
+        }
+    }
+
+    /// The coordinator's answer, or that of the files.
+    pub(super) fn committed(&mut self, number: usize, ended: Result<()>) {
+        let Some(attempt) = self.commits.under_way.remove(&number) else { return };
+        match ended {
+            Err(error) if REBALANCING.contains(&error.code) && Instant::now() < attempt.until => {
+                self.commits.waiting.insert(number, attempt);
+                self.commits.again_at.get_or_insert(Instant::now() + TRY_AGAIN);
+            }
+            ended => {
+                if ended.is_ok() {
+                    self.supersede(number, &attempt.offsets);
+                }
+                self.commit_ended(attempt.then, ended.and(gone(&attempt.gone)));
+            }
+        }
+    }
+
+    /// What is committed now is younger than what waits.
+    fn supersede(&mut self, number: usize, committed: &[(TopicPartitionOffset, Option<i32>)]) {
+        for (_, waiting) in self.commits.waiting.range_mut(..number) {
+            waiting.offsets.retain(|(at, _)| {
+                !committed.iter().any(|(younger, _)| younger.partition == at.partition && younger.topic == at.topic)
+            });
+        }
+    }
+
+    /// Those that wait are tried again, in their order, once nothing younger is under way.
+    pub(super) fn commit_again(&mut self, now: Instant) {
+        if self.commits.again_at.is_none_or(|at| at > now) {
+            return;
+        }
+        if !self.commits.under_way.is_empty() {
+            self.commits.again_at = Some(now + TRY_AGAIN);
+            return;
+        }
+        self.commits.again_at = None;
+        for (number, mut attempt) in std::mem::take(&mut self.commits.waiting) {
+            // The coordinator would take them from any member, but who has them now says where they are.
+            let left: Vec<_> =
+                attempt.offsets.extract_if(.., |(at, stay)| stay.is_some() && self.stay(at) != *stay).collect();
+            attempt.gone.extend(left.into_iter().map(|(at, _)| format!("{}/{}", at.topic, at.partition)));
+            match attempt.offsets.is_empty() {
+                true => self.commit_ended(attempt.then, gone(&attempt.gone)),
+                false => self.try_commit(number, attempt),
+            }
         }
     }
 
@@ -76,4 +194,12 @@ impl Driver {
     fn not_committed(&self, error: &Error) {
         self.log(LogLine::warning(format!("offsets were not committed, their messages may come again: {error}")));
     }
+}
+
+fn gone(partitions: &[String]) -> Result<()> {
+    if partitions.is_empty() {
+        return Ok(());
+    }
+    let names = partitions.join(", ");
+    Err(Error::kafka(REBALANCE_IN_PROGRESS, format!("the group took {names} away before the offsets were committed: the member that has them now reads their last messages again")))
 }

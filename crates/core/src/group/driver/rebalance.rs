@@ -74,6 +74,9 @@ impl Driver {
                 (RebalanceKind::Assign, _) => self.assignment.new_epoch(),
                 (_, Some(place)) => {
                     place.leaving = true;
+                    if kind == RebalanceKind::Lost {
+                        place.stay = 0; // others may have it: what is under way of it is not committed any more
+                    }
                     place.epoch
                 }
                 (_, None) => continue,
