@@ -1,7 +1,7 @@
 //! The store of the classic API: a directory with one file per partition.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,12 +67,14 @@ impl OffsetDirectory {
                 taken.push(partition);
             }
         }
-        if let Err(error) = file::remove_leftovers(&self.names, taken) {
+        let listed = file::list(&self.names.directory)?;
+        if let Err(error) = file::remove_leftovers(&self.names, taken, &listed) {
             // They are in nobody's way.
             (self.warn)(error.to_string());
         }
         let mut offsets = Vec::with_capacity(partitions.len());
         for partition in partitions {
+            file::check_case(&self.names, *partition, &listed, Path::exists)?;
             let offset = file::read(&self.names, *partition)?;
             if let Some(held) = self.held.get_mut(partition) {
                 held.durable = offset;
@@ -103,7 +105,6 @@ impl OffsetDirectory {
             Some(held) if held.lock.is_in_place() => Ok(held.durable),
             Some(_) => {
                 let lock = self.lock(partition, Duration::ZERO)?;
-                // Whatever was on disk may have gone with the lock file.
                 self.held.insert(partition, Held { lock, durable: None });
                 Ok(None)
             }
@@ -135,7 +136,11 @@ impl OffsetStore for OffsetDirectory {
         let mut changed = Vec::with_capacity(offsets.len());
         for &(partition, offset) in offsets {
             match self.keep(partition) {
-                Err(error) => lost = lost.or(Some(error)),
+                Err(error) => {
+                    // Whatever was on disk may have gone with the lock file.
+                    self.set_durable(partition, None);
+                    lost = lost.or(Some(error));
+                }
                 Ok(durable) if durable == Some(offset) => {}
                 Ok(_) => changed.push((partition, offset)),
             }
@@ -149,6 +154,11 @@ impl OffsetStore for OffsetDirectory {
             self.set_durable(partition, Some(offset));
         }
         lost.or(error).map_or(Ok(()), Err)
+    }
+
+    fn unwritten(&self, offsets: &[(i32, i64)]) -> Vec<(i32, i64)> {
+        let durable = |partition| self.held.get(&partition).and_then(|held| held.durable);
+        offsets.iter().filter(|(partition, offset)| durable(*partition) != Some(*offset)).copied().collect()
     }
 
     fn close(&mut self) {
@@ -171,7 +181,6 @@ impl OffsetStore for OffsetDirectory {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
 
     use super::*;
     use crate::error::ErrorKind;

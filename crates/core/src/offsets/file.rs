@@ -159,22 +159,49 @@ fn stage(names: &Names, partition: i32, offset: i64) -> Result<TempPath> {
     write().map_err(|error: io::Error| failed("cannot write", &path, &error))
 }
 
-/// Removes what a crash left of these partitions' rounds. The caller holds their locks, so nobody is writing them.
-pub(super) fn remove_leftovers(names: &Names, partitions: &[i32]) -> Result<()> {
-    let attempt = || {
-        for entry in fs::read_dir(&names.directory)? {
-            let entry = entry?;
-            let partition = entry.file_name().to_str().and_then(|name| names.partition_of_temporary(name));
-            if partition.is_some_and(|partition| partitions.contains(&partition)) {
-                match fs::remove_file(entry.path()) {
-                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
+/// The names of what is in the directory.
+pub(super) fn list(directory: &Path) -> Result<Vec<String>> {
+    let attempt = || -> io::Result<Vec<String>> {
+        let names = fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
+        Ok(names.collect::<io::Result<Vec<_>>>()?.into_iter().flatten().collect())
     };
-    attempt().map_err(|error| failed("cannot tidy the directory", &names.directory, &error))
+    attempt().map_err(|error| failed("cannot list the directory", directory, &error))
+}
+
+/// Refuses a partition whose offset file belongs to a topic whose name differs in case only. Where the file system tells `A`
+/// from `a`, a file that can be opened under our name is listed under our name; where it does not (macOS, Windows), the list
+/// has the name that the file was made with.
+pub(super) fn check_case(
+    names: &Names,
+    partition: i32,
+    listed: &[String],
+    exists: impl Fn(&Path) -> bool,
+) -> Result<()> {
+    let path = names.offset_file(partition);
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let Some(other) = listed.iter().find(|other| other.eq_ignore_ascii_case(name) && *other != name) else {
+        return Ok(());
+    };
+    if listed.iter().any(|listed| listed == name) || !exists(&path) {
+        return Ok(());
+    }
+    let error = Error::offsets(format!(
+        "{} belongs to another topic: this file system does not tell {name} from {other}; give each topic a directory of \
+         its own, or, if this is the same topic under a new name, rename the file",
+        names.directory.join(other).display()
+    ));
+    Err(names.about(partition, error))
+}
+
+/// Removes what a crash left of these partitions' rounds. The caller holds their locks, so nobody is writing them.
+pub(super) fn remove_leftovers(names: &Names, partitions: &[i32], listed: &[String]) -> Result<()> {
+    let mut left =
+        listed.iter().filter(|name| names.partition_of_temporary(name).is_some_and(|p| partitions.contains(&p)));
+    let removed = left.try_for_each(|name| match fs::remove_file(names.directory.join(name)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    });
+    removed.map_err(|error| failed("cannot tidy the directory", &names.directory, &error))
 }
 
 /// Creates the directory with its parents, and makes that durable: a synced file in a directory that vanishes with
@@ -222,6 +249,19 @@ pub(super) fn open_regular(path: &Path, options: &OpenOptions) -> io::Result<Opt
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether the file has a second name, so that writing into it would change what somebody else knows by that.
+#[cfg(unix)]
+pub(super) fn is_shared(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(file.metadata()?.nlink() > 1)
+}
+
+/// Windows tells it nobody who runs a stable Rust.
+#[cfg(not(unix))]
+pub(super) fn is_shared(_: &File) -> io::Result<bool> {
+    Ok(false)
 }
 
 #[cfg(unix)]
@@ -296,6 +336,32 @@ mod tests {
     }
 
     #[test]
+    fn an_offset_file_of_a_topic_whose_name_differs_in_case_only_is_not_taken_for_ones_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = names(directory.path(), "clicks");
+        let check = |listed: &[&str], exists: bool| {
+            let listed: Vec<_> = listed.iter().map(|name| (*name).to_owned()).collect();
+            check_case(&names, 0, &listed, |_| exists)
+        };
+        // The file system finds `clicks-0.offset`, but the file was made as `Clicks-0.offset`.
+        let error = check(&["Clicks-0.offset", ".Clicks-0.lock"], true).unwrap_err();
+        for part in ["Clicks-0.offset", "clicks-0.offset", "another topic", "directory of its own"] {
+            assert!(error.message.contains(part), "{part}: {error}");
+        }
+        assert_eq!((error.topic.as_deref(), error.partition), (Some("clicks"), Some(0)));
+        // Where it tells them apart both may be there, or only the other.
+        check(&["Clicks-0.offset", "clicks-0.offset"], true).unwrap();
+        check(&["Clicks-0.offset"], false).unwrap();
+        // Another partition, a lock that was left behind, our own.
+        check(&["Clicks-1.offset", ".Clicks-0.lock", "clicks-0.offset"], true).unwrap();
+        // On this file system, whichever it is.
+        fs::write(directory.path().join("Clicks-0.offset"), "5\n").unwrap();
+        let listed = super::list(directory.path()).unwrap();
+        let same = fs::metadata(names.offset_file(0)).is_ok();
+        assert_eq!(check_case(&names, 0, &listed, Path::exists).is_err(), same);
+    }
+
+    #[test]
     fn what_is_written_is_read_back_and_nothing_else_is_left() {
         let directory = tempfile::tempdir().unwrap();
         let names = names(directory.path(), "t");
@@ -338,7 +404,8 @@ mod tests {
         for name in kept.iter().chain(&[".a-1~abcde", ".a-1~12345", ".a-11~zzzzz"]) {
             fs::write(directory.path().join(name), "1\n").unwrap();
         }
-        remove_leftovers(&names(directory.path(), "a"), &[1, 11]).unwrap();
+        let listed = super::list(directory.path()).unwrap();
+        remove_leftovers(&names(directory.path(), "a"), &[1, 11], &listed).unwrap();
         let mut expected = kept.map(String::from);
         expected.sort();
         assert_eq!(list(directory.path()), expected);

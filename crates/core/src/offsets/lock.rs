@@ -61,6 +61,11 @@ impl PartitionLock {
         let mut options = OpenOptions::new();
         options.read(true).write(true);
         let file = match file::open_regular(path, &options)? {
+            // It is emptied and written, which a second name would show.
+            Some(file) if file::is_shared(&file)? => {
+                let text = "it is a hard link, whose other name would lose its content; remove it";
+                return Err(io::Error::new(ErrorKind::InvalidInput, text));
+            }
             Some(file) => file,
             // `create_new` does not follow a link either.
             None => match options.create_new(true).open(path) {
@@ -125,14 +130,18 @@ fn is_without_locks(error: &io::Error) -> bool {
 }
 
 fn conflict(names: &Names, partition: i32, path: &Path) -> Error {
-    let holder = match holder(path) {
+    let (pid, topic) = holder(path);
+    let holder = match pid {
         Some(pid) if pid == std::process::id() => format!("another consumer in this process ({pid})"),
         Some(pid) => format!("process {pid}"),
         None => "another process".into(),
     };
+    // Names that differ in case only are one file on some file systems.
+    let other =
+        topic.filter(|topic| *topic != names.topic).map(|topic| format!(" for topic {topic}")).unwrap_or_default();
     let message = format!(
-        "{} is in use by {holder}, which has locked {}; stop it first, or give this consumer another offset directory \
-         or worker slot",
+        "{} is in use by {holder}{other}, which has locked {}; stop it first, or give this consumer another offset \
+         directory or worker slot",
         names.offset_file(partition).display(),
         path.display()
     );
@@ -142,12 +151,14 @@ fn conflict(names: &Names, partition: i32, path: &Path) -> Error {
     names.about(partition, error)
 }
 
-/// The number of the process that holds the lock, if the file can be read: Windows does not let others read what is
-/// locked.
-fn holder(path: &Path) -> Option<u32> {
+/// The number of the process that holds the lock and the topic that it consumes, if the file can be read: Windows does not
+/// let others read what is locked.
+fn holder(path: &Path) -> (Option<u32>, Option<String>) {
     let mut text = String::new();
-    file::open_regular(path, OpenOptions::new().read(true)).ok()??.take(64).read_to_string(&mut text).ok()?;
-    text.lines().next()?.parse().ok()
+    let file = file::open_regular(path, OpenOptions::new().read(true)).ok().flatten();
+    let _ = file.map(|file| file.take(1024).read_to_string(&mut text));
+    let topic = text.split_once(" of topic ").and_then(|(_, rest)| rest.split_once(' '));
+    (text.lines().next().and_then(|pid| pid.parse().ok()), topic.map(|(topic, _)| topic.to_owned()))
 }
 
 #[cfg(test)]
@@ -208,6 +219,29 @@ mod tests {
         assert!(!lock.is_in_place());
         fs::write(names.lock_file(0), "").unwrap();
         assert!(!lock.is_in_place());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_hard_link_in_place_of_the_lock_file_is_not_written_into() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = names(directory.path());
+        let precious = directory.path().join("precious");
+        fs::write(&precious, "keep me").unwrap();
+        fs::hard_link(&precious, names.lock_file(0)).unwrap();
+        let error = take(&names).unwrap_err();
+        assert!(error.message.contains(".t-0.lock") && error.message.contains("a hard link"), "{error}");
+        assert_eq!(fs::read(&precious).unwrap(), b"keep me");
+    }
+
+    #[test]
+    fn a_holder_of_a_topic_whose_name_differs_in_case_only_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = take(&names(directory.path())).unwrap();
+        // What a file system answers that does not tell `T` from `t`: the lock of the one is that of the other.
+        let upper = Names { directory: directory.path().into(), topic: "T".into() };
+        let error = conflict(&upper, 0, &first.path);
+        assert!(error.message.contains(&format!("({}) for topic t,", std::process::id())), "{error}");
     }
 
     #[cfg(unix)]

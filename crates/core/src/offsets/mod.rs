@@ -39,6 +39,12 @@ pub trait OffsetStore: Send {
     /// ones, are passed again; what could be written of a failed round may stay written.
     fn write(&mut self, offsets: &[(i32, i64)]) -> Result<()>;
 
+    /// Which of these a `write` that failed with them left undone; all, unless the store knows better. Only those are passed
+    /// again, and named if they cannot be written before the end.
+    fn unwritten(&self, offsets: &[(i32, i64)]) -> Vec<(i32, i64)> {
+        offsets.to_vec()
+    }
+
     /// Releases everything that `open` took.
     fn close(&mut self);
 

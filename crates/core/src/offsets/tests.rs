@@ -244,3 +244,19 @@ fn a_partition_that_cannot_be_written_does_not_hold_back_the_others_and_is_named
     fs::remove_dir(directory.path().join("t-0.offset")).unwrap();
     assert_eq!(store(directory.path()).open(&[0, 1]).unwrap(), [None, Some(7)]);
 }
+
+#[test]
+fn at_close_only_the_partitions_are_named_whose_files_could_not_be_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let (recorder, events) = recorder(directory.path());
+    open(&recorder, &[0, 1]).unwrap();
+    fs::create_dir(directory.path().join("t-0.offset")).unwrap();
+    recorder.record(0, 5);
+    assert!(matches!(events.recv_timeout(LONG).unwrap(), OffsetEvent::WriteFailed(_)));
+    // The next round has both of them.
+    recorder.record(1, 7);
+    let error = close(&recorder, Duration::from_millis(150)).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("0: 5") && !text.contains("1: 7"), "{text}");
+    assert_eq!(fs::read(directory.path().join("t-1.offset")).unwrap(), b"7\n");
+}

@@ -106,8 +106,12 @@ impl Shared {
         let outcome = loop {
             match self.next_work() {
                 Work::Open(partitions, reply) => reply(fenced("reading", || store.open(&partitions))),
-                Work::Write(round) => {
+                Work::Write(mut round) => {
                     let outcome = fenced("writing", || store.write(&round.offsets));
+                    if outcome.is_err() {
+                        let unwritten = fenced("writing", || Ok(store.unwritten(&round.offsets)));
+                        round.offsets = unwritten.unwrap_or(round.offsets);
+                    }
                     self.finish(round, outcome);
                 }
                 Work::End(outcome) => break outcome,
