@@ -11,7 +11,7 @@ use super::{ConsumerConfig, ConsumerEvent, ConsumerStats, Reset, Shared, Sink};
 use crate::admin::{ListOffsets, OffsetQuery, OffsetSpec};
 use crate::batch::{self, Batch, Limits, Run};
 use crate::error::{code, Error, ErrorKind, Result};
-use crate::ffi::{self, Client, Messages, Partitions, Queue, ReadyHook};
+use crate::ffi::{self, Client, Messages, Partitions, Queue, ReadyHook, Truncation};
 use crate::helper::{let_go, Helper};
 use crate::lookup;
 use crate::reply::Reply;
@@ -208,10 +208,10 @@ impl Driver {
         }
         let front = self.messages.get(0);
         if front.error() != 0 {
-            let mut error = front.to_error();
+            let (mut error, truncation) = (front.to_error(), front.truncation());
             error.topic.get_or_insert_with(|| self.topic.to_string());
             self.messages.release(1);
-            return self.on_message_error(error);
+            return self.on_message_error(error, truncation);
         }
         let left = self.hand_over.saturating_sub(self.shared.tracker.lock().outstanding_bytes());
         let limits = Limits { count: self.max_messages, data: batch::DATA, charge: left };
@@ -229,6 +229,7 @@ impl Driver {
                     tracker.forget(run.partition);
                 }
                 place.next = Some(run.last_offset + 1);
+                place.leader_epoch = run.leader_epoch;
             }
             tracker.handed_over(id, run.partition, run.last_offset, run.charge);
         }
@@ -327,11 +328,12 @@ impl Driver {
         }
     }
 
-    fn on_message_error(&mut self, error: Error) {
+    fn on_message_error(&mut self, error: Error, truncation: Option<Truncation>) {
         match error.partition {
             Some(partition) if error.code == AUTO_OFFSET_RESET => {
                 if let Some(place) = self.places.get_mut(partition) {
                     place.lost = true;
+                    place.truncation = truncation;
                     self.ask_watermarks(partition);
                 }
             }
@@ -417,11 +419,13 @@ impl Driver {
         let relocation = self.places.relocate(partition, watermarks, self.reset);
         let Some(place) = self.places.get_mut(partition).filter(|place| place.lost) else { return };
         let (low, high) = watermarks;
-        let place_text = format!(
-            "{}/{partition}: offset {} is not in the log ({low} to {high})",
-            self.topic,
-            place.next.unwrap_or(low)
-        );
+        let at = format!("{}/{partition}: offset {}", self.topic, place.next.unwrap_or(low));
+        let place_text = match place.truncation.take() {
+            Some(_) => format!(
+                "{at} is behind where the log ({low} to {high}) was cut off, by an election or a crash of its leader"
+            ),
+            None => format!("{at} is not in the log ({low} to {high})"),
+        };
         self.misses += relocation.misses;
         self.repeats += u64::from(relocation.repeat);
         let Some(to) = relocation.to else {
@@ -430,7 +434,7 @@ impl Driver {
             error.partition = Some(partition);
             return self.tell(error);
         };
-        if place.next != Some(to) {
+        if place.next != Some(to) || relocation.repeat {
             let missed = relocation.misses;
             (self.sink)(ConsumerEvent::Log(LogLine::warning(format!(
                 "{place_text}; {missed} missed, going on at {to}"
@@ -438,12 +442,14 @@ impl Driver {
             self.shared.tracker.lock().forget(partition);
         }
         place.next = Some(to);
+        place.leader_epoch = relocation.leader_epoch;
         place.epoch += 1;
         place.lost = false;
         // librdkafka stopped the partition: seeking it fails, taking it away and giving it back works. Taking it away ends
         // the forwarding of its queue, a moment later and on librdkafka's thread; that has happened when the second call
         // returns, which that thread answers after. What has come by then moves along with the queue.
-        let moved = Partitions::of(&self.topic, [(partition, to)]).and_then(|list| {
+        let moved = Partitions::of(&self.topic, [(partition, to)]).and_then(|mut list| {
+            list.set_leader_epoch(0, relocation.leader_epoch);
             let queue = self.client.partition_queue(&self.topic, partition)?;
             self.client.incremental_unassign(&list)?;
             self.client.incremental_assign(&list)?;

@@ -71,6 +71,25 @@ impl Drop for Messages {
     }
 }
 
+/// What was read of a log up to `offset` is in it still, and what came behind is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Truncation {
+    /// -1: nothing of it is.
+    pub(crate) offset: i64,
+    pub(crate) leader_epoch: i32,
+}
+
+fn truncation(text: &str) -> Option<Truncation> {
+    if !text.contains("Partition log truncation detected") {
+        return None;
+    }
+    let (_, found) = text.split_once("broker end offset is ")?;
+    let (offset, rest) = found.split_once(" (offset leader epoch ")?;
+    let (leader_epoch, _) = rest.split_once(')')?;
+    let leader_epoch = leader_epoch.parse().ok()?;
+    offset.parse().ok().map(|offset: i64| Truncation { offset: offset.max(-1), leader_epoch })
+}
+
 /// One message: received, or reported as delivered or failed.
 #[derive(Clone, Copy)]
 pub(crate) struct Message<'a> {
@@ -104,6 +123,12 @@ impl<'a> Message<'a> {
         error.topic = Some(self.topic_name()).filter(|topic| !topic.is_empty());
         error.partition = Some(self.partition()).filter(|partition| *partition >= 0);
         error
+    }
+
+    /// Of `_AUTO_OFFSET_RESET`: whether the log was cut off below the position, and where. librdkafka has compared the leaders'
+    /// epochs (KIP-320), and tells what it found in words only.
+    pub(crate) fn truncation(&self) -> Option<Truncation> {
+        truncation(&self.error_text())
     }
 
     /// The same number for the same topic handle: cheaper to compare than names.
@@ -193,4 +218,23 @@ impl<'a> Message<'a> {
 unsafe fn bytes<'a>(pointer: *const std::ffi::c_void, length: usize) -> Option<&'a [u8]> {
     // SAFETY: the caller's promise.
     (!pointer.is_null()).then(|| unsafe { std::slice::from_raw_parts(pointer.cast(), length) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{truncation, Truncation};
+
+    #[test]
+    fn where_a_log_was_cut_off_is_read_from_what_librdkafka_says() {
+        let detected =
+            "Partition log truncation detected at offset 100 (leader epoch 2): broker end offset is 50 (offset leader \
+                        epoch 2). Reset to INVALID.: Local: Partition log truncation detected (broker 3)";
+        assert_eq!(truncation(detected), Some(Truncation { offset: 50, leader_epoch: 2 }));
+        let nothing = "No epoch found less or equal to offset 100 (leader epoch 2): broker end offset is -1 (offset leader epoch \
+                       -1). Reset using configured policy.: Local: Partition log truncation detected (broker 3)";
+        assert_eq!(truncation(nothing), Some(Truncation { offset: -1, leader_epoch: -1 }));
+        let range =
+            "fetch failed due to requested offset not available on the broker: Broker: Offset out of range (broker 1)";
+        assert_eq!(truncation(range), None);
+    }
 }

@@ -28,7 +28,7 @@ pub(crate) use client::{Client, ClientKind};
 pub(crate) use conf::Conf;
 pub(crate) use event::{Event, Room, COMMIT, DELIVERIES, ERROR, LOG, REBALANCE, STATS};
 pub(crate) use group::{Membership, Rebalance};
-pub(crate) use messages::{Message, Messages};
+pub(crate) use messages::{Message, Messages, Truncation};
 pub(crate) use mock::Mock;
 pub use niceness::set_thread_niceness;
 pub(crate) use niceness::stand_back;

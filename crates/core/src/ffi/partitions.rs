@@ -51,6 +51,14 @@ impl Partitions {
         unsafe { (*rd::rd_kafka_topic_partition_list_add(self.raw, topic.as_ptr(), partition)).offset = offset };
     }
 
+    /// Attaches the epoch of the leader that the message before the offset was written under (-1: not known), so that librdkafka
+    /// can see whether the log still has that message.
+    pub(crate) fn set_leader_epoch(&mut self, index: usize, epoch: i32) {
+        assert!(index < self.len());
+        // SAFETY: the element exists.
+        unsafe { rd::rd_kafka_topic_partition_set_leader_epoch((*self.raw).elems.add(index), epoch) };
+    }
+
     /// Attaches the text that is committed with the offset of the element at `index`.
     pub(crate) fn set_metadata(&mut self, index: usize, metadata: &str) {
         assert!(index < self.len());
