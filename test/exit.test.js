@@ -4,10 +4,12 @@
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
+const { once } = require('node:events');
 const { after, before, describe, test } = require('node:test');
+const { Worker } = require('node:worker_threads');
 const { embedded, onBoth, real } = require('./support/clusters.js');
 const { Child } = require('./support/child.js');
-const { folder, offsets, within } = require('./support/flow.js');
+const { folder, offsets, producer } = require('./support/flow.js');
 const { random, seed } = require('./support/random.js');
 
 onBoth('a process with clients', (cluster) => {
@@ -26,6 +28,41 @@ onBoth('a process with clients', (cluster) => {
     // It sent these as its last action and awaited nothing.
     const second = new Child(t, 'exit-by-itself.js', { client: cluster().options(), topic, directory: folder(t), leave: 'stopped', expect: 4 });
     await second.exits();
+  });
+});
+
+describe('process.exit() and worker.terminate() without a stop', () => {
+  /** @type {any} */ let cluster;
+  before(async () => (cluster = await real()));
+  after(() => cluster?.close());
+
+  for (const kind of ['group', 'assigned', 'classic']) {
+    test(`a consumer (${kind}) with nothing left to write does not use up its half second`, async (t) => {
+      const topic = await cluster.topic(1);
+      const sender = producer(t, cluster);
+      sender.send(topic, 0, ['one']);
+      await sender.stop();
+      const child = new Child(t, 'leaving.js', { client: cluster.options(), topic, directory: folder(t), kind });
+      await child.exits();
+      assert.equal(JSON.parse(child.stdout).left, 0, `clients that were given up on, ${child.stdout}`);
+    });
+  }
+
+  test('messages that a producer had accepted are delivered by process.exit()', async (t) => {
+    const topic = await cluster.topic(1);
+    const child = new Child(t, 'leaving.js', { client: cluster.options(), topic, kind: 'sending' });
+    await child.exits();
+    assert.equal(JSON.parse(child.stdout).left, 0, child.stdout);
+    assert.deepEqual(await cluster.admin.watermarks(topic, 0), { low: 0, high: 1001 });
+  });
+
+  test('messages that a producer had accepted are delivered by worker.terminate()', async (t) => {
+    const topic = await cluster.topic(1);
+    const worker = new Worker(path.join(__dirname, 'programs', 'leaving.js'), { workerData: { client: cluster.options(), topic, kind: 'sending' } });
+    t.after(() => worker.terminate());
+    await once(worker, 'message');
+    await worker.terminate();
+    assert.deepEqual(await cluster.admin.watermarks(topic, 0), { low: 0, high: 1001 });
   });
 });
 

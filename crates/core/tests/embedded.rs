@@ -472,6 +472,58 @@ fn what_a_stop_cannot_deliver_in_time_is_counted_and_told() {
 }
 
 #[test]
+fn what_a_dropped_producer_had_accepted_arrives() {
+    let cluster = embedded("t", 1);
+    let producer = Producer::new(ProducerConfig::new(&cluster.brokers())).unwrap();
+    producer.partition_count("t", Retry::default()).unwrap();
+    producer.send("t", 0, &vec![Record::value("x"); 1001]);
+    drop(producer);
+    let consumer = started(config(&cluster, "t"));
+    assert_eq!(receive(&consumer, 1001).count, 1001);
+}
+
+#[test]
+fn a_producer_that_is_dropped_in_its_own_event_blocks_nothing_and_ends() {
+    let cluster = embedded("t", 1);
+    let (ended, is_ended) = std::sync::mpsc::channel();
+    let held: Arc<std::sync::Mutex<Option<Producer>>> = Arc::default();
+    let mine = held.clone();
+    let on_event = move |event| {
+        if matches!(event, ProducerEvent::Drained) {
+            // The last message is through, so this is the client's own thread.
+            mine.lock().unwrap().take().into_iter().for_each(|producer| {
+                drop(producer);
+                ended.send(()).unwrap();
+            });
+        }
+    };
+    let producer = Producer::with_events(ProducerConfig::new(&cluster.brokers()), on_event).unwrap();
+    producer.partition_count("t", Retry::default()).unwrap();
+    let mut held = held.lock().unwrap();
+    producer.send("t", 0, &[Record::value("x")]);
+    *held = Some(producer);
+    drop(held);
+    is_ended.recv_timeout(LONG).expect("dropped");
+    assert_eq!(
+        is_ended.recv_timeout(LONG),
+        Err(std::sync::mpsc::RecvTimeoutError::Disconnected),
+        "the thread has ended"
+    );
+}
+
+#[test]
+fn dropping_a_producer_does_not_wait_for_a_broker_that_is_gone() {
+    let cluster = embedded("t", 1);
+    let (producer, events) = telling(ProducerConfig::new(&cluster.brokers()));
+    producer.partition_count("t", Retry::default()).unwrap();
+    cluster.broker_down(1).unwrap();
+    producer.send("t", 0, &vec![Record::value("x"); 1000]);
+    // Half a second; what is lost takes five to be given up on when nothing comes of it.
+    within(Duration::from_secs(4), "the drop", || drop(producer));
+    wait_for(&events, |event| matches!(event, ProducerEvent::Failures).then_some(()));
+}
+
+#[test]
 fn a_partition_without_a_record_begins_where_it_is_told() {
     let cluster = embedded("t", 1);
     fill(&cluster.brokers(), "t", 0, 0..10);

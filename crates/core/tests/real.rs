@@ -342,6 +342,16 @@ fn clients_may_end_in_the_moment_of_their_first_answers() {
 }
 
 #[test]
+fn what_a_dropped_producer_had_accepted_arrives() {
+    let topic = &made("dropped", 1);
+    let producer = Producer::new(ProducerConfig::new(brokers())).unwrap();
+    producer.partition_count(topic, Retry::default()).unwrap();
+    producer.send(topic, 0, &vec![Record::value("x"); 1001]);
+    drop(producer);
+    assert_eq!(admin().watermarks(topic, 0, LONG).unwrap(), (0, 1001));
+}
+
+#[test]
 fn what_other_threads_send_while_a_producer_stops_is_delivered_or_counted_as_lost() {
     let topic = &made("stopping", 1);
     let mut delivered = 0;

@@ -41,8 +41,8 @@ impl Client for Consumer {
     fn signal(&self, deadline: Duration) {
         self.stop_with(deadline, Reply::new(|_| ()));
     }
-    fn join(&self, deadline: Duration) {
-        Consumer::join(self, deadline);
+    fn join(&self, deadline: Duration) -> bool {
+        Consumer::join(self, deadline)
     }
 }
 
@@ -119,7 +119,7 @@ impl NativeConsumer {
 impl Drop for NativeConsumer {
     /// Runs in a finalizer: signals only.
     fn drop(&mut self) {
-        self.consumer.signal(Duration::from_millis(500));
+        self.consumer.signal(lifetime::DEADLINE);
         self.manager.close();
     }
 }

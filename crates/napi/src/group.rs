@@ -1,6 +1,7 @@
 //! `NativeGroup`
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use kafka_native::{
@@ -63,16 +64,34 @@ impl From<Rebalance> for RebalanceData {
 #[napi]
 pub struct NativeGroup {
     consumer: Arc<GroupConsumer>,
+    member: Arc<Member>,
     events: Events,
     tokens: Tokens,
 }
 
-impl Client for GroupConsumer {
+/// A member, and who answers its rebalances: JavaScript, as long as its environment lives.
+struct Member {
+    consumer: Arc<GroupConsumer>,
+    rebalances: Arc<Rebalances>,
+}
+
+#[derive(Default)]
+struct Rebalances {
+    /// The one that JavaScript was told last.
+    last: AtomicU64,
+    /// JavaScript answers no more.
+    deserted: AtomicBool,
+}
+
+impl Client for Member {
+    /// Leaving the group is a rebalance, too: without an answer it would take all of the time.
     fn signal(&self, deadline: Duration) {
-        self.stop_with(deadline, Reply::new(|_| ()));
+        self.rebalances.deserted.store(true, Ordering::SeqCst);
+        self.consumer.rebalanced(self.rebalances.last.load(Ordering::SeqCst), None);
+        self.consumer.stop_with(deadline, Reply::new(|_| ()));
     }
-    fn join(&self, deadline: Duration) {
-        GroupConsumer::join(self, deadline);
+    fn join(&self, deadline: Duration) -> bool {
+        self.consumer.join(deadline)
     }
 }
 
@@ -96,9 +115,14 @@ impl NativeGroup {
         if options.tokens == Some(true) {
             config = config.token_provider(tokens.provider(&events));
         }
-        let consumer = Arc::new(GroupConsumer::with_sink(config, sink(events.clone())).map_err(thrown)?);
-        lifetime::register(&env, &consumer).map_err(refused)?;
-        Ok(Self { consumer, events, tokens })
+        let this: Arc<OnceLock<Weak<GroupConsumer>>> = Arc::default();
+        let rebalances: Arc<Rebalances> = Arc::default();
+        let sink = sink(events.clone(), rebalances.clone(), this.clone());
+        let consumer = Arc::new(GroupConsumer::with_sink(config, sink).map_err(thrown)?);
+        let _ = this.set(Arc::downgrade(&consumer));
+        let member = Arc::new(Member { consumer: consumer.clone(), rebalances });
+        lifetime::register(&env, &member).map_err(refused)?;
+        Ok(Self { consumer, member, events, tokens })
     }
 
     #[napi]
@@ -233,7 +257,7 @@ impl NativeGroup {
 impl Drop for NativeGroup {
     /// Runs in a finalizer: signals only.
     fn drop(&mut self) {
-        self.consumer.signal(Duration::from_millis(500));
+        self.member.signal(lifetime::DEADLINE);
     }
 }
 
@@ -242,13 +266,22 @@ fn places(topics: Vec<String>, partitions: Vec<i32>, offsets: Vec<f64>) -> Vec<T
     places.map(|((topic, partition), offset)| TopicPartitionOffset::new(topic, partition, offset as i64)).collect()
 }
 
-fn sink(events: Events) -> impl Fn(GroupEvent) + Send + Sync {
+fn sink(
+    events: Events,
+    rebalances: Arc<Rebalances>,
+    this: Arc<OnceLock<Weak<GroupConsumer>>>,
+) -> impl Fn(GroupEvent) + Send + Sync {
     move |event| match event {
         GroupEvent::Batch(batch) => {
             let id = number(batch.id() as f64);
             events.tell(Kind::Batch, [id, bytes(batch.into_packed()), none(), none()]);
         }
         GroupEvent::Rebalance(rebalance) => {
+            rebalances.last.store(rebalance.id, Ordering::SeqCst);
+            if rebalances.deserted.load(Ordering::SeqCst) {
+                let consumer = this.get().and_then(Weak::upgrade);
+                return consumer.into_iter().for_each(|consumer| consumer.rebalanced(rebalance.id, None));
+            }
             events.tell(Kind::Rebalance, [Arg::K(rebalance.into()), none(), none(), none()]);
         }
         GroupEvent::Advanced(places) => {

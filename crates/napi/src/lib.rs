@@ -40,10 +40,11 @@ fn stand_back() {
     }
 }
 
-/// For `process.on('exit')`: signals every client of this environment and writes pending offsets. Blocks up to `ms`.
+/// For `process.on('exit')`: ends every client of this environment, which delivers messages and writes pending offsets. Blocks up
+/// to `ms`; returns how many clients have not ended by then.
 #[napi]
-pub fn shutdown(ms: u32) {
-    lifetime::close_all(millis(ms));
+pub fn shutdown(ms: u32) -> u32 {
+    lifetime::close_all(millis(ms)) as u32
 }
 
 /// librdkafka's properties as JavaScript gives them: pairs of strings.

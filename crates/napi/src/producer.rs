@@ -49,11 +49,11 @@ pub struct NativeProducer {
 }
 
 impl Client for Producer {
-    fn signal(&self, _deadline: Duration) {
-        self.stop_with(Duration::ZERO, Reply::new(|_| ()));
+    fn signal(&self, deadline: Duration) {
+        self.stop_with(deadline, Reply::new(|_| ()));
     }
-    fn join(&self, deadline: Duration) {
-        Producer::join(self, deadline);
+    fn join(&self, deadline: Duration) -> bool {
+        Producer::join(self, deadline)
     }
 }
 
@@ -283,7 +283,7 @@ fn columns(receipts: Vec<Receipt>) -> (Vec<f64>, Vec<ErrorData>) {
 impl Drop for NativeProducer {
     /// Runs in a finalizer: signals only.
     fn drop(&mut self) {
-        self.producer.signal(Duration::ZERO);
+        self.producer.signal(lifetime::DEADLINE);
     }
 }
 

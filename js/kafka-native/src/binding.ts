@@ -451,6 +451,9 @@ export interface Binding {
   /** Every error that librdkafka knows: [number, 'RD_KAFKA_RESP_ERR_...'] */
   errorCodes(): [number, string][];
   librdkafkaVersion(): string;
-  /** For `process.on('exit')`: marks every client of this environment closed and writes pending offsets. Blocks up to `ms`. */
-  shutdown(ms: number): void;
+  /**
+   * For `process.on('exit')`: ends every client of this environment, which delivers messages and writes pending offsets. Blocks up
+   * to `ms`; returns how many clients have not ended by then.
+   */
+  shutdown(ms: number): number;
 }

@@ -23,7 +23,8 @@ let watching = false;
 
 /**
  * `process.exit()` and an uncaught exception end the process without the addon's clean-up: the one listener of this
- * environment writes the pending offsets, for at most half a second. Every client calls this when it is made.
+ * environment writes the pending offsets and delivers what producers accepted, for at most half a second. Every client calls this
+ * when it is made.
  */
 export function watchExit(): void {
   if (watching) return;

@@ -135,7 +135,8 @@ impl Shared {
 /// then, too; `max.in.flight=1` does not.
 ///
 /// One dedicated thread drives the client; one, started when needed, does what blocks. [`stop`](Self::stop) delivers what
-/// is on its way; dropping a producer without it loses that.
+/// is on its way; dropping a producer without it does so for half a second, which it blocks at most (not at all on the client's own
+/// thread, in an event), and loses what is left.
 pub struct Producer {
     shared: Arc<Shared>,
     helper: Arc<Helper>,
@@ -463,8 +464,9 @@ fn check_topic(topic: &str) -> Result<()> {
 impl Drop for Producer {
     fn drop(&mut self) {
         if !self.shared.closing.begun() {
-            self.stop_with(Duration::ZERO, Reply::new(|_| ()));
-            self.join(Duration::from_millis(500));
+            let half_a_second = Duration::from_millis(500);
+            self.stop_with(half_a_second, Reply::new(|_| ()));
+            self.join(half_a_second);
         }
     }
 }
