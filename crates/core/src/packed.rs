@@ -61,9 +61,9 @@ impl PackedRecord<'_> {
         self.headers.is_empty() && self.timestamp == 0
     }
 
-    /// The bytes that count against the producer's budget: a delivery report tells these two lengths, and not the headers'.
+    /// The bytes that count against the producer's budget; its delivery report says the same.
     pub(crate) fn size(&self) -> usize {
-        self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len)
+        self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len) + self.headers.len()
     }
 }
 
@@ -143,9 +143,20 @@ impl<'a> Records<'a> {
         let timed = self.timestamps.is_empty() || self.timestamps.len() == self.len();
         let placed = self.partitions.is_empty() || self.partitions.len() == self.len();
         match used {
-            Some(used) if whole && timed && placed && used <= self.arena.len() => Ok(()),
+            Some(used) if whole && timed && placed && used <= self.arena.len() && self.blocks_are_whole() => Ok(()),
             _ => Err(Error::config("the packed records do not match their columns")),
         }
+    }
+
+    /// What a header block says of itself is what counts against the budget, so it has to be true.
+    fn blocks_are_whole(&self) -> bool {
+        let mut end = 0;
+        self.index.chunks_exact(3).all(|lengths| {
+            let headers = lengths[2] as usize;
+            end += lengths.iter().map(|length| (*length).max(0) as usize).sum::<usize>();
+            let block = header_block(self.arena.get(end - headers..end).unwrap_or_default());
+            headers == block_bytes(block.map(|(name, value)| header_bytes(name, value)).sum())
+        })
     }
 
     /// The messages; the columns have been checked.
@@ -163,6 +174,19 @@ impl<'a> Records<'a> {
             timestamp: self.timestamps.get(i).map_or(0, |timestamp| *timestamp as i64),
             partition: self.partitions.get(i).map_or(-1, |partition| (*partition).max(-1)),
         })
+    }
+}
+
+/// What a header takes in its block.
+pub(crate) fn header_bytes(name: &[u8], value: Option<&[u8]>) -> usize {
+    8 + name.len() + value.map_or(0, <[u8]>::len)
+}
+
+/// The length of the block of headers that take so many bytes; a message without any has none.
+pub(crate) fn block_bytes(headers: usize) -> usize {
+    match headers {
+        0 => 0,
+        bytes => 4 + bytes,
     }
 }
 
@@ -208,6 +232,8 @@ mod tests {
         let packed = PackedRecords { arena: vec![0; 4], index: vec![-1, 5, 0], ..PackedRecords::default() };
         assert!(packed.view().check().is_err());
         let packed = PackedRecords { arena: vec![0; 4], index: vec![1, 1, -1], ..PackedRecords::default() };
+        assert!(packed.view().check().is_err());
+        let packed = PackedRecords { arena: vec![1, 0, 0, 0, 9], index: vec![-1, -1, 5], ..PackedRecords::default() };
         assert!(packed.view().check().is_err());
         assert_eq!(header_block(&[9, 0, 0, 0, 200, 0, 0, 0, 0, 0, 0, 0]).count(), 0);
     }

@@ -43,6 +43,29 @@ pub unsafe fn rd_kafka_message_may_have_headers(message: *const rd_kafka_message
     !received.headers.is_null() || received.unparsed_headers_size > 1
 }
 
+/// The front of `rd_kafka_header_t` in librdkafka's `rdkafka_header.h`; the name follows.
+#[repr(C)]
+struct Header {
+    serialized_size: usize,
+    value_size: usize,
+    name_size: usize,
+    value: *const std::ffi::c_char,
+}
+
+/// The length of a header's name, in which there may be NULs: `rd_kafka_header_get_all` tells where it begins only.
+///
+/// # Safety
+/// `rd_kafka_header_get_all` of this library said the name, and its headers are alive.
+pub unsafe fn rd_kafka_header_name_size(name: *const std::ffi::c_char) -> usize {
+    // SAFETY: takes no arguments. Somebody's build may have linked another librdkafka than the vendored one.
+    if unsafe { rd_kafka_version() } != LIBRDKAFKA_VERSION {
+        // SAFETY: names are terminated.
+        return unsafe { std::ffi::CStr::from_ptr(name) }.count_bytes();
+    }
+    // SAFETY: in librdkafka of this version the name lies behind these fields.
+    unsafe { (*name.cast::<Header>().sub(1)).name_size }
+}
+
 /// Prepares OpenSSL without its `atexit` handler.
 ///
 /// `process.exit()` runs C's `exit()` while librdkafka's broker threads are alive; OpenSSL's own handler would free

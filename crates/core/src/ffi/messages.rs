@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{rd, text, Client};
 use crate::error::Error;
+use crate::packed::{block_bytes, header_bytes};
 
 /// Room for the messages of one poll. A message pins the whole fetch response it came in, so they are copied out and
 /// given back at once.
@@ -188,11 +189,22 @@ impl<'a> Message<'a> {
     }
 
     /// Calls `each` with name and value of every header of a received message, in order; returns how many there were.
-    pub(crate) fn headers(&self, mut each: impl FnMut(&[u8], Option<&[u8]>)) -> usize {
-        // SAFETY: valid and received: reports are not asked for headers.
+    pub(crate) fn headers(&self, each: impl FnMut(&[u8], Option<&[u8]>)) -> usize {
+        // SAFETY: valid and received.
         if !unsafe { rd::rd_kafka_message_may_have_headers(self.raw) } {
             return 0;
         }
+        self.each_header(each)
+    }
+
+    /// Of a report: the length of the header block that the message was sent with.
+    pub(crate) fn sent_header_bytes(&self) -> usize {
+        let mut bytes = 0;
+        self.each_header(|name, value| bytes += header_bytes(name, value));
+        block_bytes(bytes)
+    }
+
+    fn each_header(&self, mut each: impl FnMut(&[u8], Option<&[u8]>)) -> usize {
         let mut headers = std::ptr::null_mut();
         // SAFETY: valid; the headers, parsed here on first use, belong to the message.
         if unsafe { rd::rd_kafka_message_headers(self.raw, &mut headers) } as i32 != 0 {
@@ -206,7 +218,7 @@ impl<'a> Message<'a> {
                 if rd::rd_kafka_header_get_all(headers, count, &mut name, &mut value, &mut size) as i32 != 0 {
                     return count;
                 }
-                each(std::ffi::CStr::from_ptr(name).to_bytes(), bytes(value, size));
+                each(bytes(name.cast(), rd::rd_kafka_header_name_size(name)).unwrap_or_default(), bytes(value, size));
             }
             count += 1;
         }

@@ -27,7 +27,7 @@ pub(crate) struct Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
-    /// The bytes that count against the producer's budget: a delivery report tells these two lengths, and not the headers'.
+    /// The bytes of key and value.
     pub(crate) fn size(&self) -> usize {
         self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len)
     }

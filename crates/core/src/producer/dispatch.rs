@@ -206,8 +206,9 @@ impl Dispatch {
             .open(topic)
             .and_then(|handle| handle.produce_one(partition, &message, timestamp, header_block(headers)));
         if let Err(error) = produced {
-            let error = if error.code == code::FATAL { why(&self.client, error.code, message.size()) } else { error };
-            self.fail(topic, partition, message.size(), message.opaque, error);
+            let size = message.size() + headers.len();
+            let error = if error.code == code::FATAL { why(&self.client, error.code, size) } else { error };
+            self.fail(topic, partition, size, message.opaque, error);
         }
     }
 
@@ -248,6 +249,7 @@ impl Dispatch {
     pub(super) fn on_deliveries<'m>(&mut self, reports: impl Iterator<Item = ffi::Message<'m>>) {
         let (mut topic, mut topic_id) = (None::<Arc<TopicState>>, 0);
         let (mut messages, mut bytes, mut delivered) = (0, 0, false);
+        let headers = self.shared.outbound.has_headers();
         for message in reports {
             if topic_id != message.topic_id() {
                 if let Some(topic) = &topic {
@@ -259,7 +261,10 @@ impl Dispatch {
             }
             let Some(topic) = &topic else { continue };
             messages += 1;
-            let size = message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len);
+            let mut size = message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len);
+            if headers {
+                size += message.sent_header_bytes();
+            }
             bytes += size as u64;
             let (code, opaque) = (message.error(), message.opaque());
             if code != 0 {

@@ -19,6 +19,8 @@ pub(crate) struct Outbound {
     max_message_bytes: usize,
     messages: AtomicU64,
     bytes: AtomicU64,
+    /// Some message had headers.
+    headers: AtomicBool,
     topics: Mutex<Topics>,
 }
 
@@ -79,6 +81,7 @@ impl Outbound {
             max_message_bytes,
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            headers: AtomicBool::new(false),
             topics: Mutex::default(),
         }
     }
@@ -125,7 +128,7 @@ impl Outbound {
     ) -> usize {
         let known = topic.partitions.load(Ordering::Relaxed);
         let end = range.end;
-        let (mut accepted, mut size) = (0u64, 0u64);
+        let (mut accepted, mut size, mut headers) = (0u64, 0u64, false);
         for (index, lengths) in range.clone().zip(records.index[3 * range.start..].chunks_exact(3)) {
             let partition = records.partitions.get(index).copied().filter(|own| *own >= 0).unwrap_or(partition);
             if known >= 0 && partition >= known {
@@ -148,7 +151,11 @@ impl Outbound {
                 break;
             }
             accepted += 1;
-            size += (lengths[0].max(0) + lengths[1].max(0)) as u64;
+            size += bytes as u64;
+            headers |= lengths[2] > 0;
+        }
+        if headers {
+            self.headers.store(true, Ordering::Relaxed);
         }
         self.messages.fetch_add(accepted, Ordering::Relaxed);
         self.bytes.fetch_add(size, Ordering::Relaxed);
@@ -161,6 +168,11 @@ impl Outbound {
         topic.messages.fetch_sub(messages, Ordering::Relaxed);
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         self.messages.fetch_sub(messages, Ordering::Relaxed) == messages
+    }
+
+    /// Whether a delivery report has to be asked for headers: their bytes count, too.
+    pub(crate) fn has_headers(&self) -> bool {
+        self.headers.load(Ordering::Relaxed)
     }
 
     pub(crate) fn queue_length(&self) -> usize {
@@ -256,6 +268,16 @@ mod tests {
         assert!(!outbound.settled(&topic, 1, 1));
         assert!(outbound.settled(&topic, 1, 1));
         assert_eq!(accept(&outbound, &topic, 0, &[Record::value("1")]).0, 1);
+    }
+
+    #[test]
+    fn headers_count_against_the_budget() {
+        let outbound = Outbound::new(100, 1000, 1000);
+        let topic = outbound.topic("t");
+        let header = [0; 400];
+        let record = Record::value("1").header("h", Some(&header));
+        assert_eq!(accept(&outbound, &topic, 0, &vec![record; 5]).0, 3);
+        assert!(outbound.has_headers());
     }
 
     #[test]
