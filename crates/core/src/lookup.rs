@@ -14,6 +14,21 @@ use crate::trouble::{Guarded, Troubles, ALL_BROKERS_DOWN};
 const LEAST: Duration = Duration::from_secs(1);
 const MOST: Duration = Duration::from_secs(3);
 
+/// Kafka's own limit for a topic's name.
+const LONGEST_TOPIC: usize = 249;
+
+/// Refuses what no broker takes for a topic's name.
+pub(crate) fn check_topic(topic: &str) -> Result<()> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    match matches!(topic, "" | "." | "..") || topic.len() > LONGEST_TOPIC || !topic.bytes().all(legal) {
+        true => Err(Error::config(format!(
+            "topic {topic:?} is not a topic name: use 1 to {LONGEST_TOPIC} of the characters a-z, A-Z, 0-9, '.', '_' and \
+             '-', and not '.' or '..' alone"
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// The time of one question out of a longer time.
 pub(crate) fn under(timeout: Duration) -> Duration {
     timeout.min(LEAST)

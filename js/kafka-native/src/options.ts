@@ -126,6 +126,14 @@ export class OptionReader {
   }
 }
 
+/** What a broker takes for a topic's name. @internal */
+export function isTopicName(name: string): boolean {
+  return /^[A-Za-z0-9._-]{1,249}$/.test(name) && name !== '.' && name !== '..';
+}
+
+/** @internal */
+export const TOPIC_NAMES = "it has 1 to 249 letters, digits, '.', '_' and '-', and is neither '.' nor '..'";
+
 /** A wrong value in a message: enough to recognise it. @internal */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return value.length > 40 ? `'${value.slice(0, 40)}...'` : `'${value}'`;

@@ -105,6 +105,7 @@ test('wrong arguments of send throw and name the argument', () => {
   const type = 'ERR_INVALID_ARG_TYPE';
   const range = 'ERR_OUT_OF_RANGE';
   for (const topic of ['', null, undefined, 5, {}]) assert.throws(() => producer.send(topic, 0, []), { name: 'TypeError', code: type, message: /topic/ });
+  for (const topic of ['.', '..', 'a b', 'a/b', 'topic\n', 'x'.repeat(250)]) assert.throws(() => producer.send(topic, 0, []), { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE', message: /topic/ });
   for (const partition of ['0', null, undefined, {}]) assert.throws(() => producer.send('t', partition, []), { name: 'TypeError', code: type, message: /partition/ });
   for (const partition of [-2, 0.5, NaN, Infinity, 2 ** 31]) assert.throws(() => producer.send('t', partition, []), { name: 'RangeError', code: range, message: /partition/ });
   for (const payloads of ['x', null, undefined, { length: 1 }, Buffer.from('x')]) assert.throws(() => producer.send('t', 0, payloads), { name: 'TypeError', code: type, message: /payloads/ });

@@ -9,9 +9,7 @@ use super::file::{self, Names};
 use super::lock::{PartitionLock, PATIENCE};
 use super::OffsetStore;
 use crate::error::{code, Error, Result};
-
-/// Kafka's own limit for a topic's name.
-const LONGEST_TOPIC: usize = 249;
+use crate::lookup::check_topic;
 
 /// Offsets of one topic in files: `<directory>/<topic>-<partition>.offset`, each holding the last processed offset
 /// as a decimal number and a newline.
@@ -39,13 +37,7 @@ impl OffsetDirectory {
     ///
     /// A topic name that Kafka does not allow; among those are all names that would lead out of the directory.
     pub fn new(directory: impl Into<PathBuf>, topic: &str, warn: Arc<dyn Fn(String) + Send + Sync>) -> Result<Self> {
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        if matches!(topic, "" | "." | "..") || topic.len() > LONGEST_TOPIC || !topic.bytes().all(legal) {
-            return Err(Error::config(format!(
-                "topic {topic:?} is not a topic name: use 1 to {LONGEST_TOPIC} of the characters a-z, A-Z, 0-9, '.', \
-                 '_' and '-', and not '.' or '..' alone"
-            )));
-        }
+        check_topic(topic)?;
         let directory = directory.into();
         // Fixed now, so that a later change of the working directory does not move the offsets.
         let directory = std::path::absolute(&directory)

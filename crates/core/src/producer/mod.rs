@@ -33,7 +33,7 @@ use tickets::Waiter;
 use crate::error::{code, Error, Result};
 use crate::ffi::{Client, ClientKind, PartitionMetadata, Waker};
 use crate::helper::{deadline, Closing, Helper, Retry};
-use crate::lookup::{self, Lookup};
+use crate::lookup::{self, check_topic, Lookup};
 use crate::packed::{PackedRecords, Records};
 use crate::reply::{closed, fence, Reply};
 use crate::thread;
@@ -233,7 +233,7 @@ impl Producer {
     /// `compression.codec`); a topic keeps those that it was named with, or was sent to with, first.
     ///
     /// # Errors
-    /// An empty name. A wrong property fails the messages.
+    /// What cannot be a topic's name. A wrong property fails the messages.
     pub fn topic(&self, topic: &str, properties: &[(String, String)]) -> Result<TopicId> {
         check_topic(topic)?;
         Ok(TopicId(self.shared.outbound.topic_with(topic, properties).id))
@@ -451,13 +451,6 @@ impl Producer {
     /// Waits for the client's thread to end, after a stop.
     pub fn join(&self, timeout: Duration) -> bool {
         crate::helper::join(&self.thread, timeout)
-    }
-}
-
-fn check_topic(topic: &str) -> Result<()> {
-    match topic.is_empty() || topic.contains('\0') {
-        true => Err(Error::config("the topic must be a non-empty name")),
-        false => Ok(()),
     }
 }
 

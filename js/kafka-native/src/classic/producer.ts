@@ -1,11 +1,11 @@
 import { Arena, type Payload, type SendError } from '../arena';
 import { Event, type NativeDeliveryFailure, type NativeErrorData, type NativeLog, type NativeProducer } from '../binding';
 import { Calls } from '../calls';
-import { fromData, fromThrown, invalidType, native, outOfRange, stateError, timeoutError, type KafkaError } from '../errors';
+import { fromData, fromThrown, invalidType, invalidValue, native, outOfRange, stateError, timeoutError, type KafkaError } from '../errors';
 import { hold, keep, letGo, release, watchExit, weakly } from '../lifetime';
 import { binding } from '../loader';
 import { SafeLogger } from '../logger';
-import { describe, OptionReader } from '../options';
+import { describe, isTopicName, OptionReader, TOPIC_NAMES } from '../options';
 import { readProducerOptions, type DeliveryReport, type ProducerOptions, type ProducerStats } from './producer-options';
 import { withStatistics } from './stats';
 
@@ -62,6 +62,8 @@ export class Producer {
   /** Messages are under way, as far as this thread has heard, and the process is kept alive for them. */
   #busy = false;
   #stopping: Promise<void> | undefined;
+  /** Of the last send: it has been checked. */
+  #lastTopic: string | undefined;
 
   /** @throws TypeError, RangeError naming the option; KafkaError with librdkafka's words for its properties. */
   constructor(options: ProducerOptions) {
@@ -86,18 +88,23 @@ export class Producer {
    */
   send(topic: string, partition: number, payloads: readonly Payload[]): SendResult {
     if (this.#stopping) throw stateError('send: the producer is stopped');
-    checkTopic('send', topic);
+    if (typeof topic !== 'string' || topic !== this.#lastTopic) {
+      checkTopic('send', topic);
+      if (!isTopicName(topic)) throw invalidValue(`send: the topic ${describe(topic)} is not a topic's name: ${TOPIC_NAMES}`);
+      this.#lastTopic = topic;
+    }
     checkPartition(partition);
     if (!Array.isArray(payloads)) throw invalidType(`send: payloads must be an array, got ${describe(payloads)}`);
 
+    const given = listOf(payloads);
     let enqueued = 0;
     let queueLength = -1;
     const errors: SendError[] = [];
     const arena = freeArena ?? new Arena('classic');
     freeArena = undefined;
     try {
-      for (let next = 0; next < payloads.length; ) {
-        next = arena.pack(payloads, next, errors);
+      for (let next = 0; next < given.length; ) {
+        next = arena.pack(given, next, errors);
         if (arena.count === 0) continue;
         const result = this.#native.send(topic, partition, arena.bytes, arena.index, arena.count, arena.timestamps);
         enqueued += result.enqueued;
@@ -106,7 +113,7 @@ export class Producer {
           const error = { index: arena.origin[index]!, code: name, errno: code, message };
           errors.push(error);
           // Nothing may overtake what was refused: a full queue refuses the rest, even if it has room again by now.
-          if (name === '_QUEUE_FULL') for (; next < payloads.length; next++) errors.push({ ...error, index: next });
+          if (name === '_QUEUE_FULL') for (; next < given.length; next++) errors.push({ ...error, index: next });
         }
       }
     } catch (thrown) {
@@ -206,6 +213,13 @@ export class Producer {
       this.#log.error(`${count} messages for ${topic}[${partition}] were not delivered: ${errstr}`);
     }
   }
+}
+
+/** The payloads that the array has now: getters of objects among them may change it. */
+function listOf(payloads: readonly unknown[]): readonly unknown[] {
+  const { length } = payloads;
+  for (let i = 0; i < length; i++) if (typeof payloads[i] !== 'string') return Array.from({ length }, (_, n) => payloads[n]);
+  return payloads;
 }
 
 function checkTopic(call: string, topic: unknown): void {
