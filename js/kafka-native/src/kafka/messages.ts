@@ -72,39 +72,48 @@ export type RecordMetadata = {
   logStartOffset?: string;
 };
 
-/** Refuses what cannot be sent before any of it is. @internal */
-export function checkMessages(topic: string, messages: Message[]): void {
-  if (!Array.isArray(messages)) throw new KafkaJSNonRetriableError(`Invalid messages array [${String(messages)}] for topic "${topic}"`);
-  for (const message of messages) {
-    if (typeof message?.value === 'string' && message.key == null && message.headers == null && message.partition == null && message.timestamp == null) continue;
-    checkMessage(topic, message);
-  }
+/** @internal */
+export function checkTopic(topic: unknown): asserts topic is string {
+  if (typeof topic !== 'string' || topic === '') throw new KafkaJSNonRetriableError('Invalid topic');
 }
 
-function checkMessage(topic: string, message: Message): void {
-  const refuse = (field: string, expected: string, value: unknown): never => {
-    throw new KafkaJSNonRetriableError(`Invalid message for topic "${topic}": ${field} must be ${expected}, got ${describe(value)}`);
-  };
-  if (typeof message !== 'object' || message === null) return refuse('it', 'an object with a value', message);
-  const { key, value, partition, headers, timestamp } = message;
-  if (value === undefined) throw new KafkaJSNonRetriableError(`Invalid message without value for topic "${topic}": ${JSON.stringify(message)}`);
-  if (!isField(value)) refuse('the value', 'a string, a Buffer or null', value);
-  if (key !== undefined && !isField(key)) refuse('the key', 'a string, a Buffer or null', key);
-  if (partition != null && (!Number.isInteger(partition) || partition < 0 || partition > 2 ** 31 - 1)) {
-    refuse('the partition', 'an integer of 0 or more', partition);
-  }
-  if (timestamp != null && timestamp !== '' && !(Number.isSafeInteger(Number(timestamp)) && Number(timestamp) >= 0)) {
-    refuse('the timestamp', 'milliseconds since 1970, as text', timestamp);
-  }
-  if (headers == null) return;
-  if (typeof headers !== 'object') refuse('headers', 'an object', headers);
-  for (const [name, values] of Object.entries(headers)) {
-    for (const value of Array.isArray(values) ? values : [values]) {
-      if (value !== undefined && !isField(value)) refuse(`the header '${name}'`, 'a string, a Buffer, or an array of them', value);
-    }
-  }
+/** The messages that the array has now. @internal */
+export function listOf(topic: string, messages: unknown): Message[] {
+  if (Array.isArray(messages)) return copyOf(messages);
+  const shown = typeof messages === 'object' || typeof messages === 'function' ? describe(messages) : String(messages);
+  throw new KafkaJSNonRetriableError(`Invalid messages array [${shown}] for topic "${topic}"`);
 }
 
-function isField(value: unknown): boolean {
-  return typeof value === 'string' || value === null || isUint8Array(value);
+/** Each element is read once, whatever a getter does to the array. @internal */
+export function copyOf<T>(array: readonly T[]): T[] {
+  const { length } = array;
+  const copy: T[] = [];
+  for (let i = 0; i < length; i++) copy.push(array[i]!);
+  return copy;
+}
+
+/** With every field that is sent, read once: getters, and fields of a prototype, too. @internal */
+export function ownMessage(message: Message): Message {
+  if (typeof message !== 'object' || message === null) return message; // which is refused
+  const own: Message = { ...message };
+  for (const field of ['key', 'value', 'partition', 'headers', 'timestamp'] as const) {
+    if (!Object.hasOwn(own, field) && field in message) Object.assign(own, { [field]: message[field] });
+  }
+  if (typeof own.headers === 'object' && own.headers !== null) own.headers = { ...own.headers };
+  return own;
+}
+
+/** So that others can add some. @internal */
+export function withHeaders(message: Message): Message {
+  if (typeof message === 'object' && message !== null) message.headers ??= {};
+  return message;
+}
+
+/** Copies bytes, which the caller may change. @internal */
+export function keepBytes(message: Message): void {
+  const keep = <T>(value: T): T => (isUint8Array(value) ? (Buffer.from(value) as T) : value);
+  if (message.key != null) message.key = keep(message.key);
+  message.value = keep(message.value);
+  if (message.headers == null) return;
+  message.headers = Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [name, Array.isArray(value) ? value.map(keep) : keep(value)]));
 }

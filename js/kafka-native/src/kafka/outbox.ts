@@ -1,11 +1,12 @@
 import { setImmediate, setTimeout } from 'node:timers';
-import { Arena, type SendError } from '../arena';
+import type { Arena } from '../arena';
 import type { NativeErrorData } from '../binding';
-import { KafkaError } from '../errors';
 import { hold, release } from '../lifetime';
-import { KafkaJSNonRetriableError, KafkaJSTimeout, toKafkaJSError } from './errors';
+import { describe, isTopicName, TOPIC_NAMES } from '../options';
+import { KafkaJSNonRetriableError, KafkaJSTimeout } from './errors';
 import type { Lane } from './lane';
-import type { Message, RecordMetadata } from './messages';
+import { keepBytes, ownMessage, type Message, type RecordMetadata } from './messages';
+import { Packer, type Packed } from './packer';
 import type { ICustomPartitioner } from './partitioners';
 import { Send, Topic, type Place } from './send';
 
@@ -23,18 +24,13 @@ export interface OutboxLimits {
  */
 const TURN_MESSAGES = 1024;
 const TURN_BYTES = 1024 * 1024;
-/** Sends of fewer messages cross together; a call of the addon costs as much as gathering so many. */
-const GATHER = 256;
-const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
 /** A topic's partitions are asked for so often before its sends fail. */
 const TRIES = 20;
-
-/** Of every producer: what is packed is handed over before anybody else can. */
-let arena: Arena | undefined;
+const MAX_PARTITION = 2 ** 31 - 1;
 
 /**
- * Where a producer's sends wait and are settled. Those of one turn of the event loop are packed together, in the order of
- * the calls, and handed over in few calls of the addon. What is beyond the limits waits here, which is the producer's
+ * Where a producer's sends wait and are settled. Each is packed at the call; those of one turn of the event loop lie side by
+ * side, in the order of the calls, and are handed over in few calls of the addon. What is beyond the limits waits here, which is the producer's
  * back-pressure: the receipts of what is under way make room.
  * @internal
  */
@@ -66,7 +62,7 @@ export class Outbox {
   #at = 0;
   #settling = false;
 
-  readonly #gathered: Message[] = [];
+  readonly #packer = new Packer();
   #tickets = new Int32Array(3 * 64);
 
   constructor(limits: OutboxLimits, partitioner: ReturnType<ICustomPartitioner> | undefined, maxAge: number) {
@@ -79,22 +75,35 @@ export class Outbox {
   topic(name: string): Topic {
     let topic = this.#topics.get(name);
     if (topic === undefined) {
-      if (!TOPIC.test(name)) throw new KafkaJSNonRetriableError(`Invalid topic "${name}": a name has 1 to 249 letters, digits, '.', '_' and '-'`);
+      if (!isTopicName(name)) throw new KafkaJSNonRetriableError(`Invalid topic "${name}": ${TOPIC_NAMES}`);
       this.#topics.set(name, (topic = new Topic(name)));
     }
     return topic;
   }
 
-  /** The messages have been checked. */
-  send(topic: Topic, place: Place, messages: Message[], signal: AbortSignal | undefined): Promise<RecordMetadata[]> {
-    if (messages.length === 0) return Promise.resolve([]);
-    if (signal?.aborted) return Promise.reject(signal.reason);
+  /**
+   * Keeps the messages as they are now. What was packed has to be sent, or dropped.
+   * @throws KafkaJSNonRetriableError for a message that cannot be sent; what a getter of one threw
+   */
+  pack(topic: string, messages: Message[]): Packed {
+    if (this.#partitioner === undefined) return this.#packer.pack(topic, messages);
+    const own = messages.map(ownMessage);
+    const packed = this.#packer.pack(topic, own);
+    packed.unplaced = own;
+    return packed;
+  }
+
+  drop(packed: Packed): void {
+    this.#packer.drop(packed);
+  }
+
+  send(topic: Topic, place: Place, packed: Packed, signal: AbortSignal | undefined): Promise<RecordMetadata[]> {
     return new Promise((resolve, reject) => {
       const since = this.#limits.maxBlock === Infinity ? 0 : performance.now();
-      const send = new Send(topic, place, messages, since, resolve, reject);
-      if (signal) this.#watch(send, signal);
+      const send = new Send(topic, place, packed, since, resolve, reject);
+      if (signal !== undefined && !this.#watch(send, signal)) return;
       if (this.#open++ === 0) hold();
-      if (topic.parked.length > 0 || !this.#admit(send)) topic.parked.push(send);
+      if (topic.parked.length > 0 || !this.#admit(send)) this.#park(send);
     });
   }
 
@@ -176,36 +185,45 @@ export class Outbox {
     for (const topic of this.#topics.values()) yield* topic.parked;
   }
 
-  /** Into the queue, unless its topic is not ready for it. */
+  /** Into the queue, unless its topic is not ready for it. True also when it was given up. */
   #admit(send: Send): boolean {
     const { topic, place } = send;
     if (topic.place !== place && topic.underWay > 0) return false;
-    if (this.#partitioner !== undefined && !send.partitioned && !this.#partition(send)) return send.abandoned;
+    if (send.packed.unplaced !== undefined && !this.#partition(send)) return send.abandoned;
     topic.place = place;
     topic.underWay++;
+    send.admitted = true;
     this.#queue.push(send);
     this.#schedule();
     return true;
   }
 
-  /** Asks the partitioner; false when the topic's partitions are not known yet, or when it threw and the send is given up. */
+  /** It waits for its topic; what the partitioner will be asked about stays as it is now. */
+  #park(send: Send): void {
+    send.packed.unplaced?.forEach(keepBytes);
+    send.topic.parked.push(send);
+    this.#watchDeadline();
+  }
+
+  /** Asks the partitioner; false when the topic's partitions are not known yet, or when the send is given up. */
   #partition(send: Send): boolean {
-    const { topic } = send;
+    const { topic, packed } = send;
     if (topic.partitions === undefined || performance.now() - topic.askedAt > this.#maxAge) void this.#askFor(send.place.lane, topic);
     const partitionMetadata = topic.partitions;
     if (partitionMetadata === undefined) return false;
     try {
-      send.messages = send.messages.map((message) => {
+      const chosen = packed.unplaced!.map((message) => {
         const partition = this.#partitioner!({ topic: topic.name, partitionMetadata, message });
-        if (!Number.isInteger(partition) || partition < 0) {
-          throw new KafkaJSNonRetriableError(`The partitioner gave ${String(partition)} for a message to topic "${topic.name}": it must be the number of a partition`);
+        if (!Number.isInteger(partition) || partition < 0 || partition > MAX_PARTITION) {
+          throw new KafkaJSNonRetriableError(`The partitioner gave ${describe(partition)} for a message to topic "${topic.name}": it must be the number of a partition`);
         }
-        return { ...message, partition };
+        return partition;
       });
-      return (send.partitioned = true);
+      if (send.abandoned) return false; // by the partitioner
+      packed.place(chosen);
+      return true;
     } catch (error) {
-      send.abandon(error);
-      this.#close(send);
+      this.#abandon(send, error);
       return false;
     }
   }
@@ -226,7 +244,10 @@ export class Outbox {
   }
 
   #unpark(topic: Topic): void {
-    while (topic.parked.length > 0 && this.#admit(topic.parked[0]!)) topic.parked.shift();
+    if (topic.unparking) return; // a partitioner gave another send up
+    topic.unparking = true;
+    for (let send; (send = topic.parked[0]) !== undefined && this.#admit(send); ) if (topic.parked[0] === send) topic.parked.shift();
+    topic.unparking = false;
   }
 
   #schedule(): void {
@@ -253,7 +274,7 @@ export class Outbox {
         break;
       }
       if (first.abandoned) this.#head++;
-      else left -= this.#handOver(first.place.lane, Math.min(left, this.#limits.messages - this.#messages), bytes);
+      else left -= this.#handOver(first, Math.min(left, this.#limits.messages - this.#messages), bytes);
     }
     if (this.#head === this.#queue.length) this.#queue.length = this.#head = 0;
     else if (this.#head > 4096) this.#queue.splice(0, this.#head), (this.#head = 0);
@@ -261,84 +282,43 @@ export class Outbox {
   }
 
   /**
-   * Packs the sends at the head of the queue that go through one lane, up to `limit` messages and until `bytes` are under way,
-   * and hands them over; returns how many messages that were.
+   * Hands over the sends at the head of the queue that lie side by side and go through one lane, up to `limit` messages and until
+   * `bytes` are under way; returns how many messages that were.
    */
-  #handOver(lane: Lane, limit: number, bytes: number): number {
-    const first = this.#queue[this.#head]!;
-    let payloads: readonly Message[] = first.messages;
-    let from = first.next;
-    // A send that is large, or alone, is packed where it lies.
-    if (first.left < Math.min(limit, GATHER) && this.#head + 1 < this.#queue.length) {
-      payloads = this.#gather(lane, limit);
-      from = 0;
-    }
-    const mine = (arena ??= new Arena('kafkajs'));
-    arena = undefined;
-    const begin = from;
-    const end = Math.min(payloads.length, from + limit);
-    try {
-      while (from < end && this.#bytes < bytes) {
-        const refused: SendError[] = [];
-        const next = mine.pack(payloads, from, refused, end - from);
-        const tickets = this.#issue(mine, from, next, refused);
-        from = next;
-        if (mine.count > 0) this.#cross(lane, mine, tickets);
-      }
-      return from - begin;
-    } finally {
-      mine.shrink();
-      arena = mine;
-      this.#gathered.length = 0;
-    }
-  }
-
-  #gather(lane: Lane, limit: number): readonly Message[] {
-    const gathered = this.#gathered;
-    for (let i = this.#head; i < this.#queue.length && gathered.length < limit; i++) {
-      const send = this.#queue[i]!;
-      if (send.abandoned) continue;
-      if (send.place.lane !== lane) break;
-      if (gathered.length > 0 && gathered.length + send.left > limit) break;
-      const { messages } = send;
-      for (let n = send.next; n < messages.length && gathered.length < limit; n++) gathered.push(messages[n]!);
-    }
-    return gathered;
-  }
-
-  /** Makes the tickets of what was packed, which is the payloads from `from` to `next`; returns how many. */
-  #issue(packed: Arena, from: number, next: number, refused: readonly SendError[]): number {
+  #handOver(first: Send, limit: number, bytes: number): number {
+    const { arena, at, byte } = first.packed;
+    const { lane } = first.place;
     let tickets = 0;
-    let slot = 0;
-    for (let at = from; at < next; ) {
-      const send = this.#queue[this.#head]!;
-      if (send.abandoned) {
-        this.#head++;
-        continue;
-      }
-      const end = at + Math.min(next - at, send.left);
-      send.next += end - at;
-      let count = end - at;
-      for (const { index, code, errno, message } of refused) {
-        if (index < at || index >= end) continue;
-        count--;
-        send.fail(toKafkaJSError(new KafkaError(message, { code, errno })));
-      }
-      at = end;
-      if (send.left === 0) {
-        this.#head++;
-        send.letGo();
-      }
-      if (count > 0) this.#issueOne(send, tickets++, count, packed.index, slot);
-      else if (send.ended) this.#end(send);
-      slot += count;
+    let count = 0;
+    let end = byte;
+    arena.users++; // the last of its sends is through before it has crossed
+    for (let send: Send | undefined = first; send !== undefined; send = this.#next(arena, at + count, lane, limit - count, bytes)) {
+      const { packed } = send;
+      const begin = end;
+      const from = packed.at;
+      let to = from;
+      for (const most = Math.min(arena.count, from + packed.left, from + limit - count); to < most && this.#bytes + end - begin < bytes; to++) end += sizeOf(arena.index, to);
+      count += to - from;
+      this.#packer.advance(packed, to - from, end - begin);
+      this.#issue(send, tickets++, to - from, end - begin);
+      if (packed.left > 0) break;
+      this.#head++;
     }
-    return tickets;
+    this.#cross(lane, arena, at, byte, end, count, tickets);
+    this.#packer.release(arena);
+    return count;
   }
 
-  #issueOne(send: Send, place: number, count: number, index: Int32Array, slot: number): void {
-    let size = 0;
-    for (let i = 3 * slot, end = 3 * (slot + count); i < end; i++) if (index[i]! > 0) size += index[i]!;
+  /** The send at the head of the queue, if it lies there, goes through the lane and there is room for all of it. */
+  #next(arena: Arena, at: number, lane: Lane, limit: number, bytes: number): Send | undefined {
+    while (this.#queue[this.#head]?.abandoned) this.#head++;
+    const send = this.#queue[this.#head];
+    if (send === undefined || this.#bytes >= bytes || send.left > limit) return undefined;
+    const { packed } = send;
+    return packed.arena === arena && packed.at === at && send.place.lane === lane ? send : undefined;
+  }
+
+  #issue(send: Send, place: number, count: number, size: number): void {
     const ticket = this.#free.pop() ?? this.#owners.length;
     this.#owners[ticket] = send;
     this.#counts[ticket] = count;
@@ -356,9 +336,14 @@ export class Outbox {
     this.#tickets[3 * place + 2] = count;
   }
 
-  #cross({ native }: Lane, { bytes, index, count, timestamps, partitions }: Arena, tickets: number): void {
+  #cross({ native }: Lane, arena: Arena, at: number, byte: number, end: number, count: number, tickets: number): void {
+    const { timestamps, partitions } = arena;
     try {
-      native.sendTickets(bytes, index, count, timestamps, partitions, this.#tickets, tickets);
+      if (at === 0) native.sendTickets(arena.bytes, arena.index, count, timestamps, partitions, this.#tickets, tickets);
+      else {
+        const part = <T extends Float64Array | Int32Array>(column: T | null) => column && (column.subarray(at, at + count) as T);
+        native.sendTickets(arena.bytes.subarray(byte, end), arena.index.subarray(3 * at, 3 * (at + count)), count, part(timestamps), part(partitions), this.#tickets, tickets);
+      }
     } catch (thrown) {
       // The client has ended. Nothing was taken.
       const error = new KafkaJSNonRetriableError('The producer is disconnected', { cause: thrown });
@@ -370,20 +355,30 @@ export class Outbox {
     }
   }
 
-  #watch(send: Send, signal: AbortSignal): void {
-    const abort = (): void => this.#abandon(send, signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    send.onEnd = [() => signal.removeEventListener('abort', abort)];
+  /** False when the signal has been given, or is none. */
+  #watch(send: Send, signal: AbortSignal): boolean {
+    try {
+      signal.throwIfAborted();
+      const abort = (): void => this.#abandon(send, signal.reason);
+      signal.addEventListener('abort', abort, { once: true });
+      send.onEnd = [() => signal.removeEventListener('abort', abort)];
+      return true;
+    } catch (error) {
+      this.#packer.drop(send.packed);
+      send.reject(error);
+      return false;
+    }
   }
 
   /** Rejects a send, whether it waits or is under way. */
   #abandon(send: Send, reason: unknown): void {
     if (send.abandoned) return;
     send.abandon(reason);
-    const { parked } = send.topic;
-    const place = parked.indexOf(send);
-    if (place >= 0) {
-      parked.splice(place, 1);
+    this.#packer.drop(send.packed);
+    if (!send.admitted) {
+      const { parked } = send.topic;
+      const place = parked.indexOf(send);
+      if (place >= 0) parked.splice(place, 1);
       this.#close(send);
     } else if (send.ended) this.#end(send);
   }
@@ -400,16 +395,32 @@ export class Outbox {
     if (--this.#open === 0) release();
   }
 
-  /** Gives up what waits for room for too long: those in front have waited longest. */
+  /** Gives up what waits for too long. */
   #watchDeadline(): void {
-    if (this.#limits.maxBlock === Infinity || this.#deadline !== undefined || this.#head === this.#queue.length) return;
-    const left = this.#queue[this.#head]!.since + this.#limits.maxBlock - performance.now();
+    const { maxBlock } = this.#limits;
+    if (maxBlock === Infinity || this.#deadline !== undefined) return;
+    let since = Infinity;
+    for (const send of this.#waiting()) since = Math.min(since, send.since);
+    if (since === Infinity) return;
     this.#deadline = setTimeout(() => {
       this.#deadline = undefined;
-      const late = performance.now() - this.#limits.maxBlock;
-      const reason = new KafkaJSTimeout(`No room in the producer's buffer for ${this.#limits.maxBlock} ms (maxBlock): ${this.#messages} messages are under way`);
-      for (const send of [...this.#waiting()]) if (send.since <= late) this.#abandon(send, reason);
+      const late = performance.now() - maxBlock;
+      for (const send of [...this.#waiting()]) if (send.since <= late) this.#abandon(send, this.#late(send));
       this.#pump();
-    }, Math.max(0, left)).unref();
+    }, Math.max(0, since + maxBlock - performance.now())).unref();
   }
+
+  #late({ admitted, topic, place }: Send): Error {
+    const { maxBlock } = this.#limits;
+    if (admitted) return new KafkaJSTimeout(`No room in the producer's buffer for ${maxBlock} ms (maxBlock): ${this.#messages} messages are under way`);
+    const cause = topic.underWay > 0 && topic.place !== place ? 'what was sent to it before, with other options, is under way' : 'its partitions are not known';
+    return new KafkaJSTimeout(`Waited ${maxBlock} ms (maxBlock) for the topic "${topic.name}": ${cause}`);
+  }
+}
+
+/** The bytes of a packed message. */
+function sizeOf(index: Int32Array, at: number): number {
+  const key = index[3 * at]!;
+  const value = index[3 * at + 1]!;
+  return (key > 0 ? key : 0) + (value > 0 ? value : 0) + index[3 * at + 2]!;
 }

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import type { Properties } from '../options';
+import { describe, type Properties } from '../options';
 import { connectDeadline, type ClientContext } from './client';
 import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSTimeout } from './errors';
 import {
@@ -13,8 +13,9 @@ import {
 } from './events';
 import { Lane } from './lane';
 import type { KafkaLogger } from './logger';
-import { checkMessages, CompressionTypes, type Message, type ProducerBatch, type ProducerRecord, type RecordMetadata, type SendOptions } from './messages';
+import { checkTopic, CompressionTypes, copyOf, listOf, ownMessage, withHeaders, type Message, type ProducerBatch, type ProducerRecord, type RecordMetadata, type SendOptions } from './messages';
 import { Outbox } from './outbox';
+import { checkMessages, type Packed } from './packer';
 import { readProducerConfig, type ProducerConfig, type ReadProducerConfig } from './producer-config';
 import { producerStream, type ProducerStreamOptions } from './producer-stream';
 import type { Place, Topic } from './send';
@@ -176,9 +177,16 @@ export class Producer {
   /** @internal */
   sendIn(lane: Lane | undefined, record: ProducerRecord): Promise<RecordMetadata[]> {
     try {
-      this.#check(record.topic, record.messages, record, lane !== undefined);
-      const connection = this.#connected();
-      return this.#send(lane, connection, connection.outbox.topic(record.topic), record.messages, record);
+      if (typeof record !== 'object' || record === null) throw new KafkaJSNonRetriableError(`send takes { topic, messages }, got ${describe(record)}`);
+      const { topic: name, messages } = record;
+      checkTopic(name);
+      const options = this.#options(record, lane !== undefined);
+      const list = listOf(name, messages);
+      const connection = this.#connected(name, list);
+      const topic = connection.outbox.topic(name);
+      if (list.length === 0) return Promise.resolve([]);
+      if (traced('send')) return this.#traced(lane, connection, topic, list, options);
+      return connection.outbox.send(topic, this.#placeOf(lane, connection, topic, options), connection.outbox.pack(name, list), options.signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -186,46 +194,81 @@ export class Producer {
 
   /** @internal */
   async sendBatchIn(lane: Lane | undefined, batch: ProducerBatch): Promise<RecordMetadata[]> {
+    if (typeof batch !== 'object' || batch === null) throw new KafkaJSNonRetriableError(`sendBatch takes { topicMessages }, got ${describe(batch)}`);
+    const { topicMessages } = batch;
+    if (topicMessages != null && !Array.isArray(topicMessages)) throw new KafkaJSNonRetriableError(`Invalid topicMessages: it must be an array, got ${describe(topicMessages)}`);
+    const options = this.#options(batch, lane !== undefined);
     const byTopic = new Map<string, Message[]>();
-    for (const { topic, messages } of batch.topicMessages ?? []) {
-      this.#check(topic, messages, batch, lane !== undefined);
-      const others = byTopic.get(topic);
-      byTopic.set(topic, others ? [...others, ...messages] : messages);
+    for (const entry of copyOf(topicMessages ?? [])) {
+      const { topic, messages } = entry ?? {};
+      checkTopic(topic);
+      const list = listOf(topic, messages);
+      byTopic.set(topic, byTopic.get(topic)?.concat(list) ?? list);
     }
-    const connection = this.#connected();
-    const all = [...byTopic].map(([name, messages]) => ({ topic: connection.outbox.topic(name), messages }));
-    return (await Promise.all(all.map(({ topic, messages }) => this.#send(lane, connection, topic, messages, batch)))).flat();
+    let connection = this.#connection;
+    for (const [name, list] of byTopic) connection = this.#connected(name, list);
+    if (connection === undefined) throw this.#disconnected();
+    const { outbox } = connection;
+    const sends: { topic: Topic; place: Place; list: Message[]; packed: Packed }[] = [];
+    try {
+      // All of them first: one that cannot be sent stops every one.
+      for (const [name, list] of byTopic) {
+        const topic = outbox.topic(name);
+        if (list.length > 0) sends.push({ topic, place: this.#placeOf(lane, connection, topic, options), list, packed: outbox.pack(name, list) });
+      }
+    } catch (error) {
+      for (const { packed } of sends) outbox.drop(packed);
+      throw error;
+    }
+    const results = sends.map(({ topic, place, list, packed }) => {
+      if (!traced('send')) return outbox.send(topic, place, packed, options.signal);
+      outbox.drop(packed);
+      return this.#traced(lane, connection, topic, list, options);
+    });
+    return (await Promise.all(results)).flat();
   }
 
-  #check(topic: unknown, messages: Message[], { acks, compression, timeout }: SendOptions, inTransaction: boolean): void {
-    if (typeof topic !== 'string' || topic === '') throw new KafkaJSNonRetriableError('Invalid topic');
+  /** Whoever follows may add headers, to copies. */
+  #traced(lane: Lane | undefined, connection: Connection, topic: Topic, list: Message[], options: SendOptions): Promise<RecordMetadata[]> {
+    const messages = list.map((message) => withHeaders(ownMessage(message)));
+    return trace('send', { topic: topic.name, messages }, async () => {
+      const packed = connection.outbox.pack(topic.name, messages);
+      return connection.outbox.send(topic, this.#placeOf(lane, connection, topic, options), packed, options.signal);
+    });
+  }
+
+  /** Read once, and checked. */
+  #options({ acks, compression, timeout, signal }: SendOptions, inTransaction: boolean): SendOptions {
     if (acks !== undefined && acks !== -1) {
       if (this.#config.idempotent || inTransaction) {
         throw new KafkaJSNonRetriableError("An idempotent producer's guarantees need the acknowledgement of all replicas: acks must be -1");
       }
-      if (acks !== 0 && acks !== 1) throw new KafkaJSNonRetriableError(`Invalid acks ${String(acks)}: it must be -1, 0 or 1`);
+      if (acks !== 0 && acks !== 1) throw new KafkaJSNonRetriableError(`Invalid acks ${describe(acks)}: it must be -1, 0 or 1`);
     }
-    if (compression !== undefined && !Object.hasOwn(CODECS, compression)) {
-      throw new KafkaJSNonRetriableError(`Invalid compression ${String(compression)}: it must be one of CompressionTypes`);
+    if (compression !== undefined && (typeof compression === 'object' || !Object.hasOwn(CODECS, compression))) {
+      throw new KafkaJSNonRetriableError(`Invalid compression ${describe(compression)}: it must be one of CompressionTypes`);
     }
     if (timeout !== undefined && !(Number.isInteger(timeout) && timeout >= 1 && timeout <= 900_000)) {
-      throw new KafkaJSNonRetriableError(`Invalid timeout ${String(timeout)}: it must be an integer from 1 to 900000, milliseconds`);
+      throw new KafkaJSNonRetriableError(`Invalid timeout ${describe(timeout)}: it must be an integer from 1 to 900000, milliseconds`);
     }
-    checkMessages(topic, messages);
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw new KafkaJSNonRetriableError(`Invalid signal: it must be an AbortSignal, got ${describe(signal)}`);
+    return { acks, compression, timeout, signal };
   }
 
-  #connected(): Connection {
+  /** What cannot be sent is told before that nothing can. */
+  #connected(topic?: string, list?: Message[]): Connection {
     if (this.#state === 'connected') return this.#connection!;
-    if (this.#state === 'disconnecting') throw new KafkaJSNonRetriableError('The producer is disconnecting: it takes no more messages');
-    throw new KafkaJSError('The producer is disconnected');
+    if (topic !== undefined) checkMessages(topic, list!);
+    throw this.#disconnected();
   }
 
-  #send(lane: Lane | undefined, connection: Connection, topic: Topic, messages: Message[], options: SendOptions): Promise<RecordMetadata[]> {
-    const place = lane ? this.#placeIn(lane, topic, options) : this.#place(connection, topic, options);
-    if (!traced('send')) return connection.outbox.send(topic, place, messages, options.signal);
-    // Whoever follows may add headers, to copies.
-    const context = { topic: topic.name, messages: messages.map((message) => ({ ...message, headers: { ...message.headers } })) };
-    return trace('send', context, () => connection.outbox.send(topic, place, context.messages, options.signal));
+  #disconnected(): KafkaJSError {
+    if (this.#state === 'disconnecting') return new KafkaJSNonRetriableError('The producer is disconnecting: it takes no more messages');
+    return new KafkaJSError('The producer is disconnected');
+  }
+
+  #placeOf(lane: Lane | undefined, connection: Connection, topic: Topic, options: SendOptions): Place {
+    return lane ? this.#placeIn(lane, topic, options) : this.#place(connection, topic, options);
   }
 
   /** Where a topic's messages go that are sent in this way; each further way takes a lane more. */

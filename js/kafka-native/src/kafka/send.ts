@@ -2,7 +2,8 @@ import type { NativeErrorData } from '../binding';
 import { fromData } from '../errors';
 import { toKafkaJSError } from './errors';
 import type { Lane } from './lane';
-import type { Message, RecordMetadata } from './messages';
+import type { RecordMetadata } from './messages';
+import type { Packed } from './packer';
 import type { PartitionMetadata } from './partitioners';
 
 /** Where the messages of a topic go that are sent in one way. @internal */
@@ -27,20 +28,20 @@ export class Topic {
   partitions: PartitionMetadata[] | undefined;
   askedAt = 0;
   asking = false;
+  /** Those that wait are being let in. */
+  unparking = false;
 
   constructor(readonly name: string) {}
 }
 
 /** The messages of one call for one topic, until all are written or have failed. @internal */
 export class Send {
-  /** How many of the messages were handed over. */
-  next = 0;
   /** Tickets that were handed over and are not through. */
   tickets = 0;
+  /** It is in the queue, or was. */
+  admitted = false;
   /** Settled by somebody else (an AbortSignal, a deadline): what was not handed over is not sent. */
   abandoned = false;
-  /** The partitioner has chosen. */
-  partitioned = false;
   /** Called at the end. */
   onEnd: (() => void)[] | undefined;
   #error: Error | undefined;
@@ -49,7 +50,7 @@ export class Send {
   constructor(
     readonly topic: Topic,
     readonly place: Place,
-    public messages: Message[],
+    readonly packed: Packed,
     /** When it came, where that matters. */
     readonly since: number,
     readonly resolve: (results: RecordMetadata[]) => void,
@@ -58,18 +59,12 @@ export class Send {
 
   /** How many of the messages were not handed over. */
   get left(): number {
-    return this.messages.length - this.next;
+    return this.packed.left;
   }
 
   /** Everything that will be handed over is through. */
   get ended(): boolean {
-    return this.tickets === 0 && (this.abandoned || this.left <= 0);
-  }
-
-  /** All are handed over: kept until they are delivered they would outlive V8's young generation, whose garbage is cheap. */
-  letGo(): void {
-    this.messages = [];
-    this.next = 0;
+    return this.tickets === 0 && (this.abandoned || this.left === 0);
   }
 
   /** Some of the messages will not be written. */
