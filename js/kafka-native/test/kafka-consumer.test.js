@@ -204,7 +204,7 @@ test('resolving outside of the batch moves there', async (t) => {
 
 test('commits do not hold back the next batch, and those that are late are one', async (t) => {
   const got = [];
-  const { native, arrive } = await running(t, { eachBatch: ({ batch }) => { got.push(batch.lastOffset()); } });
+  const { native, arrive } = await running(t, { eachBatch: ({ batch }) => { got.push(batch.lastOffset()); } }, { config: { maxMessagesPerBatch: 1 } });
   native.replies.commit = 'later';
   arrive([0, [0]]);
   arrive([0, [1]]);
@@ -503,4 +503,201 @@ test('calls in the wrong state say what to do', async (t) => {
   assert.throws(() => other.seek({ topic: 't', partition: 0, offset: 'x' }), { message: /offset/ });
   assert.throws(() => other.seek({ topic: 't', partition: 0, offset: '-3' }), { message: /negative/ });
   assert.throws(() => other.pause([{ topic: 't', partitions: ['x'] }]), { message: /partitions/ });
+});
+
+test('what waits of a partition is one batch, up to the messages and bytes of a batch', async (t) => {
+  const seen = [];
+  const first = deferred();
+  const { native, arrive } = await running(t, { eachBatch: ({ batch }) => {
+    seen.push([batch.firstOffset(), batch.lastOffset(), batch.messages.map(({ offset, value }) => `${offset}${value}`).join(), batch.offsetLag(), batch.offsetLagLow()]);
+    return seen.length === 1 ? first.promise : undefined;
+  } }, { partitions: 2, config: { maxMessagesPerBatch: 5 } });
+  arrive([0, [0]]);
+  arrive([0, [1, 2]], [1, [70]]);
+  arrive([0, [4]]);
+  arrive([1, [71]], [0, [5, 6]]);
+  arrive([0, [7, 8, 9]]);
+  native.emit(Event.Advanced, 7, 0, 1, 12);
+  first.resolve();
+  await settled();
+  assert.deepEqual(seen, [
+    ['0', '0', '0v0', '999', '999'],
+    ['70', '71', '70v70,71v71', '928', '929'],
+    ['1', '6', '1v1,2v2,4v4,5v5,6v6', '993', '998'],
+    ['7', '11', '7v7,8v8,9v9', '988', '992'],
+  ]);
+  assert.deepEqual(freed(native).sort(), ['1/0', '2/0', '2/1', '3/0', '4/0', '4/1', '5/0']);
+  assert.equal(committed(native).at(-1), 't/0@12');
+});
+
+test('of large messages no more are joined than a batch has bytes', async (t) => {
+  const seen = [];
+  const first = deferred();
+  const { native } = await running(t, { eachBatch: ({ batch }) => { seen.push(batch.messages.length); return seen.length === 1 ? first.promise : undefined; } });
+  const value = Buffer.alloc(50 * 1024);
+  for (let offset = 0; offset < 8; offset++) {
+    const headers = offset === 7 ? [['h', Buffer.alloc(150 * 1024)]] : undefined;
+    native.emit(Event.Batch, offset + 1, fake.pack([{ topicId: 7, partition: 0, epoch: 1, messages: [{ offset, value, headers }] }]));
+  }
+  first.resolve();
+  await settled();
+  assert.deepEqual(seen, [1, 3, 3, 1]);
+});
+
+test('columns of what was joined are one beside the other', async (t) => {
+  const seen = [];
+  const first = deferred();
+  const { native } = await running(t, { eachBatch: ({ batch: { columns } }) => {
+    seen.push(Array.from(columns.offsets, (offset, i) => {
+      const at = columns.positions[i];
+      const [key, value] = [Math.max(columns.keyLengths[i], 0), columns.valueLengths[i]];
+      return [offset, columns.timestamps[i], columns.data.latin1Slice(at, at + key), value < 0 ? null : columns.data.latin1Slice(at + key, at + key + value)];
+    }));
+    return seen.length === 1 ? first.promise : undefined;
+  } }, { partitions: 2 });
+  const tell = (id, ...runs) => native.emit(Event.Batch, id, fake.pack(runs.map(([partition, ...messages]) => ({ topicId: 7, partition, epoch: 1, messages }))));
+  tell(1, [0, { offset: 0, value: 'a' }]);
+  tell(2, [1, { offset: 9, key: 'other', value: 'other' }], [0, { offset: 1, key: 'k1', value: 'bb' }, { offset: 3, key: null, value: null }]);
+  tell(3, [0, { offset: 4, key: 'key2', value: 'c', timestamp: 5 }], [1, { offset: 10, value: 'more' }]);
+  first.resolve();
+  await settled();
+  assert.deepEqual(seen, [
+    [[0, -1, '', 'a']],
+    [[9, -1, 'other', 'other'], [10, -1, '', 'more']],
+    [[1, -1, 'k1', 'bb'], [3, -1, '', null], [4, 5, 'key2', 'c']],
+  ]);
+});
+
+test('what was joined is resolved in part, fails and goes on as a batch does', async (t) => {
+  const seen = [];
+  const first = deferred();
+  const { native, arrive } = await running(t, { eachBatchAutoResolve: false, eachBatch: async ({ batch, resolveOffset }) => {
+    seen.push(batch.messages.map(({ offset }) => offset).join());
+    if (seen.length === 1) await first.promise;
+    resolveOffset(batch.messages[Math.min(2, batch.messages.length - 1)].offset);
+    if (seen.length === 2) throw new Error('not yet');
+  } });
+  arrive([0, [0]]);
+  arrive([0, [1, 2]]);
+  arrive([0, [3, 4, 5]]);
+  first.resolve();
+  await until(() => seen.length === 3);
+  await settled();
+  assert.deepEqual(seen, ['0', '1,2,3,4,5', '4,5']);
+  assert.deepEqual(freed(native), ['1/0', '2/0', '3/0']);
+  assert.deepEqual(committed(native), ['t/0@1', 't/0@4', 't/0@6']);
+});
+
+const transfer = (bytes) => structuredClone(bytes, { transfer: [bytes.buffer] });
+
+test('eachMessage that transfers the memory of its messages away gets all of them, and what it got is its own', async (t) => {
+  const got = [];
+  const { native, arrive, logger } = await running(t, { eachMessage: ({ partition, message }) => {
+    got.push(`${partition}/${message.offset} ${message.key} ${Buffer.from(transfer(message.value))}`);
+  } }, { partitions: 2 });
+  arrive([0, [0, 1, 2]], [1, [5, 6]]);
+  await settled();
+  assert.deepEqual(got, ['0/0 k v0']);
+  assert.deepEqual(native.calls.filter(([name]) => name === 'seek').map(([, , ...rest]) => rest), [['t', 0, 1], ['t', 1, 5]]);
+  assert.deepEqual(committed(native), ['t/0@1']);
+  assert.deepEqual(freed(native).sort(), ['1/0', '1/1']);
+  assert.match(logger.lines.find((line) => line.startsWith('warn')), /transferred the memory/);
+  arrive([0, [1, 2], 101], [1, [5, 6], 102]);
+  await settled();
+  assert.deepEqual(got, ['0/0 k v0', '0/1 k v1', '0/2 k v2', '1/5 k v5', '1/6 k v6']);
+  assert.equal(native.calls.filter(([name]) => name === 'seek').length, 2);
+  assert.deepEqual(committed(native).join().split(',').sort(), ['t/0@1', 't/0@3', 't/1@7']);
+});
+
+test('eachBatch that finds the memory of its messages gone is told so, and gets again what it did not resolve', async (t) => {
+  const got = [];
+  const { native, arrive, logger } = await running(t, { eachBatch: ({ batch, resolveOffset }) => {
+    for (const message of batch.messages) {
+      got.push(`${message.offset} ${Buffer.from(transfer(message.value))}`);
+      resolveOffset(message.offset);
+    }
+  } });
+  native.emit(Event.Batch, 1, fake.pack([{ topicId: 7, partition: 0, epoch: 1, messages: [0, 1, 2].map((offset) => ({ offset, value: `v${offset}`, headers: [['h', 'x']] })) }]));
+  await until(() => native.last('seek'));
+  await settled();
+  assert.deepEqual(got, ['0 v0'], 'its offset could not be read any more');
+  assert.deepEqual(native.last('seek').slice(1), ['t', 0, 0]);
+  assert.match(logger.lines.find((line) => line.startsWith('warn')), /transferred the memory/);
+  native.emit(Event.Batch, 2, fake.pack([{ topicId: 7, partition: 0, epoch: 101, messages: [0, 1, 2].map((offset) => ({ offset, value: `v${offset}`, headers: [['h', 'x']] })) }]));
+  await until(() => got.length === 4);
+  await settled();
+  assert.deepEqual(got, ['0 v0', '0 v0', '1 v1', '2 v2']);
+  assert.equal(committed(native).at(-1), 't/0@3');
+});
+
+test('headers and columns that are transferred away take nothing with them', async (t) => {
+  const got = [];
+  const { native } = await running(t, { eachBatch: ({ batch }) => {
+    got.push(batch.messages.map(({ offset, headers }) => `${offset} ${headers.h}`).join());
+    transfer(got.length === 1 ? batch.columns.offsets : batch.messages[0].headers.h);
+    if (got.length === 2) got.push(batch.messages.map(({ offset, headers, value }) => `${offset} ${headers.h} ${value}`).join());
+    else throw new Error('once more');
+  } });
+  const messages = [0, 1].map((offset) => ({ offset, value: `v${offset}`, headers: [['h', 'x']] }));
+  native.emit(Event.Batch, 1, fake.pack([{ topicId: 7, partition: 0, epoch: 1, messages }]));
+  await until(() => native.last('seek'));
+  native.emit(Event.Batch, 2, fake.pack([{ topicId: 7, partition: 0, epoch: 101, messages }]));
+  await until(() => got.length === 3);
+  await settled();
+  assert.deepEqual(got, ['0 x,1 x', '0 x,1 x', '0 x v0,1 x v1']);
+  assert.deepEqual(committed(native), ['t/0@2']);
+});
+
+test('a reader that transfers a message away gets the next one', async (t) => {
+  const { native, consumer } = await running(t, {});
+  await consumer.disconnect();
+  const messages = consumer.messages();
+  const first = messages.next();
+  await until(() => fake.made.groups.at(-1) !== native && fake.made.groups.at(-1).names().includes('subscribe'));
+  const again = fake.made.groups.at(-1);
+  again.emit(Event.Rebalance, { id: 1, kind: 'assign', topics: ['t'], topicIds: [7], partitions: [0], epochs: [1], memberId: 'm', generation: 1, protocol: 'EAGER' });
+  await settled();
+  again.emit(Event.Batch, 1, fake.pack([{ topicId: 7, partition: 0, epoch: 1, messages: [{ offset: 0, value: 'a' }, { offset: 1, value: 'b' }] }]));
+  transfer((await first).value.value);
+  const second = messages.next();
+  await until(() => again.last('seek'));
+  await settled();
+  assert.deepEqual(again.last('seek').slice(1), ['t', 0, 1]);
+  again.emit(Event.Batch, 2, fake.pack([{ topicId: 7, partition: 0, epoch: 101, messages: [{ offset: 1, value: 'b' }] }]));
+  assert.equal(String((await second).value.value), 'b');
+  again.replies.subscribe = () => again.emit(Event.Rebalance, { id: 2, kind: 'revoke', topics: ['t'], topicIds: [7], partitions: [0], epochs: [1], memberId: 'm', generation: 1, protocol: 'EAGER' });
+  await messages.return();
+});
+
+test('offsets from 2^53 on are refused: the consumer ends and names the partition', async (t) => {
+  const got = [];
+  const { consumer, arrive } = await running(t, { eachMessage: ({ message }) => { got.push(message.offset); } }, { partitions: 2 });
+  const crash = deferred();
+  consumer.on(consumer.events.CRASH, ({ payload }) => crash.resolve(payload));
+  arrive([0, [2 ** 53 - 2]]);
+  arrive([1, [2 ** 53 - 1, 2 ** 53]]);
+  const { error, restart } = await crash.promise;
+  assert.deepEqual(got, ['9007199254740990']);
+  assert.deepEqual([error.name, restart], ['KafkaJSNonRetriableError', false]);
+  assert.match(error.message, /^t\/1 has offsets from 2\^53 on/);
+});
+
+test('offsets that a program gives are integers below 2^53', async (t) => {
+  const refused = [];
+  const { consumer, arrive } = await running(t, { eachBatch: async ({ resolveOffset, commitOffsetsIfNecessary }) => {
+    for (const offset of ['x', '', '1.5', '9007199254740992', NaN, undefined, null]) {
+      assert.throws(() => resolveOffset(offset), { name: 'KafkaJSNonRetriableError', message: /resolveOffset: the offset must be an integer below 2\^53/ });
+      await assert.rejects(commitOffsetsIfNecessary({ topics: [{ topic: 't', partitions: [{ partition: 0, offset }] }] }), { message: /commitOffsetsIfNecessary: the offset must be an integer below 2\^53/ });
+      refused.push(offset);
+    }
+  } });
+  arrive([0, [5]]);
+  await until(() => refused.length === 7);
+  for (const offset of ['9007199254740992', '18446744073709551615', Infinity]) {
+    assert.throws(() => consumer.seek({ topic: 't', partition: 0, offset }), { message: /below 2\^53/ });
+    await assert.rejects(consumer.commitOffsets([{ topic: 't', partition: 0, offset }]), { message: /below 2\^53/ });
+  }
+  const other = new kafka.Kafka({ brokers: ['b:1'] }).consumer({ groupId: null });
+  await assert.rejects(other.assign([{ topic: 't', partition: 0, offset: '9007199254740993' }]), { message: /below 2\^53/ });
+  await assert.rejects(other.assign([{ topic: 't', partition: 0, offset: 'toString' }]), { message: /below 2\^53/ });
 });

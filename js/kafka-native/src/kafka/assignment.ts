@@ -1,3 +1,5 @@
+// From the module, not from the globals: fake timers of a test framework must not stop the consumer.
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeGroup } from '../binding';
 import type { Calls } from '../calls';
 import type { TopicPartitions } from './consumer-config';
@@ -6,6 +8,16 @@ import { PauseList } from './pause-list';
 
 /** librdkafka's: nothing was told of the partition yet, it begins where the group committed, or its topic's reset says. @internal */
 export const UNKNOWN = -1001;
+
+/** Milliseconds before a move that failed is tried again, doubled with each. */
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 5000;
+
+/** What a handler has: the first `count` runs of its partition; `stale` when it was moved away from under it. @internal */
+export interface Delivery {
+  stale: boolean;
+  readonly count: number;
+}
 
 /** @internal */
 export interface TopicPartition {
@@ -17,23 +29,26 @@ export interface TopicPartition {
 export class AssignedPartition implements TopicPartition {
   /** Runs of any other epoch are out of date. -1: moved, what comes next is not known yet. */
   epoch: number;
-  /** The next offset to be processed; below 0 when nothing was told yet, or moved to the log's begin or end. */
+  /** The next offset to be processed; UNKNOWN until something was told of this epoch. `sought`: where it has to go, be it the log's begin or end. */
   next = UNKNOWN;
+  /** `next` is where a program wants it, and librdkafka was not told. */
+  sought = false;
   /** The next offset after what is resolved, as KafkaJS counts; -1 = nothing since it came. */
   resolved = -1;
   /** What was committed last; -1 = nothing since it came. */
   committed = -1;
   /** The first offset that was told since it came; -1 = nothing. */
   begin = -1;
-  /** In order, not processed; a handler has the first when there is a `delivery`. */
+  /** In order, not processed; a handler has the first ones when there is a `delivery`. */
   readonly runs: Run[] = [];
   paused = false;
+  /** Not paused any more, and librdkafka has not confirmed that. */
+  resuming = false;
   /** Revoked or lost: nothing of it starts any more. */
   gone = false;
   /** Others may have it already: nothing of it is committed any more. */
   lost = false;
-  /** A handler has it; `stale` when what it got was moved away from under it. */
-  delivery: { stale: boolean } | undefined;
+  delivery: Delivery | undefined;
   /** In the runner's line. */
   queued = false;
   /** Of handlers, since the partition came. */
@@ -45,6 +60,8 @@ export class AssignedPartition implements TopicPartition {
   onIdle: (() => void) | undefined;
   /** How often it was moved. */
   moves = 0;
+  /** A move is under way: the next waits for its answer. */
+  moving = false;
 
   constructor(readonly topic: string, readonly partition: number, readonly topicId: number, epoch: number) {
     this.epoch = epoch;
@@ -52,6 +69,12 @@ export class AssignedPartition implements TopicPartition {
 
   get ready(): boolean {
     return this.runs.length > 0 && !this.delivery && !this.paused && !this.gone && !this.waiting;
+  }
+
+  /** What comes behind what a handler has. */
+  get behind(): number {
+    const { delivery, runs, next } = this;
+    return delivery && !delivery.stale ? runs[delivery.count - 1]!.next : next;
   }
 
   get uncommitted(): boolean {
@@ -63,7 +86,7 @@ export class AssignedPartition implements TopicPartition {
 export class Assignment {
   readonly #native: NativeGroup;
   readonly #calls: Calls;
-  readonly #failed: (error: unknown) => void;
+  readonly #failed: (message: string) => void;
   readonly #byName = new Map<string, AssignedPartition>();
   readonly #byId = new Map<number, Map<number, AssignedPartition>>();
   readonly #pauses = new PauseList();
@@ -71,9 +94,11 @@ export class Assignment {
   readonly #seeks = new Map<string, number>();
   /** Gone, and a handler still has it. */
   readonly #leaving = new Map<string, AssignedPartition>();
+  readonly #retries = new Set<NodeJS.Timeout>();
+  #ended = false;
 
-  /** @param failed hears what a move could not do */
-  constructor(native: NativeGroup, calls: Calls, failed: (error: unknown) => void) {
+  /** @param failed hears why a move failed */
+  constructor(native: NativeGroup, calls: Calls, failed: (message: string) => void) {
     this.#native = native;
     this.#calls = calls;
     this.#failed = failed;
@@ -128,7 +153,7 @@ export class Assignment {
   remove(assigned: AssignedPartition): void {
     const key = name(assigned.topic, assigned.partition);
     assigned.gone = true;
-    this.drop(assigned, assigned.delivery ? 1 : 0);
+    this.#dropWaiting(assigned);
     this.#byName.delete(key);
     this.#byId.get(assigned.topicId)?.delete(assigned.partition);
     if (!assigned.delivery) return;
@@ -141,10 +166,20 @@ export class Assignment {
     for (const run of assigned.runs.splice(from)) this.#native.free(run.packed.id, run.index);
   }
 
-  /** Frees the partition's first run. */
-  dropFirst(assigned: AssignedPartition): void {
-    const run = assigned.runs.shift();
-    if (run) this.#native.free(run.packed.id, run.index);
+  /** Frees the partition's first runs. */
+  dropFirst(assigned: AssignedPartition, count: number): void {
+    for (const run of assigned.runs.splice(0, count)) this.#native.free(run.packed.id, run.index);
+  }
+
+  /** Frees what no handler has. It is fetched again from where it began, which can be below what came before: the log may have begun anew. */
+  #dropWaiting(assigned: AssignedPartition): void {
+    const { delivery, runs } = assigned;
+    const count = delivery ? delivery.count : 0;
+    const first = runs[count];
+    if (!first) return;
+    if (!delivery) assigned.next = first.firstOffset;
+    else if (!delivery.stale && first.firstOffset < assigned.behind) runs[count - 1]!.next = first.firstOffset;
+    this.drop(assigned, count);
   }
 
   /** The next messages are from this offset on; -2 = the log's begin, -1 = its end. Not assigned: when it is. */
@@ -154,14 +189,22 @@ export class Assignment {
       this.#seeks.set(name(topic, partition), offset);
       return undefined;
     }
-    // What the handler resolves from now on is of the old place; its run is freed when it ends.
+    // What the handler resolves from now on is of the old place; its runs are freed when it ends.
     if (assigned.delivery) assigned.delivery.stale = true;
-    this.drop(assigned, assigned.delivery ? 1 : 0);
+    this.drop(assigned, assigned.delivery ? assigned.delivery.count : 0);
     assigned.next = offset;
+    assigned.sought = true;
     assigned.resolved = -1;
-    // A paused partition goes to its offset when it is resumed.
-    if (!assigned.paused) this.#moved([assigned], (id) => this.#native.seek(id, topic, partition, offset));
+    // What comes until then is of the old place. A paused partition goes to its offset when it is resumed.
+    assigned.epoch = -1;
+    if (!assigned.paused) this.#move([assigned]);
     return assigned;
+  }
+
+  /** The bytes of what waits are gone: it is fetched again. */
+  fetchAgain(assigned: AssignedPartition): void {
+    this.#dropWaiting(assigned);
+    if (!assigned.paused) this.#move([assigned]);
   }
 
   pause(topics: readonly { topic: string; partitions?: number[] }[]): void {
@@ -170,46 +213,106 @@ export class Assignment {
     for (const assigned of changed) {
       assigned.paused = true;
       // The rest is fetched again: a long pause must not hold memory. What a handler has is looked at when it ends.
-      this.drop(assigned, assigned.delivery ? 1 : 0);
+      this.#dropWaiting(assigned);
     }
     this.pauseNative(changed);
   }
 
   pauseNative(partitions: readonly AssignedPartition[]): void {
     if (partitions.length === 0) return;
-    void this.#calls.start<void>((id) => this.#native.pause(id, partitions.map(({ topic }) => topic), partitions.map(({ partition }) => partition))).catch(this.#failed);
+    void this.#calls.start<void>((id) => this.#native.pause(id, partitions.map(({ topic }) => topic), partitions.map(({ partition }) => partition)))
+      .catch((error: unknown) => this.#failed(`Partitions could not be paused in librdkafka, what it fetches of them is thrown away: ${(error as Error).message}`));
   }
 
   /** Returns those that go on. */
   resume(topics: readonly { topic: string; partitions?: number[] }[]): AssignedPartition[] {
     this.#pauses.resume(topics);
     const changed = [...this].filter((assigned) => assigned.paused && !this.#pauses.has(assigned.topic, assigned.partition));
-    if (changed.length === 0) return changed;
-    const offsets = changed.map((assigned) => {
+    for (const assigned of changed) {
       assigned.paused = false;
-      // A handler that goes on with its run, or a run that is left of it: fetching goes on behind it.
-      return assigned.runs.length > 0 && !assigned.delivery?.stale ? assigned.runs[0]!.next : assigned.next;
-    });
-    this.#moved(changed, (id) => this.#native.resume(id, changed.map(({ topic }) => topic), changed.map(({ partition }) => partition), offsets));
+      assigned.resuming = true;
+    }
+    this.#move(changed);
     return changed;
+  }
+
+  /** The session is over: no move is tried again. */
+  end(): void {
+    this.#ended = true;
+    for (const timer of this.#retries) clearTimeout(timer);
+    this.#retries.clear();
   }
 
   paused(): TopicPartitions[] {
     return Object.entries(group([...this].filter(({ paused }) => paused))).map(([topic, partitions]) => ({ topic, partitions }));
   }
 
-  #moved(partitions: readonly AssignedPartition[], begin: (requestId: number) => void): void {
-    const moves = partitions.map((assigned) => {
+  /** Librdkafka goes on where these have to: at what they want when it is told, which is once what it was told before is answered. */
+  #move(partitions: readonly AssignedPartition[]): void {
+    for (const assigned of partitions) {
       assigned.epoch = -1;
-      return ++assigned.moves;
+      assigned.moves++;
+    }
+    const free = partitions.filter(({ moving }) => !moving);
+    if (free.length > 0) void this.#tell(free, FIRST_RETRY_MS);
+  }
+
+  /** @param delay milliseconds before those that failed are tried again */
+  async #tell(partitions: readonly AssignedPartition[], delay: number): Promise<void> {
+    const told = partitions.map((assigned) => {
+      const { moves, sought, behind: offset } = assigned;
+      assigned.moving = true;
+      assigned.sought = false;
+      if (assigned.next < 0) assigned.next = UNKNOWN;
+      return { assigned, moves, sought, offset, done: false };
     });
     // On the stack of the reply: the runs behind it have the new epochs already.
     const replied = (epochs: number | number[]): void => {
       for (const [i, epoch] of [epochs].flat().entries()) {
-        if (partitions[i]!.moves === moves[i]) partitions[i]!.epoch = epoch;
+        const each = told[i]!;
+        each.done = epoch >= 0;
+        if (!each.done || each.assigned.moves !== each.moves) continue;
+        each.assigned.epoch = epoch;
+        each.assigned.resuming = false;
       }
     };
-    void this.#calls.start(begin, replied).catch(this.#failed);
+    const topics = partitions.map(({ topic }) => topic);
+    const numbers = partitions.map(({ partition }) => partition);
+    const offsets = told.map(({ offset }) => offset);
+    let reason = 'librdkafka has not got them';
+    try {
+      await this.#calls.start((id) => {
+        if (partitions.some(({ resuming }) => resuming)) this.#native.resume(id, topics, numbers, offsets);
+        else this.#native.seek(id, topics[0]!, numbers[0]!, offsets[0]!);
+      }, replied);
+    } catch (error) {
+      reason = (error as Error).message;
+    }
+    const again: AssignedPartition[] = [];
+    for (const { assigned, moves, sought, offset, done } of told) {
+      assigned.moving = false;
+      if (!done && sought && !assigned.sought) {
+        assigned.sought = true;
+        assigned.next = offset;
+      }
+      // What is paused is told when it is resumed.
+      if (assigned.gone || assigned.paused || this.#ended) continue;
+      if (assigned.moves !== moves) this.#move([assigned]);
+      else if (!done) again.push(assigned);
+    }
+    if (again.length === 0) return;
+    this.#failed(`Partitions could not be moved, tried again in ${delay} ms: ${again.map(({ topic, partition }) => name(topic, partition)).join(', ')}: ${reason}`);
+    for (const assigned of again) this.#tellLater(assigned, delay);
+  }
+
+  /** One at a time: who cannot be moved must not be in the way of the others. */
+  #tellLater(assigned: AssignedPartition, delay: number): void {
+    const { moves } = assigned;
+    const timer = setTimeout(() => {
+      this.#retries.delete(timer);
+      if (assigned.moves === moves && !assigned.gone && !assigned.paused) void this.#tell([assigned], Math.min(2 * delay, LAST_RETRY_MS));
+    }, delay);
+    this.#retries.add(timer);
   }
 }
 

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { readHeaders } from '../batch';
 import { FLAG_HEADERS, HEADER_INTS, RUN_INTS } from '../binding';
+import { KafkaJSError } from './errors';
 
 /** A received message, as KafkaJS gives it. */
 export interface KafkaMessage {
@@ -46,7 +47,8 @@ export class PackedBatch {
   readonly #headers: number;
   readonly #runs: number;
 
-  constructor(readonly id: number, packed: Uint8Array) {
+  /** @param own keys, values and headers get memory of their own instead of views: for handlers that transfer it away */
+  constructor(readonly id: number, packed: Uint8Array, readonly own: boolean) {
     if (packed.byteOffset % 8 !== 0) packed = new Uint8Array(packed); // columns must be aligned
     const { buffer, byteOffset } = packed;
     const header = new Int32Array(buffer, byteOffset, HEADER_INTS);
@@ -61,47 +63,88 @@ export class PackedBatch {
     this.#runs = withHeaders ? 4 * count : 3 * count;
   }
 
-  run(index: number): Run {
-    const at = this.#runs + index * RUN_INTS;
-    const end = index + 1 < this.runCount ? this.ints[at + RUN_INTS + 5]! : this.count;
-    return new Run(this, index, this.ints[at]!, this.ints[at + 1]!, this.ints[at + 2]!, this.ints[at + 5]!, end);
+  /** Its runs; read before any handler can take the memory. */
+  runs(): Run[] {
+    const { ints, runCount } = this;
+    return Array.from({ length: runCount }, (_, index) => {
+      const at = this.#runs + index * RUN_INTS;
+      const end = index + 1 < runCount ? ints[at + RUN_INTS + 5]! : this.count;
+      return new Run(this, index, ints[at]!, ints[at + 1]!, ints[at + 2]!, ints[at + 5]!, end);
+    });
+  }
+
+  /** A handler has transferred the memory away: nothing can be read any more. */
+  get gone(): boolean {
+    return this.doubles.length === 0;
   }
 
   offset(i: number): number {
     return this.doubles[OFFSET + i]!;
   }
 
-  timestamp(i: number): number {
-    return this.doubles[OFFSET + this.count + i]!;
+  offsetText(i: number): string {
+    const offset = this.offset(i);
+    if (offset === undefined) this.check();
+    return String(offset);
+  }
+
+  timestampText(i: number): string {
+    const timestamp = this.doubles[OFFSET + this.count + i];
+    if (timestamp === undefined) this.check();
+    return String(timestamp);
   }
 
   key(i: number): Buffer | null {
     const length = this.ints[this.count + i]!;
-    if (length < 0) return null;
-    const at = this.ints[i]!;
-    return this.data.subarray(at, at + length);
+    if (!(length >= 0)) return this.#nothing();
+    return this.#bytes(this.ints[i]!, length);
   }
 
   value(i: number): Buffer | null {
     const { count, ints } = this;
     const length = ints[2 * count + i]!;
-    if (length < 0) return null;
+    if (!(length >= 0)) return this.#nothing();
     const keyLength = ints[count + i]!;
-    const at = keyLength > 0 ? ints[i]! + keyLength : ints[i]!;
-    return this.data.subarray(at, at + length);
+    return this.#bytes(keyLength > 0 ? ints[i]! + keyLength : ints[i]!, length);
   }
 
   headers(i: number): KafkaMessage['headers'] {
     const at = this.#headers < 0 ? -1 : this.ints[this.#headers + i]!;
-    return at < 0 ? {} : readHeaders(this.data, at);
+    if (!(at >= 0)) return this.#nothing() ?? {};
+    const headers = readHeaders(this.data, at);
+    if (this.own) for (const name of Object.keys(headers)) headers[name] = Array.isArray(headers[name]) ? headers[name].map(copy) : copy(headers[name]!);
+    return headers;
+  }
+
+  #bytes(at: number, length: number): Buffer {
+    const view = this.data.subarray(at, at + length);
+    return this.own ? copy(view) : view;
+  }
+
+  /** What has no length is null, unless the length itself is gone. */
+  #nothing(): null {
+    this.check();
+    return null;
+  }
+
+  check(): void {
+    if (!this.gone) return;
+    throw new KafkaJSError('The memory of this batch was transferred to somebody else (postMessage, structuredClone, ArrayBuffer.transfer), with everything that was not read yet: what is not resolved is given again. Transfer a copy: new Uint8Array(value).buffer');
+  }
+
+  /** Bytes of keys, values and headers, these by their share. */
+  size(begin: number, end: number): number {
+    const { count, ints, data } = this;
+    const after = (i: number): number => ints[i]! + Math.max(ints[count + i]!, 0) + Math.max(ints[2 * count + i]!, 0);
+    return after(end - 1) - ints[begin]! + ((data.length - after(count - 1)) * (end - begin)) / count;
   }
 
   /** A message that is read already, for who spreads, compares or keeps it. */
   message(i: number): KafkaMessage {
     return {
       attributes: 0,
-      timestamp: String(this.timestamp(i)),
-      offset: String(this.offset(i)),
+      timestamp: this.timestampText(i),
+      offset: this.offsetText(i),
       key: this.key(i),
       value: this.value(i),
       headers: this.headers(i),
@@ -121,10 +164,39 @@ export class PackedBatch {
   }
 }
 
-/** The messages of one partition in a packed batch, from `begin` to `end`. @internal */
+function copy<B extends Buffer | null>(bytes: B): B {
+  if (bytes === null) return bytes;
+  // Not of Node's pool, whose memory is never transferred.
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(own);
+  return own as B;
+}
+
+/** One beside the other, in memory of their own. */
+function joined(all: readonly BatchColumns[]): BatchColumns {
+  const count = all.reduce((sum, { offsets }) => sum + offsets.length, 0);
+  const columns = { offsets: new Float64Array(count), timestamps: new Float64Array(count), positions: new Int32Array(count), keyLengths: new Int32Array(count), valueLengths: new Int32Array(count) };
+  const data: Uint8Array[] = [];
+  let at = 0;
+  let bytes = 0;
+  for (const part of all) {
+    const last = part.positions.length - 1;
+    const [begin, end] = [part.positions[0]!, part.positions[last]! + Math.max(part.keyLengths[last]!, 0) + Math.max(part.valueLengths[last]!, 0)];
+    for (const name of ['offsets', 'timestamps', 'keyLengths', 'valueLengths'] as const) columns[name].set(part[name], at);
+    for (const position of part.positions) columns.positions[at++] = position - begin + bytes;
+    data.push(part.data.subarray(begin, end));
+    bytes += end - begin;
+  }
+  return { ...columns, data: Buffer.concat(data) };
+}
+
+/** The messages of one partition in a packed batch, from `begin` to `end`. What accounts for progress are plain numbers: a handler can take the columns away. @internal */
 export class Run {
   /** The next offset to be read behind it; more than the last message's + 1 when transaction markers follow. */
   next: number;
+  /** Of the first message that is not processed. */
+  firstOffset: number;
+  readonly lastOffset: number;
 
   constructor(
     readonly packed: PackedBatch,
@@ -136,21 +208,29 @@ export class Run {
     public begin: number,
     readonly end: number,
   ) {
-    this.next = packed.offset(end - 1) + 1;
+    this.firstOffset = packed.offset(begin);
+    this.lastOffset = packed.offset(end - 1);
+    this.next = this.lastOffset + 1;
   }
 
-  get firstOffset(): number {
-    return this.packed.offset(this.begin);
+  get count(): number {
+    return this.end - this.begin;
   }
 
-  get lastOffset(): number {
-    return this.packed.offset(this.end - 1);
+  /** Of keys, values and headers. */
+  get bytes(): number {
+    return this.packed.size(this.begin, this.end);
   }
 
   /** Leaves out the messages below the offset; whether any is left. */
   skipTo(offset: number): boolean {
     const { packed } = this;
     if (offset > this.lastOffset) return false;
+    if (offset <= this.firstOffset) return true;
+    if (packed.gone) {
+      this.firstOffset = offset; // it is fetched again from here
+      return true;
+    }
     let low = this.begin;
     for (let high = this.end; low < high; ) {
       const middle = (low + high) >>> 1;
@@ -158,6 +238,7 @@ export class Run {
       else high = middle;
     }
     this.begin = low;
+    this.firstOffset = packed.offset(low);
     return true;
   }
 }
@@ -180,10 +261,10 @@ class LazyMessage {
     return 0;
   }
   get timestamp(): string {
-    return String(this.#packed.timestamp(this.#index));
+    return this.#packed.timestampText(this.#index);
   }
   get offset(): string {
-    return String(this.#packed.offset(this.#index));
+    return this.#packed.offsetText(this.#index);
   }
   get key(): Buffer | null {
     return this.#packed.key(this.#index);
@@ -213,23 +294,36 @@ for (const name of ['attributes', 'timestamp', 'offset', 'key', 'value', 'header
   });
 }
 
+/** What a batch has of a packed one. */
+interface Part {
+  readonly packed: PackedBatch;
+  readonly begin: number;
+  readonly end: number;
+}
+
 /** Messages of one partition, in order, as KafkaJS gives them; at least one. */
 export class Batch {
   readonly topic: string;
   readonly partition: number;
-  readonly #run: Run;
-  readonly #begin: number;
+  readonly #parts: readonly Part[];
+  readonly #firstOffset: number;
+  readonly #last: Run;
   readonly #askHighWatermark: () => number;
   #highWatermark: string | undefined;
   #messages: KafkaMessage[] | undefined;
+  #columns: BatchColumns | undefined;
+  /** How many messages. @internal */
+  readonly size: number;
 
-  /** @internal */
-  constructor(topic: string, run: Run, askHighWatermark: () => number) {
+  /** @param runs in order, at least one @internal */
+  constructor(topic: string, runs: readonly Run[], askHighWatermark: () => number) {
     this.topic = topic;
-    this.partition = run.partition;
+    this.partition = runs[0]!.partition;
     this.#askHighWatermark = askHighWatermark;
-    this.#run = run;
-    this.#begin = run.begin;
+    this.#parts = runs.map(({ packed, begin, end }) => ({ packed, begin, end }));
+    this.#firstOffset = runs[0]!.firstOffset;
+    this.#last = runs.at(-1)!;
+    this.size = runs.reduce((sum, { count }) => sum + count, 0);
   }
 
   /** The offset behind the partition's last message, as the last fetch before the first look told it; '-1' when that is not known. */
@@ -240,26 +334,32 @@ export class Batch {
   /** The messages; each is read when it is asked: its fields are getters, `toJSON()` makes a plain object of it. */
   get messages(): KafkaMessage[] {
     if (!this.#messages) {
-      const { packed, end } = this.#run;
-      const messages = (this.#messages = new Array<KafkaMessage>(end - this.#begin));
-      for (let i = this.#begin; i < end; i++) messages[i - this.#begin] = new LazyMessage(packed, i);
+      const messages = (this.#messages = new Array<KafkaMessage>(this.size));
+      let at = 0;
+      for (const { packed, begin, end } of this.#parts) for (let i = begin; i < end; i++) messages[at++] = new LazyMessage(packed, i);
     }
     return this.#messages;
   }
 
   /** The same without objects. */
   get columns(): BatchColumns {
-    return this.#run.packed.columns(this.#begin, this.#run.end);
+    if (this.#columns) return this.#columns;
+    const all = this.#parts.map(({ packed, begin, end }) => {
+      packed.check();
+      return packed.columns(begin, end);
+    });
+    const alone = all.length === 1 && !this.#parts[0]!.packed.own;
+    return (this.#columns = alone ? all[0]! : joined(all));
   }
 
-  /** @internal */
-  get size(): number {
-    return this.#run.end - this.#begin;
-  }
-
-  /** Its message i as a plain object. @internal */
-  read(i: number): KafkaMessage {
-    return this.#run.packed.message(this.#begin + i);
+  /** Its messages as plain objects, as long as their memory is there. @internal */
+  *read(): Generator<KafkaMessage, void, void> {
+    for (const { packed, begin, end } of this.#parts) {
+      for (let i = begin; i < end; i++) {
+        if (packed.gone) return;
+        yield packed.message(i);
+      }
+    }
   }
 
   isEmpty(): boolean {
@@ -267,22 +367,22 @@ export class Batch {
   }
 
   firstOffset(): string {
-    return String(this.#run.packed.offset(this.#begin));
+    return String(this.#firstOffset);
   }
 
   /** Of the last message, or of the transaction marker behind it. */
   lastOffset(): string {
-    return String(this.#run.next - 1);
+    return String(this.#last.next - 1);
   }
 
   /** How many offsets the partition has behind this batch. */
   offsetLag(): string {
-    return this.#lag(this.#run.next - 1);
+    return this.#lag(this.#last.next - 1);
   }
 
   /** How many offsets the partition has behind the first message of this batch. */
   offsetLagLow(): string {
-    return this.#lag(this.#run.packed.offset(this.#begin));
+    return this.#lag(this.#firstOffset);
   }
 
   #lag(offset: number): string {

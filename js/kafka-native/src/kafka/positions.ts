@@ -22,11 +22,11 @@ export interface Position {
   timestamp: number | undefined;
 }
 
-const NAMED: Record<string, number> = {
-  beginning: Offsets.RD_KAFKA_OFFSET_BEGINNING,
-  end: Offsets.RD_KAFKA_OFFSET_END,
-  committed: Offsets.RD_KAFKA_OFFSET_STORED,
-};
+const NAMED = new Map<unknown, number>([
+  ['beginning', Offsets.RD_KAFKA_OFFSET_BEGINNING],
+  ['end', Offsets.RD_KAFKA_OFFSET_END],
+  ['committed', Offsets.RD_KAFKA_OFFSET_STORED],
+]);
 const LOOKUP_MS = 10_000;
 
 /** @internal */
@@ -39,16 +39,17 @@ export function readPositions(given: unknown, commits: boolean): Position[] {
     const time = timestamp === undefined ? undefined : Number(timestamp);
     if (time !== undefined && !(Number.isInteger(time) && time >= 0)) throw new KafkaJSNonRetriableError(`Consumer.assign: timestamp must be a Date or milliseconds, got ${describe(timestamp)}`);
     const where = offset ?? (commits ? 'committed' : 'beginning');
-    const next = NAMED[where] ?? parseOffset(where);
-    if (next === undefined) throw new KafkaJSNonRetriableError(`Consumer.assign: offset must be a number, 'beginning', 'end' or 'committed', got ${describe(where)}`);
+    const next = NAMED.get(where) ?? parseOffset(where);
+    if (next === undefined) throw new KafkaJSNonRetriableError(`Consumer.assign: offset must be an integer below 2^53, 'beginning', 'end' or 'committed', got ${describe(where)}`);
     if (where === 'committed' && !commits) throw new KafkaJSNonRetriableError("Consumer.assign: offset 'committed' needs a groupId, or an offsetDirectory");
     return { topic, partition, offset: next, timestamp: time };
   });
 }
 
-/** An offset as KafkaJS programs write it; undefined when it is none. @internal */
+/** An offset as KafkaJS programs write it: text, a number, a BigInt, a Long; undefined when it is none. @internal */
 export function parseOffset(offset: unknown): number | undefined {
-  const number = typeof offset === 'string' && /^-?\d+$/.test(offset) ? Number(offset) : typeof offset === 'bigint' ? Number(offset) : offset;
+  const text = typeof offset === 'string' || typeof offset === 'bigint' || (typeof offset === 'object' && offset !== null) ? String(offset) : undefined;
+  const number = text === undefined ? offset : /^-?\d+$/.test(text) ? Number(text) : undefined;
   return Number.isSafeInteger(number) ? (number as number) : undefined;
 }
 
@@ -69,13 +70,25 @@ export async function resolvePositions({ calls, native }: Session, positions: re
   return { topics: all.map(({ topic }) => topic), partitions: all.map(({ partition }) => partition), offsets: all.map(({ offset }) => offset) };
 }
 
+/** An offset that a program gave. @internal */
+export function checkOffset(call: string, offset: unknown): number {
+  const at = parseOffset(offset);
+  if (at === undefined) throw new KafkaJSNonRetriableError(`Consumer.${call}: the offset must be an integer below 2^53, got ${describe(offset)}`);
+  return at;
+}
+
+/** An offset that can be committed. @internal */
+export function checkCommit(call: string, offset: unknown): number {
+  const at = checkOffset(call, offset);
+  if (at < 0) throw new KafkaJSNonRetriableError(`Consumer.${call}: the offset must not be negative, got ${describe(offset)}`);
+  return at;
+}
+
 /** The offset of a position that a program gave. @internal */
 export function checkPosition(call: string, topic: unknown, partition: unknown, offset: unknown): number {
   if (!topic) throw new KafkaJSNonRetriableError(`Consumer.${call}: invalid topic ${describe(topic)}`);
   if (Number.isNaN(Number(partition ?? NaN))) throw new KafkaJSNonRetriableError(`Consumer.${call}: the partition must be a number, got ${describe(partition)}`);
-  const at = parseOffset(offset);
-  if (at === undefined) throw new KafkaJSNonRetriableError(`Consumer.${call}: the offset must be an integer, got ${describe(offset)}`);
-  return at;
+  return checkOffset(call, offset);
 }
 
 /** @internal */

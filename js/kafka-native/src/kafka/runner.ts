@@ -1,10 +1,11 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the consumer.
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
-import type { AssignedPartition } from './assignment';
+import type { AssignedPartition, Delivery } from './assignment';
 import type { ClientContext } from './client';
 import type { OffsetsByTopicPartition } from './commits';
 import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded } from './errors';
 import { Batch, type KafkaMessage, type Run } from './lazy-batch';
+import { checkCommit, checkOffset } from './positions';
 import type { Session } from './session';
 import type { Demand } from './streams';
 import { trace, traced } from './tracing';
@@ -60,6 +61,8 @@ export interface ConsumerRunConfig {
 
 /** Messages: smaller batches may follow one another in one turn. */
 const LARGE = 100;
+/** Bytes: what comes together in one batch from the addon, and what is joined to one. */
+const DATA = 192 * 1024;
 
 /** @internal */
 export type Retry = ClientContext['retry'];
@@ -117,6 +120,10 @@ export class Runner {
       const assigned = this.#line.shift()!;
       assigned.queued = false;
       if (!assigned.ready) continue;
+      if (assigned.runs[0]!.packed.gone) { // the handler of another partition has taken its memory away
+        this.#session.fetchAgain(assigned);
+        continue;
+      }
       places--;
       if (this.#demand) this.#demand.asked--;
       void this.#deliver(assigned);
@@ -137,17 +144,32 @@ export class Runner {
     });
   }
 
+  /** What waits of a partition is one batch: the first run, and those behind it as long as they fit. */
+  #take({ runs }: AssignedPartition): Run[] {
+    const first = runs[0]!;
+    const taken = [first];
+    let { count, bytes } = first;
+    for (let last = first, i = 1; i < runs.length; i++) {
+      const run = runs[i]!;
+      // What begins below: the log has begun anew.
+      if ((count += run.count) > this.#session.maxMessagesPerBatch || (bytes += run.bytes) > DATA || run.firstOffset < last.next || run.packed.gone) break;
+      taken.push((last = run));
+    }
+    return taken;
+  }
+
   /** Never rejects. */
   async #deliver(assigned: AssignedPartition): Promise<void> {
     const { native, events, commits } = this.#session;
     const { topic, partition } = assigned;
-    const run = assigned.runs[0]!;
-    const delivery = (assigned.delivery = { stale: false });
+    const runs = this.#take(assigned);
+    const { firstOffset } = runs[0]!;
+    const delivery = (assigned.delivery = { stale: false, count: runs.length });
     this.#underWay++;
-    assigned.next = run.firstOffset;
+    assigned.next = firstOffset;
+    const batch = new Batch(topic, runs, () => (assigned.gone ? -1 : native.watermarks(topic, partition)[1]));
     // Of a backlog one batch comes behind the other, on and on in one turn: timers and sockets would starve.
-    if (run.end - run.begin >= LARGE) this.#waitForTurn();
-    const batch = new Batch(topic, run, () => (assigned.gone ? -1 : native.watermarks(topic, partition)[1]));
+    if (batch.size >= LARGE) this.#waitForTurn();
     const begun = Date.now();
     const listened = events.listened('consumer.start_batch_process') || events.listened('consumer.end_batch_process');
     const about = listened && {
@@ -158,13 +180,13 @@ export class Runner {
     let failed = false;
     try {
       if (about) events.emit('consumer.start_batch_process', about);
-      await (this.#options.eachMessage ? this.#eachMessage(assigned, run, delivery) : this.#eachBatch(assigned, run, delivery, batch));
+      await (this.#options.eachMessage ? this.#eachMessage(assigned, runs, delivery) : this.#eachBatch(assigned, runs, delivery, batch));
       if (about) events.emit('consumer.end_batch_process', { ...about, duration: Date.now() - begun });
     } catch (error) {
       failure = error;
       failed = true;
     }
-    this.#delivered(assigned, run, delivery, Number(batch.firstOffset()));
+    this.#delivered(assigned, runs, delivery, firstOffset);
     commits.auto();
     if (failed) this.#failed(assigned, failure);
     assigned.onIdle?.();
@@ -174,63 +196,75 @@ export class Runner {
   }
 
   /** Puts the partition where it goes on: behind what is resolved. */
-  #delivered(assigned: AssignedPartition, run: Run, delivery: { stale: boolean }, begun: number): void {
+  #delivered(assigned: AssignedPartition, runs: readonly Run[], delivery: Delivery, begun: number): void {
     const { assignment } = this.#session;
+    const last = runs.at(-1)!;
     assigned.delivery = undefined;
     if (delivery.stale) {
       // It was sought elsewhere: what came since is of the new place.
-      assignment.dropFirst(assigned);
+      assignment.dropFirst(assigned, runs.length);
     } else if (assigned.gone) {
       assignment.drop(assigned, 0);
-    } else if (assigned.next < begun || assigned.next > run.next) {
+    } else if (assigned.next !== last.next && (assigned.next < begun || assigned.next > last.next)) {
       // Resolved outside of the batch: the program wants to have it again, or to leave some out.
       this.#session.seek(assigned.topic, assigned.partition, assigned.next);
     } else {
-      if (assigned.next === run.lastOffset + 1 && run.next > assigned.next) this.#resolve(assigned, run, delivery, run.lastOffset);
-      if (!run.skipTo(assigned.next)) assignment.dropFirst(assigned);
+      if (assigned.next === last.lastOffset + 1 && last.next > assigned.next) this.#resolve(assigned, runs, delivery, last.lastOffset);
+      const left = assigned.next === last.next ? -1 : runs.findIndex((run) => run.skipTo(assigned.next));
+      assignment.dropFirst(assigned, left < 0 ? runs.length : left);
       if (assigned.paused) assignment.drop(assigned, 0);
+      else if (left >= 0 && runs[left]!.packed.gone) this.#session.fetchAgain(assigned);
     }
   }
 
-  #resolve(assigned: AssignedPartition, run: Run, delivery: { stale: boolean }, offset: number): void {
+  #resolve(assigned: AssignedPartition, runs: readonly Run[], delivery: Delivery, offset: number): void {
     if (delivery.stale) return;
+    const last = runs.at(-1)!;
     // Behind the last message are, perhaps, transaction markers, which no handler sees.
-    assigned.next = assigned.resolved = offset === run.lastOffset ? run.next : offset + 1;
+    assigned.next = assigned.resolved = offset === last.lastOffset ? last.next : offset + 1;
   }
 
-  async #eachMessage(assigned: AssignedPartition, run: Run, delivery: { stale: boolean }): Promise<void> {
+  async #eachMessage(assigned: AssignedPartition, runs: readonly Run[], delivery: Delivery): Promise<void> {
     const { commits } = this.#session;
     const { topic, partition } = assigned;
-    const { packed, end } = run;
     const { heartbeat, pause } = this.#tools(assigned);
     const handler = this.#options.eachMessage!;
     const handle = traced('batch')
       ? (payload: EachMessagePayload) => trace('batch', { topic, partition, message: payload.message }, async () => handler(payload))
       : handler;
-    let i = run.begin;
+    let offset = assigned.next;
     try {
-      for (; i < end && this.running && !delivery.stale && !assigned.gone; i++) {
-        const result = handle({ topic, partition, message: packed.message(i), heartbeat, pause });
-        if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') await result;
-        this.#resolve(assigned, run, delivery, packed.offset(i));
-        if (commits.watched) await commits.ifNecessary();
-        if (assigned.paused) break;
+      for (const { packed, begin, end } of runs) {
+        for (let i = begin; i < end; i++) {
+          if (!this.running || delivery.stale || assigned.gone || packed.gone) return;
+          offset = packed.offset(i);
+          const result = handle({ topic, partition, message: packed.message(i), heartbeat, pause });
+          if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') await result;
+          this.#resolve(assigned, runs, delivery, offset);
+          if (commits.watched) await commits.ifNecessary();
+          if (assigned.paused) return;
+        }
       }
     } catch (error) {
-      this.#log('eachMessage', assigned, packed.offset(i), error);
+      this.#log('eachMessage', assigned, offset, error);
       throw error;
     }
   }
 
-  async #eachBatch(assigned: AssignedPartition, run: Run, delivery: { stale: boolean }, batch: Batch): Promise<void> {
+  async #eachBatch(assigned: AssignedPartition, runs: readonly Run[], delivery: Delivery, batch: Batch): Promise<void> {
     const { commits } = this.#session;
     const { topic, partition } = assigned;
     const handler = this.#options.eachBatch!;
     const payload: EachBatchPayload = {
       batch,
-      resolveOffset: (offset) => this.#resolve(assigned, run, delivery, Number(offset)),
+      // '-1': the batch comes again from offset 0.
+      resolveOffset: (offset) => this.#resolve(assigned, runs, delivery, Math.max(checkOffset('resolveOffset', offset), -1)),
       ...this.#tools(assigned),
-      commitOffsetsIfNecessary: (offsets) => (offsets ? commits.commit(offsets.topics) : commits.ifNecessary()),
+      commitOffsetsIfNecessary: async (offsets) => {
+        if (!offsets) return commits.ifNecessary();
+        for (const { partitions } of offsets.topics) for (const { offset } of partitions) checkCommit('commitOffsetsIfNecessary', offset);
+        return commits.commit(offsets.topics);
+      },
       uncommittedOffsets: () => ({ topics: commits.uncommitted() }),
       isRunning: () => this.running,
       isStale: () => delivery.stale || assigned.gone,
@@ -238,10 +272,10 @@ export class Runner {
     try {
       await (traced('batch') ? trace('batch', { topic, partition, messages: batch.messages }, async () => handler(payload)) : handler(payload));
     } catch (error) {
-      this.#log('eachBatch', assigned, run.firstOffset, error);
+      this.#log('eachBatch', assigned, runs[0]!.firstOffset, error);
       throw error;
     }
-    if (this.#options.eachBatchAutoResolve !== false) this.#resolve(assigned, run, delivery, run.lastOffset);
+    if (this.#options.eachBatchAutoResolve !== false) this.#resolve(assigned, runs, delivery, runs.at(-1)!.lastOffset);
   }
 
   #tools({ topic, partition }: AssignedPartition): Pick<EachBatchPayload, 'heartbeat' | 'pause'> {

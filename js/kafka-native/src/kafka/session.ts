@@ -6,7 +6,7 @@ import type { KafkaError } from '../errors';
 import { Assignment, AssignedPartition, UNKNOWN, type TopicPartition } from './assignment';
 import { Commits } from './commits';
 import type { ReadConsumerConfig, TopicPartitions } from './consumer-config';
-import { toKafkaJSError } from './errors';
+import { KafkaJSNonRetriableError, toKafkaJSError } from './errors';
 import type { Instrumentation } from './events';
 import { PackedBatch } from './lazy-batch';
 import type { KafkaLogger } from './logger';
@@ -43,6 +43,7 @@ export class Session {
   readonly assignment: Assignment;
   readonly commits: Commits;
   readonly #runner: Runner;
+  readonly maxMessagesPerBatch: number;
   readonly #config: ReadConsumerConfig;
   /** A member, and not one that took its partitions itself. */
   readonly #inGroup: boolean;
@@ -64,6 +65,8 @@ export class Session {
   #heartbeats: NodeJS.Timeout | undefined;
   #watch: NodeJS.Timeout | undefined;
   #topics: string[] = [];
+  /** A handler transferred the memory of a batch: from then on each key and value has its own. */
+  #own = false;
 
   constructor(owner: SessionOwner, { native, calls }: GroupConnection, options: ConsumerRunConfig, retry: Retry, demand: Demand | undefined) {
     const { events, log, config } = owner;
@@ -73,8 +76,9 @@ export class Session {
     this.log = log;
     this.#owner = owner;
     this.#config = config;
+    this.maxMessagesPerBatch = config.native.maxMessagesPerBatch;
     this.#inGroup = config.groupId !== null && owner.positions.length === 0;
-    this.assignment = new Assignment(native, calls, (error) => log.warn(`A partition could not be moved: ${(error as Error).message}`));
+    this.assignment = new Assignment(native, calls, (message) => log.warn(message, this.names()));
     this.commits = new Commits(this, {
       autoCommit: config.commits && options.autoCommit !== false,
       autoCommitInterval: options.autoCommitInterval ?? null,
@@ -153,17 +157,17 @@ export class Session {
   }
 
   batch(id: number, bytes: Uint8Array): void {
-    const packed = new PackedBatch(id, bytes);
+    const packed = new PackedBatch(id, bytes, this.#own);
     this.native.started(id);
     if (this.events.listened('consumer.fetch') || this.events.listened('consumer.fetch_start')) {
       this.events.emit('consumer.fetch', { numberOfBatches: packed.runCount, duration: Date.now() - this.#fetchBegan, nodeId: -1 });
       this.#fetchBegan = Date.now();
       this.events.emit('consumer.fetch_start', { nodeId: -1 });
     }
-    for (let index = 0; index < packed.runCount; index++) {
-      const run = packed.run(index);
+    for (const run of packed.runs()) {
+      const { index } = run;
       const assigned = this.assignment.byId(run.topicId, run.partition);
-      if (assigned === undefined || assigned.epoch !== run.epoch || assigned.gone || !this.#runner.running) {
+      if (assigned === undefined || assigned.epoch !== run.epoch || assigned.gone || !this.#runner.running || this.#tooHigh(assigned, run.next)) {
         this.native.free(id, index);
         continue;
       }
@@ -181,14 +185,30 @@ export class Session {
   /** Behind what was told of the partition there are only transaction markers, up to this offset. */
   advanced(topicId: number, partition: number, epoch: number, offset: number): void {
     const assigned = this.assignment.byId(topicId, partition);
-    if (!assigned || assigned.epoch !== epoch || assigned.gone) return;
-    const last = assigned.runs.at(-1);
+    if (!assigned || assigned.epoch !== epoch || assigned.gone || this.#tooHigh(assigned, offset)) return;
+    const { delivery, runs } = assigned;
+    // What a handler still has from before the partition was moved does not count.
+    const last = delivery?.stale && runs.length === delivery.count ? undefined : runs.at(-1);
     if (last) {
       last.next = Math.max(last.next, offset);
     } else if (offset > assigned.next && !assigned.paused) {
       assigned.next = assigned.resolved = offset;
       this.commits.auto();
     }
+  }
+
+  /** A number says 2^53 and what follows it in the same way: progress could not be told. */
+  #tooHigh({ topic, partition }: TopicPartition, next: number): boolean {
+    if (next <= Number.MAX_SAFE_INTEGER) return false;
+    this.crash(new KafkaJSNonRetriableError(`${topic}/${partition} has offsets from 2^53 on, which this client cannot read: copy the topic to a new one`));
+    return true;
+  }
+
+  /** A handler has taken the memory of what waits. */
+  fetchAgain(assigned: AssignedPartition): void {
+    if (!this.#own) this.log.warn('A handler transferred the memory of a batch away. What was left of it is fetched again, and from now on keys, values and headers are copies', this.names());
+    this.#own = true;
+    this.assignment.fetchAgain(assigned);
   }
 
   seek(topic: string, partition: number, offset: number): void {
@@ -217,6 +237,7 @@ export class Session {
     this.#onJoined();
     clearInterval(this.#watch);
     await this.#runner.stop();
+    this.assignment.end();
     await this.commits.flush(LAST_COMMIT_MS);
     for (const assigned of this.assignment) this.assignment.drop(assigned, 0);
     try {
@@ -247,8 +268,10 @@ export class Session {
   rebalance(rebalance: NativeRebalance): void {
     // At once: nothing of what goes is started or taken in any more, whatever is worked off before.
     if (rebalance.kind !== 'assign') for (const assigned of this.#known(rebalance)) this.#goes(assigned, rebalance);
+    // Without a group nobody waits for the hook: the first messages come behind this.
+    const taken = rebalance.kind === 'assign' && !this.#inGroup ? this.#taken(rebalance) : [];
     this.#rebalancing = this.#rebalancing
-      .then(() => (rebalance.kind === 'assign' ? this.#assign(rebalance) : this.#takeAway(rebalance)))
+      .then(() => (rebalance.kind === 'assign' ? this.#assign(rebalance, taken) : this.#takeAway(rebalance)))
       .catch((error: unknown) => this.crash(error as Error))
       .finally(() => this.#onRebalanced?.());
   }
@@ -262,19 +285,43 @@ export class Session {
     return topicIds.flatMap((topicId, i) => this.assignment.byId(topicId, partitions[i]!) ?? []);
   }
 
-  async #assign(rebalance: NativeRebalance): Promise<void> {
-    const { topics, topicIds, partitions, epochs } = rebalance;
+  /** What `assign` brought: librdkafka fetches it already, handlers wait for the hook. */
+  #taken(rebalance: NativeRebalance): AssignedPartition[] {
+    const come = this.#come(rebalance);
+    for (const assigned of come) {
+      this.assignment.add(assigned, () => {});
+      assigned.waiting = true;
+      const sought = this.assignment.takeSeek(assigned.topic, assigned.partition);
+      if (sought !== UNKNOWN) this.seek(assigned.topic, assigned.partition, sought);
+    }
+    return come;
+  }
+
+  #come({ topics, topicIds, partitions, epochs }: NativeRebalance): AssignedPartition[] {
+    return topics.map((topic, i) => new AssignedPartition(topic, partitions[i]!, topicIds[i]!, epochs[i]!));
+  }
+
+  async #assign(rebalance: NativeRebalance, taken: AssignedPartition[]): Promise<void> {
+    const { topics, partitions } = rebalance;
     this.#memberId = rebalance.memberId;
     this.#generation = rebalance.generation;
     if (topics.length > 0) await this.#hook('onPartitionsAssigned', this.#config.hooks.assign, topics.map((topic, i) => ({ topic, partition: partitions[i]! })));
     const begins = await this.#begins(rebalance);
-    const come = topics.map((topic, i) => new AssignedPartition(topic, partitions[i]!, topicIds[i]!, epochs[i]!));
-    const offsets = come.map((assigned, i) => {
-      this.assignment.add(assigned, (waiting) => this.#runner.offer(waiting));
-      assigned.next = this.assignment.takeSeek(assigned.topic, assigned.partition);
-      return assigned.next === UNKNOWN ? begins[i]! : assigned.next;
-    });
-    this.native.rebalanced(rebalance.id, offsets);
+    const come = this.#inGroup ? this.#come(rebalance) : taken;
+    if (this.#inGroup) {
+      const offsets = come.map((assigned, i) => {
+        this.assignment.add(assigned, (waiting) => this.#runner.offer(waiting));
+        const sought = this.assignment.takeSeek(assigned.topic, assigned.partition);
+        if (sought >= 0) assigned.next = sought;
+        return sought === UNKNOWN ? begins[i]! : sought;
+      });
+      this.native.rebalanced(rebalance.id, offsets);
+    } else {
+      for (const assigned of come) {
+        assigned.waiting = false;
+        this.#runner.offer(assigned);
+      }
+    }
     const foreign = !this.#inGroup ? [] : come.filter(({ topic }) => !this.#owner.subscription.has(topic));
     if (foreign.length > 0) this.#leaveOut(foreign);
     this.assignment.pauseNative(come.filter(({ paused }) => paused));

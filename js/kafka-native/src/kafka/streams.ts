@@ -86,8 +86,7 @@ export async function* batches(source: Source, options: ReadOptions): AsyncGener
 export async function* messages(source: Source, options: ReadOptions): AsyncGenerator<ReadMessage, void, void> {
   for await (const { batch, resolveOffset, isStale, isRunning } of payloads(source, options)) {
     const { topic, partition } = batch;
-    for (let i = 0; i < batch.size; i++) {
-      const message = batch.read(i);
+    for (const message of batch.read()) {
       const { offset } = message;
       yield Object.assign(message, { topic, partition });
       resolveOffset(offset);
