@@ -4,9 +4,10 @@
 const { after, before, describe, test } = require('node:test');
 const assert = require('node:assert/strict');
 const { EventEmitter, once } = require('node:events');
-const { Kafka, logLevel } = require('kafka-native');
+const { setTimeout } = require('node:timers/promises');
+const { Consumer, Kafka, Producer, logLevel } = require('kafka-native');
 const { real, topicName } = require('./support/clusters.js');
-const { within } = require('./support/flow.js');
+const { folder, silent, within } = require('./support/flow.js');
 
 const client = (cluster, more = {}) => new Kafka({ brokers: cluster.options().broker.split(','), logLevel: logLevel.NOTHING, ...more });
 
@@ -139,6 +140,60 @@ async function committed(kafka, groupId, topic) {
     await admin.disconnect();
   }
 }
+
+describe('an outage', () => {
+  test('every client works again soon after the broker is back, however long it was away', async (t) => {
+    const cluster = await real({ own: true });
+    t.after(() => cluster.close());
+    const topic = await cluster.topic(1);
+    const kafka = client(cluster);
+    const working = new Map();
+    const progress = new Progress();
+    const works = (name) => {
+      working.set(name, (working.get(name) ?? 0) + 1);
+      progress.made();
+    };
+    const producer = kafka.producer();
+    const admin = kafka.admin();
+    const consumer = kafka.consumer({ groupId: topicName('outage') });
+    t.after(() => Promise.all([producer.disconnect(), admin.disconnect(), consumer.disconnect()]));
+    await Promise.all([producer.connect(), admin.connect(), consumer.connect()]);
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({ eachMessage: async () => works('consumer') });
+    const classic = new Consumer({ ...cluster.options(), topic, offset_directory: folder(t), receive_callback: () => works('classic consumer'), error_callback() {}, logger: silent });
+    t.after(() => classic.stop());
+    await classic.start();
+    const sender = new Producer({ ...cluster.options(), queue_buffering_max_ms: 1, error_callback() {}, logger: silent });
+    t.after(() => sender.stop({ timeout: 1000 }).catch(() => {}));
+    let over = false;
+    t.after(() => (over = true));
+    const again = async (name, call) => {
+      while (!over) await call().then(() => works(name), () => {});
+    };
+    void again('producer', async () => {
+      sender.send(topic, 0, ['classic']);
+      await producer.send({ topic, messages: [{ value: 'new' }] });
+      await setTimeout(10);
+    });
+    void again('admin', () => admin.fetchTopicMetadata({ topics: [topic] }));
+    const all = ['producer', 'admin', 'consumer', 'classic consumer'];
+    await progress.until(() => all.every((name) => working.has(name)), () => `before: ${[...working.keys()]}`);
+
+    // As long as librdkafka's own pauses take to grow to several seconds.
+    const [node] = cluster.kafka.nodes;
+    await node.kill();
+    await setTimeout(8000);
+    await node.start();
+    working.clear();
+    const begun = performance.now();
+    await progress.until(() => all.every((name) => working.has(name)), () => `after: ${[...working.keys()]}`);
+    const took = performance.now() - begun;
+    t.diagnostic(`${Math.round(took)} ms`);
+    // A bound for busy machines; it takes half a second. librdkafka's own pauses would be up to 8 s, for each of the clients.
+    assert.ok(took < 5000, `${took} ms`);
+    over = true;
+  });
+});
 
 describe('one broker', () => {
   let cluster;

@@ -22,7 +22,24 @@ pub(crate) struct Properties {
     tokens: Option<TokenProvider>,
 }
 
+/// Milliseconds between two tries to reach a broker that is away.
+const RECONNECT_MAX: u64 = 500;
+
 impl Properties {
+    /// What every client has unless `user` says something else.
+    pub(crate) fn defaults(user: &Properties) -> Self {
+        let mut defaults = Self::default();
+        defaults.set("enable.metrics.push", false);
+        // The pause between two connections is half of this, at least 11 ms: start-up needs two.
+        defaults.set("reconnect.backoff.ms", 20);
+        // librdkafka's 10 s is how late a client may notice that a broker is back. Each try costs a packet, two a second, client
+        // and broker that is away; a member without a coordinator asks those it began with more often, whatever this says. It
+        // must not be below the first pause.
+        let first = user.get("reconnect.backoff.ms").and_then(|ms| ms.parse::<u64>().ok()).unwrap_or(0);
+        defaults.set("reconnect.backoff.max.ms", first.max(RECONNECT_MAX));
+        defaults
+    }
+
     pub(crate) fn set(&mut self, name: impl Into<String>, value: impl ToString) {
         self.list.push((name.into(), value.to_string()));
     }
@@ -138,6 +155,19 @@ mod tests {
         assert!(!with(&[("security.protocol", "sasl_plaintext")]));
         assert!(!with(&[("security.protocol", "ssl"), ("ssl.ca.pem", "...")]));
         assert!(!with(&[]));
+    }
+
+    #[test]
+    fn a_broker_that_is_back_is_found_within_half_a_second_unless_the_user_wants_longer_pauses() {
+        let with = |list: &[(&str, &str)]| {
+            let mut user = Properties::default();
+            list.iter().for_each(|(name, value)| user.set(*name, value));
+            let all = Properties::defaults(&user).then(&user);
+            all.get("reconnect.backoff.max.ms").map(str::to_owned)
+        };
+        assert_eq!(with(&[]).as_deref(), Some("500"));
+        assert_eq!(with(&[("reconnect.backoff.ms", "2000")]).as_deref(), Some("2000"));
+        assert_eq!(with(&[("reconnect.backoff.max.ms", "9")]).as_deref(), Some("9"));
     }
 
     #[test]

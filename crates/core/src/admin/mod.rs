@@ -178,7 +178,8 @@ impl AdminConfig {
     }
 
     /// A property of librdkafka, such as those for TLS and SASL; a later one wins. librdkafka judges it when the admin is
-    /// made. Defaults that differ from librdkafka's: `reconnect.backoff.ms=20`, `enable.metrics.push=false`.
+    /// made. Defaults that differ from librdkafka's: `reconnect.backoff.ms=20`, `reconnect.backoff.max.ms=500`,
+    /// `enable.metrics.push=false`.
     pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.properties.set(name, value);
         self
@@ -191,9 +192,7 @@ impl AdminConfig {
     }
 
     fn into_client(self) -> Result<Arc<Client>> {
-        let mut defaults = Properties::default();
-        defaults.set("reconnect.backoff.ms", 20);
-        defaults.set("enable.metrics.push", false);
+        let defaults = Properties::defaults(&self.properties);
         let mut engine = Properties::default();
         engine.set("log.queue", true);
         let all = defaults.then(&self.properties).then(&engine);

@@ -57,7 +57,7 @@ impl ProducerConfig {
     /// those of one send in even shares.
     ///
     /// Defaults that differ from librdkafka's: `partitioner=murmur2_random` (as Java), `linger.ms=0.5`,
-    /// `reconnect.backoff.ms=20`, `enable.metrics.push=false`.
+    /// `reconnect.backoff.ms=20`, `reconnect.backoff.max.ms=500`, `enable.metrics.push=false`.
     pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.properties.set(name, value);
         self
@@ -93,11 +93,9 @@ impl ProducerConfig {
             None if in_turn => user.set("sticky.partitioning.linger.ms", 0),
             None => {}
         }
-        let mut defaults = Properties::default();
+        let mut defaults = Properties::defaults(&user);
         defaults.set("partitioner", "murmur2_random"); // as Java
         defaults.set("linger.ms", 0.5);
-        defaults.set("enable.metrics.push", false);
-        defaults.set("reconnect.backoff.ms", 20); // the pause between two connections is half of this, at least 11 ms
         let mut engine = Properties::default();
         engine.set("queue.buffering.max.messages", 0);
         engine.set("queue.buffering.max.kbytes", 2_147_483_647u64);

@@ -25,7 +25,8 @@ export interface ConsumerConfig {
    * In order of preference; all members of a group need one in common. Default `['cooperativeSticky']`: partitions stay
    * where they are as far as possible, and what was fetched of those that stay is handed out during a rebalance, too; librdkafka
    * fetches nothing new until the hooks of this member are through. It cannot be mixed with the other two, in one list or in
-   * one group.
+   * one group: a member that meets a group of another assigner waits until the last of its members has left.
+   * docs/migrating-from-kafkajs.md has the ways from one to another without a gap.
    */
   partitionAssigners?: readonly PartitionAssigner[];
   /** `'consumer'` is the protocol of KIP-848: the broker (4.0 or newer) divides, and rebalances stop nobody. Default `'classic'`. */

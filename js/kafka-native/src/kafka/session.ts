@@ -149,11 +149,23 @@ export class Session {
 
   /** What librdkafka tells on its own; it ends the session if that cannot heal. */
   error(error: KafkaError): void {
+    if (error.code === 'INCONSISTENT_GROUP_PROTOCOL') return this.#waits(error);
     const fatal = error.fatal || UNHEALABLE.has(error.code);
     if (fatal) return this.crash(toKafkaJSError(error));
     this.log.warn(`${error.code}: ${error.message}`, this.names());
     // A topic that is not there: the member waits for it.
     if (UNKNOWN_TOPICS.has(error.code)) this.#onJoined();
+  }
+
+  /** librdkafka asks to be let in once a second, and tells the first refusal: to a program that is what KafkaJS calls a crash. */
+  #waits(refusal: KafkaError): void {
+    const { groupId, assigner } = this.#config;
+    const error = toKafkaJSError(refusal);
+    error.message = `The group has members of another protocol: none of their partition assigners is '${assigner || 'consumer'}'. This consumer keeps trying, and `
+      + `joins when the last of them has left. For a move without a gap let all members have one of partitionAssigners in common, or groupProtocol 'consumer' (${refusal.message})`;
+    this.log.error(error.message, { groupId });
+    this.events.emit('consumer.crash', { error, groupId, restart: true });
+    this.#onJoined();
   }
 
   batch(id: number, bytes: Uint8Array): void {
@@ -433,7 +445,7 @@ export class Session {
 /** Of the broker's answers to joining, fetching and committing: what stays as it is until somebody changes something. */
 const UNHEALABLE = new Set([
   '_AUTHENTICATION', '_SSL', 'SASL_AUTHENTICATION_FAILED', 'GROUP_AUTHORIZATION_FAILED', 'TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED',
-  'INCONSISTENT_GROUP_PROTOCOL', 'INVALID_GROUP_ID', 'INVALID_SESSION_TIMEOUT', 'GROUP_MAX_SIZE_REACHED', 'FENCED_INSTANCE_ID', 'UNRELEASED_INSTANCE_ID',
+  'INVALID_GROUP_ID', 'INVALID_SESSION_TIMEOUT', 'GROUP_MAX_SIZE_REACHED', 'FENCED_INSTANCE_ID', 'UNRELEASED_INSTANCE_ID',
   'UNSUPPORTED_VERSION', 'UNSUPPORTED_ASSIGNOR', 'INVALID_REGULAR_EXPRESSION',
 ]);
 const UNKNOWN_TOPICS = new Set(['UNKNOWN_TOPIC_OR_PART', '_UNKNOWN_TOPIC', '_UNKNOWN_PARTITION']);
