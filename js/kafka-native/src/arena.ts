@@ -46,6 +46,13 @@ const NO_VALUE = { ...INVALID_ARG };
 /** The true length, whatever `length` somebody has given the array. */
 const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')!.get as (this: Uint8Array) => number;
 
+/** Whatever the bytes say of themselves. @internal */
+export function copyOfBytes(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafe(lengthOf.call(bytes));
+  copy.set(bytes);
+  return copy;
+}
+
 /** Thrown for one message; without a stack, since a caller may send a million wrong ones. @internal */
 export class Refusal {
   constructor(readonly reason: { code: string; errno: number }, readonly message: string) {}

@@ -268,6 +268,7 @@ export class Consumer {
 
   /** Commits the next offsets to be read. Resolves when the coordinator has them. */
   async commitOffsets(topicPartitions: TopicPartitionOffsetAndMetadata[] = []): Promise<void> {
+    if (!Array.isArray(topicPartitions)) throw new KafkaJSNonRetriableError(`Consumer.commitOffsets: takes an array of { topic, partition, offset }, got ${describe(topicPartitions)}`);
     const topics: TopicOffsets[] = topicPartitions.map(({ topic, partition, offset, metadata = null }) => {
       const at = checkPosition('commitOffsets', topic, partition, offset);
       if (at < 0) throw new KafkaJSNonRetriableError(`Consumer.commitOffsets: the offset must not be negative, got ${offset}`);

@@ -1,4 +1,5 @@
 import { isUint8Array } from 'node:util/types';
+import { copyOfBytes } from '../arena';
 import { describe } from '../options';
 import { KafkaJSNonRetriableError } from './errors';
 
@@ -111,7 +112,7 @@ export function withHeaders(message: Message): Message {
 
 /** Copies bytes, which the caller may change. @internal */
 export function keepBytes(message: Message): void {
-  const keep = <T>(value: T): T => (isUint8Array(value) ? (Buffer.from(value) as T) : value);
+  const keep = <T>(value: T): T => (isUint8Array(value) ? (copyOfBytes(value) as T) : value);
   if (message.key != null) message.key = keep(message.key);
   message.value = keep(message.value);
   if (message.headers == null) return;

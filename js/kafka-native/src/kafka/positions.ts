@@ -87,7 +87,7 @@ export function checkCommit(call: string, offset: unknown): number {
 /** The offset of a position that a program gave. @internal */
 export function checkPosition(call: string, topic: unknown, partition: unknown, offset: unknown): number {
   if (!topic) throw new KafkaJSNonRetriableError(`Consumer.${call}: invalid topic ${describe(topic)}`);
-  if (Number.isNaN(Number(partition ?? NaN))) throw new KafkaJSNonRetriableError(`Consumer.${call}: the partition must be a number, got ${describe(partition)}`);
+  if (!isNumber(partition)) throw new KafkaJSNonRetriableError(`Consumer.${call}: the partition must be a number, got ${describe(partition)}`);
   return checkOffset(call, offset);
 }
 
@@ -97,8 +97,13 @@ export function checkPartitions(call: string, topicPartitions: unknown): void {
   for (const each of topicPartitions as ({ topic?: unknown; partitions?: unknown } | undefined)[]) {
     if (!each?.topic) throw new KafkaJSNonRetriableError(`Consumer.${call}: invalid topic ${describe(each?.topic ?? each)}`);
     const { partitions } = each;
-    if (partitions !== undefined && (!Array.isArray(partitions) || partitions.some((partition) => Number.isNaN(Number(partition))))) {
+    if (partitions !== undefined && (!Array.isArray(partitions) || !partitions.every(isNumber))) {
       throw new KafkaJSNonRetriableError(`Consumer.${call}: partitions must be an array of numbers, got ${describe(partitions)}`);
     }
   }
+}
+
+/** As KafkaJS takes partitions: text is one, too. */
+function isNumber(partition: unknown): boolean {
+  return (typeof partition === 'number' || (typeof partition === 'string' && partition !== '')) && !Number.isNaN(Number(partition));
 }

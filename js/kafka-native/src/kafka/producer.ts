@@ -251,7 +251,7 @@ export class Producer {
     if (timeout !== undefined && !(Number.isInteger(timeout) && timeout >= 1 && timeout <= 900_000)) {
       throw new KafkaJSNonRetriableError(`Invalid timeout ${describe(timeout)}: it must be an integer from 1 to 900000, milliseconds`);
     }
-    if (signal !== undefined && !(signal instanceof AbortSignal)) throw new KafkaJSNonRetriableError(`Invalid signal: it must be an AbortSignal, got ${describe(signal)}`);
+    if (signal !== undefined) checkSignal(signal);
     return { acks, compression, timeout, signal };
   }
 
@@ -316,6 +316,8 @@ export class Producer {
   }
 
   async #flush({ outbox, lanes, transactions }: Connection, { timeout = Infinity, signal }: FlushOptions): Promise<void> {
+    if (typeof timeout !== 'number' || !(timeout >= 0)) throw new KafkaJSNonRetriableError(`Invalid timeout ${describe(timeout)}: it must be a number of 0 or more, milliseconds`);
+    if (signal !== undefined) checkSignal(signal);
     signal?.throwIfAborted();
     let over = false;
     const settled = outbox.settled().finally(() => (over = true));
@@ -410,4 +412,8 @@ export class Producer {
   [Symbol.asyncDispose](): Promise<void> {
     return this.disconnect();
   }
+}
+
+function checkSignal(signal: unknown): asserts signal is AbortSignal {
+  if (!(signal instanceof AbortSignal)) throw new KafkaJSNonRetriableError(`Invalid signal: it must be an AbortSignal, got ${describe(signal)}`);
 }

@@ -46,10 +46,11 @@ export abstract class ConfigAdmin extends TopicAdmin {
   async describeConfigs({ resources, includeSynonyms = false, timeout }: { resources: ResourceConfigQuery[]; includeSynonyms?: boolean } & AdminCall): Promise<DescribeConfigResponse> {
     checkResources(resources);
     for (const { configNames } of resources) if (configNames != null) checkArray('configNames', configNames);
-    const described = await this.#ofBrokers(resources, { timeout }, (some) => this.ask('DescribeConfigs', { resources: some.map(resourceOf) }, { timeout }));
+    const asked = resources.map(({ configNames, ...resource }) => ({ ...resource, configNames: configNames && [...configNames] }));
+    const described = await this.#ofBrokers(asked, { timeout }, (some) => this.ask('DescribeConfigs', { resources: some.map(resourceOf) }, { timeout }));
     return {
       resources: described.map(({ kind, name, result }) => {
-        const names = resources.find((resource) => resource.type === kind && resource.name === name)?.configNames;
+        const names = asked.find((resource) => resource.type === kind && resource.name === name)?.configNames;
         const entries = valueOf(result as ItemResult<NativeConfigEntry[]>).filter((entry) => !names || names.includes(entry.name));
         return { errorCode: 0, errorMessage: '', resourceType: kind, resourceName: name, configEntries: entries.map((entry) => entryOf(entry, includeSynonyms)) };
       }),

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { AdminClient, unwrap } from '../../admin-client';
 import type { AdminRequests, ItemResult } from '../../binding';
+import { describe } from '../../options';
 import { connectDeadline, type ClientContext, type RetryOptions } from '../client';
 import { KafkaJSConnectionClosedError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded, KafkaJSProtocolError, toKafkaJSError, type KafkaJSError } from '../errors';
 import { checkEvent, Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from '../events';
@@ -162,12 +163,12 @@ export function refuse(message: string): never {
 
 /** A non-empty string. @internal */
 export function checkName(what: string, name: unknown): asserts name is string {
-  if (typeof name !== 'string' || name === '') refuse(`Invalid ${what} ${String(name)}: it must be a string that is not empty`);
+  if (typeof name !== 'string' || name === '') refuse(`Invalid ${what}: it must be a string that is not empty, got ${describe(name)}`);
 }
 
 /** @internal */
 export function checkArray(what: string, list: unknown): asserts list is any[] {
-  if (!Array.isArray(list)) refuse(`Invalid ${what}: it must be an array, got ${String(list)}`);
+  if (!Array.isArray(list)) refuse(`Invalid ${what}: it must be an array, got ${describe(list)}`);
 }
 
 /** Topics of a request, each once. @internal */
@@ -179,7 +180,7 @@ export function checkTopics(topics: { topic: unknown }[]): void {
 
 /** An offset as programs give it, '-1' and '-2' included. @internal */
 export function toOffset(offset: unknown): number {
-  const number = Number(offset);
-  if (!Number.isSafeInteger(number) || number < -2) refuse(`Invalid offset ${String(offset)}`);
+  const number = typeof offset === 'string' || typeof offset === 'number' || typeof offset === 'bigint' ? Number(offset) : NaN;
+  if (!Number.isSafeInteger(number) || number < -2) refuse(`Invalid offset ${describe(offset)}`);
   return number;
 }

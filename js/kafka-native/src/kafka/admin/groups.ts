@@ -50,26 +50,30 @@ export abstract class GroupAdmin extends OffsetAdmin {
 
   /** Groups of either protocol, in the order of the ids; one that does not exist is `Dead`. Rejects with the first error. */
   async describeGroups(groupIds: string[], call?: AdminCall): Promise<{ groups: GroupDescription[] }> {
-    if (groupIds.length === 0) return { groups: [] };
-    const groups = await this.retry(async () => new Map((await this.ask('DescribeGroups', { groups: [...new Set(groupIds)] }, call)).map(({ name, result }) => {
+    checkArray('groupIds', groupIds);
+    const ids = [...groupIds];
+    for (const id of ids) checkName('group id', id);
+    if (ids.length === 0) return { groups: [] };
+    const groups = await this.retry(async () => new Map((await this.ask('DescribeGroups', { groups: [...new Set(ids)] }, call)).map(({ name, result }) => {
       const error = errorOf(result);
       if (error && (error as KafkaJSProtocolError).type !== 'GROUP_ID_NOT_FOUND') throw error;
       return [name, descriptionOf(name, error ? undefined : valueOf(result))];
     })));
-    return { groups: groupIds.map((groupId) => groups.get(groupId)!) };
+    return { groups: ids.map((id) => groups.get(id)!) };
   }
 
   /** Deletes groups with what they committed. Rejects with a KafkaJSDeleteGroupsError that has those that were not deleted. */
   async deleteGroups(groupIds: string[], call?: AdminCall): Promise<DeleteGroupsResult[]> {
     checkArray('groupIds', groupIds);
-    if (groupIds.some((groupId) => typeof groupId !== 'string')) refuse('Invalid groupIds: they must be strings');
-    if (groupIds.length === 0) return [];
-    const failed = (await this.ask('DeleteGroups', { groups: [...new Set(groupIds)] }, call)).flatMap(({ name: groupId, result }) => {
+    const ids = [...groupIds];
+    if (ids.some((id) => typeof id !== 'string')) refuse('Invalid groupIds: they must be strings');
+    if (ids.length === 0) return [];
+    const failed = (await this.ask('DeleteGroups', { groups: [...new Set(ids)] }, call)).flatMap(({ name: groupId, result }) => {
       const error = errorOf(result) as KafkaJSProtocolError | undefined;
       return error ? [{ groupId, errorCode: error.code, error }] : [];
     });
     if (failed.length > 0) throw new KafkaJSDeleteGroupsError('Some groups were not deleted', failed);
-    return groupIds.map((groupId) => ({ groupId, errorCode: 0 }));
+    return ids.map((groupId) => ({ groupId, errorCode: 0 }));
   }
 
   /**
@@ -80,12 +84,13 @@ export abstract class GroupAdmin extends OffsetAdmin {
   async fetchOffsets({ groupId, topics = [], resolveOffsets = false, timeout }: { groupId: string; topics?: string[]; resolveOffsets?: boolean } & AdminCall): Promise<{ topic: string; partitions: FetchOffsetsPartition[] }[]> {
     checkName('groupId', groupId);
     checkArray('topics', topics);
+    const named = [...topics];
     const partitions: TopicPartition[] = [];
-    for (const topic of topics) partitions.push(...(await this.partitionsOf(topic, { timeout })).map((partition) => ({ topic, partition })));
+    for (const topic of named) partitions.push(...(await this.partitionsOf(topic, { timeout })).map((partition) => ({ topic, partition })));
     const offsets = await this.retry(async () =>
-      (await this.ask('ListGroupOffsets', topics.length > 0 ? { group: groupId, partitions } : { group: groupId }, { timeout }))
+      (await this.ask('ListGroupOffsets', named.length > 0 ? { group: groupId, partitions } : { group: groupId }, { timeout }))
         .map(({ result, ...place }) => ({ ...place, ...valueOf(result) })));
-    const byTopic = new Map<string, FetchOffsetsPartition[]>(topics.map((topic) => [topic, []]));
+    const byTopic = new Map<string, FetchOffsetsPartition[]>(named.map((topic) => [topic, []]));
     for (const { topic, partition, offset, metadata } of offsets) {
       byTopic.set(topic, [...(byTopic.get(topic) ?? []), { partition, offset: String(offset ?? -1), metadata: metadata || null }]);
     }

@@ -47,9 +47,10 @@ export abstract class OffsetAdmin extends ConfigAdmin {
   async deleteTopicRecords({ topic, partitions, timeout }: { topic: string; partitions: SeekEntry[] } & AdminCall): Promise<void> {
     checkName('topic', topic);
     if (!partitions || partitions.length === 0) refuse('Invalid partitions: there are none');
-    const before = partitions.map(({ partition, offset }) => ({ topic, partition, offset: toOffset(offset) }));
+    const entries = partitions.map(({ partition, offset }) => ({ partition, offset }));
+    const before = entries.map(({ partition, offset }) => ({ topic, partition, offset: toOffset(offset) }));
     const begins = await this.retry(async () => this.listOffsets(topic, await this.partitionsOf(topic, { timeout }), EARLIEST, { timeout }));
-    const unknown = partitions.filter(({ partition }) => !begins.some((begin) => begin.partition === partition));
+    const unknown = entries.filter(({ partition }) => !begins.some((begin) => begin.partition === partition));
     if (unknown.length > 0) {
       const error = new KafkaJSBrokerNotFound('The topic has no such partition, so it has no leader', { retriable: false });
       throw new KafkaJSDeleteTopicRecordsError({ topic, partitions: unknown.map(({ partition, offset }) => ({ partition, offset, error })) });
@@ -62,7 +63,7 @@ export abstract class OffsetAdmin extends ConfigAdmin {
     }
     const failed = (await this.ask('DeleteRecords', { before }, { timeout })).flatMap(({ partition, result }) => {
       const error: KafkaJSError | undefined = errorOf(result);
-      return error ? [{ partition, offset: partitions.find((entry) => entry.partition === partition)!.offset, error }] : [];
+      return error ? [{ partition, offset: entries.find((entry) => entry.partition === partition)!.offset, error }] : [];
     });
     if (failed.length > 0) throw new KafkaJSDeleteTopicRecordsError({ topic, partitions: failed });
   }

@@ -89,7 +89,7 @@ export abstract class TopicAdmin extends AdminConnection {
       if (errors.every((error) => (error as KafkaJSProtocolError).type === 'TOPIC_ALREADY_EXISTS')) return false;
       throw new KafkaJSAggregateError('Topic creation errors', errors);
     }
-    if (waitForLeaders && !validateOnly) await this.#leaders(topics.map(({ topic }) => topic), timeout);
+    if (waitForLeaders && !validateOnly) await this.#leaders(fields.map(({ topic }) => topic), timeout);
     return true;
   }
 
@@ -111,7 +111,7 @@ export abstract class TopicAdmin extends AdminConnection {
   async deleteTopics({ topics, timeout }: { topics: string[] } & AdminCall): Promise<void> {
     checkArray('topics', topics);
     if (topics.some((topic) => typeof topic !== 'string')) refuse('Invalid topics: the names must be strings');
-    let left = topics;
+    let left = [...topics];
     await this.retry(async () => {
       if (left.length === 0) return;
       const failed = (await this.ask('DeleteTopics', { topics: left }, { timeout })).filter(({ result }) => 'Err' in result).sort(byTopic);
@@ -135,8 +135,10 @@ export abstract class TopicAdmin extends AdminConnection {
 
   /** Partitions, leaders and replicas of these topics; of all when none is named. Rejects for a topic that does not exist. */
   async fetchTopicMetadata({ topics = [], timeout }: { topics?: string[] } & AdminCall = {}): Promise<{ topics: ITopicMetadata[] }> {
-    topics.forEach((topic) => checkName('topic', topic));
-    const names = topics.length > 0 ? topics : await this.listTopics({ timeout });
+    checkArray('topics', topics);
+    const given = [...topics];
+    for (const topic of given) checkName('topic', topic);
+    const names = given.length > 0 ? given : await this.listTopics({ timeout });
     const described = await this.retry(async () => {
       const found = await this.describe(names, { timeout });
       if (found.some(({ partitions }) => partitions.some(({ leader }) => leader === null))) throw new KafkaJSProtocolError(LEADERLESS);
@@ -169,6 +171,7 @@ export abstract class TopicAdmin extends AdminConnection {
    * @param request.topics default: all
    */
   async electLeaders({ topics, unclean = false, timeout }: { topics?: TopicPartitions[]; unclean?: boolean } & AdminCall = {}): Promise<ElectedPartition[]> {
+    if (topics != null) checkArray('topics', topics);
     const partitions = topics?.flatMap(({ topic, partitions: of }) => of.map((partition) => ({ topic, partition })));
     const election = unclean ? 'unclean' : 'preferred';
     const results = await this.ask('ElectLeaders', partitions ? { election, partitions } : { election }, { timeout });
