@@ -83,6 +83,7 @@ const WITHOUT_KAFKA = {
 const WITH_KAFKA = {
   'The Rust crates': cargoTests,
   'Flows across the packages, on the embedded and the real Kafka': nodeTests('test'),
+  'Fuzzing, for two minutes': single('npm', 'run', '--silent', 'fuzz'),
   'The examples': nodeTests('examples/test'),
   'The benchmarks: that they run, not how fast': nodeTests('bench/test'),
 };
