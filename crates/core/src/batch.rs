@@ -196,6 +196,14 @@ pub struct Batch {
     pub(crate) settler: Option<Arc<dyn Settler>>,
 }
 
+/// Of which partition and epoch a run is, and up to where.
+pub(crate) struct RunPlace {
+    pub(crate) topic: i32,
+    pub(crate) partition: i32,
+    pub(crate) epoch: i32,
+    pub(crate) last_offset: i64,
+}
+
 /// A received message, borrowed from its batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
@@ -287,14 +295,19 @@ impl Batch {
         })
     }
 
-    /// Topic number, partition and epoch of each run.
-    pub(crate) fn places(&self) -> impl Iterator<Item = (i32, i32, i32)> + '_ {
+    /// Each run: of which partition and epoch, and up to where.
+    pub(crate) fn places(&self) -> impl Iterator<Item = RunPlace> {
         let columns = if self.int(8) & layout::FLAG_HEADERS != 0 { 32 } else { 28 };
-        let start = layout::COLUMNS + self.len() * columns;
-        (0..self.int(4) as usize).map(move |run| {
-            let at = start + run * layout::RUN_INTS * 4;
-            (self.int(at), self.int(at + 4), self.int(at + 8))
-        })
+        let (start, count) = (layout::COLUMNS + self.len() * columns, self.int(4) as usize);
+        let run_int = |run: usize, field: usize| self.int(start + (run * layout::RUN_INTS + field) * 4);
+        let places: Vec<_> = (0..count)
+            .map(|run| {
+                let end = if run + 1 < count { run_int(run + 1, 5) as usize } else { self.len() };
+                let last_offset = f64::from_ne_bytes(self.eight(layout::COLUMNS + (end - 1) * 8)) as i64;
+                RunPlace { topic: run_int(run, 0), partition: run_int(run, 1), epoch: run_int(run, 2), last_offset }
+            })
+            .collect();
+        places.into_iter()
     }
 
     /// Everything in it is processed: its offsets are recorded as soon as everything before them is, too.

@@ -1,7 +1,9 @@
 //! From options to librdkafka's configuration.
 
+use std::fmt;
+
 use crate::error::{Error, Result};
-use crate::ffi::Conf;
+use crate::ffi::{is_secret, Conf};
 use crate::token::TokenProvider;
 
 /// Properties that the engine owns: its promises rest on them.
@@ -16,7 +18,7 @@ const OWNED: &[(&str, &str)] = &[
 ];
 
 /// librdkafka properties in the order in which they are set: a later one wins.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Properties {
     list: Vec<(String, String)>,
     tokens: Option<TokenProvider>,
@@ -24,6 +26,15 @@ pub(crate) struct Properties {
 
 /// Milliseconds between two tries to reach a broker that is away.
 const RECONNECT_MAX: u64 = 500;
+
+impl fmt::Debug for Properties {
+    /// Without passwords and keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.list.iter().map(|(name, value)| (name, if is_secret(name) { "***" } else { value.as_str() })))
+            .finish()
+    }
+}
 
 impl Properties {
     /// What every client has unless `user` says something else.
@@ -106,8 +117,20 @@ impl Properties {
         tls && !named && !openssl && cfg!(not(windows))
     }
 
+    /// Brokers are named, but none is among the names.
+    fn names_no_broker(&self) -> bool {
+        let mut lists =
+            ["bootstrap.servers", "metadata.broker.list"].iter().filter_map(|name| self.get(name)).peekable();
+        lists.peek().is_some() && lists.all(|list| list.split(',').all(|broker| broker.trim().is_empty()))
+    }
+
     /// librdkafka's judgement on every one of them.
     pub(crate) fn into_conf(self, events: i32) -> Result<Conf> {
+        if self.names_no_broker() {
+            return Err(Error::config(
+                "no broker is named: give host:port of one broker or several, separated by commas (bootstrap.servers)",
+            ));
+        }
         let mut conf = Conf::new();
         for (name, value) in &self.list {
             conf.set(name, value)?;
@@ -168,6 +191,50 @@ mod tests {
         assert_eq!(with(&[]).as_deref(), Some("500"));
         assert_eq!(with(&[("reconnect.backoff.ms", "2000")]).as_deref(), Some("2000"));
         assert_eq!(with(&[("reconnect.backoff.max.ms", "9")]).as_deref(), Some("9"));
+    }
+
+    #[test]
+    fn passwords_and_keys_are_not_shown() {
+        let mut properties = Properties::default();
+        for name in [
+            "sasl.password",
+            "ssl.key.password",
+            "ssl.key.pem",
+            "ssl.keystore.password",
+            "sasl.oauthbearer.client.secret",
+            "sasl.oauthbearer.assertion.private.key.pem",
+            "sasl.oauthbearer.assertion.private.key.passphrase",
+            "SASL.Password",
+        ] {
+            properties.set(name, "hunter2");
+        }
+        properties.set("sasl.username", "me");
+        let shown = [
+            format!("{properties:?}"),
+            format!("{:?}", crate::GroupConfig::new("b:1", "g").set("sasl.password", "hunter2")),
+            format!("{:?}", crate::ProducerConfig::new("b:1").set("sasl.password", "hunter2")),
+            format!("{:?}", crate::admin::AdminConfig::new("b:1").set("sasl.password", "hunter2")),
+        ];
+        assert!(shown.iter().all(|shown| !shown.contains("hunter2") && shown.contains("sasl.password")), "{shown:?}");
+        assert!(shown[0].contains("me"), "{shown:?}");
+    }
+
+    #[test]
+    fn a_client_without_a_broker_is_refused() {
+        for brokers in ["", "  ", ",", " , "] {
+            let refusals = [
+                crate::Producer::new(crate::ProducerConfig::new(brokers)).err(),
+                crate::Consumer::new(crate::ConsumerConfig::new(brokers, "t")).err(),
+                crate::GroupConsumer::new(crate::GroupConfig::new(brokers, "g")).err(),
+                crate::admin::Admin::new(brokers, &[]).err(),
+            ];
+            for refusal in refusals {
+                let refusal = refusal.unwrap_or_else(|| panic!("'{brokers}' was taken"));
+                assert!(refusal.message.contains("bootstrap.servers"), "{refusal}");
+            }
+        }
+        let other = crate::ProducerConfig::new("").set("metadata.broker.list", "127.0.0.1:9");
+        assert!(crate::Producer::with_events(other, |_| ()).is_ok());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The helper thread: what blocks in librdkafka runs here, so that the client's thread keeps serving its queues.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -8,7 +9,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{bounded, unbounded, Receiver, RecvTimeoutError, Sender};
 use parking_lot::Mutex;
 
+use crate::error::{code, Error, ErrorKind, Result};
 use crate::ffi::Client;
+use crate::reply::{closed, Reply};
 use crate::thread;
 
 /// Returns when it is to be run again.
@@ -16,6 +19,18 @@ type Job = Box<dyn FnMut(&Arc<Client>) -> Option<Instant> + Send>;
 
 /// The end of a client is given at least this long, even when the user gave less: most take a few milliseconds.
 const LEAST_END: Duration = Duration::from_millis(250);
+
+/// How long a call waits for its answer that takes no time of its own.
+pub(crate) const ANSWER: Duration = Duration::from_secs(15);
+/// How long an answer may come after the time that its call was given: it says why it was over.
+const LATE: Duration = Duration::from_secs(3);
+/// The same for a client's end.
+const END: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// The helper of the client that this thread serves.
+    static SERVED: Cell<usize> = const { Cell::new(0) };
+}
 
 /// Starts its thread with the first job; jobs run one after the other.
 pub(crate) struct Helper {
@@ -59,9 +74,56 @@ impl Helper {
         Self { name: format!("{name}-help"), state: Mutex::new(State::Idle(client)), ended: Arc::default() }
     }
 
+    /// This thread serves the client from now on.
+    pub(crate) fn serve(self: &Arc<Self>) {
+        SERVED.set(Arc::as_ptr(self) as usize);
+    }
+
+    /// Runs `call`, which takes this time itself, and blocks until it has answered.
+    pub(crate) fn wait<T: Send + 'static>(
+        self: &Arc<Self>,
+        timeout: Duration,
+        call: impl FnOnce(Reply<T>),
+    ) -> Result<T> {
+        self.answered(timeout.saturating_add(LATE), call)
+    }
+
+    /// The same for the client's end: for this time and a second at most, whatever the client's thread does.
+    pub(crate) fn wait_for_end<T: Send + 'static>(
+        self: &Arc<Self>,
+        timeout: Duration,
+        call: impl FnOnce(Reply<T>),
+    ) -> Result<T> {
+        self.answered(timeout.saturating_add(END), call)
+    }
+
+    /// Runs `call` with a reply and blocks until it is answered, or the time is over. On a thread that serves the client
+    /// nobody would answer: there it is refused.
+    pub(crate) fn answered<T: Send + 'static>(
+        self: &Arc<Self>,
+        limit: Duration,
+        call: impl FnOnce(Reply<T>),
+    ) -> Result<T> {
+        if SERVED.get() == Arc::as_ptr(self) as usize {
+            return Err(Error::state(
+                "this call waits for the thread that it is made on, which tells its client's events: make it on another \
+                 thread, or use its form that answers later (..._with)",
+            ));
+        }
+        let (tx, rx) = bounded(1);
+        call(Reply::new(move |answer| drop(tx.send(answer))));
+        rx.recv_deadline(deadline(limit)).unwrap_or_else(|error| match error {
+            RecvTimeoutError::Disconnected => Err(closed()),
+            RecvTimeoutError::Timeout => {
+                let text = format!("no answer within {:.1} s; the call may still have its effect", limit.as_secs_f64());
+                Err(Error::new(ErrorKind::Timeout, code::TIMED_OUT, text))
+            }
+        })
+    }
+
     /// Runs the job on the helper thread. Returns false when it is dropped instead: the client is closing, or there is no
     /// thread to be had.
-    pub(crate) fn run(&self, job: impl FnOnce(&Arc<Client>) + Send + 'static) -> bool {
+    pub(crate) fn run(self: &Arc<Self>, job: impl FnOnce(&Arc<Client>) + Send + 'static) -> bool {
         let mut job = Some(job);
         self.run_again(move |client| {
             if let Some(job) = job.take() {
@@ -72,12 +134,19 @@ impl Helper {
     }
 
     /// Like `run`, for a job that returns when it is to be run again; others run in the time between.
-    pub(crate) fn run_again(&self, job: impl FnMut(&Arc<Client>) -> Option<Instant> + Send + 'static) -> bool {
+    pub(crate) fn run_again(
+        self: &Arc<Self>,
+        job: impl FnMut(&Arc<Client>) -> Option<Instant> + Send + 'static,
+    ) -> bool {
         let mut state = self.state.lock();
         if let State::Idle(client) = &*state {
             let (tx, rx): (Sender<Job>, Receiver<Job>) = unbounded();
             let (client, ended) = (client.clone(), self.ended.clone());
-            let thread = Ending::spawn(&self.name, move || work(&client, &rx, &ended));
+            let served = Arc::as_ptr(self) as usize;
+            let thread = Ending::spawn(&self.name, move || {
+                SERVED.set(served);
+                work(&client, &rx, &ended);
+            });
             match thread {
                 Ok(thread) => *state = State::Running(tx, thread),
                 Err(_) => return false,
@@ -161,6 +230,13 @@ pub struct Retry {
     pub max_tries: u32,
     /// From the begin of one try to the begin of the next. Default 1 s.
     pub interval: Duration,
+}
+
+impl Retry {
+    /// Longer than all tries take.
+    pub(crate) fn longest(&self) -> Duration {
+        self.interval.max(Duration::from_secs(3)).saturating_mul(self.max_tries.max(1)).saturating_add(ANSWER)
+    }
 }
 
 impl Default for Retry {

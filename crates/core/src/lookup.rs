@@ -113,7 +113,7 @@ impl Lookup {
 /// Answers when any broker does: then the connection works, and so do its credentials. A refusal answers at once, what can
 /// heal is tried again until the time is over.
 pub(crate) fn connect<S: Send + Sync + 'static>(
-    helper: &Helper,
+    helper: &Arc<Helper>,
     shared: &Arc<S>,
     side: fn(&S) -> (&Troubles, &Closing),
     timeout: Duration,

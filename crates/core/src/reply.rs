@@ -19,15 +19,6 @@ impl<T: Send + 'static> Reply<T> {
             fence(|| reply(answer));
         }
     }
-
-    /// Runs `call` with a reply and blocks until it is answered.
-    pub(crate) fn wait(call: impl FnOnce(Reply<T>)) -> Result<T> {
-        let (tx, rx) = crossbeam_channel::bounded(1);
-        call(Reply::new(move |answer| {
-            let _ = tx.send(answer);
-        }));
-        rx.recv().unwrap_or_else(|_| Err(closed()))
-    }
 }
 
 impl<T> Drop for Reply<T> {
@@ -55,8 +46,9 @@ mod tests {
 
     #[test]
     fn a_reply_that_is_dropped_answers_that_the_client_is_gone() {
-        let answer = Reply::<()>::wait(drop);
-        assert_eq!(answer.unwrap_err().code, code::DESTROY);
+        let (tx, rx) = crossbeam_channel::bounded(1);
+        drop(Reply::<()>::new(move |answer| drop(tx.send(answer))));
+        assert_eq!(rx.recv().unwrap().unwrap_err().code, code::DESTROY);
     }
 
     #[test]

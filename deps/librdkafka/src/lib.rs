@@ -66,6 +66,23 @@ pub unsafe fn rd_kafka_header_name_size(name: *const std::ffi::c_char) -> usize 
     unsafe { (*name.cast::<Header>().sub(1)).name_size }
 }
 
+/// A compiled pattern of a subscription, as librdkafka itself matches the names of topics.
+#[repr(C)]
+pub struct rd_regex_t {
+    _private: [u8; 0],
+}
+
+#[allow(missing_docs)]
+extern "C" {
+    pub fn rd_regex_comp(
+        pattern: *const std::ffi::c_char,
+        reason: *mut std::ffi::c_char,
+        reason_size: usize,
+    ) -> *mut rd_regex_t;
+    pub fn rd_regex_exec(pattern: *mut rd_regex_t, text: *const std::ffi::c_char) -> std::ffi::c_int;
+    pub fn rd_regex_destroy(pattern: *mut rd_regex_t);
+}
+
 /// Prepares OpenSSL without its `atexit` handler.
 ///
 /// `process.exit()` runs C's `exit()` while librdkafka's broker threads are alive; OpenSSL's own handler would free

@@ -245,8 +245,14 @@ impl Admin {
         let helper = Arc::new(Helper::new("kafka-admin", client.clone()));
         let driver =
             Driver::new(client, helper.clone(), shared.clone(), incoming, move |event| fence(|| on_event(event)));
-        let thread = thread::spawn("kafka-admin", move || driver.run())
-            .map_err(|error| Error::state(format!("no thread for the admin: {error}")))?;
+        let thread = thread::spawn("kafka-admin", {
+            let helper = helper.clone();
+            move || {
+                helper.serve();
+                driver.run();
+            }
+        })
+        .map_err(|error| Error::state(format!("no thread for the admin: {error}")))?;
         Ok(Self { helper, shared, jobs: Some(jobs), thread: Mutex::new(Some(thread)) })
     }
 
@@ -255,7 +261,7 @@ impl Admin {
     /// # Errors
     /// A refusal at once, by its own code (`_AUTHENTICATION`, `_SSL`); `_TIMED_OUT`, with its true cause.
     pub fn connect(&self, timeout: Duration) -> Result<()> {
-        Reply::wait(|reply| self.connect_with(timeout, reply))
+        self.helper.wait(timeout, |reply| self.connect_with(timeout, reply))
     }
 
     /// [`connect`](Self::connect) that answers on another thread.
@@ -269,7 +275,7 @@ impl Admin {
     /// What fails the request as a whole: `_TIMED_OUT` with its true cause, a refusal by its own code, an argument that
     /// librdkafka does not take. What fails single items is in the answer.
     pub fn request<R: AdminRequest>(&self, request: R, timeout: Duration) -> Result<R::Answer> {
-        Reply::wait(|reply| self.request_with(request, timeout, reply))
+        self.helper.wait(timeout, |reply| self.request_with(request, timeout, reply))
     }
 
     /// [`request`](Self::request) that answers on another thread.
@@ -304,7 +310,7 @@ impl Admin {
     /// # Errors
     /// As [`request`](Self::request).
     pub fn list_topics(&self, timeout: Duration) -> Result<Vec<String>> {
-        Reply::wait(|reply| self.list_topics_with(timeout, reply))
+        self.helper.wait(timeout, |reply| self.list_topics_with(timeout, reply))
     }
 
     /// [`list_topics`](Self::list_topics) that answers on another thread.

@@ -225,8 +225,14 @@ impl Consumer {
             incoming,
             sink,
         )?;
-        let thread = thread::spawn("kafka-consumer", move || driver.run())
-            .map_err(|error| Error::state(format!("no thread for the consumer: {error}")))?;
+        let thread = thread::spawn("kafka-consumer", {
+            let helper = helper.clone();
+            move || {
+                helper.serve();
+                driver.run();
+            }
+        })
+        .map_err(|error| Error::state(format!("no thread for the consumer: {error}")))?;
         Ok(Self {
             topic,
             slot: config.slot,
@@ -246,7 +252,7 @@ impl Consumer {
     /// Fails when the topic cannot be found in time ([`Retry`]), has no partitions or fewer than there are slots; when an
     /// offset file is unreadable or held by somebody else; when it was called before.
     pub fn start(&self) -> Result<Vec<i32>> {
-        Reply::wait(|reply| self.start_with(reply))
+        self.helper.wait(self.retry.longest(), |reply| self.start_with(reply))
     }
 
     /// [`start`](Self::start) that answers on another thread.
@@ -372,7 +378,7 @@ impl Consumer {
     ///
     /// Fails when offsets could not be written in time, naming them.
     pub fn stop(&self, timeout: Duration) -> Result<()> {
-        let result = Reply::wait(|reply| self.stop_with(timeout, reply));
+        let result = self.helper.wait_for_end(timeout, |reply| self.stop_with(timeout, reply));
         self.join(timeout);
         result
     }

@@ -73,7 +73,9 @@ impl Drop for Conf {
 
 /// Properties whose values never reach a message or a log.
 pub(crate) fn is_secret(name: &str) -> bool {
-    ["password", "secret", "jaas", "ssl.key.pem", "oauthbearer.config"].iter().any(|part| name.contains(part))
+    const PARTS: [&str; 7] = ["password", "passphrase", "secret", "jaas", "key.pem", "ssl_key", "oauthbearer.config"];
+    let name = name.to_ascii_lowercase();
+    PARTS.iter().any(|part| name.contains(part))
 }
 
 #[cfg(test)]

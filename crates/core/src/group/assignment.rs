@@ -3,13 +3,45 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Subscription;
+use super::Shared;
 use crate::consumer::Reset;
 use crate::error::Result;
 use crate::ffi::{Client, Message, Partitions, Queue, Topic};
 
 /// A partition by the numbers that batches use: topic and partition.
 pub(super) type Key = (i32, i32);
+
+/// Where partitions begin without a word: of those who skip nothing.
+pub(super) const DEFAULT_RESET: Reset = Reset::Earliest;
+pub(super) const END: i64 = -1;
+
+/// A partition that comes.
+pub(super) struct Come {
+    pub(super) key: Key,
+    pub(super) epoch: i32,
+    /// Where it begins, as in [`Place`].
+    pub(super) offset: i64,
+    pub(super) moving: Option<Move>,
+}
+
+/// Where a partition goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// At this offset; -2 = the log's begin, -1 = its end.
+    At(i64),
+    /// Where librdkafka stands: nothing was taken of it since it began.
+    Here,
+    /// Behind what the group has committed, or else where the topic begins: it is being asked for.
+    Committed(Reset),
+}
+
+/// A partition on its way to another offset. What is taken of it meanwhile is of the old place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Move {
+    pub(super) to: Target,
+    /// It was paused, and is not any more when it is there.
+    pub(super) resume: bool,
+}
 
 /// A partition that is assigned.
 pub(super) struct Place {
@@ -19,6 +51,14 @@ pub(super) struct Place {
     pub(super) epoch: i32,
     /// The epoch with which it came; 0 once it is lost.
     pub(super) stay: i32,
+    /// The epoch in which it came or was last sought: what is done since then counts.
+    pub(super) origin: i32,
+    /// Where the epoch was told to begin: an offset, -2, -1, or below that what the group committed.
+    pub(super) start: i64,
+    /// The first message of the epoch, if one was taken, or where it was told to begin.
+    pub(super) first: Option<i64>,
+    /// The first batch that can have some of the epoch.
+    pub(super) batch: u64,
     /// Behind the last message that was handed over.
     pub(super) next: Option<i64>,
     /// Of its messages; forwarded to the inbox unless it is held.
@@ -26,10 +66,25 @@ pub(super) struct Place {
     /// It has more than its share of the credit: its messages wait in its own queue, which bounds them, too.
     pub(super) held: bool,
     pub(super) paused: bool,
+    pub(super) moving: Option<Move>,
     /// An error came in its place, which librdkafka counts as read: its own position says nothing.
     pub(super) failed: bool,
     /// A rebalance takes it away as soon as the hooks are through.
     pub(super) leaving: bool,
+}
+
+impl Place {
+    /// A message was taken: where the epoch begins is known.
+    pub(super) fn took(&mut self, offset: i64) {
+        self.first = Some(self.first.map_or(offset, |first| first.min(offset)));
+    }
+
+    /// It begins anew: all that is known is where.
+    pub(super) fn begin(&mut self, epoch: i32, start: i64, batch: u64) {
+        let known = (start >= 0).then_some(start);
+        (self.epoch, self.start, self.first, self.next, self.batch) = (epoch, start, known, known, batch);
+        self.failed = false;
+    }
 }
 
 /// Topics by number, and what is assigned of them. The client's thread alone has it.
@@ -42,8 +97,8 @@ pub(super) struct Assignment {
     numbers: HashMap<Arc<str>, i32>,
     /// The topic of librdkafka's handles, as messages name them.
     handles: HashMap<usize, i32>,
-    /// Held so that each topic keeps its place to begin at.
-    beginnings: HashMap<Arc<str>, Topic>,
+    /// Held so that each topic keeps its place to begin at; with the place that it really has.
+    beginnings: HashMap<Arc<str>, (Topic, Reset)>,
     places: HashMap<Key, Place>,
     ids: HashMap<Key, i32>,
     keys: Vec<Key>,
@@ -128,51 +183,64 @@ impl Assignment {
     pub(super) fn of(&self, message: &Message<'_>) -> Option<(Key, &Place)> {
         let key = (*self.handles.get(&message.topic_id())?, message.partition());
         let place = self.places.get(&key)?;
-        (!place.leaving && !place.paused).then_some((key, place))
+        (!place.leaving && !place.paused && place.moving.is_none()).then_some((key, place))
     }
 
-    /// Says where partitions of the topic begin that have no committed offset.
-    pub(super) fn begin_at(&mut self, topic: &str, reset: Reset) -> Result<()> {
+    /// Says where partitions of the topic begin that have no committed offset; returns where they really do: the first
+    /// handle of a topic decides, and who was asked about a topic before has made one.
+    pub(super) fn begin_at(&mut self, topic: &str, reset: Reset, shared: &Shared) -> Result<Reset> {
         let number = self.topic(topic);
         let name = self.name(number).clone();
-        if !self.beginnings.contains_key(&name) {
-            let handle = self.client.topic_from(topic, reset)?;
-            self.beginnings.insert(name, handle);
+        if let Some((_, reset)) = self.beginnings.get(&name) {
+            return Ok(*reset);
         }
-        Ok(())
+        let asked = shared.asked.lock();
+        let reset = if asked.contains(topic) { DEFAULT_RESET } else { reset };
+        let handle = self.client.topic_from(topic, reset)?;
+        drop(asked);
+        self.beginnings.insert(name, (handle, reset));
+        Ok(reset)
     }
 
-    /// Makes places for these (partition, epoch, offset where known) and lets `assign` tell librdkafka. Forwarded before, so
-    /// that nothing reaches the events' queue, and after, because taking a partition away before ended that, a moment later.
+    /// Makes places for these and lets `assign` tell librdkafka. Forwarded before, so that nothing reaches the events'
+    /// queue, and after, because taking a partition away before ended that, a moment later.
     pub(super) fn add(
         &mut self,
-        partitions: &[(Key, i32, i64)],
+        partitions: &[Come],
+        batch: u64,
         assign: impl FnOnce(&Client, &Partitions) -> Result<()>,
     ) -> Result<()> {
-        for (key, epoch, offset) in partitions {
-            let queue = self.client.partition_queue(self.name(key.0), key.1)?;
+        for come in partitions {
+            let queue = self.client.partition_queue(self.name(come.key.0), come.key.1)?;
             queue.forward(&self.inbox);
-            let id = *self.ids.entry(*key).or_insert_with(|| {
-                self.keys.push(*key);
+            let id = *self.ids.entry(come.key).or_insert_with(|| {
+                self.keys.push(come.key);
                 self.keys.len() as i32 - 1
             });
-            let next = (*offset >= 0).then_some(*offset);
-            let place = Place {
+            let mut place = Place {
                 id,
-                epoch: *epoch,
-                stay: *epoch,
-                next,
+                epoch: 0,
+                stay: come.epoch,
+                origin: come.epoch,
+                start: 0,
+                first: None,
+                batch: 0,
+                next: None,
                 queue,
                 held: false,
                 paused: false,
+                moving: come.moving,
                 failed: false,
                 leaving: false,
             };
-            self.places.insert(*key, place);
+            place.begin(come.epoch, come.offset, batch);
+            self.places.insert(come.key, place);
         }
-        let assigned = assign(&self.client, &self.list(partitions.iter().map(|(key, _, offset)| (*key, *offset)))?);
-        for (key, ..) in partitions {
-            self.places[key].queue.forward(&self.inbox);
+        // What has to be asked for begins at the end, where next to nothing is fetched in vain.
+        let offset = |come: &Come| if come.moving.is_some() { END } else { come.offset };
+        let assigned = assign(&self.client, &self.list(partitions.iter().map(|come| (come.key, offset(come))))?);
+        for come in partitions {
+            self.places[&come.key].queue.forward(&self.inbox);
         }
         assigned
     }
@@ -182,10 +250,9 @@ impl Assignment {
         self.places.remove(&key).map(|place| place.id)
     }
 
-    pub(super) fn set_paused(&mut self, keys: &[Key], paused: bool) {
-        for key in keys {
-            self.places.get_mut(key).into_iter().for_each(|place| place.paused = paused);
-        }
+    /// The partitions that are on their way to another offset.
+    pub(super) fn moving(&self) -> Vec<Key> {
+        self.places.iter().filter(|(_, place)| place.moving.is_some() && !place.leaving).map(|(key, _)| *key).collect()
     }
 
     /// Lets the partition's messages wait in its own queue, or come to the inbox again.
@@ -208,12 +275,4 @@ impl Assignment {
         let topics = &self.topics;
         Partitions::list(partitions.map(|((topic, partition), offset)| (&*topics[topic as usize], partition, offset)))
     }
-}
-
-/// Where a topic of a subscription begins: a name says it for itself, the first pattern for all that match any.
-pub(super) fn reset_of(subscriptions: &[Subscription], topic: &str) -> Reset {
-    let named = subscriptions.iter().find(|subscription| subscription.topic == topic);
-    named
-        .or_else(|| subscriptions.iter().find(|subscription| subscription.topic.starts_with('^')))
-        .map_or(Reset::Latest, |subscription| subscription.reset)
 }

@@ -122,7 +122,9 @@ impl GroupConfig {
         }
         let markers = self.properties.get("isolation.level") != Some("read_uncommitted");
         let poll_ms = self.properties.get("max.poll.interval.ms").and_then(|ms| ms.parse().ok()).unwrap_or(300_000);
-        let (mut defaults, engine) = fetching(&mut self.properties, self.budget)?;
+        let (mut defaults, mut engine) = fetching(&mut self.properties, self.budget)?;
+        // Of a topic that is asked about before it is subscribed to or assigned: it skips nothing.
+        engine.set("auto.offset.reset", "earliest");
         if !in_group {
             defaults.set("group.id", "kafka-native"); // assign() wants one
         }

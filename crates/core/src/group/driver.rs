@@ -12,23 +12,30 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 
 use self::commits::{Commits, Committing};
-use super::assignment::{reset_of, Assignment, Key};
+use self::moves::{check_begin, Moved};
+use super::assignment::{Assignment, Come, Key, Move, Place, Target, END};
 use super::files::Files;
+use super::subscriptions::{Existing, Subscriptions};
 use super::{
-    AssignedPartition, GroupEvent, Rebalance, RebalanceKind, Shared, Sink, Subscription, TopicPartitionOffset,
+    AssignedPartition, Current, GroupEvent, Rebalance, RebalanceKind, Shared, Sink, Subscription, TopicPartitionOffset,
 };
 use crate::batch::{self, Batch, Run};
-use crate::error::{code, Error, Result};
+use crate::consumer::Reset;
+use crate::error::{Error, Result};
 use crate::ffi::{self, Client, Membership, Messages, Queue, ReadyHook};
 use crate::helper::{let_go, Helper};
 use crate::reply::Reply;
 use crate::trouble::{LogLine, Verdict};
-
 const GROUP_AUTHORIZATION_FAILED: i32 = 30;
 /// No offset: the group's, or where the topic begins.
 const COMMITTED: i64 = -1001;
-/// How long a position may take to be moved.
-pub(super) const MOVE: Duration = Duration::from_secs(5);
+/// The same in the words of librdkafka's users.
+const STORED: i64 = -1000;
+const BEGIN: i64 = -2;
+/// How long librdkafka may take to answer a move; it is tried again then.
+const MOVE: Duration = Duration::from_secs(5);
+/// How long the cluster may take to say which topics there are.
+const TOPICS: Duration = Duration::from_secs(5);
 /// How long offsets may take to be on disk.
 const WRITE: Duration = Duration::from_secs(10);
 /// The pause before a move is tried again.
@@ -40,6 +47,12 @@ const BROKERS_DOWN: i32 = -187;
 pub(super) enum Command {
     Subscribe {
         topics: Vec<Subscription>,
+        reply: Reply<()>,
+    },
+    /// The topics that there were before a pattern was subscribed to.
+    Listed {
+        topics: Vec<Subscription>,
+        existing: Existing,
         reply: Reply<()>,
     },
     Assign {
@@ -57,7 +70,6 @@ pub(super) enum Command {
     },
     Seek {
         to: TopicPartitionOffset,
-        until: Instant,
         reply: Reply<Option<i32>>,
     },
     Pause {
@@ -66,8 +78,11 @@ pub(super) enum Command {
     },
     Resume {
         partitions: Vec<TopicPartitionOffset>,
-        until: Instant,
         reply: Reply<Vec<Option<i32>>>,
+    },
+    /// Where the group left partitions that were asked for.
+    Committed {
+        found: Result<Vec<(Key, i64)>>,
     },
     Commit {
         offsets: Vec<TopicPartitionOffset>,
@@ -132,14 +147,18 @@ pub(super) struct Driver {
     runs: Vec<Run>,
     next_batch: u64,
     assignment: Assignment,
-    subscriptions: Vec<Subscription>,
+    subscriptions: Subscriptions,
     membership: Membership,
     pending: Option<Pending>,
     next_id: u64,
     commits: Commits,
     commit_at: Option<Instant>,
-    /// Moves of partitions that librdkafka was not ready for.
-    later: Vec<(Instant, Command)>,
+    /// Who waits for moves that are under way, with their partitions.
+    moved: Vec<(Vec<Option<Key>>, Moved)>,
+    /// When librdkafka is asked again to move what it was not ready for.
+    move_at: Option<Instant>,
+    /// The group is being asked where it left partitions.
+    asking: bool,
     stopping: Option<Stopping>,
 }
 
@@ -176,12 +195,14 @@ impl Driver {
             hook,
             runs: Vec::new(),
             next_batch: 1,
-            subscriptions: Vec::new(),
+            subscriptions: Subscriptions::default(),
             membership: Membership::default(),
             pending: None,
             next_id: 1,
             commits: Commits::default(),
-            later: Vec::new(),
+            moved: Vec::new(),
+            move_at: None,
+            asking: false,
             stopping: None,
         })
     }
@@ -255,7 +276,7 @@ impl Driver {
             if self.assignment.of(&front).is_some() {
                 break;
             }
-            self.messages.release(1); // of a partition that is gone, paused or about to go
+            self.messages.release(1); // of a partition that is gone, paused, moving or about to go
         }
         if self.messages.len() == 0 {
             return;
@@ -273,6 +294,7 @@ impl Driver {
         for run in &self.runs {
             let key = (run.topic, run.partition);
             let Some(place) = self.assignment.get_mut(key) else { continue };
+            place.took(run.first_offset);
             place.next = Some(run.last_offset + 1);
             tracker.handed_over(id, place.id, run.last_offset, run.charge);
             if tracker.outstanding_bytes_of(place.id) > share {
@@ -318,9 +340,9 @@ impl Driver {
             return;
         }
         let read = self.assignment.keys().into_iter().filter(|key| {
-            self.assignment
-                .get(*key)
-                .is_some_and(|place| !place.paused && !place.leaving && !place.held && !place.failed)
+            self.assignment.get(*key).is_some_and(|place| {
+                !place.paused && !place.leaving && !place.held && !place.failed && place.moving.is_none()
+            })
         });
         let Ok(list) = self.assignment.list(read.map(|key| (key, COMMITTED))) else { return };
         let mut advanced = Vec::new();
@@ -345,7 +367,11 @@ impl Driver {
 
     fn apply(&mut self, command: Command) {
         match command {
-            Command::Subscribe { topics, reply } => reply.send(self.subscribe(topics)),
+            Command::Subscribe { topics, reply } => match self.subscriptions.want_existing(&topics) {
+                false => reply.send(self.subscribe(topics, None)),
+                true => self.list_topics(topics, reply),
+            },
+            Command::Listed { topics, existing, reply } => reply.send(self.subscribe(topics, existing)),
             Command::Assign { partitions, reply } => match self.files.clone() {
                 None => reply.send(self.assign(&partitions)),
                 Some(files) => self.help(move || {
@@ -357,20 +383,12 @@ impl Driver {
             Command::Opened { partitions, reply } => reply.send(partitions.and_then(|opened| self.assign(&opened))),
             Command::Written { opaque, ended } => self.committed(opaque, ended),
             Command::Rebalanced { id, offsets } => self.rebalanced(id, offsets),
-            Command::Seek { to, until, reply } => match self.seek(&to) {
-                Err(error) if too_early(&error, until) => self.again(Command::Seek { to, until, reply }),
-                answer => reply.send(answer),
-            },
+            Command::Seek { to, reply } => self.seek(&to, reply),
             Command::Pause { partitions, reply } => reply.send(self.pause(&partitions)),
-            Command::Resume { partitions, until, reply } => match self.resume(&partitions) {
-                Err(error) if too_early(&error, until) => self.again(Command::Resume { partitions, until, reply }),
-                answer => reply.send(answer),
-            },
+            Command::Resume { partitions, reply } => self.resume(&partitions, reply),
+            Command::Committed { found } => self.on_committed(found),
             Command::Commit { offsets, reply } => self.commit(&offsets, Committing::Reply(reply)),
-            Command::CommitDone { reply } => {
-                let done = self.done(|_| true);
-                self.commit(&done, Committing::Reply(reply));
-            }
+            Command::CommitDone { reply } => self.commit_done(Some(reply)),
             Command::Stop { deadline, reply } => match &mut self.stopping {
                 Some(stopping) => stopping.replies.push(reply),
                 None => {
@@ -380,6 +398,16 @@ impl Driver {
                 }
             },
         }
+    }
+
+    /// Subscribes when it is known which topics there are: what comes later is new. Who cannot be asked is not waited for.
+    fn list_topics(&self, topics: Vec<Subscription>, reply: Reply<()>) {
+        let (commands, shared) = (self.commands.clone(), self.shared.clone());
+        self.helper.run(move |client| {
+            let existing = client.topics(TOPICS).ok().map(|names| Arc::new(names.into_iter().collect()));
+            let _ = commands.send(Command::Listed { topics, existing, reply });
+            shared.waker.wake();
+        });
     }
 
     /// Runs `job` on the helper thread; the command that it returns comes back here.
@@ -400,20 +428,15 @@ impl Driver {
         if let (Some(at), Some(interval)) = (self.commit_at, self.limits.auto_commit) {
             if at <= now {
                 self.commit_at = Some(now + interval);
-                let done = self.done(|_| true);
-                if !done.is_empty() {
-                    self.commit(&done, Committing::Timed(done.clone()));
-                }
+                self.commit_done(None);
             }
         }
         self.commit_again(now);
-        let due: Vec<_> = self.later.extract_if(.., |(at, _)| *at <= now).collect();
-        for (_, command) in due {
-            self.apply(command);
+        if self.move_at.is_some_and(|at| at <= now) {
+            self.move_on();
         }
-        let later = self.later.iter().map(|(at, _)| *at).min();
         let deadline = self.stopping.as_ref().map(|stopping| stopping.deadline);
-        let next = self.commit_at.into_iter().chain(self.commits.due()).chain(deadline).chain(later).min();
+        let next = self.commit_at.into_iter().chain(self.commits.due()).chain(deadline).chain(self.move_at).min();
         next.map_or(self.limits.poll, |at| at.saturating_duration_since(now).min(self.limits.poll))
     }
 
@@ -513,8 +536,4 @@ impl Driver {
             reply.send(written.clone());
         }
     }
-}
-
-fn too_early(error: &Error, until: Instant) -> bool {
-    matches!(error.code, code::STATE | code::PREV_IN_PROGRESS) && Instant::now() < until
 }

@@ -1,6 +1,6 @@
 //! Offsets of an assignment of one's own in local files, the same as those of [`Consumer`](crate::Consumer).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,17 +16,23 @@ use crate::trouble::LogLine;
 pub(super) struct Files {
     directory: PathBuf,
     sink: Sink,
-    recorders: Mutex<HashMap<String, Arc<Recorder>>>,
+    topics: Mutex<HashMap<String, OfTopic>>,
+}
+
+struct OfTopic {
+    recorder: Arc<Recorder>,
+    /// The partitions whose files are locked by it.
+    open: HashSet<i32>,
 }
 
 impl Files {
     pub(super) fn new(directory: PathBuf, sink: Sink) -> Self {
-        Self { directory, sink, recorders: Mutex::default() }
+        Self { directory, sink, topics: Mutex::default() }
     }
 
     fn recorder(&self, topic: &str) -> Result<Arc<Recorder>> {
-        let mut recorders = self.recorders.lock();
-        if let Some(recorder) = recorders.get(topic) {
+        let mut topics = self.topics.lock();
+        if let Some(OfTopic { recorder, .. }) = topics.get(topic) {
             return Ok(recorder.clone());
         }
         let (warner, sink) = (self.sink.clone(), self.sink.clone());
@@ -40,8 +46,19 @@ impl Files {
                 OffsetEvent::Recovered => sink(GroupEvent::Log(LogLine::info("offsets are written again"))),
             }),
         ));
-        recorders.insert(topic.to_owned(), recorder.clone());
+        topics.insert(topic.to_owned(), OfTopic { recorder: recorder.clone(), open: HashSet::new() });
         Ok(recorder)
+    }
+
+    /// Locks the files of a topic's partitions and reads them.
+    fn take(&self, topic: &str, partitions: Vec<i32>) -> Result<Vec<Option<i64>>> {
+        let (tx, rx) = crossbeam_channel::bounded(1);
+        self.recorder(topic)?.open(partitions.clone(), move |opened| drop(tx.send(opened)));
+        let last = rx.recv().unwrap_or_else(|_| Err(crate::reply::closed()))?;
+        if let Some(of_topic) = self.topics.lock().get_mut(topic) {
+            of_topic.open.extend(partitions);
+        }
+        Ok(last)
     }
 
     /// Locks the partitions' files; where the offset is "what was committed" it becomes the one behind the recorded, or
@@ -54,10 +71,8 @@ impl Files {
             topics.entry(at.topic.clone()).or_default().push(index);
         }
         for (topic, indices) in topics {
-            let (tx, rx) = crossbeam_channel::bounded(1);
             let numbers = indices.iter().map(|index| partitions[*index].partition).collect();
-            self.recorder(&topic)?.open(numbers, move |opened| drop(tx.send(opened)));
-            let opened = rx.recv().unwrap_or_else(|_| Err(crate::reply::closed()))?;
+            let opened = self.take(&topic, numbers)?;
             for (index, last) in indices.into_iter().zip(opened) {
                 let at = &mut partitions[index];
                 if COMMITTED.contains(&at.offset) {
@@ -68,8 +83,15 @@ impl Files {
         Ok(())
     }
 
-    /// Records the next offsets to be read; returns when they are on disk.
+    /// Records the next offsets to be read; returns when they are on disk. The file of a partition that is not assigned is
+    /// taken first, as of one that is.
     pub(super) fn commit(&self, offsets: &[TopicPartitionOffset], timeout: Duration) -> Result<()> {
+        for at in offsets {
+            let open = self.topics.lock().get(&at.topic).is_some_and(|topic| topic.open.contains(&at.partition));
+            if !open {
+                self.take(&at.topic, vec![at.partition])?;
+            }
+        }
         let mut recorders: Vec<Arc<Recorder>> = Vec::new();
         for at in offsets {
             let recorder = self.recorder(&at.topic)?;
@@ -86,10 +108,10 @@ impl Files {
 
     /// Writes what is left and releases the files.
     pub(super) fn close(&self, timeout: Duration) -> Result<()> {
-        let recorders = std::mem::take(&mut *self.recorders.lock());
-        let closing: Vec<_> = recorders
+        let topics = std::mem::take(&mut *self.topics.lock());
+        let closing: Vec<_> = topics
             .into_values()
-            .map(|recorder| {
+            .map(|OfTopic { recorder, .. }| {
                 let (tx, rx) = crossbeam_channel::bounded(1);
                 recorder.close(timeout, move |closed| drop(tx.send(closed)));
                 rx

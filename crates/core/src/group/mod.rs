@@ -6,8 +6,9 @@ mod driver;
 mod event;
 mod files;
 mod partition;
+mod subscriptions;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -17,7 +18,7 @@ use crossbeam_channel::{unbounded, Sender};
 use parking_lot::Mutex;
 
 pub use config::GroupConfig;
-use driver::{Command, Driver, MOVE};
+use driver::{Command, Driver};
 pub use event::{AssignedPartition, GroupEvent, Rebalance, RebalanceKind};
 use files::Files;
 pub use partition::{Subscription, TopicPartitionOffset};
@@ -26,7 +27,7 @@ use crate::batch::Batch;
 use crate::consumer::{Inbox, Settler};
 use crate::error::Result;
 use crate::ffi::{Client, ClientKind, Partitions, Waker};
-use crate::helper::{deadline, Closing, Helper};
+use crate::helper::{deadline, Closing, Helper, ANSWER};
 use crate::lookup;
 use crate::offsets::Tracker;
 use crate::reply::{closed, fence, Reply};
@@ -40,8 +41,10 @@ pub(crate) struct Shared {
     pub(crate) tracker: Mutex<Tracker>,
     /// What is done and not committed, by the tracker's number: the last offset. Written under the tracker's lock.
     pub(crate) recordable: Mutex<HashMap<i32, i64>>,
-    /// The epochs of what is assigned and not about to go, by topic number and partition.
-    pub(crate) epochs: Mutex<HashMap<(i32, i32), i32>>,
+    /// What is assigned and not about to go, by topic number and partition.
+    pub(crate) epochs: Mutex<HashMap<(i32, i32), Current>>,
+    /// Topics that the cluster was asked about, which made a handle of each.
+    pub(crate) asked: Mutex<HashSet<String>>,
     pub(crate) waker: Waker,
     /// The client's thread waits for credit; whoever gives some wakes it.
     pub(crate) starved: AtomicBool,
@@ -53,6 +56,13 @@ pub(crate) struct Shared {
     pub(crate) closing: Closing,
     /// For what asks librdkafka's memory only. Taken away before the end, so that no other thread holds the last piece.
     pub(crate) client: Mutex<Option<Arc<Client>>>,
+}
+
+/// A partition as others see it.
+pub(crate) struct Current {
+    pub(crate) epoch: i32,
+    /// Behind the last message that `admit` let through since the partition began anew, and the batch that had it.
+    pub(crate) received: Option<(i64, u64)>,
 }
 
 impl Shared {
@@ -89,6 +99,9 @@ impl Settler for Shared {
 ///
 /// One dedicated thread drives the client, heartbeats included: however long a message takes, the member keeps its place. One
 /// more, started when needed, does what blocks. [`stop`](Self::stop) commits, leaves the group and ends both.
+///
+/// A call that blocks and takes no time waits for 15 s, then it fails with `_TIMED_OUT` and may still have its effect. In a
+/// callback, which runs on a thread of the consumer's own, such calls are refused: there are those that answer later (`_with`).
 pub struct GroupConsumer {
     shared: Arc<Shared>,
     helper: Arc<Helper>,
@@ -163,6 +176,7 @@ impl GroupConsumer {
             tracker: Mutex::default(),
             recordable: Mutex::default(),
             epochs: Mutex::default(),
+            asked: Mutex::default(),
             waker: Waker::default(),
             starved: AtomicBool::new(false),
             holding: AtomicBool::new(false),
@@ -185,8 +199,14 @@ impl GroupConsumer {
         let files = settings.offset_directory.map(|directory| Arc::new(Files::new(directory, sink.clone())));
         let driver =
             Driver::new(limits, client, helper.clone(), shared.clone(), commands.clone(), incoming, sink, files)?;
-        let thread = thread::spawn("kafka-group", move || driver.run())
-            .map_err(|error| crate::Error::state(format!("no thread for the consumer: {error}")))?;
+        let thread = thread::spawn("kafka-group", {
+            let helper = helper.clone();
+            move || {
+                helper.serve();
+                driver.run();
+            }
+        })
+        .map_err(|error| crate::Error::state(format!("no thread for the consumer: {error}")))?;
         Ok(Self { shared, helper, commands, thread: Mutex::new(Some(thread)), inbox: None })
     }
 
@@ -211,7 +231,7 @@ impl GroupConsumer {
     /// # Errors
     /// A refusal at once, by its own code (`_AUTHENTICATION`, `_SSL`); `_TIMED_OUT`, with its true cause, when nobody answered in time.
     pub fn connect(&self, timeout: Duration) -> Result<()> {
-        Reply::wait(|reply| self.connect_with(timeout, reply))
+        self.helper.wait(timeout, |reply| self.connect_with(timeout, reply))
     }
 
     /// [`connect`](Self::connect) that answers on another thread.
@@ -224,7 +244,7 @@ impl GroupConsumer {
     /// # Errors
     /// A name or pattern that librdkafka does not take; a consumer without a group.
     pub fn subscribe(&self, topics: &[Subscription]) -> Result<()> {
-        Reply::wait(|reply| self.subscribe_with(topics.to_vec(), reply))
+        self.helper.answered(ANSWER, |reply| self.subscribe_with(topics.to_vec(), reply))
     }
 
     /// [`subscribe`](Self::subscribe) that answers on another thread.
@@ -235,7 +255,7 @@ impl GroupConsumer {
     /// Replaces the assignment, without a group's help; the rebalances that it tells of want no answer. With offset files,
     /// `-1000` goes on behind what they say.
     pub fn assign(&self, partitions: &[TopicPartitionOffset]) -> Result<()> {
-        Reply::wait(|reply| self.assign_with(partitions.to_vec(), reply))
+        self.helper.answered(ANSWER, |reply| self.assign_with(partitions.to_vec(), reply))
     }
 
     /// [`assign`](Self::assign) that answers on another thread.
@@ -249,15 +269,16 @@ impl GroupConsumer {
         self.command(Command::Rebalanced { id, offsets });
     }
 
-    /// Goes on at another offset; answers the partition's new epoch, none when it is not assigned. What was fetched
-    /// before never comes after the answer.
+    /// Goes on at another offset, or at the log's begin (-2) or end (-1); answers the partition's new epoch, none when it is not
+    /// assigned. What was fetched before never comes after the answer. A partition that has only come is moved as soon as the
+    /// group's coordinator has said where it begins: it is tried until it succeeds, or the partition goes.
     pub fn seek_with(&self, to: TopicPartitionOffset, reply: Reply<Option<i32>>) {
-        self.command(Command::Seek { to, until: deadline(MOVE), reply });
+        self.command(Command::Seek { to, reply });
     }
 
     /// [`seek_with`](Self::seek_with) that waits.
     pub fn seek(&self, to: TopicPartitionOffset) -> Result<Option<i32>> {
-        Reply::wait(|reply| self.seek_with(to, reply))
+        self.helper.answered(ANSWER, |reply| self.seek_with(to, reply))
     }
 
     /// Stops reading these; what was prefetched of them is thrown away. What is not assigned is left out.
@@ -265,10 +286,12 @@ impl GroupConsumer {
         self.command(Command::Pause { partitions, reply });
     }
 
-    /// Reads these again, at these offsets (`-1001`: behind the last message that was handed over); answers their new epochs,
-    /// none for what is not assigned.
+    /// Reads these again, at these offsets; answers their new epochs, none for what is not assigned. `-1001` goes on where the
+    /// receiver is, which leaves nothing out: behind the last message that [`recv`](Self::recv) returned, or
+    /// [`admit`](Self::admit) let through; without one since the partition came or was moved, where it began then. What was
+    /// received before still counts when it is done.
     pub fn resume_with(&self, partitions: Vec<TopicPartitionOffset>, reply: Reply<Vec<Option<i32>>>) {
-        self.command(Command::Resume { partitions, until: deadline(MOVE), reply });
+        self.command(Command::Resume { partitions, reply });
     }
 
     /// Commits the next offsets to be read. Answers when the group's coordinator has them, or with the first error.
@@ -278,12 +301,12 @@ impl GroupConsumer {
 
     /// [`commit_with`](Self::commit_with) that waits.
     pub fn commit(&self, offsets: &[TopicPartitionOffset]) -> Result<()> {
-        Reply::wait(|reply| self.commit_with(offsets.to_vec(), reply))
+        self.helper.answered(ANSWER, |reply| self.commit_with(offsets.to_vec(), reply))
     }
 
     /// Commits everything that is [`done`](Batch::done), as far as everything before it is.
     pub fn commit_done(&self) -> Result<()> {
-        Reply::wait(|reply| self.commit_done_with(reply))
+        self.helper.answered(ANSWER, |reply| self.commit_done_with(reply))
     }
 
     /// [`commit_done`](Self::commit_done) that answers on another thread.
@@ -303,12 +326,13 @@ impl GroupConsumer {
 
     /// [`committed_with`](Self::committed_with) that waits.
     pub fn committed(&self, partitions: &[(String, i32)], timeout: Duration) -> Result<Vec<Option<i64>>> {
-        Reply::wait(|reply| self.committed_with(partitions.to_vec(), timeout, reply))
+        self.helper.wait(timeout, |reply| self.committed_with(partitions.to_vec(), timeout, reply))
     }
 
     /// The offsets of the first messages that are not older than these times (milliseconds since 1970, in place of the
     /// offsets); the end of the partition where there is none.
     pub fn offsets_for_times_with(&self, times: Vec<TopicPartitionOffset>, timeout: Duration, reply: Reply<Vec<i64>>) {
+        self.shared.asked.lock().extend(times.iter().map(|time| time.topic.clone()));
         self.ask(reply, move |client| {
             let list = Partitions::list(times.iter().map(|time| (time.topic.as_str(), time.partition, time.offset)))?;
             let found = client.offsets_for_times(&list, timeout)?;
@@ -325,6 +349,7 @@ impl GroupConsumer {
     /// The numbers of a topic's partitions.
     pub fn partitions_of_with(&self, topic: &str, timeout: Duration, reply: Reply<Vec<i32>>) {
         let topic = topic.to_owned();
+        self.shared.asked.lock().insert(topic.clone());
         self.ask(reply, move |client| lookup::partitions_once(client, &topic, timeout));
     }
 
@@ -340,11 +365,16 @@ impl GroupConsumer {
 
     /// [`group_metadata_with`](Self::group_metadata_with) that waits.
     pub fn group_metadata(&self) -> Result<Vec<u8>> {
-        Reply::wait(|reply| self.group_metadata_with(reply))
+        self.helper.answered(ANSWER, |reply| self.group_metadata_with(reply))
     }
 
     /// (low, high) as the last fetch told them; none = not known. Asks nobody.
     pub fn watermarks(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
+        let mut asked = self.shared.asked.lock();
+        if !asked.contains(topic) {
+            asked.insert(topic.to_owned());
+        }
+        drop(asked);
         self.shared.client.lock().as_ref()?.cached_watermarks(topic, partition)
     }
 
@@ -363,15 +393,26 @@ impl GroupConsumer {
         }
     }
 
-    /// Leaves out what is out of date; none when everything is.
-    pub(crate) fn admit(&self, mut batch: Batch) -> Option<Batch> {
+    /// The receiver begins with this batch: [`started`](Self::started), and leaves out what is out of date, of partitions that
+    /// have gone or were moved since; none when that is all of it. What is left out does not count as done with the batch.
+    ///
+    /// For a sink of one's own, in place of `started`, right before the messages are processed.
+    pub fn admit(&self, mut batch: Batch) -> Option<Batch> {
         self.shared.started(batch.id());
-        let epochs = self.shared.epochs.lock();
-        let current = |(topic, partition, epoch): (i32, i32, i32)| epochs.get(&(topic, partition)) == Some(&epoch);
-        let runs: Vec<bool> = batch.places().map(current).collect();
+        let mut epochs = self.shared.epochs.lock();
+        let mut runs = 0;
+        for (run, at) in batch.places().enumerate() {
+            runs += 1;
+            match epochs.get_mut(&(at.topic, at.partition)).filter(|current| current.epoch == at.epoch) {
+                Some(current) => current.received = Some((at.last_offset + 1, batch.id)),
+                None => batch.outdated.push(run),
+            }
+        }
         drop(epochs);
-        batch.outdated = runs.iter().enumerate().filter(|(_, current)| !**current).map(|(run, _)| run).collect();
-        (batch.outdated.len() < runs.len()).then_some(batch)
+        if !batch.outdated.is_empty() {
+            self.shared.tracker.lock().leave_out(batch.id, &batch.outdated);
+        }
+        (batch.outdated.len() < runs).then_some(batch)
     }
 
     /// The receiver begins with this batch: another may be told.
@@ -392,9 +433,9 @@ impl GroupConsumer {
         }
     }
 
-    /// Ends: what is done is committed, the group is left, the client destroyed. Takes the time at most, and half a second.
+    /// Ends: what is done is committed, the group is left, the client destroyed. Takes the time at most, and a second.
     pub fn stop(&self, timeout: Duration) -> Result<()> {
-        let stopped = Reply::wait(|reply| self.stop_with(timeout, reply));
+        let stopped = self.helper.wait_for_end(timeout, |reply| self.stop_with(timeout, reply));
         self.join(timeout);
         stopped
     }

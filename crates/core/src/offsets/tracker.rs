@@ -63,6 +63,15 @@ impl Partition {
             recordable.push((partition, finished));
         }
     }
+
+    /// Nothing at or after the batch is recordable any more. Without a run the partition was reset after it went out, and
+    /// it is no part of what counts.
+    fn leave_out(&mut self, batch: u64) {
+        if self.runs.contains_key(&batch) {
+            self.runs.split_off(&batch);
+            self.broken = true;
+        }
+    }
 }
 
 impl Tracker {
@@ -128,13 +137,7 @@ impl Tracker {
     /// recordable any more, which repeats messages and never skips one; what was handed over before it still is, and
     /// [`forget`](Self::forget) starts the partition anew.
     pub fn drop_batch(&mut self, batch: u64) -> u64 {
-        self.take(batch, |_, state| {
-            // Without a run the partition was reset after this batch went out, which is then no part of it.
-            if state.runs.contains_key(&batch) {
-                state.runs.split_off(&batch);
-                state.broken = true;
-            }
-        })
+        self.take(batch, |_, state| state.leave_out(batch))
     }
 
     /// Removes the batch, counts its bytes back and visits the partitions in it.
@@ -159,6 +162,25 @@ impl Tracker {
             state.runs.clear();
             state.recorded = None;
             state.broken = false;
+        }
+    }
+
+    /// The partition goes on at what this batch had of it first: what was handed over from this batch on no longer counts,
+    /// what was before does.
+    pub(crate) fn forget_from(&mut self, partition: i32, batch: u64) {
+        if let Some(state) = self.partitions.get_mut(&partition) {
+            state.runs.split_off(&batch);
+        }
+    }
+
+    /// These runs of the batch will never be processed, the others may: as [`drop_batch`](Self::drop_batch) for their
+    /// partitions, whose bytes stay occupied until the batch is settled.
+    pub(crate) fn leave_out(&mut self, batch: u64, runs: &[usize]) {
+        let Some(entry) = self.batches.get(&batch) else { return };
+        for partition in runs.iter().filter_map(|run| entry.runs.get(*run)) {
+            if let Some(state) = self.partitions.get_mut(partition) {
+                state.leave_out(batch);
+            }
         }
     }
 

@@ -181,8 +181,14 @@ impl Producer {
         let (commands, incoming) = unbounded();
         let line = Arc::new(Mutex::new(Some(Dispatch::new(client.clone(), shared.clone()))));
         let driver = Driver::new(client, helper.clone(), shared.clone(), incoming, sink, line.clone());
-        let thread = thread::spawn("kafka-producer", move || driver.run())
-            .map_err(|error| Error::state(format!("no thread for the producer: {error}")))?;
+        let thread = thread::spawn("kafka-producer", {
+            let helper = helper.clone();
+            move || {
+                helper.serve();
+                driver.run();
+            }
+        })
+        .map_err(|error| Error::state(format!("no thread for the producer: {error}")))?;
         Ok(Self { shared, helper, commands, line, thread: Mutex::new(Some(thread)) })
     }
 
@@ -341,7 +347,7 @@ impl Producer {
     /// # Errors
     /// A refusal at once, by its own code (`_AUTHENTICATION`, `_SSL`); `_TIMED_OUT`, with its true cause, when nobody answered in time.
     pub fn connect(&self, timeout: Duration) -> Result<()> {
-        Reply::wait(|reply| self.connect_with(timeout, reply))
+        self.helper.wait(timeout, |reply| self.connect_with(timeout, reply))
     }
 
     /// [`connect`](Self::connect) that answers on another thread.
@@ -355,7 +361,7 @@ impl Producer {
     /// `_TIMED_OUT`, with its true cause, when it did not heal in the given tries; what no retry heals at once, by its own code:
     /// `_AUTHENTICATION`, `_SSL`, `TOPIC_AUTHORIZATION_FAILED`, `TOPIC_EXCEPTION`; `_DESTROY` when the producer is stopped.
     pub fn partition_count(&self, topic: &str, retry: Retry) -> Result<i32> {
-        Reply::wait(|reply| self.partition_count_with(topic, retry, reply))
+        self.helper.wait(retry.longest(), |reply| self.partition_count_with(topic, retry, reply))
     }
 
     /// [`partition_count`](Self::partition_count) that answers on another thread.
@@ -381,7 +387,7 @@ impl Producer {
     /// What the cluster says of a topic's partitions; makes the topic where the broker does that. What can heal is tried
     /// again, as in [`partition_count`](Self::partition_count).
     pub fn partitions(&self, topic: &str, retry: Retry) -> Result<Vec<PartitionMetadata>> {
-        Reply::wait(|reply| self.partitions_with(topic, retry, reply))
+        self.helper.wait(retry.longest(), |reply| self.partitions_with(topic, retry, reply))
     }
 
     /// [`partitions`](Self::partitions) that answers on another thread.
@@ -430,7 +436,7 @@ impl Producer {
     /// Delivers what is on its way, without its linger, and ends. What is left at the end of the time is purged and told as
     /// failed, which takes five more seconds at most; returns how many messages that were. A second stop has the same end.
     pub fn stop(&self, timeout: Duration) -> Result<usize> {
-        let left = Reply::wait(|reply| self.stop_with(timeout, reply));
+        let left = self.helper.wait_for_end(timeout, |reply| self.stop_with(timeout, reply));
         self.join(timeout);
         left
     }

@@ -7,6 +7,7 @@ use super::{Command, Producer};
 use crate::error::{code, Error, ErrorKind, Result};
 use crate::ffi::{Client, GroupMetadata, Partitions};
 use crate::group::TopicPartitionOffset;
+use crate::helper::ANSWER;
 use crate::reply::Reply;
 
 /// The group whose offsets a transaction commits.
@@ -29,7 +30,7 @@ impl Producer {
     /// Finds the transaction coordinator and ends what an older producer with this `transactional.id` left; once, before the
     /// first transaction.
     pub fn init_transactions(&self, timeout: Duration) -> Result<()> {
-        Reply::wait(|reply| self.init_transactions_with(timeout, reply))
+        self.helper.wait(timeout, |reply| self.init_transactions_with(timeout, reply))
     }
 
     /// [`init_transactions`](Self::init_transactions) that answers on another thread.
@@ -37,9 +38,9 @@ impl Producer {
         self.behind_sends(reply, move |client| client.init_transactions(timeout));
     }
 
-    /// Begins a transaction: what is sent from now on belongs to it.
+    /// Begins a transaction: what is sent from now on belongs to it. Waits for 15 s at most.
     pub fn begin_transaction(&self) -> Result<()> {
-        Reply::wait(|reply| self.begin_transaction_with(reply))
+        self.helper.answered(ANSWER, |reply| self.begin_transaction_with(reply))
     }
 
     /// [`begin_transaction`](Self::begin_transaction) that answers on another thread.
@@ -54,7 +55,7 @@ impl Producer {
         offsets: &[TopicPartitionOffset],
         timeout: Duration,
     ) -> Result<()> {
-        Reply::wait(|reply| self.send_offsets_with(group, offsets, timeout, reply))
+        self.helper.wait(timeout, |reply| self.send_offsets_with(group, offsets, timeout, reply))
     }
 
     /// [`send_offsets`](Self::send_offsets) that answers on another thread.
@@ -78,7 +79,7 @@ impl Producer {
 
     /// Delivers what is on its way and commits the transaction. After a time-out the same call can be made again.
     pub fn commit_transaction(&self, timeout: Duration) -> Result<()> {
-        Reply::wait(|reply| self.commit_transaction_with(timeout, reply))
+        self.helper.wait(timeout, |reply| self.commit_transaction_with(timeout, reply))
     }
 
     /// [`commit_transaction`](Self::commit_transaction) that answers on another thread.
@@ -88,7 +89,7 @@ impl Producer {
 
     /// Purges what is on its way, which fails with `_PURGE_QUEUE` or `_PURGE_INFLIGHT`, and aborts the transaction.
     pub fn abort_transaction(&self, timeout: Duration) -> Result<()> {
-        Reply::wait(|reply| self.abort_transaction_with(timeout, reply))
+        self.helper.wait(timeout, |reply| self.abort_transaction_with(timeout, reply))
     }
 
     /// [`abort_transaction`](Self::abort_transaction) that answers on another thread.
@@ -101,7 +102,7 @@ impl Producer {
     /// # Errors
     /// `_TIMED_OUT` when something is still on its way at the end of the time.
     pub fn flush(&self, timeout: Duration) -> Result<()> {
-        Reply::wait(|reply| self.flush_with(timeout, reply))
+        self.helper.wait(timeout, |reply| self.flush_with(timeout, reply))
     }
 
     /// [`flush`](Self::flush) that answers on another thread.

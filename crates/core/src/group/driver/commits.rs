@@ -12,8 +12,11 @@ const TRY_AGAIN: Duration = Duration::from_millis(50);
 /// What goes on when a commit has ended.
 pub(super) enum Committing {
     Reply(Reply<()>),
-    /// Of the timer; with what was committed.
-    Timed(Vec<TopicPartitionOffset>),
+    /// Of what is done: each with the origin of its place. Without a reply the timer wanted it.
+    Done {
+        offsets: Vec<(TopicPartitionOffset, i32)>,
+        reply: Option<Reply<()>>,
+    },
     Revoke(Pending),
     Stop,
 }
@@ -153,6 +156,14 @@ impl Driver {
             let left: Vec<_> =
                 attempt.offsets.extract_if(.., |(at, stay)| stay.is_some() && self.stay(at) != *stay).collect();
             attempt.gone.extend(left.into_iter().map(|(at, _)| format!("{}/{}", at.topic, at.partition)));
+            // What was done before the partition was sought elsewhere is out of date.
+            if let Committing::Done { offsets: done, .. } = &attempt.then {
+                let moved = |at: &TopicPartitionOffset| {
+                    done.iter()
+                        .any(|(of, origin)| of == at && self.place_of(at).is_some_and(|place| place.origin != *origin))
+                };
+                attempt.offsets.retain(|(at, _)| !moved(at));
+            }
             match attempt.offsets.is_empty() {
                 true => self.commit_ended(attempt.then, gone(&attempt.gone)),
                 false => self.try_commit(number, attempt),
@@ -163,10 +174,14 @@ impl Driver {
     pub(super) fn commit_ended(&mut self, then: Committing, ended: Result<()>) {
         match then {
             Committing::Reply(reply) => reply.send(ended),
-            Committing::Timed(offsets) => {
-                if let Err(error) = ended {
-                    self.not_committed(&error);
+            Committing::Done { offsets, reply } => {
+                if ended.is_err() {
                     self.put_back(&offsets);
+                }
+                match (reply, ended) {
+                    (Some(reply), ended) => reply.send(ended),
+                    (None, Err(error)) => self.not_committed(&error),
+                    (None, Ok(())) => {}
                 }
             }
             Committing::Revoke(pending) => {
@@ -180,12 +195,26 @@ impl Driver {
         }
     }
 
-    /// The next commit tries these again, unless more is done by then or the partition is gone.
-    fn put_back(&self, offsets: &[TopicPartitionOffset]) {
+    /// Commits what is done, and goes on doing so until it is committed or out of date.
+    pub(super) fn commit_done(&mut self, reply: Option<Reply<()>>) {
+        let done = self.done(|_| true);
+        if done.is_empty() && reply.is_none() {
+            return;
+        }
+        let origin = |at: &TopicPartitionOffset| Some(self.place_of(at)?.origin);
+        let offsets = done.iter().filter_map(|at| Some((at.clone(), origin(at)?))).collect();
+        self.commit(&done, Committing::Done { offsets, reply });
+    }
+
+    fn place_of(&self, at: &TopicPartitionOffset) -> Option<&Place> {
+        self.assignment.get(self.assignment.find(&at.topic, at.partition)?)
+    }
+
+    /// The next commit tries these again, unless more is done by then, or the partition has gone or was moved elsewhere.
+    fn put_back(&self, offsets: &[(TopicPartitionOffset, i32)]) {
         let mut recordable = self.shared.recordable.lock();
-        for at in offsets {
-            let place = self.assignment.find(&at.topic, at.partition).and_then(|key| self.assignment.get(key));
-            if let Some(place) = place {
+        for (at, origin) in offsets {
+            if let Some(place) = self.place_of(at).filter(|place| place.origin == *origin) {
                 recordable.entry(place.id).or_insert(at.offset - 1);
             }
         }

@@ -3,20 +3,23 @@
 use super::*;
 
 impl Driver {
-    pub(super) fn subscribe(&mut self, topics: Vec<Subscription>) -> Result<()> {
+    pub(super) fn subscribe(&mut self, topics: Vec<Subscription>, existing: Existing) -> Result<()> {
         if !self.limits.in_group {
             return Err(Error::config("subscribing needs a group (group.id); without one there is assign()"));
         }
         for subscription in topics.iter().filter(|subscription| !subscription.topic.starts_with('^')) {
-            self.assignment.begin_at(&subscription.topic, subscription.reset)?;
+            self.assignment.begin_at(&subscription.topic, subscription.reset, &self.shared)?;
         }
         let names: Vec<String> = topics.iter().map(|subscription| subscription.topic.clone()).collect();
-        self.subscriptions = topics;
+        self.subscriptions.replace(topics, existing)?;
         self.client.subscribe(&names)
     }
 
     /// An assignment of one's own: what was goes at once, what comes begins at once.
     pub(super) fn assign(&mut self, partitions: &[TopicPartitionOffset]) -> Result<()> {
+        for at in partitions {
+            check_begin(at.offset)?;
+        }
         let before = self.assignment.keys();
         if !before.is_empty() {
             let gone: Vec<_> = before.into_iter().map(|key| (key, self.assignment.new_epoch())).collect();
@@ -24,20 +27,31 @@ impl Driver {
             self.client.unassign()?;
             self.forget(&gone);
         }
-        let mut come: Vec<(Key, i32, i64)> = Vec::new();
+        let mut come: Vec<Come> = Vec::new();
         for at in partitions {
-            self.assignment.begin_at(&at.topic, crate::consumer::Reset::Earliest)?;
             let key = (self.assignment.topic(&at.topic), at.partition);
-            if come.iter().any(|(known, ..)| *known == key) {
+            if come.iter().any(|known| known.key == key) {
                 return Err(Error::config(format!("{}/{} is assigned twice", at.topic, at.partition)));
             }
-            come.push((key, self.assignment.new_epoch(), at.offset));
+            let epoch = self.assignment.new_epoch();
+            come.push(self.coming(key, epoch, at.offset, Reset::Earliest)?);
         }
-        self.assignment.add(&come, Client::assign)?;
-        let come: Vec<_> = come.into_iter().map(|(key, epoch, _)| (key, epoch)).collect();
+        self.assignment.add(&come, self.next_batch, Client::assign)?;
+        let come: Vec<_> = come.into_iter().map(|come| (come.key, come.epoch)).collect();
         self.tell_rebalance(0, RebalanceKind::Assign, &come);
         self.publish();
+        self.move_on();
         Ok(())
+    }
+
+    /// Where a partition that comes begins. If librdkafka would go to another place where nothing is committed, because the
+    /// topic was asked about before it was subscribed to, what is committed is asked for first.
+    fn coming(&mut self, key: Key, epoch: i32, offset: i64, reset: Reset) -> Result<Come> {
+        let topic = self.assignment.name(key.0).clone();
+        let begins = self.assignment.begin_at(&topic, reset, &self.shared)?;
+        let ask = offset < BEGIN && begins != reset;
+        let moving = ask.then_some(Move { to: Target::Committed(reset), resume: false });
+        Ok(Come { key, epoch, offset, moving })
     }
 
     /// Others see what is assigned and not about to go.
@@ -45,7 +59,14 @@ impl Driver {
         let keys = self.assignment.keys().into_iter();
         let current = keys
             .filter_map(|key| self.assignment.get(key).filter(|place| !place.leaving).map(|place| (key, place.epoch)));
-        *self.shared.epochs.lock() = current.collect();
+        let mut epochs = self.shared.epochs.lock();
+        let mut before = std::mem::take(&mut *epochs);
+        *epochs = current
+            .map(|(key, epoch)| match before.remove(&key) {
+                Some(same) if same.epoch == epoch => (key, same),
+                _ => (key, Current { epoch, received: None }),
+            })
+            .collect();
     }
 
     pub(super) fn tell_rebalance(&self, id: u64, kind: RebalanceKind, partitions: &[(Key, i32)]) {
@@ -89,6 +110,7 @@ impl Driver {
         let cooperative = self.client.rebalance_protocol() == "COOPERATIVE";
         self.publish();
         self.pending = Some(Pending { id, kind, partitions: partitions.clone(), cooperative });
+        self.answer_moves();
         self.tell_rebalance(id, kind, &partitions);
     }
 
@@ -111,16 +133,19 @@ impl Driver {
     }
 
     pub(super) fn come(&mut self, pending: &Pending, offsets: &[i64]) -> Result<()> {
-        for (key, _) in &pending.partitions {
-            let topic = self.assignment.name(key.0).clone();
-            self.assignment.begin_at(&topic, reset_of(&self.subscriptions, &topic))?;
+        let mut come = Vec::new();
+        for (i, (key, epoch)) in pending.partitions.iter().enumerate() {
+            let offset = offsets.get(i).copied().unwrap_or(COMMITTED);
+            let wrong = check_begin(offset).err();
+            wrong.into_iter().for_each(|error| self.tell(error));
+            let offset = if check_begin(offset).is_ok() { offset } else { COMMITTED };
+            let reset = self.subscriptions.reset(self.assignment.name(key.0));
+            come.push(self.coming(*key, *epoch, offset, reset)?);
         }
-        let at = |i: usize| offsets.get(i).copied().unwrap_or(COMMITTED);
-        let places: Vec<_> =
-            pending.partitions.iter().enumerate().map(|(i, (key, epoch))| (*key, *epoch, at(i))).collect();
         let how = if pending.cooperative { Client::incremental_assign } else { Client::assign };
-        let added = self.assignment.add(&places, how);
+        let added = self.assignment.add(&come, self.next_batch, how);
         self.publish();
+        self.move_on();
         added
     }
 
@@ -136,8 +161,11 @@ impl Driver {
         }
     }
 
+    /// Nothing that was taken of these outlives them: were they to come back, it would count as of then.
     pub(super) fn forget(&mut self, partitions: &[(Key, i32)]) {
-        let ids: Vec<_> = partitions.iter().filter_map(|(key, _)| self.assignment.remove(*key)).collect();
+        let keys: Vec<_> = partitions.iter().map(|(key, _)| *key).collect();
+        self.drop_taken(&keys);
+        let ids: Vec<_> = keys.iter().filter_map(|key| self.assignment.remove(*key)).collect();
         let mut tracker = self.shared.tracker.lock();
         let mut recordable = self.shared.recordable.lock();
         for id in ids {
@@ -146,5 +174,6 @@ impl Driver {
         }
         drop((tracker, recordable));
         self.publish();
+        self.answer_moves();
     }
 }
