@@ -141,6 +141,20 @@ test('a handler that throws gets the same message again, and what was done befor
   assert.match(logger.lines.find((line) => line.startsWith('error')), /Error when calling eachMessage/);
 });
 
+test('a handler whose transaction met a rebalance gets its message again, and the consumer does not die of it', async (t) => {
+  const got = [];
+  const { consumer, arrive } = await running(t, { autoCommit: false, eachMessage: async ({ message }) => {
+    got.push(message.offset);
+    // What sendOffsets() says when another member has joined.
+    if (got.length === 1) throw new kafka.KafkaJSProtocolError({ message: 'Specified group generation id is not valid', type: 'ILLEGAL_GENERATION', code: 22, retriable: false });
+  } });
+  const crashes = [];
+  consumer.on(consumer.events.CRASH, ({ payload }) => crashes.push(payload.error));
+  arrive([0, [0]]);
+  await until(() => got.length === 2 || crashes.length > 0);
+  assert.deepEqual([got, crashes], [['0', '0'], []]);
+});
+
 test('after the last retry the consumer crashes, leaves, and starts again', async (t) => {
   const { consumer, native, arrive } = await running(t, { eachMessage: () => { throw new Error('never'); } }, { config: { retry: { initialRetryTime: 1, retries: 2 } } });
   const events = [];

@@ -321,7 +321,11 @@ export class Runner {
   }
 }
 
+/** What sendOffsets() and commitOffsets() say in a rebalance: when it is over the partition has gone, or is ours as before. */
+const REBALANCING = new Set<unknown>(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'NOT_COORDINATOR_FOR_GROUP', 'UNKNOWN_MEMBER_ID', 'FENCED_MEMBER_EPOCH', 'STALE_MEMBER_EPOCH']);
+
 /** KafkaJS's rule: programming errors are not tried again. */
 function isRetriable(error: Error): boolean {
+  if (REBALANCING.has((error as { type?: unknown }).type)) return true;
   return (error as { retriable?: boolean }).retriable !== false && !['RangeError', 'ReferenceError', 'SyntaxError', 'TypeError'].includes(error.name);
 }
