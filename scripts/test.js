@@ -89,6 +89,11 @@ const WITH_KAFKA = {
 };
 
 /** @type {Record<string, Part>} */
+const FAULTS = {
+  'Chaos: brokers and clients are killed, and KafkaJS judges the log': single('npm', 'run', '--silent', 'chaos'),
+};
+
+/** @type {Record<string, Part>} */
 const PACKAGES = {
   'Making the packages: the addon is compiled again, for glibc 2.28, which takes about 4 minutes the first time': single('npm', 'run', '--silent', 'package'),
   'The packages: what is in them, installed without network, on every runtime': nodeTests('test/packaging'),
@@ -119,7 +124,7 @@ async function all() {
     } finally {
       await cluster?.stop();
     }
-    await go(PACKAGES, env);
+    await go({ ...FAULTS, ...PACKAGES }, env);
   } catch (error) {
     // What is missing or does not start is a failure like any other.
     tell(error);
