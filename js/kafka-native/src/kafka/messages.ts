@@ -88,6 +88,7 @@ export function listOf(topic: string, messages: unknown): Message[] {
 /** Each element is read once, whatever a getter does to the array. @internal */
 export function copyOf<T>(array: readonly T[]): T[] {
   const { length } = array;
+  if (length === 1) return [array[0]!];
   const copy: T[] = [];
   for (let i = 0; i < length; i++) copy.push(array[i]!);
   return copy;

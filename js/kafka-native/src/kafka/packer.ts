@@ -51,11 +51,12 @@ export class Packer {
   pack(topic: string, messages: readonly Message[]): Packed {
     let arena = this.#open ?? take();
     this.#open = undefined;
-    const packed = new Packed(arena, arena.count, arena.end, messages.length);
+    const { length } = messages;
+    const packed = new Packed(arena, arena.count, arena.end, length);
     arena.users++;
     let i = 0;
     try {
-      for (; i < messages.length; i++) {
+      for (; i < length; i++) {
         if (arena.full) {
           arena = take();
           arena.users++;
