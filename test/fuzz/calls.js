@@ -90,7 +90,7 @@ function table(c, { any, one, chance }) {
   for (const name of ['createTopic', 'brokerDown', 'brokerUp', 'setLeader', 'setFollower', 'injectErrors', 'setTopicError', 'setLatency']) rows[`mock.${name}`] = () => c.mock[name](any(), any(), any());
   const fields = ['topics', 'topic', 'groupId', 'partitions', 'acl', 'filters', 'resources', 'users', 'alterations', 'topicPartitions'];
   for (const name of ['createTopics', 'deleteTopics', 'createPartitions', 'fetchTopicMetadata', 'fetchTopicOffsets', 'fetchTopicOffsetsByTimestamp', 'deleteTopicRecords', 'electLeaders', 'describeConfigs', 'alterConfigs', 'incrementalAlterConfigs', 'describeGroups', 'deleteGroups', 'fetchOffsets', 'setOffsets', 'resetOffsets', 'deleteOffsets', 'createAcls', 'describeAcls', 'deleteAcls', 'describeUsers', 'alterUsers', 'on']) {
-    rows[`admin.${name}`] = () => c.admin[name](chance() < 0.4 ? any() : { ...Object.fromEntries(fields.filter(() => chance() < 0.5).map((field) => [field, any()])), timeout: 100 }, chance() < 0.5 ? { timeout: 100 } : any());
+    rows[`admin.${name}`] = () => c.admin[name](chance() < 0.4 ? any() ?? {} : { ...Object.fromEntries(fields.filter(() => chance() < 0.5).map((field) => [field, any()])), timeout: 100 }, chance() < 0.5 ? { timeout: 100 } : any() ?? {}); // null, where a request belongs, is JavaScript's own TypeError
   }
   return rows;
 }
@@ -112,6 +112,7 @@ async function calls({ chance, found }, cluster) {
   const pending = [];
   for (let n = 0; n < 25; n++) {
     const name = tools.one(names);
+    if (process.env.TRACE) require('node:fs').writeSync(2, `${name}\n`);
     const told = (error) => {
       const wrong = wrongWith(error);
       if (wrong) found(`${name}: ${wrong}`);

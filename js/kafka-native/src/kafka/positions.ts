@@ -48,9 +48,18 @@ export function readPositions(given: unknown, commits: boolean): Position[] {
 
 /** An offset as KafkaJS programs write it: text, a number, a BigInt, a Long; undefined when it is none. @internal */
 export function parseOffset(offset: unknown): number | undefined {
-  const text = typeof offset === 'string' || typeof offset === 'bigint' || (typeof offset === 'object' && offset !== null) ? String(offset) : undefined;
+  const text = typeof offset === 'string' || typeof offset === 'bigint' || (typeof offset === 'object' && offset !== null) ? textOf(offset) : undefined;
   const number = text === undefined ? offset : /^-?\d+$/.test(text) ? Number(text) : undefined;
   return Number.isSafeInteger(number) ? (number as number) : undefined;
+}
+
+/** Undefined for an object that cannot be text. */
+function textOf(value: unknown): string | undefined {
+  try {
+    return String(value);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Asks the cluster for the partitions and the times. @internal */

@@ -383,6 +383,7 @@ export class Producer {
    * WritableStream: `Writable.toWeb(producer.stream({ topic }))`.
    */
   stream(options: ProducerStreamOptions): Writable {
+    if (typeof options !== 'object' || options === null) throw new KafkaJSNonRetriableError(`stream takes { topic }, got ${describe(options)}`);
     return producerStream(this, options);
   }
 

@@ -1,4 +1,5 @@
 import type { NativeAcl } from '../../binding';
+import { describe } from '../../options';
 import { KafkaJSAggregateError, KafkaJSNotImplemented, type KafkaJSError } from '../errors';
 import { checkArray, checkName, errorOf, refuse, valueOf, type AdminCall } from './connection';
 import { GroupAdmin } from './groups';
@@ -103,6 +104,7 @@ export abstract class AccessAdmin extends GroupAdmin {
    * @param request.users default: all
    */
   async describeUsers({ users = [], timeout }: { users?: string[] } & AdminCall = {}): Promise<UserDescription[]> {
+    checkArray('users', users);
     return (await this.ask('DescribeUsers', { users }, { timeout })).map(({ name: user, result }) => {
       const error = errorOf(result);
       if (error) return { user, credentials: [], error };
@@ -116,7 +118,7 @@ export abstract class AccessAdmin extends GroupAdmin {
     const fields = alterations.map(({ user, mechanism, ...rest }) => {
       checkName('user', user);
       const number = MECHANISMS.indexOf(mechanism);
-      if (number < 1) refuse(`Invalid mechanism ${String(mechanism)} of user ${user}: SCRAM-SHA-256 or SCRAM-SHA-512`);
+      if (number < 1) refuse(`Invalid mechanism ${describe(mechanism)} of user ${user}: SCRAM-SHA-256 or SCRAM-SHA-512`);
       return { user, mechanism: number, ...rest };
     });
     const errors = (await this.ask('AlterUsers', { alterations: fields }, { timeout })).flatMap(({ name, result }) => {
@@ -144,7 +146,7 @@ function checkFilter(filter: AclFilter): void {
 
 function checkAcl(acl: AclFilter): void {
   const of = (field: keyof AclFilter, numbers: object): void => {
-    if (typeof acl[field] !== 'number' || !(acl[field] in numbers)) refuse(`Invalid ${field} ${String(acl[field])}`);
+    if (typeof acl[field] !== 'number' || !(acl[field] in numbers)) refuse(`Invalid ${field} ${describe(acl[field])}`);
   };
   of('operation', AclOperationTypes);
   of('resourcePatternType', ResourcePatternTypes);

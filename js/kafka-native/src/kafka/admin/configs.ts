@@ -1,4 +1,5 @@
 import type { ItemResult, NativeConfigEntry, NativeConfigResource } from '../../binding';
+import { describe } from '../../options';
 import { KafkaJSBrokerNotFound, KafkaJSNotImplemented } from '../errors';
 import { checkArray, refuse, valueOf, type AdminCall } from './connection';
 import { ConfigResourceTypes, ConfigSource } from './resource-types';
@@ -75,7 +76,8 @@ export abstract class ConfigAdmin extends TopicAdmin {
       const wrong = configEntries.find((entry) => typeof entry.name !== 'string' || (typeof entry.value !== 'string' && (values || entry.operation !== 'delete')));
       if (wrong) refuse(`Invalid configEntries of ${name}: an entry needs a name and a value that are strings`);
     }
-    const altered = await this.#ofBrokers(resources, call, (some) =>
+    const asked = resources.map((resource) => ({ ...resource, configEntries: resource.configEntries.map((entry) => ({ ...entry })) }));
+    const altered = await this.#ofBrokers(asked, call, (some) =>
       this.ask('AlterConfigs', { resources: some.map((resource) => ({ ...resourceOf(resource), entries: resource.configEntries })), validateOnly }, call));
     return {
       resources: altered.map(({ kind, name, result }) => {
@@ -104,11 +106,11 @@ function checkResources(resources: unknown): void {
   checkArray('resources', resources);
   if (resources.length === 0) refuse('Invalid resources: there are none');
   for (const { type, name } of resources) {
-    if (typeof type !== 'number' || !(type in ConfigResourceTypes)) refuse(`Invalid resource type ${String(type)}`);
+    if (typeof type !== 'number' || !(type in ConfigResourceTypes)) refuse(`Invalid resource type ${describe(type)}`);
     if (type === ConfigResourceTypes.BROKER_LOGGER) {
       throw new KafkaJSNotImplemented('The loggers of brokers are not supported by librdkafka: use kafka-configs.sh --entity-type broker-loggers, which comes with Kafka');
     }
-    if (typeof name !== 'string' || name === '') refuse(`Invalid resource name ${String(name)}`);
+    if (typeof name !== 'string' || name === '') refuse(`Invalid resource name ${describe(name)}`);
   }
 }
 

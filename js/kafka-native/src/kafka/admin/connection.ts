@@ -166,9 +166,11 @@ export function checkName(what: string, name: unknown): asserts name is string {
   if (typeof name !== 'string' || name === '') refuse(`Invalid ${what}: it must be a string that is not empty, got ${describe(name)}`);
 }
 
-/** @internal */
+/** An array without holes. @internal */
 export function checkArray(what: string, list: unknown): asserts list is any[] {
   if (!Array.isArray(list)) refuse(`Invalid ${what}: it must be an array, got ${describe(list)}`);
+  const hole = list.findIndex((element) => element == null);
+  if (hole >= 0) refuse(`Invalid ${what}: its element ${hole} is missing`);
 }
 
 /** Topics of a request, each once. @internal */

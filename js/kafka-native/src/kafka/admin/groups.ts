@@ -112,6 +112,7 @@ export abstract class GroupAdmin extends OffsetAdmin {
     checkName('groupId', groupId);
     checkName('topic', topic);
     if (!partitions || partitions.length === 0) refuse('Invalid partitions: there are none');
+    checkArray('partitions', partitions);
     await this.#commit(groupId, topic, partitions, { timeout });
   }
 
@@ -152,6 +153,7 @@ export abstract class GroupAdmin extends OffsetAdmin {
   async deleteOffsets({ groupId, topic, partitions, timeout }: { groupId: string; topic: string; partitions?: number[] } & AdminCall): Promise<void> {
     checkName('groupId', groupId);
     checkName('topic', topic);
+    if (partitions != null) checkArray('partitions', partitions);
     const places = (partitions ?? await this.partitionsOf(topic, { timeout })).map((partition) => ({ topic, partition }));
     const results: Placed[] = await this.ask('DeleteGroupOffsets', { group: groupId, partitions: places }, { timeout });
     const errors = results.flatMap(({ result }) => errorOf(result) ?? []);

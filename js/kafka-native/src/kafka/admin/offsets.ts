@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Placed } from '../../binding';
 import { KafkaJSBrokerNotFound, KafkaJSDeleteTopicRecordsError, type KafkaJSError, type KafkaJSProtocolError } from '../errors';
 import { ConfigAdmin } from './configs';
-import { checkName, errorOf, refuse, toOffset, valueOf, type AdminCall } from './connection';
+import { checkArray, checkName, errorOf, refuse, toOffset, valueOf, type AdminCall } from './connection';
 
 export interface SeekEntry {
   partition: number;
@@ -47,6 +47,7 @@ export abstract class OffsetAdmin extends ConfigAdmin {
   async deleteTopicRecords({ topic, partitions, timeout }: { topic: string; partitions: SeekEntry[] } & AdminCall): Promise<void> {
     checkName('topic', topic);
     if (!partitions || partitions.length === 0) refuse('Invalid partitions: there are none');
+    checkArray('partitions', partitions);
     const entries = partitions.map(({ partition, offset }) => ({ partition, offset }));
     const before = entries.map(({ partition, offset }) => ({ topic, partition, offset: toOffset(offset) }));
     const begins = await this.retry(async () => this.listOffsets(topic, await this.partitionsOf(topic, { timeout }), EARLIEST, { timeout }));

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { NativeTopic } from '../../binding';
+import { describe } from '../../options';
 import { KafkaJSAggregateError, KafkaJSCreateTopicError, KafkaJSNotImplemented, KafkaJSProtocolError, KafkaJSTimeout, type KafkaJSError } from '../errors';
 import type { TopicPartitions } from '../consumer-config';
 import type { PartitionMetadata } from '../partitioners';
@@ -126,7 +127,7 @@ export abstract class TopicAdmin extends AdminConnection {
     if (topicPartitions.length === 0) refuse('Invalid topicPartitions: there are none');
     checkTopics(topicPartitions);
     const topics = topicPartitions.map(({ topic, count, assignments = [] }) => {
-      if (!Number.isInteger(count) || count < 1) refuse(`Invalid count ${String(count)} of topic ${topic}`);
+      if (!Number.isInteger(count) || count < 1) refuse(`Invalid count ${describe(count)} of topic ${topic}`);
       return { topic, total: count, replicas: assignments };
     });
     (await this.ask('CreatePartitions', { topics, validateOnly }, { timeout })).sort(byTopic).forEach(({ result }) => valueOf(result));
@@ -172,7 +173,7 @@ export abstract class TopicAdmin extends AdminConnection {
    */
   async electLeaders({ topics, unclean = false, timeout }: { topics?: TopicPartitions[]; unclean?: boolean } & AdminCall = {}): Promise<ElectedPartition[]> {
     if (topics != null) checkArray('topics', topics);
-    const partitions = topics?.flatMap(({ topic, partitions: of }) => of.map((partition) => ({ topic, partition })));
+    const partitions = topics?.flatMap(({ topic, partitions: of }) => (checkArray('partitions', of), of).map((partition) => ({ topic, partition })));
     const election = unclean ? 'unclean' : 'preferred';
     const results = await this.ask('ElectLeaders', partitions ? { election, partitions } : { election }, { timeout });
     return results.map(({ topic, partition, result }) => ({ topic, partition, error: errorOf(result) }))
@@ -193,6 +194,7 @@ export abstract class TopicAdmin extends AdminConnection {
 
 /** The brokers of each partition from 0 on. */
 function replicasOf(topic: string, assignment: ReplicaAssignment[]): number[][] {
+  checkArray(`replicaAssignment of topic ${topic}`, assignment);
   const sorted = [...assignment].sort((a, b) => a.partition - b.partition);
   if (sorted.some(({ partition }, index) => partition !== index)) refuse(`Invalid replicaAssignment of topic ${topic}: it must name every partition from 0 on once`);
   return sorted.map(({ replicas }) => replicas);
