@@ -2,6 +2,9 @@
 //!
 //! This crate names the build (version, features per platform) once; everything else in the workspace
 //! sees librdkafka through it. The declarations are raw: `kafka-native`'s `ffi` module is their only safe owner.
+//!
+//! Some defects of that version are mended: each file in `patches` says which and why, and `build.rs` compiles the few files of
+//! librdkafka that they change, in front of the vendored ones.
 
 pub use openssl_sys::X509_verify_cert_error_string;
 pub use rdkafka_sys::bindings::*;

@@ -139,16 +139,7 @@ impl Driver {
             self.expire();
         }
         self.shared.waker.retire();
-        let Self { client, queue, pending, .. } = self;
-        let mut unread = pending.len();
-        drop(pending);
-        // librdkafka 2.12.1 crashes where the answer to a description of topics or of the cluster is read in the moment in which
-        // the client's end begins: answers that are near are waited for.
-        let end = Instant::now() + super::END / 2;
-        while unread > 0 && Instant::now() < end {
-            let left = end.saturating_duration_since(Instant::now());
-            unread -= queue.poll(left).is_some_and(|event| event.opaque() != 0) as usize;
-        }
+        let Self { client, queue, .. } = self;
         drop(queue);
         let_go(client, super::END);
     }

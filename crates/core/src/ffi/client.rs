@@ -200,8 +200,7 @@ impl Client {
     /// connection up then, with what was asked through it, and makes the next 11 ms after the first at the earliest, but for one
     /// that has to go somewhere. Returns whether the client is new.
     ///
-    /// To create no topics is a request for the controller that librdkafka refuses when it is connected, and never sends. (A
-    /// description of the cluster crashes it where the answer meets the client's end: see the end of the admin's driver.)
+    /// To create no topics is a request for the controller that librdkafka refuses when it is connected, and never sends.
     fn hurry(self: &Arc<Self>, timeout: Duration) -> Result<bool> {
         if self.knows_cluster(Duration::ZERO) {
             return Ok(false);

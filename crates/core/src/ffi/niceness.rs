@@ -30,8 +30,7 @@ pub(crate) fn stand_back() {
 }
 
 /// Calls `make` on a thread that stands back, and waits for it: the threads that it starts have its niceness, as have
-/// those that they start. An interceptor of librdkafka's would see each thread begin, but librdkafka 2.12.1 frees the list of
-/// them twice where a client cannot be made.
+/// those that they start.
 pub(super) fn with_nice_threads<T: Send>(make: impl Fn() -> T + Sync) -> T {
     if NICENESS.load(Ordering::Relaxed) == 0 || !cfg!(target_os = "linux") {
         return make();
