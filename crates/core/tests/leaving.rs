@@ -1,0 +1,64 @@
+//! Who has stopped has left: the coordinator is asked who is in the group.
+
+mod support;
+
+use std::sync::mpsc::{channel, Receiver};
+use std::time::Duration;
+
+use kafka_native::admin::DescribeGroups;
+use kafka_native::{Admin, GroupConfig, GroupConsumer, GroupEvent, RebalanceKind, Reset, Subscription};
+use support::kafka::{brokers, topic};
+use support::*;
+
+/// A member, and its first assignment when it comes.
+fn member(group: &str, topic: &str) -> (GroupConsumer, Receiver<()>) {
+    let (tx, rx) = channel();
+    let config = GroupConfig::new(brokers(), group).set("session.timeout.ms", 60_000);
+    let consumer = GroupConsumer::with_events(config, move |event| {
+        if matches!(event, GroupEvent::Rebalance(rebalance) if rebalance.kind == RebalanceKind::Assign) {
+            let _ = tx.send(());
+        }
+    })
+    .unwrap();
+    consumer.subscribe(&[Subscription::new(topic, Reset::Earliest)]).unwrap();
+    (consumer, rx)
+}
+
+fn in_group(admin: &Admin, group: &str) -> usize {
+    let groups = admin.request(DescribeGroups { groups: vec![group.to_owned()] }, LONG).unwrap();
+    groups.into_iter().next().unwrap().result.unwrap().members.len()
+}
+
+#[test]
+fn a_member_without_partitions_has_left_when_stop_returns() {
+    let (topic, group) = (topic("leaving"), topic("group"));
+    let admin = Admin::new(brokers(), &[]).unwrap();
+    admin.create_topic(&topic, 1, 1, &[], LONG).unwrap();
+    let (first, assigned) = member(&group, &topic);
+    assigned.recv_timeout(LONG).unwrap();
+    let (second, assigned) = member(&group, &topic);
+    assigned.recv_timeout(LONG).unwrap();
+    assert_eq!(in_group(&admin, &group), 2);
+    second.stop(LONG).unwrap();
+    assert_eq!(in_group(&admin, &group), 1);
+    first.stop(LONG).unwrap();
+    assert_eq!(in_group(&admin, &group), 0);
+}
+
+#[test]
+fn a_member_that_is_joining_has_left_when_stop_returns() {
+    let (topic, group) = (topic("joining"), topic("group"));
+    let admin = Admin::new(brokers(), &[]).unwrap();
+    admin.create_topic(&topic, 1, 1, &[], LONG).unwrap();
+    let (first, assigned) = member(&group, &topic);
+    assigned.recv_timeout(LONG).unwrap();
+    for round in 0..10 {
+        let (second, _) = member(&group, &topic);
+        // From before it asks to be let in until after it was.
+        std::thread::sleep(Duration::from_millis(20 * round));
+        second.stop(LONG).unwrap();
+        assert_eq!(in_group(&admin, &group), 1, "round {round}");
+    }
+    first.stop(LONG).unwrap();
+    assert_eq!(in_group(&admin, &group), 0);
+}
