@@ -15,6 +15,7 @@ use crate::ffi::{Client, ClientKind, Mock};
 pub struct MockCluster {
     // In the order in which they go: the cluster's threads need the client.
     mock: Mock,
+    brokers: i32,
     _client: Arc<Client>,
 }
 
@@ -28,7 +29,24 @@ impl MockCluster {
         let mut properties = Properties::default();
         properties.set("log_level", 3);
         let client = Client::new(ClientKind::Producer, properties.into_conf(0)?)?;
-        Ok(Self { mock: Mock::new(&client, brokers)?, _client: client })
+        Ok(Self { mock: Mock::new(&client, brokers)?, brokers, _client: client })
+    }
+
+    /// librdkafka's mock would go on with a broker that is not there.
+    fn check_broker(&self, broker: i32, besides: &str) -> Result<()> {
+        if (1..=self.brokers).contains(&broker) || (broker == -1 && !besides.is_empty()) {
+            return Ok(());
+        }
+        Err(Error::config(format!("there is no broker {broker}: their ids are 1 to {}{besides}", self.brokers)))
+    }
+
+    /// It would make a topic that it does not know, of as many partitions.
+    fn check_partition(topic: &str, partition: i32) -> Result<()> {
+        check_topic(topic)?;
+        if (0..PARTITIONS).contains(&partition) {
+            return Ok(());
+        }
+        Err(Error::config(format!("a partition is from 0 to {}, not {partition}", PARTITIONS - 1)))
     }
 
     /// `host:port` of every broker, for `bootstrap.servers`.
@@ -43,10 +61,11 @@ impl MockCluster {
 
     /// Makes a topic.
     pub fn create_topic(&self, topic: &str, partitions: i32, replication: i32) -> Result<()> {
+        check_topic(topic)?;
         // librdkafka would allocate whatever it is told.
-        if !(1..=10_000).contains(&partitions) || !(1..=100).contains(&replication) {
+        if !(1..=PARTITIONS).contains(&partitions) || !(1..=100).contains(&replication) {
             let text = format!(
-                "a topic has from 1 to 10000 partitions and from 1 to 100 replicas, not {partitions} and {replication}"
+                "a topic has from 1 to {PARTITIONS} partitions and from 1 to 100 replicas, not {partitions} and {replication}"
             );
             return Err(Error::config(text));
         }
@@ -55,26 +74,33 @@ impl MockCluster {
 
     /// Closes a broker's connections and refuses new ones.
     pub fn broker_down(&self, broker: i32) -> Result<()> {
+        self.check_broker(broker, "")?;
         self.mock.set_broker_up(broker, false)
     }
 
     /// Lets a broker accept connections again.
     pub fn broker_up(&self, broker: i32) -> Result<()> {
+        self.check_broker(broker, "")?;
         self.mock.set_broker_up(broker, true)
     }
 
     /// Lets every request of a broker (-1: of all) take this much longer.
     pub fn set_latency(&self, broker: i32, latency: Duration) -> Result<()> {
+        self.check_broker(broker, ", -1 is all of them")?;
         self.mock.set_latency(broker, latency)
     }
 
-    /// Moves the leadership of a partition.
+    /// Moves the leadership of a partition; -1: it has no leader.
     pub fn set_leader(&self, topic: &str, partition: i32, broker: i32) -> Result<()> {
+        Self::check_partition(topic, partition)?;
+        self.check_broker(broker, ", -1 is no leader")?;
         self.mock.set_leader(topic, partition, broker)
     }
 
     /// Names the replica that consumers should fetch from; -1: the leader.
     pub fn set_follower(&self, topic: &str, partition: i32, broker: i32) -> Result<()> {
+        Self::check_partition(topic, partition)?;
+        self.check_broker(broker, ", -1 is the leader")?;
         self.mock.set_follower(topic, partition, broker)
     }
 
@@ -85,6 +111,17 @@ impl MockCluster {
 
     /// Every request for the topic fails with this code; 0 heals it.
     pub fn set_topic_error(&self, topic: &str, code: i32) -> Result<()> {
+        check_topic(topic)?;
         self.mock.set_topic_error(topic, code)
     }
+}
+
+/// As many as a topic may have here.
+const PARTITIONS: i32 = 10_000;
+
+fn check_topic(topic: &str) -> Result<()> {
+    if topic.is_empty() {
+        return Err(Error::config("the topic must have a name"));
+    }
+    Ok(())
 }
