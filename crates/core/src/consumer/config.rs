@@ -139,7 +139,7 @@ impl ConsumerConfig {
     ///
     /// Defaults that differ from librdkafka's: `group.id=kafka-native` (nothing is joined or committed),
     /// `allow.auto.create.topics=true`, `fetch.queue.backoff.ms=2`, `max.partition.fetch.bytes=524288`,
-    /// `reconnect.backoff.ms=20`, `reconnect.backoff.max.ms=500`, `enable.metrics.push=false`.
+    /// `reconnect.backoff.ms=20`, `reconnect.backoff.max.ms=500`, `enable.metrics.push=false`, `check.crcs=true`.
     pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.properties.set(name, value);
         self
@@ -202,6 +202,8 @@ pub(crate) fn fetching(user: &mut Properties, budget: u64) -> Result<(Properties
     let mut defaults = Properties::defaults(user);
     // A full prefetch queue stops fetching for this long; librdkafka's 1000 makes bursts of one second.
     defaults.set("fetch.queue.backoff.ms", 2);
+    // A batch that was garbled on its way is fetched again, as in Java's client.
+    defaults.set("check.crcs", true);
     defaults.set("fetch.max.bytes", quarter.clamp(MIB, 52_428_800));
     // As fast as 1 MiB, and what waits to be handed over is half of it. Where the round trip is long, more is faster.
     defaults.set("max.partition.fetch.bytes", MIB / 2);

@@ -1,0 +1,107 @@
+'use strict';
+// Clients of ours at brokers that lie: none may end by a signal, hang, or take all memory.
+//
+//   SEED=1 SECONDS=30 node test/fuzz/garble.js        KIND=group: clients of one kind; ONLY=17: that round again
+//
+// Ends with 0 when nothing was found. What a seed garbles is the same each time; what a client asks when is not.
+
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { fork } = require('node:child_process');
+const { once } = require('node:events');
+const { Producer } = require('kafka-native');
+const { CRASH } = require('../support/child.js');
+const { embedded, real } = require('../support/clusters.js');
+const { random } = require('../support/random.js');
+const { garbling } = require('./proxy.js');
+const { excluded } = require('./known.js');
+
+const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+const SECONDS = Number(process.env.SECONDS ?? 30);
+const ONLY = process.env.ONLY === undefined ? undefined : Number(process.env.ONLY);
+const KINDS = process.env.KIND?.split(',') ?? ['consumer', 'group', 'rangers', 'kip848', 'producer', 'transactions', 'admin'];
+/** What a client may take: it has a second, and a few messages. */
+const MEMORY_KB = 1_000_000;
+/** Its calls, stops and ends together, with a busy machine. */
+const PATIENCE_MS = 60_000;
+const ABREAST = 3;
+
+const options = ({ broker }) => ({ broker, queue_buffering_max_ms: 1, logger: { error() {}, warn() {}, info() {}, debug() {} } });
+
+async function fill(cluster, topic) {
+  for (const codec of ['none', 'gzip', 'snappy', 'lz4', 'zstd']) {
+    const producer = new Producer({ ...options(cluster.options()), driver_options: { 'compression.codec': codec } });
+    for (let partition = 0; partition < 2; partition++) producer.send(topic, partition, Array.from({ length: 50 }, (_, i) => ({ key: `k${i}`, value: 'v'.repeat(i), headers: { h: 'x' } })));
+    await producer.stop();
+  }
+}
+
+/** One client at one liar; resolves with what was found, if anything. */
+async function round(number, clusters, directory) {
+  const chance = random(SEED + number * 7919);
+  const kind = KINDS[number % KINDS.length];
+  // The embedded broker knows no admin.
+  const { cluster, topic } = kind === 'admin' || chance() < 0.5 ? clusters.real : clusters.embedded;
+  const [, port] = cluster.options().broker.split(':');
+  const proxy = await garbling(Number(port), { random: chance, rate: [0.03, 0.1, 0.3][number % 3], spare: Math.floor(chance() * 4), excluded });
+  const how = { kind, broker: proxy.broker, topic, groupId: `garble-${process.pid}-${number}`, directory: path.join(directory, String(number)) };
+  const child = fork(path.join(__dirname, 'client.js'), [JSON.stringify(how)], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  let stderr = '';
+  child.stderr.on('data', (text) => (stderr = (stderr + text).slice(-20_000)));
+  let peak = 0;
+  const look = setInterval(() => {
+    try {
+      peak = Math.max(peak, Number(/^VmHWM:\s*(\d+) kB$/m.exec(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? 0));
+    } catch {
+      // It has ended.
+    }
+    if (peak > MEMORY_KB) child.kill('SIGKILL');
+  }, 50);
+  let hung = false;
+  const patience = setTimeout(() => {
+    hung = true;
+    child.kill('SIGKILL');
+  }, PATIENCE_MS);
+  const [code, signal] = await once(child, 'close');
+  clearInterval(look);
+  clearTimeout(patience);
+  proxy.close();
+  const what = peak > MEMORY_KB ? `took ${peak} kB` : hung ? 'hung' : code !== 0 ? `ended with ${signal ?? code}` : CRASH.test(stderr) ? 'said that it crashed' : undefined;
+  return what && `round ${number}: a client (${kind}, ${cluster.kind} broker) ${what}\n  garbled: ${proxy.done.slice(-30).join(', ')}\n  stderr: ${stderr.slice(-1500)}`;
+}
+
+async function main() {
+  console.log(`garble: SEED=${SEED} SECONDS=${SECONDS}`);
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'kafka-native-garble-'));
+  const made = await Promise.all([embedded(), real()]);
+  const findings = [];
+  let next = ONLY ?? 0;
+  try {
+    const clusters = {};
+    for (const cluster of made) {
+      const topic = await cluster.topic(2);
+      await fill(cluster, topic);
+      clusters[cluster.kind] = { cluster, topic };
+    }
+    const end = Date.now() + SECONDS * 1000;
+    const line = async () => {
+      while (Date.now() < end && (ONLY === undefined || next === ONLY)) {
+        const found = await round(next++, clusters, directory);
+        if (found) findings.push(found);
+        if (found) console.error(found);
+      }
+    };
+    await Promise.all(Array.from({ length: ONLY === undefined ? ABREAST : 1 }, line));
+  } finally {
+    await Promise.all(made.map((cluster) => cluster.close()));
+    fs.rmSync(directory, { recursive: true, force: true });
+  }
+  console.log(`garble: ${next} rounds, ${findings.length} findings`);
+  process.exitCode = findings.length > 0 ? 1 : 0;
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exitCode = 2;
+});
