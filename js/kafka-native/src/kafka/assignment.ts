@@ -322,8 +322,13 @@ function name(topic: string, partition: number): string {
 }
 
 function group(partitions: Iterable<TopicPartition>): Record<string, number[]> {
-  const topics: Record<string, number[]> = {};
-  for (const { topic, partition } of partitions) (topics[topic] ??= []).push(partition);
-  for (const list of Object.values(topics)) list.sort((a, b) => a - b);
-  return topics;
+  // Not an object yet: a topic may be named `constructor`, or `__proto__`.
+  const topics = new Map<string, number[]>();
+  for (const { topic, partition } of partitions) {
+    const list = topics.get(topic);
+    if (list) list.push(partition);
+    else topics.set(topic, [partition]);
+  }
+  for (const list of topics.values()) list.sort((a, b) => a - b);
+  return Object.fromEntries(topics);
 }

@@ -67,7 +67,7 @@ const NO_TLS: Record<string, string> = {
 function tlsProperties({ ca, cert, key, passphrase, rejectUnauthorized, ciphers, sigalgs, ecdhCurve, ...others }: tls.ConnectionOptions, caNamed: boolean): Properties {
   for (const [name, value] of Object.entries(others)) {
     if (value === undefined) continue;
-    throw new KafkaJSNotImplemented(`ssl.${name} is not supported: ${NO_TLS[name] ?? "see librdkafka's properties that begin with 'ssl.', which `properties` takes"}`);
+    throw new KafkaJSNotImplemented(`ssl.${name} is not supported: ${(Object.hasOwn(NO_TLS, name) && NO_TLS[name]) || "see librdkafka's properties that begin with 'ssl.', which `properties` takes"}`);
   }
   const properties: Properties = [];
   const set = (name: string, value: string | undefined) => value !== undefined && properties.push([name, value]);

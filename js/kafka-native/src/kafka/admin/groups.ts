@@ -170,13 +170,14 @@ function descriptionOf(groupId: string, group: NativeGroupDescription | undefine
     protocolType: group.simple ? '' : 'consumer',
     protocol: group.assignor,
     members: group.members.map(({ id, clientId, host, assignment }) => {
-      const partitions: Assignment = {};
-      for (const { topic, partition } of assignment) (partitions[topic] ??= []).push(partition);
+      const topics = new Map<string, number[]>();
+      for (const { topic, partition } of assignment) topics.set(topic, [...(topics.get(topic) ?? []), partition]);
+      const partitions: Assignment = Object.fromEntries(topics);
       return {
         memberId: id,
         clientId,
         clientHost: host,
-        memberMetadata: AssignerProtocol.MemberMetadata.encode({ version: 0, topics: Object.keys(partitions) }),
+        memberMetadata: AssignerProtocol.MemberMetadata.encode({ version: 0, topics: [...topics.keys()] }),
         memberAssignment: AssignerProtocol.MemberAssignment.encode({ version: 0, assignment: partitions }),
       };
     }),
