@@ -288,6 +288,47 @@ test('a commit of a partition that has gone says so as KafkaJS does, and does no
   assert.deepEqual(crashes, []);
 });
 
+test('stop with a timeout leaves a handler that hangs behind, commits what it resolved, and names it', async (t) => {
+  const hang = deferred();
+  const { consumer, native, logger, arrive } = await running(t, { eachMessage: ({ message }) => (message.offset === '6' ? hang.promise : undefined) });
+  arrive([0, [5, 6, 7]]);
+  await settled();
+  await assert.rejects(consumer.stop({ timeout: -1 }), /timeout must be milliseconds/);
+  await consumer.stop({ timeout: 10 });
+  assert.equal(committed(native).at(-1), 't/0@6');
+  assert.match(logger.lines.join('\n'), /left behind.*: t\/0 at offset 6/);
+  const before = native.calls.length;
+  hang.resolve();
+  await settled();
+  assert.deepEqual(native.calls.slice(before).filter(([name]) => name !== 'free'), []);
+});
+
+test('disconnect with a timeout is a way out of a stop that a handler awaits', async (t) => {
+  let consumer;
+  const stopped = deferred();
+  const { consumer: made, native, arrive } = await running(t, { async eachMessage() { await consumer.stop(); stopped.resolve(); } });
+  consumer = made;
+  arrive([0, [5]]);
+  await settled();
+  await consumer.disconnect({ timeout: 10 });
+  await stopped.promise;
+  assert.ok(native.calls.some(([name]) => name === 'stop'));
+});
+
+test('a consumer that waits for its handlers to stop says after a while which they are', async (t) => {
+  const hang = deferred();
+  const { consumer, logger, arrive } = await running(t, { eachMessage: () => hang.promise });
+  arrive([0, [5]]);
+  await settled();
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const stopped = consumer.stop();
+  t.mock.timers.tick(5000);
+  t.mock.timers.reset();
+  assert.match(logger.lines.join('\n'), /still run: t\/0 at offset 5. A handler that awaits stop\(\)/);
+  hang.resolve();
+  await stopped;
+});
+
 test('a partition that was lost is not committed', async (t) => {
   const lost = [];
   const handler = deferred();

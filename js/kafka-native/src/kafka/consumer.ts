@@ -30,6 +30,15 @@ export interface TopicPartitionOffsetAndMetadata extends TopicPartitionOffset {
   metadata?: string | null;
 }
 
+/** Of `stop` and `disconnect`. */
+export interface StopOptions {
+  /**
+   * Milliseconds for handlers that run; then they are left behind: what they resolved is committed, the rest comes again. Default:
+   * as long as they take; after five seconds the log says which they are.
+   */
+  timeout?: number;
+}
+
 /** What `run` was called with, and the reader that is behind it. */
 interface Running {
   options: ConsumerRunConfig;
@@ -99,11 +108,13 @@ export class Consumer {
     return this.#connection;
   }
 
-  /** Stops, and ends the client. `connect` may follow. A static member keeps its place in the group for `sessionTimeout`. */
-  async disconnect(): Promise<void> {
-    this.#unwanted();
-    await this.#stopping;
-    await this.#end(true);
+  /** Stops, as `stop` does, and ends the client. `connect` may follow. A static member keeps its place in the group for `sessionTimeout`. */
+  async disconnect(options?: StopOptions): Promise<void> {
+    await this.#within(options, async () => {
+      this.#unwanted();
+      await this.#stopping;
+      await this.#end(true);
+    });
   }
 
   /** The same as `disconnect`: `await using consumer = kafka.consumer(...)`. */
@@ -219,11 +230,25 @@ export class Consumer {
 
   /**
    * No handler starts any more; resolves when those that run have ended, what they processed is committed, and the group is
-   * left. Not from inside a handler: it would wait for itself. `run` may follow.
+   * left. A handler must not await it without a `timeout`: it would wait for itself. `run` may follow.
    */
-  async stop(): Promise<void> {
-    this.#unwanted();
-    await (this.#stopping ?? this.#end(false));
+  async stop(options?: StopOptions): Promise<void> {
+    await this.#within(options, async () => {
+      this.#unwanted();
+      await (this.#stopping ?? this.#end(false));
+    });
+  }
+
+  async #within(options: StopOptions | undefined, end: () => Promise<void>): Promise<void> {
+    const timeout = options?.timeout;
+    if (timeout !== undefined && !(Number.isInteger(timeout) && timeout >= 0 && timeout < 2 ** 31)) throw new KafkaJSNonRetriableError(`Consumer: timeout must be milliseconds, 0 or more, got ${describe(timeout)}`);
+    const session = this.#session;
+    const timer = timeout === undefined ? undefined : setTimeout(() => session?.leaveHandlersBehind(timeout), timeout);
+    try {
+      await end();
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #unwanted(): void {

@@ -22,6 +22,8 @@ const CALL_MS = 10_000;
 const COMMITTED_MS = 1000;
 /** Milliseconds for the last commit of a consumer that stops. */
 const LAST_COMMIT_MS = 5000;
+/** Milliseconds after which a consumer that waits for its handlers to stop says so. */
+const STOP_WARNING_MS = 5000;
 
 /** Whose life it is. @internal */
 export interface SessionOwner {
@@ -56,6 +58,11 @@ export class Session {
   readonly #joined = new Promise<void>((resolve) => (this.#onJoined = resolve));
   #crashed = false;
   #stopping = false;
+  /** Stopping, and what is processed is committed. */
+  #flushed = false;
+  /** Resolves when handlers that still run are not waited for any more. */
+  #onLeftBehind!: () => void;
+  readonly #leftBehind = new Promise<void>((resolve) => (this.#onLeftBehind = resolve));
   /** Rebalances are worked off one after another. */
   #rebalancing: Promise<void> = Promise.resolve();
   #onRebalanced: (() => void) | undefined;
@@ -248,15 +255,32 @@ export class Session {
     this.#stopping = true;
     this.#onJoined();
     clearInterval(this.#watch);
-    await this.#runner.stop();
+    const warning = setTimeout(() => {
+      this.log.warn(`The consumer stops, and has waited for ${STOP_WARNING_MS} ms for handlers that still run: ${this.#busy()}. A handler that awaits stop() or `
+        + 'disconnect() waits for itself: call it without await; or give it a timeout, after which handlers are left behind', this.names());
+    }, STOP_WARNING_MS);
+    await Promise.race([this.#runner.stop(), this.#leftBehind]);
+    clearTimeout(warning);
     this.assignment.end();
     await this.commits.flush(LAST_COMMIT_MS);
-    for (const assigned of this.assignment) this.assignment.drop(assigned, 0);
+    this.#flushed = true;
+    for (const assigned of this.assignment) if (!assigned.delivery) this.assignment.drop(assigned, 0);
     try {
       await (close ?? this.#leave)();
     } finally {
       clearInterval(this.#heartbeats);
     }
+  }
+
+  /** What handlers still have when the program's patience is over comes again, here or at another member. */
+  leaveHandlersBehind(timeout: number): void {
+    const busy = this.#busy();
+    if (busy) this.log.warn(`Handlers that still run after ${timeout} ms are left behind, their messages come again: ${busy}`, this.names());
+    this.#onLeftBehind();
+  }
+
+  #busy(): string {
+    return [...this.assignment].filter(({ delivery }) => delivery).map(({ topic, partition, next }) => `${topic}/${partition} at offset ${next}`).join(', ');
   }
 
   readonly #leave = async (): Promise<void> => {
@@ -392,9 +416,9 @@ export class Session {
     }
     const these = topics.map((topic, i) => ({ topic, partition: partitions[i]! }));
     if (kind === 'revoke') {
-      await this.#handlersOf(go);
+      await Promise.race([this.#handlersOf(go), this.#leftBehind]);
       // `stop` has done that already.
-      if (!this.#stopping) await this.commits.flush(this.#config.rebalanceTimeout - this.#patience, go);
+      if (!this.#flushed) await this.commits.flush(this.#config.rebalanceTimeout - this.#patience, go);
       await this.#hook('onPartitionsRevoked', this.#config.hooks.revoke, these);
     } else {
       await this.#hook('onPartitionsLost', this.#config.hooks.lost, these);
