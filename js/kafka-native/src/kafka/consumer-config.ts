@@ -39,7 +39,7 @@ export interface ConsumerConfig {
   rebalanceTimeout?: number;
   /** Between two heartbeats; default 3000; must be below `sessionTimeout`. */
   heartbeatInterval?: number;
-  /** How often topics and partitions are looked up again, so that new ones are found; default 300 000. */
+  /** How often partitions are looked up again, so that new ones are found; default 300 000. Topics that a pattern, or a name, waits for are looked for every 5 s at least. */
   metadataMaxAge?: number;
   /** Bytes a partition and request; default 524 288. Raise it where the round trip to the broker is long. */
   maxBytesPerPartition?: number;

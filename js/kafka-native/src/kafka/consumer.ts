@@ -123,7 +123,8 @@ export class Consumer {
   }
 
   /**
-   * Adds topics, before `run`. A RegExp follows topics that are made later, within `metadataMaxAge`.
+   * Adds topics, before `run`. A topic that is made later, and has one of the names or matches a RegExp, is found within seconds and read
+   * from its first message, whatever `fromBeginning` says.
    * @throws KafkaJSNonRetriableError while the consumer runs
    */
   async subscribe(subscription: ConsumerSubscribeTopics | ConsumerSubscribeTopic): Promise<void> {
@@ -174,6 +175,7 @@ export class Consumer {
   async #run(options: ConsumerRunConfig, demand?: Demand, onEnd?: (error?: Error) => void): Promise<void> {
     const { partitionsConsumedConcurrently: concurrency = 1 } = options;
     if (!Number.isInteger(concurrency) || concurrency < 1) throw new KafkaJSNonRetriableError(`Consumer.run: partitionsConsumedConcurrently must be an integer from 1, got ${describe(concurrency)}`);
+    this.#subscription.existing = undefined;
     this.#running = { options, demand, onEnd };
     hold();
     await this.#start(this.#running);

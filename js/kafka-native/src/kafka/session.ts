@@ -18,6 +18,8 @@ import type { Subscription } from './subscription';
 
 /** Milliseconds that a question to the cluster may take. */
 const CALL_MS = 10_000;
+/** Milliseconds between two looks for topics that are made later. */
+const WATCH_MS = 5000;
 /** Milliseconds for the offsets of partitions that come. */
 const COMMITTED_MS = 1000;
 /** Milliseconds for the last commit of a consumer that stops. */
@@ -113,30 +115,49 @@ export class Session {
 
   async #join(): Promise<void> {
     const { subscription } = this.#owner;
-    const { patternsOnly, watches, empty } = subscription;
-    // Without a topic librdkafka does not join: it waits until there is one.
-    const existing = patternsOnly || watches ? await this.#listTopics() : [];
+    const { patternsOnly, watches, needsTopics, beginsAtEnds, empty } = subscription;
+    // Without a topic librdkafka does not join: it waits until there is one. Asked for before subscribing, which may make topics.
+    // The broker of KIP-848 does not tell that a topic is not there.
+    const silent = patternsOnly || this.#config.assigner === '';
+    const existing = !empty && (silent || needsTopics || (beginsAtEnds && !subscription.existing)) ? await this.#listTopics() : [];
+    if (beginsAtEnds) subscription.existing ??= new Set(existing);
     const { topics, earliest } = subscription.list(existing);
     if (topics.length > 0) await this.calls.start<void>((id) => this.native.subscribe(id, topics, earliest));
     if (empty) this.log.warn('Nothing is subscribed to: this consumer gets nothing', { groupId: this.#config.groupId });
-    if (patternsOnly && !existing.some((topic) => subscription.has(topic))) this.#onJoined();
-    if (watches && !this.#stopping) this.#watch = setInterval(() => void this.#lookAgain(), this.#config.metadataMaxAge);
+    if (silent && !existing.some((topic) => subscription.has(topic))) this.#onJoined();
     this.#topics = topics;
+    if (watches || (existing.length > 0 && subscription.misses(existing))) this.#watchTopics();
+  }
+
+  /**
+   * Topics that are made later are found within seconds. librdkafka looks every `metadataMaxAge`, which is five minutes unless set; but
+   * whenever it hears of all topics it compares them with its subscription. What that costs is one request every five seconds, with the
+   * names and partitions of all topics, only while there is a pattern, or a topic that is not there.
+   */
+  #watchTopics(): void {
+    if (this.#stopping || this.#crashed) return;
+    this.#watch ??= setInterval(() => void this.#lookAgain(), Math.min(WATCH_MS, this.#config.metadataMaxAge));
   }
 
   #listTopics(): Promise<string[]> {
     return this.calls.start((id) => this.native.listTopics(id, CALL_MS));
   }
 
-  /** Topics that were made since, for the patterns that librdkafka cannot follow. */
   async #lookAgain(): Promise<void> {
+    const { subscription } = this.#owner;
     try {
-      const { topics, earliest } = this.#owner.subscription.list(await this.#listTopics());
-      if (this.#stopping || this.#crashed || topics.join() === this.#topics.join()) return;
-      this.#topics = topics;
-      await this.calls.start<void>((id) => this.native.subscribe(id, topics, earliest));
+      const existing = await this.#listTopics();
+      if (this.#stopping || this.#crashed) return;
+      const { topics, earliest } = subscription.list(existing);
+      if (topics.join() !== this.#topics.join()) {
+        this.#topics = topics;
+        await this.calls.start<void>((id) => this.native.subscribe(id, topics, earliest));
+      }
+      if (subscription.watches || subscription.misses(existing)) return;
+      clearInterval(this.#watch);
+      this.#watch = undefined;
     } catch (error) {
-      this.log.warn(`Topics could not be looked up, tried again in ${this.#config.metadataMaxAge} ms: ${(error as Error).message}`);
+      this.log.warn(`Topics could not be looked up, it is tried again: ${(error as Error).message}`);
     }
   }
 
@@ -161,7 +182,9 @@ export class Session {
     if (fatal) return this.crash(toKafkaJSError(error));
     this.log.warn(`${error.code}: ${error.message}`, this.names());
     // A topic that is not there: the member waits for it.
-    if (UNKNOWN_TOPICS.has(error.code)) this.#onJoined();
+    if (!UNKNOWN_TOPICS.has(error.code)) return;
+    if (this.#inGroup) this.#watchTopics();
+    this.#onJoined();
   }
 
   /** librdkafka asks to be let in once a second, and tells the first refusal: to a program that is what KafkaJS calls a crash. */

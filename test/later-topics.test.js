@@ -1,0 +1,44 @@
+'use strict';
+// Topics that are made while a group consumes: found within seconds, though metadata is looked up again after minutes, and read whole.
+const assert = require('node:assert/strict');
+const { after, before, describe, test } = require('node:test');
+const { real, topicName } = require('./support/clusters.js');
+const { Got, client, member } = require('./support/groups.js');
+
+describe('topics that are made later', () => {
+  let cluster;
+  before(async () => (cluster = await real()));
+  after(() => cluster?.close());
+
+  for (const [protocol, config] of [['classic', {}], ['KIP-848', { groupProtocol: 'consumer' }]]) {
+    for (const [how, subscription, more] of [
+      ['a pattern that librdkafka follows', (prefix) => new RegExp(`^${prefix}-`)],
+      ['a pattern that JavaScript follows', (prefix) => new RegExp(`^${prefix}-(?!not)`)],
+      ['a name', (prefix) => `${prefix}-late`],
+      ['a name beside one that is there', (prefix) => [`${prefix}-late`, `${prefix}-there`]],
+      ['a name, while others make topics on demand', (prefix) => `${prefix}-late`, { allowAutoTopicCreation: true }],
+    ]) {
+      test(`${protocol}: by ${how}, are found within seconds and begin at their first message; what was there begins at its end`, async (t) => {
+        const prefix = topicName('later');
+        const kafka = client(cluster);
+        const producer = kafka.producer({ allowAutoTopicCreation: false });
+        await producer.connect();
+        t.after(() => producer.disconnect());
+        const make = async (topic) => {
+          await cluster.admin.createTopic(topic, { partitions: 2, replication: 1 });
+          for (const partition of [0, 1]) await producer.send({ topic, messages: [{ partition, value: 'first' }, { partition, value: 'second' }] });
+        };
+        await make(`${prefix}-there`);
+        const consumer = await member(t, cluster, { allowAutoTopicCreation: false, ...config, ...more });
+        await consumer.subscribe({ topics: [subscription(prefix)].flat() });
+        const got = new Got();
+        await consumer.run({ eachMessage: got.each });
+        if (!more) await make(`${prefix}-late`);
+        else for (const value of ['first', 'second']) for (const partition of [0, 0]) await producer.send({ topic: `${prefix}-late`, messages: [{ partition, value }] });
+        await got.until(4, 40_000);
+        assert.deepEqual([...new Set(got.messages.map(({ topic }) => topic))], [`${prefix}-late`]);
+        await consumer.disconnect();
+      });
+    }
+  }
+});
