@@ -42,6 +42,33 @@ describe('groups', () => {
     await map.each(payload);
   };
 
+  test('a handler that hangs is left behind by a disconnect with a timeout, and its message comes to the next member', async (t) => {
+    const topic = await cluster.topic(1);
+    const groupId = topicName('group');
+    const sender = producer(t, cluster);
+    sender.send(topic, 0, ['0', '1', '2']);
+    const hung = deferred();
+    const first = await member(t, cluster, { groupId });
+    await first.subscribe({ topic, fromBeginning: true });
+    const begun = deferred();
+    await first.run({
+      eachMessage: async ({ message }) => {
+        if (String(message.value) !== '1') return;
+        begun.resolve();
+        await hung.promise;
+        await first.stop(); // would wait for itself, but there is nothing left to stop
+      },
+    });
+    await begun.promise;
+    await first.disconnect({ timeout: 50 });
+    const got = new Got();
+    const second = await member(t, cluster, { groupId });
+    await second.subscribe({ topic, fromBeginning: true });
+    await second.run({ eachMessage: got.each });
+    assert.deepEqual((await got.until(2)).map(({ value }) => value), ['1', '2']);
+    hung.resolve();
+  });
+
   for (const [name, config] of Object.entries(PROTOCOLS)) {
     test(`${name}: members that come and go share the work, and lose and repeat nothing`, async (t) => {
       const topic = await cluster.topic(6);

@@ -9,6 +9,8 @@ const { Child } = require('./support/child.js');
 const { real, topicName } = require('./support/clusters.js');
 const { oracle, readWithKafkaJS } = require('./support/kafkajs.js');
 const { random, seed } = require('./support/random.js');
+const { event, member } = require('./support/groups.js');
+const { deferred } = require('./support/watch.js');
 
 let cluster;
 before(async () => (cluster = await real()));
@@ -213,6 +215,86 @@ describe('offsets of a group in a transaction', () => {
     await second.sendOffsets(offsets('30', '50'));
     await second.abort();
     assert.deepEqual(await committed(t, groupId, topic), ['3', '5']);
+  });
+
+  test('of a consumer are no longer uncommitted, unless the transaction is aborted', async (t) => {
+    const topic = await cluster.topic(1);
+    const producer = await transactional(t);
+    await (await connected(t)).send({ topic, messages: messages('a', 'b') });
+    const consumer = await member(t, cluster);
+    await consumer.subscribe({ topic, fromBeginning: true });
+    const seen = await new Promise((resolve, reject) => {
+      consumer.run({
+        autoCommit: false,
+        async eachBatch({ batch, resolveOffset, uncommittedOffsets }) {
+          const lists = [];
+          const look = () => lists.push(uncommittedOffsets().topics.flatMap(({ partitions }) => partitions.map(({ offset }) => offset)));
+          resolveOffset(batch.lastOffset());
+          const offsets = uncommittedOffsets();
+          for (const end of ['abort', 'commit']) {
+            const transaction = await producer.transaction();
+            look();
+            await transaction.sendOffsets({ consumer, ...offsets });
+            look();
+            await transaction[end]();
+            look();
+          }
+          resolve(lists);
+        },
+      }).catch(reject);
+    });
+    const next = seen[0];
+    assert.deepEqual(seen, [next, [], next, next, [], []]);
+    assert.equal(next.length, 1);
+  });
+
+  test('of partitions that a member lost while its handler hung are refused, and the one who has them commits once', async (t) => {
+    const [input, output] = [await cluster.topic(2), await cluster.topic(1)];
+    const groupId = topicName('group');
+    const hung = deferred();
+    const refused = [];
+    const crashes = [];
+    const join = async (wait) => {
+      const producer = await transactional(t);
+      const consumer = await member(t, cluster, { groupId, rebalanceTimeout: 6000 });
+      consumer.on(consumer.events.CRASH, ({ payload }) => crashes.push(payload.error));
+      await consumer.subscribe({ topic: input, fromBeginning: true });
+      const joined = event(consumer, 'GROUP_JOIN', ({ memberAssignment }) => memberAssignment[input]?.length > 0);
+      let last = Promise.resolve();
+      const inTurn = (work) => (last = last.then(work, work)); // one transaction at a time
+      await consumer.run({
+        autoCommit: false,
+        partitionsConsumedConcurrently: 2,
+        async eachBatch({ batch }) {
+          await wait;
+          await inTurn(async () => {
+            const transaction = await producer.transaction();
+            try {
+              await transaction.send({ topic: output, messages: batch.messages.map(({ value }) => ({ value })) });
+              await transaction.sendOffsets({ consumer, topics: [{ topic: input, partitions: [{ partition: batch.partition, offset: String(Number(batch.lastOffset()) + 1) }] }] });
+              await transaction.commit();
+            } catch (error) {
+              refused.push(error);
+              await transaction.abort();
+              throw error;
+            }
+          });
+        },
+      });
+      return { consumer, joined };
+    };
+    await (await connected(t)).sendBatch({ topicMessages: [{ topic: input, messages: [{ partition: 0, value: '0' }, { partition: 1, value: '1' }] }] });
+    await (await join(hung.promise)).joined;
+    const second = await join();
+    await second.joined; // the first did not wait for its handlers any longer
+    hung.resolve();
+    await readWithKafkaJS(t, cluster, output, (all) => all.length >= 2);
+    while (refused.length === 0) await delay(20);
+    await (await connected(t)).send({ topic: output, messages: messages('end') });
+    const all = await readWithKafkaJS(t, cluster, output, last('end'));
+    assert.deepEqual(values(all).sort(), ['0', '1', 'end']);
+    assert.deepEqual(refused.map(({ type, retriable }) => [type, retriable]), [['REBALANCE_IN_PROGRESS', true]]);
+    assert.deepEqual(crashes, []);
   });
 
   test('that are no offsets are refused by name', async (t) => {

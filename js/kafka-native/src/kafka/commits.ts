@@ -15,9 +15,17 @@ export interface OffsetsByTopicPartition {
   topics: TopicOffsets[];
 }
 
-/** The core has waited for the rebalance, and it took partitions away, or lasts for too long. */
-const REBALANCING = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'FENCED_MEMBER_EPOCH', 'STALE_MEMBER_EPOCH', '_ASSIGNMENT_LOST', '_NO_OFFSET']);
+/** The core has waited for the rebalance, and it took partitions away, or lasts for too long. @internal */
+export const REBALANCING = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'FENCED_MEMBER_EPOCH', 'STALE_MEMBER_EPOCH', '_ASSIGNMENT_LOST', '_NO_OFFSET']);
 const RETRY_MS = 500;
+
+/** @internal */
+export interface TopicOffset {
+  topic: string;
+  partition: number;
+  /** The next to be read. */
+  offset: number;
+}
 
 /** @internal */
 export interface CommitOptions {
@@ -102,6 +110,20 @@ export class Commits {
     return [...topics.values()];
   }
 
+  /** A transaction has these: they count as committed until what is returned is called. */
+  sent(offsets: readonly TopicOffset[]): () => void {
+    const undo = offsets.map(({ topic, partition, offset }) => {
+      const assigned = this.#session.assignment.find(topic, partition);
+      if (!assigned) return undefined;
+      const before = assigned.committed;
+      assigned.committed = offset;
+      return () => {
+        if (assigned.committed === offset) assigned.committed = before;
+      };
+    });
+    return () => undo.forEach((takeBack) => takeBack?.());
+  }
+
   /**
    * One that meets a rebalance waits for its end. Rejects with KafkaJS's error: REBALANCE_IN_PROGRESS, retriable, when a partition
    * has gone meanwhile.
@@ -116,7 +138,7 @@ export class Commits {
         this.#session.calls.start<void>((id) =>
           this.#session.native.commit(id, flat.map(({ topic }) => topic), flat.map(({ partition }) => Number(partition)), flat.map(({ offset }) => Number(offset)), flat.map(({ metadata }) => metadata ?? null))));
     } catch (error) {
-      throw error instanceof KafkaError && REBALANCING.has(error.code) ? rebalancing(error) : toKafkaJSError(error);
+      throw error instanceof KafkaError && REBALANCING.has(error.code) ? rebalancing(error.message, error) : toKafkaJSError(error);
     }
     for (const { topic, partition, offset } of flat) {
       const assigned = this.#session.assignment.find(topic, Number(partition));
@@ -149,7 +171,7 @@ export class Commits {
   }
 }
 
-/** What KafkaJS programs look for: a handler that ends with it does not end the consumer. */
-function rebalancing(cause: KafkaError): KafkaJSProtocolError {
-  return new KafkaJSProtocolError({ message: cause.message, type: 'REBALANCE_IN_PROGRESS', code: 27, retriable: true }, { cause });
+/** What KafkaJS programs look for: a handler that ends with it does not end the consumer. @internal */
+export function rebalancing(message: string, cause?: KafkaError): KafkaJSProtocolError {
+  return new KafkaJSProtocolError({ message, type: 'REBALANCE_IN_PROGRESS', code: 27, retriable: true }, { cause });
 }

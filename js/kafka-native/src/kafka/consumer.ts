@@ -5,7 +5,7 @@ import { hold, release } from '../lifetime';
 import { describe } from '../options';
 import type { GroupDescription } from './admin';
 import type { ClientContext } from './client';
-import type { TopicOffsets } from './commits';
+import { rebalancing, type TopicOffset, type TopicOffsets } from './commits';
 import { readConsumerConfig, type ConsumerConfig, type ReadConsumerConfig, type TopicPartitions } from './consumer-config';
 import { CONSUMER_EVENTS, type ConsumerEventPayloads, type ConsumerEvents } from './consumer-events';
 import { toKafkaJSError, KafkaJSNonRetriableError } from './errors';
@@ -331,6 +331,23 @@ export class Consumer {
     } catch (error) {
       throw toKafkaJSError(error);
     }
+  }
+
+  /** {@link groupMetadata}, if this consumer has these partitions still. @internal */
+  async groupMetadataOf(offsets: readonly TopicOffset[]): Promise<Buffer> {
+    const metadata = await this.groupMetadata();
+    const assignment = this.#session?.assignment;
+    const gone = offsets.filter(({ topic, partition }) => {
+      const assigned = assignment?.find(topic, partition);
+      return !assigned || assigned.lost;
+    });
+    if (gone.length === 0) return metadata;
+    throw rebalancing(`The consumer does not have ${gone.map(({ topic, partition }) => `${topic}/${partition}`).join(', ')} any more: abort the transaction, who has them now reads their messages again`);
+  }
+
+  /** A transaction has these offsets; what is returned takes them back. @internal */
+  offsetsSent(offsets: readonly TopicOffset[]): () => void {
+    return this.#session?.commits.sent(offsets) ?? (() => {});
   }
 
   /**

@@ -1,4 +1,6 @@
-import type { TopicOffsets } from './commits';
+import { rebalancing, REBALANCING, type TopicOffset, type TopicOffsets } from './commits';
+import type { Consumer } from './consumer';
+import { KafkaError } from '../errors';
 import { KafkaJSNonRetriableError } from './errors';
 import type { Lane } from './lane';
 import type { ProducerBatch, ProducerRecord, RecordMetadata } from './messages';
@@ -12,6 +14,13 @@ export interface Offsets {
 
 /** The group whose offsets a transaction commits. */
 export type OffsetsGroup =
+  /**
+   * The consumer that read the messages. A member that the group has replaced is refused, by KafkaJSProtocolError
+   * REBALANCE_IN_PROGRESS, and so are offsets of partitions that it has lost meanwhile: abort, then whoever has them now reads them
+   * again. What is accepted is no longer among the consumer's `uncommittedOffsets()`, unless the transaction is aborted.
+   */
+  | { consumer: Consumer }
+  /** Who commits is not asked: the offsets of a member that the group has replaced are taken, too. */
   | { consumerGroupId: string }
   /** As a member of the group wrote it: the broker then refuses a member that the group has replaced. */
   | { groupMetadata: Uint8Array };
@@ -30,6 +39,8 @@ export class Transaction {
   readonly #timeout: number;
   readonly #onEnd: () => void;
   #state: 'open' | 'ending' | 'ended' = 'open';
+  /** What makes the offsets of consumers uncommitted again. */
+  readonly #takeBack: (() => void)[] = [];
 
   /** @internal */
   constructor(producer: Producer, lane: Lane, outbox: Outbox, timeout: number, onEnd: () => void) {
@@ -55,17 +66,23 @@ export class Transaction {
   /** Makes the offsets of a consumer group part of the transaction: they are committed when it is. */
   async sendOffsets(offsets: Offsets & OffsetsGroup): Promise<void> {
     this.#check();
-    const { topics } = offsets;
-    const group = 'groupMetadata' in offsets ? offsets.groupMetadata : offsets.consumerGroupId;
-    if (!group) throw new KafkaJSNonRetriableError('sendOffsets needs a consumerGroupId, or the groupMetadata of a consumer');
+    const { topics, consumer, groupMetadata, consumerGroupId } = offsets as Offsets & { consumer?: Consumer; groupMetadata?: Uint8Array; consumerGroupId?: string };
+    if (!consumer && !groupMetadata && !consumerGroupId) throw new KafkaJSNonRetriableError('sendOffsets needs the consumer that read the messages, its groupMetadata, or a consumerGroupId');
     if (!Array.isArray(topics)) throw new KafkaJSNonRetriableError('sendOffsets needs topics: [{ topic, partitions: [{ partition, offset }] }]');
-    const flat = topics.flatMap(({ topic, partitions }) => partitions.map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) })));
+    const flat = topics.flatMap(({ topic, partitions }) => partitions.map(({ partition, offset }): TopicOffset => ({ topic, partition: Number(partition), offset: Number(offset) })));
     for (const { topic, partition, offset } of flat) {
       if (!Number.isSafeInteger(offset) || offset < 0) throw new KafkaJSNonRetriableError(`sendOffsets: the offset of partition ${partition} of topic "${topic}" must be a number of 0 or more, as text`);
     }
-    await this.#lane.call((native, id) => native.sendOffsets(
-      id, group, flat.map(({ topic }) => topic), flat.map(({ partition }) => partition), flat.map(({ offset }) => offset), this.#timeout,
-    ));
+    const group = consumer ? await consumer.groupMetadataOf(flat) : groupMetadata ?? consumerGroupId!;
+    try {
+      await this.#lane.call((native, id) => native.sendOffsets(
+        id, group, flat.map(({ topic }) => topic), flat.map(({ partition }) => partition), flat.map(({ offset }) => offset), this.#timeout,
+      ));
+    } catch (error) {
+      const { cause } = error as Error;
+      throw cause instanceof KafkaError && REBALANCING.has(cause.code) ? rebalancing(cause.message, cause) : error;
+    }
+    if (consumer) this.#takeBack.unshift(consumer.offsetsSent(flat));
   }
 
   /**
@@ -76,6 +93,7 @@ export class Transaction {
     await this.#end(async () => {
       await this.#outbox.settled();
       await this.#lane.call((native, id) => native.commitTransaction(id, this.#timeout));
+      this.#takeBack.length = 0;
     });
   }
 
@@ -114,6 +132,7 @@ export class Transaction {
 
   #ended(): void {
     this.#state = 'ended';
+    for (const takeBack of this.#takeBack) takeBack();
     this.#onEnd();
   }
 }
