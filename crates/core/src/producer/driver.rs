@@ -1,6 +1,5 @@
 //! The thread that drives a producer's client: it hands messages to librdkafka and counts its delivery reports.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -120,8 +119,8 @@ impl Driver {
 
     fn apply(&mut self, command: Command, dispatch: &mut Dispatch) {
         match command {
-            // A stop without time waits in the line: what stands before it would only be purged.
-            Command::Send { runs, records, refused } if self.shared.purging.load(Ordering::Relaxed) => {
+            // The stop waits in the line: when its time is over, what stands before it would only be purged.
+            Command::Send { runs, records, refused } if self.shared.has_given_up() => {
                 self.lost += records.len() - refused.len();
                 dispatch.refuse_all(runs, records.view(), &refused);
             }

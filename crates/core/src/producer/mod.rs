@@ -10,10 +10,9 @@ mod transactions;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{unbounded, Sender};
 use parking_lot::{Mutex, MutexGuard};
@@ -100,8 +99,8 @@ pub(crate) struct Shared {
     pub(crate) waker: Waker,
     pub(crate) troubles: Troubles,
     pub(crate) closing: Closing,
-    /// A stop without time is on its way.
-    pub(crate) purging: AtomicBool,
+    /// When a stop that is on its way gives up: what waits in the line then is not handed to librdkafka any more.
+    gives_up: Mutex<Option<Instant>>,
     spare: Mutex<Vec<PackedRecords>>,
 }
 
@@ -114,6 +113,11 @@ const SPARE_BYTES: usize = 512 * 1024;
 const AT_ONCE: usize = 1024;
 
 impl Shared {
+    /// Whether the time of a stop is over.
+    fn has_given_up(&self) -> bool {
+        self.closing.begun() && self.gives_up.lock().is_some_and(|at| at <= Instant::now())
+    }
+
     /// A copy, in the buffers of an earlier one if there are any: memory that is mapped anew costs as much as the copy into it.
     fn copy(&self, records: Records<'_>) -> PackedRecords {
         let mut copy = self.spare.lock().pop().unwrap_or_default();
@@ -174,7 +178,7 @@ impl Producer {
             waker: Waker::default(),
             troubles: Troubles::default(),
             closing: Closing::default(),
-            purging: AtomicBool::new(false),
+            gives_up: Mutex::default(),
             spare: Mutex::default(),
         });
         let helper = Arc::new(Helper::new("kafka-producer", client.clone()));
@@ -444,8 +448,12 @@ impl Producer {
     /// [`stop`](Self::stop) that answers on another thread.
     pub fn stop_with(&self, timeout: Duration, reply: Reply<usize>) {
         self.shared.closing.begin();
-        self.shared.purging.fetch_or(timeout.is_zero(), Ordering::Relaxed);
-        match self.commands.send(Command::Stop { deadline: deadline(timeout), reply }) {
+        let deadline = deadline(timeout);
+        {
+            let mut gives_up = self.shared.gives_up.lock();
+            *gives_up = Some(gives_up.map_or(deadline, |earlier| earlier.min(deadline)));
+        }
+        match self.commands.send(Command::Stop { deadline, reply }) {
             Ok(()) => self.shared.waker.wake(),
             Err(unsent) => match unsent.into_inner() {
                 Command::Stop { reply, .. } => reply.send(Ok(0)), // stopped before
