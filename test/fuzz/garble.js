@@ -15,12 +15,12 @@ const { CRASH } = require('../support/child.js');
 const { embedded, real } = require('../support/clusters.js');
 const { random } = require('../support/random.js');
 const { garbling } = require('./proxy.js');
-const { excluded } = require('./known.js');
+const { byHand, excluded, realOnly } = require('./known.js');
 
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 const SECONDS = Number(process.env.SECONDS ?? 30);
 const ONLY = process.env.ONLY === undefined ? undefined : Number(process.env.ONLY);
-const KINDS = process.env.KIND?.split(',') ?? ['consumer', 'group', 'rangers', 'kip848', 'producer', 'transactions', 'admin'];
+const KINDS = process.env.KIND?.split(',') ?? ['consumer', 'group', 'rangers', 'kip848', 'producer', 'transactions', 'admin'].filter((kind) => !(kind in byHand));
 /** What a client may take: it has a second, and a few messages. */
 const MEMORY_KB = 1_000_000;
 /** Its calls, stops and ends together, with a busy machine. */
@@ -41,8 +41,7 @@ async function fill(cluster, topic) {
 async function round(number, clusters, directory) {
   const chance = random(SEED + number * 7919);
   const kind = KINDS[number % KINDS.length];
-  // The embedded broker knows no admin.
-  const { cluster, topic } = kind === 'admin' || chance() < 0.5 ? clusters.real : clusters.embedded;
+  const { cluster, topic } = kind in realOnly || chance() < 0.5 ? clusters.real : clusters.embedded;
   const [, port] = cluster.options().broker.split(':');
   const proxy = await garbling(Number(port), { random: chance, rate: [0.03, 0.1, 0.3][number % 3], spare: Math.floor(chance() * 4), excluded });
   const how = { kind, broker: proxy.broker, topic, groupId: `garble-${process.pid}-${number}`, directory: path.join(directory, String(number)) };

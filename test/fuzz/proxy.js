@@ -88,10 +88,10 @@ function mendChecksums(body) {
 /**
  * Stands in front of the broker at `port`.
  *
- * @param {{ random: () => number, rate: number, spare?: number, excluded?: (name: string, way: string) => boolean }} how `rate`: of an answer
- * to be garbled; so many first answers of each kind are spared
+ * @param {{ random?: () => number, rate?: number, spare?: number, excluded?: (name: string, way: string) => boolean, change?: (name: string, body: Buffer) => Buffer }} how
+ * `rate`: of an answer to be garbled; so many first answers of each kind are spared; `change`: what is done in place of all that
  */
-async function garbling(port, { random, rate, spare = 0, excluded = () => false }) {
+async function garbling(port, { random = Math.random, rate = 0, spare = 0, excluded = () => false, change }) {
   const below = (end) => Math.floor(random() * Math.max(1, end));
   const chance = { below, one: (list) => list[below(list.length)] };
   const seen = {};
@@ -132,7 +132,7 @@ async function garbling(port, { random, rate, spare = 0, excluded = () => false 
           const place = at + HOST.length;
           if (place + 4 <= frame.length && frame.readInt32BE(place) === port) frame.writeInt32BE(server.address().port, place);
         }
-        const body = garble(name, frame.subarray(4));
+        const body = (change ?? garble)(name, frame.subarray(4));
         const head = Buffer.alloc(8);
         head.writeInt32BE(4 + body.length, 0);
         frame.copy(head, 4, 0, 4);

@@ -1,0 +1,66 @@
+'use strict';
+// Record batches that are garbled on their way: fetched again, never delivered, never skipped.
+const assert = require('node:assert/strict');
+const { after, before, describe, test } = require('node:test');
+const { Kafka } = require('kafka-native');
+const { real, topicName } = require('./support/clusters.js');
+const { Inbox, consumer, folder, producer, silent } = require('./support/flow.js');
+const { Got } = require('./support/groups.js');
+const { garbling } = require('./fuzz/proxy.js');
+
+describe('garbled record batches', () => {
+  let cluster;
+  before(async () => (cluster = await real()));
+  after(() => cluster?.close());
+
+  /** Flips a byte of the values in every second answer that has some, and leaves checksums as they were. */
+  async function flipping(t) {
+    let answers = 0;
+    const proxy = await garbling(Number(cluster.options().broker.split(',')[0].split(':')[1]), {
+      change(name, body) {
+        const at = name === 'Fetch' ? body.indexOf('garble me') : -1;
+        if (at < 0 || answers++ % 2 === 1) return body;
+        body[at] ^= 0x20;
+        return body;
+      },
+    });
+    t.after(() => proxy.close());
+    return { proxy, flipped: () => answers };
+  }
+
+  async function filled(t, count) {
+    const topic = await cluster.topic(1);
+    const sender = producer(t, cluster);
+    for (let i = 0; i < count; i++) {
+      sender.send(topic, 0, [`garble me ${i}`]);
+      if (i % 10 === 9) await new Promise((resolve) => setTimeout(resolve, 3)); // batches of their own
+    }
+    await sender.stop();
+    return topic;
+  }
+
+  test('are fetched again by the classic consumer', async (t) => {
+    const topic = await filled(t, 100);
+    const { proxy, flipped } = await flipping(t);
+    const inbox = new Inbox();
+    const reader = consumer(t, { options: () => ({ broker: proxy.broker }) }, { topic, offset_directory: folder(t), receive_callback: inbox.receive, driver_options: { 'max.partition.fetch.bytes': 1000, 'fetch.error.backoff.ms': 5 } });
+    await reader.start();
+    await inbox.until(100);
+    assert.deepEqual(inbox.messages.map(({ payload }) => payload), Array.from({ length: 100 }, (_, i) => `garble me ${i}`));
+    assert.ok(flipped() > 1);
+  });
+
+  test('are fetched again by a member of a group', async (t) => {
+    const topic = await filled(t, 100);
+    const { proxy, flipped } = await flipping(t);
+    const got = new Got();
+    const reader = new Kafka({ brokers: [proxy.broker], logger: silent }).consumer({ groupId: topicName('group'), maxWaitTimeInMs: 20, properties: { 'max.partition.fetch.bytes': 1000, 'fetch.error.backoff.ms': 5 } });
+    t.after(() => reader.disconnect());
+    await reader.connect();
+    await reader.subscribe({ topic, fromBeginning: true });
+    await reader.run({ eachMessage: got.each });
+    await got.until(100);
+    assert.deepEqual(got.values(), Array.from({ length: 100 }, (_, i) => `garble me ${i}`));
+    assert.ok(flipped() > 1);
+  });
+});
