@@ -137,6 +137,26 @@ test('a paused partition that goes and comes back is where the group has it', as
   assert.deepEqual(got, ['0/3', '0/4']);
 });
 
+test('a partition that was paused when it went, and is not any more when it comes back, goes on', async (t) => {
+  const { consumer, native, arrive, rebalance, got } = await running(t, { partitions: 2 });
+  consumer.pause([{ topic: 't' }]);
+  rebalance('revoke');
+  await settled();
+  consumer.resume([{ topic: 't', partitions: [1] }]);
+  rebalance('assign', [0, 1], 2);
+  await settled();
+  assert.deepEqual(moves(native), [['resume', 't', 1, -1001]], 'librdkafka has not forgotten that it was paused');
+  arrive([1, [4], 101]);
+  await settled();
+  assert.deepEqual(got, ['1/4']);
+  await consumer.stop();
+  const again = consumer.run({ eachMessage() {} });
+  await turn();
+  rebalance('assign', [0, 1], 3);
+  await again;
+  assert.deepEqual(moves(native).at(-1), ['resume', 't', 0, -1001], 'the pause ended with the session');
+});
+
 test('a seek that fails is made again until it succeeds', async (t) => {
   const { consumer, native, arrive, got, logger } = await running(t);
   native.errors.seek = failure;
@@ -196,6 +216,28 @@ test('of what is wished while a move is under way the newest counts, and of what
   arrive([0, [90], 51]);
   await settled();
   assert.deepEqual(got, ['0/90']);
+});
+
+test('what a failed handler left is given again once: a move that is told later goes on behind it', async (t) => {
+  const failed = deferred();
+  let times = 0;
+  const { consumer, native, arrive, got } = await running(t, { config: { retry: { initialRetryTime: 30 } }, each: ({ message }) => message.offset === '1' && times++ === 0 ? failed.promise : undefined });
+  native.replies.resume = 'later';
+  arrive([0, [0, 1, 2], 1]);
+  await settled();
+  for (let i = 0; i < 2; i++) {
+    consumer.pause([{ topic: 't' }]);
+    consumer.resume([{ topic: 't' }]);
+  }
+  failed.reject(new Error('not yet'));
+  await settled();
+  native.reply('resume', [50]);
+  await settled();
+  assert.deepEqual(moves(native), [['resume', 't', 0, 3], ['resume', 't', 0, 3]]);
+  native.reply('resume', [51]);
+  arrive([0, [3], 51]);
+  await until(() => got.length === 5);
+  assert.deepEqual(got, ['0/0', '0/1', '0/1', '0/2', '0/3']);
 });
 
 test('a partition that goes is moved no longer', async (t) => {

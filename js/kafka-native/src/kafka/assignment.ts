@@ -71,10 +71,10 @@ export class AssignedPartition implements TopicPartition {
     return this.runs.length > 0 && !this.delivery && !this.paused && !this.gone && !this.waiting;
   }
 
-  /** What comes behind what a handler has. */
+  /** What comes behind what a handler has, or has left to be given again. */
   get behind(): number {
     const { delivery, runs, next } = this;
-    return delivery && !delivery.stale ? runs[delivery.count - 1]!.next : next;
+    return runs.length > 0 && !delivery?.stale ? runs.at(-1)!.next : next;
   }
 
   get uncommitted(): boolean {
@@ -86,6 +86,7 @@ export class AssignedPartition implements TopicPartition {
 export class Assignment {
   readonly #native: NativeGroup;
   readonly #calls: Calls;
+  readonly #pausedNatively: Set<string>;
   readonly #failed: (message: string) => void;
   readonly #byName = new Map<string, AssignedPartition>();
   readonly #byId = new Map<number, Map<number, AssignedPartition>>();
@@ -97,10 +98,14 @@ export class Assignment {
   readonly #retries = new Set<NodeJS.Timeout>();
   #ended = false;
 
-  /** @param failed hears why a move failed */
-  constructor(native: NativeGroup, calls: Calls, failed: (message: string) => void) {
+  /**
+   * @param pausedNatively names of what librdkafka has paused
+   * @param failed hears why a move failed
+   */
+  constructor(native: NativeGroup, calls: Calls, pausedNatively: Set<string>, failed: (message: string) => void) {
     this.#native = native;
     this.#calls = calls;
+    this.#pausedNatively = pausedNatively;
     this.#failed = failed;
   }
 
@@ -177,8 +182,9 @@ export class Assignment {
     const count = delivery ? delivery.count : 0;
     const first = runs[count];
     if (!first) return;
-    if (!delivery) assigned.next = first.firstOffset;
-    else if (!delivery.stale && first.firstOffset < assigned.behind) runs[count - 1]!.next = first.firstOffset;
+    const last = runs[count - 1];
+    if (!last) assigned.next = first.firstOffset;
+    else if (!delivery!.stale && first.firstOffset < last.next) last.next = first.firstOffset;
     this.drop(assigned, count);
   }
 
@@ -220,8 +226,16 @@ export class Assignment {
 
   pauseNative(partitions: readonly AssignedPartition[]): void {
     if (partitions.length === 0) return;
+    for (const { topic, partition } of partitions) this.#pausedNatively.add(name(topic, partition));
     void this.#calls.start<void>((id) => this.#native.pause(id, partitions.map(({ topic }) => topic), partitions.map(({ partition }) => partition)))
       .catch((error: unknown) => this.#failed(`Partitions could not be paused in librdkafka, what it fetches of them is thrown away: ${(error as Error).message}`));
+  }
+
+  /** Of partitions that come, those that were paused when they went, and are not any more. */
+  resumeNative(come: readonly AssignedPartition[]): void {
+    const stuck = come.filter(({ topic, partition, paused }) => !paused && this.#pausedNatively.has(name(topic, partition)));
+    for (const assigned of stuck) assigned.resuming = true;
+    this.#move(stuck);
   }
 
   /** Returns those that go on. */
@@ -279,10 +293,12 @@ export class Assignment {
     const topics = partitions.map(({ topic }) => topic);
     const numbers = partitions.map(({ partition }) => partition);
     const offsets = told.map(({ offset }) => offset);
+    const resume = partitions.some(({ resuming }) => resuming);
+    if (resume) for (const { topic, partition } of partitions) this.#pausedNatively.delete(name(topic, partition));
     let reason = 'librdkafka has not got them';
     try {
       await this.#calls.start((id) => {
-        if (partitions.some(({ resuming }) => resuming)) this.#native.resume(id, topics, numbers, offsets);
+        if (resume) this.#native.resume(id, topics, numbers, offsets);
         else this.#native.seek(id, topics[0]!, numbers[0]!, offsets[0]!);
       }, replied);
     } catch (error) {
@@ -291,6 +307,7 @@ export class Assignment {
     const again: AssignedPartition[] = [];
     for (const { assigned, moves, sought, offset, done } of told) {
       assigned.moving = false;
+      if (!done && resume) this.#pausedNatively.add(name(assigned.topic, assigned.partition));
       if (!done && sought && !assigned.sought) {
         assigned.sought = true;
         assigned.next = offset;

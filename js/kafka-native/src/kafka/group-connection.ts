@@ -16,6 +16,8 @@ const STOP_MS = 5000;
 export class GroupConnection {
   readonly native: NativeGroup;
   readonly calls = new Calls();
+  /** Partitions that are paused in librdkafka, by name: it keeps that over rebalances and from one session to the next. */
+  readonly paused = new Set<string>();
   readonly #context: ClientContext;
   readonly #config: ReadConsumerConfig;
   readonly #log: KafkaLogger;

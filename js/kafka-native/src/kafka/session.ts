@@ -77,7 +77,7 @@ export class Session {
   /** A handler transferred the memory of a batch: from then on each key and value has its own. */
   #own = false;
 
-  constructor(owner: SessionOwner, { native, calls }: GroupConnection, options: ConsumerRunConfig, retry: Retry, demand: Demand | undefined) {
+  constructor(owner: SessionOwner, { native, calls, paused }: GroupConnection, options: ConsumerRunConfig, retry: Retry, demand: Demand | undefined) {
     const { events, log, config } = owner;
     this.native = native;
     this.calls = calls;
@@ -87,7 +87,7 @@ export class Session {
     this.#config = config;
     this.maxMessagesPerBatch = config.native.maxMessagesPerBatch;
     this.#inGroup = config.groupId !== null && owner.positions.length === 0;
-    this.assignment = new Assignment(native, calls, (message) => log.warn(message, this.names()));
+    this.assignment = new Assignment(native, calls, paused, (message) => log.warn(message, this.names()));
     this.commits = new Commits(this, {
       autoCommit: config.commits && options.autoCommit !== false,
       autoCommitInterval: options.autoCommitInterval ?? null,
@@ -384,6 +384,7 @@ export class Session {
     const foreign = !this.#inGroup ? [] : come.filter(({ topic }) => !this.#owner.subscription.has(topic));
     if (foreign.length > 0) this.#leaveOut(foreign);
     this.assignment.pauseNative(come.filter(({ paused }) => paused));
+    this.assignment.resumeNative(come);
     for (const assigned of this.assignment) assigned.failures = 0;
     this.#onJoined();
     if (!this.#inGroup) return;

@@ -1,0 +1,243 @@
+'use strict';
+// Random programs over consumers of one group, judged by a reference. SEED=... repeats a run as far as timing allows, STEPS=1000000 makes it long.
+
+const { after, before, test } = require('node:test');
+const assert = require('node:assert/strict');
+const { Kafka } = require('kafka-native');
+const { embedded, topicName } = require('./support/clusters.js');
+const { Member, Model } = require('./support/model.js');
+const { random, seed } = require('./support/random.js');
+
+const STEPS = Number(process.env.STEPS ?? 2000);
+const PARTITIONS = 5;
+const API = { fetch: 1, offsets: 2, commit: 8, heartbeat: 12 };
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+let cluster;
+before(async () => (cluster = await embedded()));
+after(() => cluster?.close());
+
+/** A consumer whose handlers do what chance says. */
+class Program {
+  #hung = new Set();
+  running = false;
+  calm = false;
+
+  constructor({ model, kafka, groupId, topic, name, chance, pick }) {
+    Object.assign(this, { model, topic, chance, pick });
+    const member = (this.member = new Member(model, name));
+    const numbers = (list) => list.flatMap(({ partitions }) => partitions);
+    this.consumer = kafka.consumer({
+      groupId, sessionTimeout: 6000, rebalanceTimeout: 10_000, heartbeatInterval: 50, maxWaitTimeInMs: 5, maxMessagesPerBatch: 20, properties: cluster.options().driver_options,
+      retry: { initialRetryTime: 1, maxRetryTime: 5, retries: 8 },
+      onPartitionsAssigned: (list) => member.assigned(numbers(list)),
+      onPartitionsRevoked: (list) => member.revoked(numbers(list)),
+      onPartitionsLost: (list) => member.revoked(numbers(list)),
+    });
+    this.consumer.on(this.consumer.events.STOP, () => member.ended());
+    this.consumer.on(this.consumer.events.CRASH, ({ payload: { error, restart } }) => {
+      if (!restart) model.breaks(`${name} died: ${error.message}`);
+    });
+    this.consumer.on(this.consumer.events.COMMIT_OFFSETS, ({ payload: { topics } }) => {
+      for (const { partitions } of topics) for (const { partition, offset } of partitions) member.committed(Number(partition), Number(offset));
+    });
+  }
+
+  async start() {
+    this.running = true;
+    const partitionsConsumedConcurrently = 1 + this.pick(3);
+    const handlers = this.chance(0.5) ? { eachMessage: this.#eachMessage } : { eachBatch: this.#eachBatch, eachBatchAutoResolve: this.chance(0.7) };
+    const interval = this.chance(0.3) ? { autoCommitThreshold: 1 + this.pick(20) } : {};
+    this.options = { ...handlers, ...interval };
+    this.model.note(undefined, this.member.name, 'runs', Object.keys(this.options));
+    await this.consumer.run({ ...this.options, partitionsConsumedConcurrently });
+  }
+
+  async stop() {
+    this.running = false;
+    const stopping = this.consumer.stop();
+    this.release();
+    await stopping;
+  }
+
+  release() {
+    for (const resolve of this.#hung) resolve();
+    this.#hung.clear();
+  }
+
+  /** Everything goes on, and no handler does anything but process. */
+  quiet(calm) {
+    this.calm = calm;
+    if (!calm) return;
+    this.release();
+    if (this.running && this.member.paused.size > 0) this.resume([...this.member.paused]);
+  }
+
+  #hang() {
+    return new Promise((resolve) => this.#hung.add(resolve));
+  }
+
+  #places(partitions) {
+    return [{ topic: this.topic, partitions }];
+  }
+
+  pause(partitions) {
+    this.member.pause(partitions);
+    this.#call(() => this.consumer.pause(this.#places(partitions)));
+  }
+
+  resume(partitions) {
+    this.member.resume(partitions);
+    this.#call(() => this.consumer.resume(this.#places(partitions)));
+  }
+
+  seek(partition, offset) {
+    this.member.seek(partition, offset);
+    this.#call(() => this.consumer.seek({ topic: this.topic, partition, offset: String(offset) }));
+  }
+
+  /** Between two lives it has no session. */
+  #call(what) {
+    try {
+      what();
+    } catch (error) {
+      if (!/run\(\)/.test(error.message)) throw error;
+      this.member.paused.clear();
+    }
+  }
+
+  /** One or more moves in a row, in the same turn. */
+  move() {
+    const { logs } = this.model;
+    for (let n = 1 + this.pick(3); n > 0; n--) {
+      const p = this.pick(PARTITIONS);
+      const some = this.chance(0.3) ? [...logs.keys()] : [p];
+      const what = this.pick(8);
+      if (what < 2) this.pause(some);
+      else if (what < 5) this.resume(some);
+      else if (what === 5) [this.pause(some), this.resume(some)];
+      else if (this.member.has.has(p)) this.seek(p, Math.max(0, logs[p].low - this.pick(30) + this.pick(10)) % (logs[p].end + 1));
+    }
+  }
+
+  #eachMessage = async ({ partition: p, message }) => {
+    const offset = Number(message.offset);
+    const goOn = this.member.gets(p, [offset]);
+    if (!this.calm) {
+      if (this.chance(0.05)) this.move();
+      if (this.chance(0.05)) await turn();
+      if (this.chance(0.01)) await this.#hang();
+      if (this.chance(0.02)) this.move();
+      if (this.chance(0.02) && message.value) structuredClone(message.value, { transfer: [message.value.buffer] });
+      if (this.chance(0.02)) throw (goOn(offset), new Error('not now'));
+    }
+    this.member.processed(p, offset);
+    goOn(offset + 1);
+  };
+
+  #eachBatch = async ({ batch, resolveOffset, isStale, isRunning }) => {
+    const p = batch.partition;
+    const offsets = batch.messages.map(({ offset }) => Number(offset));
+    const goOn = this.member.gets(p, offsets);
+    let next = offsets[0];
+    for (const offset of offsets) {
+      if (!this.calm) {
+        if (this.chance(0.02)) this.move();
+        if (this.chance(0.02)) await turn();
+        if (this.chance(0.005)) await this.#hang();
+        if (this.chance(0.005)) throw (goOn(next), new Error('not now'));
+        if (this.chance(0.02)) break;
+      }
+      if (!isRunning() || isStale()) return goOn(next), this.#unresolved(next, offsets);
+      this.member.processed(p, offset);
+      resolveOffset(String(offset));
+      next = offset + 1;
+    }
+    goOn(next);
+    this.#unresolved(next, offsets);
+  };
+
+  /** With autoResolve a handler that returns has processed all. */
+  #unresolved(next, offsets) {
+    if (this.options.eachBatchAutoResolve !== false && next <= offsets.at(-1)) throw new Error('the rest comes again');
+  }
+}
+
+test(`consumers of a group skip nothing and keep what they promise, whatever their programs do (SEED=${seed}, ${STEPS} steps)`, async (t) => {
+  const next = random(seed);
+  const chance = (p) => next() < p;
+  const pick = (n) => Math.floor(next() * n);
+  const topic = await cluster.topic(PARTITIONS);
+  const model = new Model(PARTITIONS);
+  const told = (line) => model.note(undefined, line);
+  const kafka = new Kafka({ brokers: cluster.options().broker.split(','), logger: { error: told, warn: told, info() {}, debug() {} } });
+  const producer = kafka.producer({ properties: cluster.options().driver_options });
+  await producer.connect();
+  const groupId = topicName('model');
+  const programs = ['a', 'b'].map((name) => new Program({ model, kafka, groupId, topic, name, chance, pick }));
+  for (const program of programs) {
+    await program.consumer.connect();
+    await program.consumer.subscribe({ topic, fromBeginning: true });
+    await program.start();
+  }
+  t.after(async () => {
+    for (const program of programs) program.quiet(true);
+    await Promise.all([...programs.map(({ consumer }) => consumer.disconnect()), producer.disconnect()]);
+  });
+  const sends = new Set();
+  const produce = () => {
+    const p = pick(PARTITIONS);
+    const messages = Array.from({ length: 1 + pick(chance(0.05) ? 200 : 8) }, () => ({ partition: p, key: chance(0.5) ? 'key' : null, value: chance(0.05) ? null : 'x'.repeat(pick(300)), headers: chance(0.1) ? { h: 'v' } : undefined }));
+    const send = producer.send({ topic, messages }).then(([{ baseOffset }]) => {
+      model.logs[p].end = Math.max(model.logs[p].end, Number(baseOffset) + messages.length);
+    }).finally(() => sends.delete(send));
+    sends.add(send);
+  };
+  let changing = Promise.resolve();
+  let down = false;
+  const comeAndGo = () => {
+    const [, b] = programs;
+    changing = changing.then(() => (b.running ? b.stop() : b.start())).catch((error) => model.breaks(`b: ${error.stack}`));
+  };
+  const up = () => {
+    if (down) cluster.mock.brokerUp(1);
+    down = false;
+  };
+  /** Everything that was written is processed once nothing is in its way. */
+  const quiesce = async () => {
+    up();
+    for (const program of programs) program.quiet(true);
+    await changing;
+    await Promise.all(sends);
+    const all = model.until(() => model.logs.every(({ low, end }) => low >= end), 'not everything was processed');
+    let over = false;
+    all.catch(() => {}).finally(() => (over = true));
+    // Who was moved to the end waits for the next message.
+    while (!over && model.logs.some((_, p) => programs.some(({ member }) => member.goesToEnd(p)))) {
+      for (const p of model.logs.keys()) {
+        if (!programs.some(({ member }) => member.goesToEnd(p))) continue;
+        const [{ baseOffset }] = await producer.send({ topic, messages: [{ partition: p, value: 'last' }] });
+        model.logs[p].end = Number(baseOffset) + 1;
+      }
+    }
+    await all;
+    for (const program of programs) program.quiet(false);
+  };
+  for (let step = 1; step <= STEPS; step++) {
+    const what = pick(1000);
+    const program = programs[pick(2)];
+    if (what < 300) produce();
+    else if (what < 420) program.move();
+    else if (what < 440) program.release();
+    else if (what < 446) cluster.mock.injectErrors(API.fetch, [[6, 7, -195, 3][pick(4)]]);
+    else if (what < 450) cluster.mock.injectErrors(API.commit, [[14, 15, 16, 27][pick(4)]]);
+    else if (what < 452) cluster.mock.injectErrors(API.heartbeat, [[27, 22, 16][pick(3)]]);
+    else if (what < 453) comeAndGo();
+    else if (what < 455 && !down) [cluster.mock.brokerDown(1), (down = true)];
+    else if (what < 475) up();
+    await turn();
+    if (model.broken) throw model.broken;
+    if (step % 200 === 0 || step === STEPS) await quiesce();
+  }
+  assert.ok(model.logs.every(({ end }) => end > STEPS / 100), 'much was written');
+});
