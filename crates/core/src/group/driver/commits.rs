@@ -40,9 +40,16 @@ pub(super) struct Commits {
     under_way: HashMap<usize, Attempt>,
     waiting: BTreeMap<usize, Attempt>,
     again_at: Option<Instant>,
+    /// Who wants what is done to be committed, while that is under way already.
+    behind: Vec<Reply<()>>,
 }
 
 impl Commits {
+    /// Something of what is done is on its way: it may come back.
+    fn done_under_way(&self) -> bool {
+        self.under_way.values().chain(self.waiting.values()).any(|at| matches!(at.then, Committing::Done { .. }))
+    }
+
     /// When those that wait are tried again.
     pub(super) fn due(&self) -> Option<Instant> {
         self.again_at
@@ -183,6 +190,9 @@ impl Driver {
                     (None, Err(error)) => self.not_committed(&error),
                     (None, Ok(())) => {}
                 }
+                for reply in std::mem::take(&mut self.commits.behind) {
+                    self.commit_done(Some(reply));
+                }
             }
             Committing::Revoke(pending) => {
                 ended.unwrap_or_else(|error| self.not_committed(&error));
@@ -195,8 +205,12 @@ impl Driver {
         }
     }
 
-    /// Commits what is done, and goes on doing so until it is committed or out of date.
+    /// Commits what is done, and goes on doing so until it is committed or out of date. One at a time: who comes meanwhile is
+    /// answered when all that was done before is committed, too.
     pub(super) fn commit_done(&mut self, reply: Option<Reply<()>>) {
+        if self.commits.done_under_way() {
+            return self.commits.behind.extend(reply);
+        }
         let done = self.done(|_| true);
         if done.is_empty() && reply.is_none() {
             return;

@@ -165,6 +165,11 @@ impl Driver {
     pub(super) fn forget(&mut self, partitions: &[(Key, i32)]) {
         let keys: Vec<_> = partitions.iter().map(|(key, _)| *key).collect();
         self.drop_taken(&keys);
+        // librdkafka would keep them paused, were they to come back.
+        let paused = keys.iter().filter(|key| self.assignment.get(**key).is_some_and(|place| place.paused));
+        let resumed =
+            self.assignment.list(paused.map(|key| (*key, COMMITTED))).and_then(|list| self.client.resume(&list));
+        resumed.unwrap_or_else(|error| self.tell(error));
         let ids: Vec<_> = keys.iter().filter_map(|key| self.assignment.remove(*key)).collect();
         let mut tracker = self.shared.tracker.lock();
         let mut recordable = self.shared.recordable.lock();
