@@ -1,10 +1,9 @@
 //! What a client tells JavaScript: `(kind, a, b, c, d)` through one threadsafe function, in the order in which it happened.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kafka_native::{Error, LogLine, Reply};
-use napi::bindgen_prelude::{Buffer, Either14, Float64Array, FnArgs, Function};
+use napi::bindgen_prelude::{Buffer, Either13, Float64Array, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::Status;
 use napi_derive::napi;
@@ -86,7 +85,7 @@ pub struct FailureData {
 }
 
 /// One argument of an event.
-pub(crate) type Arg = Either14<
+pub(crate) type Arg = Either13<
     (),
     f64,
     String,
@@ -95,7 +94,6 @@ pub(crate) type Arg = Either14<
     ErrorData,
     Vec<LogData>,
     Vec<FailureData>,
-    HashMap<String, f64>,
     Vec<i32>,
     RebalanceData,
     Vec<String>,
@@ -119,10 +117,10 @@ pub(crate) fn numbers(values: Vec<f64>) -> Arg {
     Arg::E(values)
 }
 pub(crate) fn texts(values: Vec<String>) -> Arg {
-    Arg::L(values)
+    Arg::K(values)
 }
 pub(crate) fn partitions(values: Vec<i32>) -> Arg {
-    Arg::J(values)
+    Arg::I(values)
 }
 
 /// An event is made into JavaScript's arguments on the JavaScript thread, so that what coalesces does so until then.

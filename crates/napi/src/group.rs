@@ -282,7 +282,7 @@ fn sink(
                 let consumer = this.get().and_then(Weak::upgrade);
                 return consumer.into_iter().for_each(|consumer| consumer.rebalanced(rebalance.id, None));
             }
-            events.tell(Kind::Rebalance, [Arg::K(rebalance.into()), none(), none(), none()]);
+            events.tell(Kind::Rebalance, [Arg::J(rebalance.into()), none(), none(), none()]);
         }
         GroupEvent::Advanced(places) => {
             for (at, offset) in places {

@@ -11,7 +11,9 @@ use napi::bindgen_prelude::{Either, Float64ArraySlice, Int32ArraySlice, Uint8Arr
 use napi::Env;
 use napi_derive::napi;
 
-use crate::events::{none, number, partitions, text, Arg, ErrorData, Events, FailureData, Kind, OnEvent};
+use crate::events::{
+    none, number, numbers, partitions, text, texts, Arg, ErrorData, Events, FailureData, Kind, OnEvent,
+};
 use crate::lifetime::{self, Client};
 use crate::tokens::Tokens;
 use crate::{millis, refused, thrown, Properties, Thrown};
@@ -306,15 +308,15 @@ fn sink(events: Events, this: Arc<OnceLock<Weak<Producer>>>) -> impl Fn(Producer
             ProducerEvent::Receipts => events.tell_with(move || {
                 let receipts = producer.upgrade().map(|producer| producer.take_receipts()).unwrap_or_default();
                 let (columns, errors) = columns(receipts);
-                (Kind::Receipts, [Arg::M(columns.into()), Arg::N(errors), none(), none()])
+                (Kind::Receipts, [Arg::L(columns.into()), Arg::M(errors), none(), none()])
             }),
             ProducerEvent::Drained => events.tell(Kind::Drained, [none(), none(), none(), none()]),
             ProducerEvent::Stats(json) => events.tell_with(move || {
                 let producer = producer.upgrade();
                 let length = producer.as_ref().map_or(0, |producer| producer.queue_length());
                 let by_topic = producer.map(|producer| producer.queue_length_by_topic()).unwrap_or_default();
-                let by_topic = by_topic.into_iter().map(|(topic, length)| (topic, length as f64)).collect();
-                (Kind::Stats, [text(json), number(length as f64), Arg::I(by_topic), none()])
+                let (topics, lengths) = by_topic.into_iter().map(|(topic, length)| (topic, length as f64)).unzip();
+                (Kind::Stats, [text(json), number(length as f64), texts(topics), numbers(lengths)])
             }),
             ProducerEvent::Error(error) => events.error(error),
             ProducerEvent::Log(line) => events.log(line),

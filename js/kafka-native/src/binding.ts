@@ -55,7 +55,7 @@ export enum Event {
   Batch = 0,
   /** (requestId: number, error: NativeErrorData | undefined, value): ends the asynchronous call that was given this id. */
   Reply = 1,
-  /** Consumer: (json: string, waitingKafka, waitingLocal, logSize: number). Producer: (json: string, queueLength: number, byTopic: Record<string, number>). Admin: (json: string). */
+  /** Consumer: (json: string, waitingKafka, waitingLocal, logSize: number). Producer: (json: string, queueLength: number, topics: string[], their queueLengths: number[]). Admin: (json: string). */
   Stats = 2,
   /** (error: NativeErrorData): what has no caller; once per change of state, decided in Rust. */
   Error = 3,

@@ -173,7 +173,7 @@ test('statistics are asked for only when somebody listens, and parsed once, when
   let stats;
   const { native } = makeProducer({ stats_callback: (given) => (stats = given), statistics_interval_ms: 10 });
   assert.equal(native.options.statisticsIntervalMs, 10);
-  native.emit(Event.Stats, '{"a":{}}', 7, { t: 7 });
+  native.emit(Event.Stats, '{"a":{}}', 7, ['t'], [7]);
   assert.equal(stats.send_queue_length, 7);
   assert.deepEqual(Object.keys(stats), ['send_queue_length', 'send_queue_length_by_topic', 'rdkafka_stats']);
   assert.equal(stats.rdkafka_stats, stats.rdkafka_stats);
@@ -186,7 +186,7 @@ test('callbacks that throw or reject, and a logger that throws, break nothing', 
     async delivery_report_callback() { throw new Error('report broke'); },
     error_callback() { throw new Error('error broke'); },
   });
-  native.emit(Event.Stats, '{}', 0, {});
+  native.emit(Event.Stats, '{}', 0, [], []);
   native.emit(Event.Deliveries, [{ errcode: -195, count: 1, errstr: '', topic: 't', partition: 0 }]);
   native.emit(Event.Error, { kind: 'kafka', code: -195, name: '_TRANSPORT', message: 'down', retriable: true, fatal: false });
   await turn();

@@ -183,7 +183,7 @@ export class Producer {
   }
 
   /** Everything that the addon tells; must not throw. */
-  readonly #onEvent = (kind: Event, a?: any, b?: any, c?: any): void => {
+  readonly #onEvent = (kind: Event, a?: any, b?: any, c?: any, d?: any): void => {
     switch (kind) {
       case Event.Reply:
         return this.#calls.finish(a, b, c);
@@ -195,7 +195,7 @@ export class Producer {
         return this.#deliveriesFailed(a as NativeDeliveryFailure[]);
       case Event.Stats:
         if (!this.#onStats) return;
-        return this.#log.guard('stats_callback', this.#onStats, withStatistics({ send_queue_length: b as number, send_queue_length_by_topic: c as Record<string, number> }, a));
+        return this.#log.guard('stats_callback', this.#onStats, withStatistics({ send_queue_length: b as number, send_queue_length_by_topic: byTopic(c as string[], d as number[]) }, a));
       case Event.Error:
         return this.#log.report(this.#onError, fromData(a as NativeErrorData));
       case Event.Log:
@@ -233,4 +233,9 @@ function checkPartition(partition: unknown): void {
   if (!Number.isInteger(partition) || partition < -1 || partition > MAX_PARTITION) {
     throw outOfRange(`send: partition must be -1 or an integer from 0 to ${MAX_PARTITION}, got ${partition}`);
   }
+}
+
+/** As properties of its own: a topic may be named `__proto__`. */
+function byTopic(topics: string[], lengths: number[]): Record<string, number> {
+  return Object.fromEntries(topics.map((topic, i) => [topic, lengths[i]!]));
 }
