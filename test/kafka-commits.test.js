@@ -18,6 +18,7 @@ const WAYS = {
   'autoCommitInterval: 1': (consumer, got) => ({ autoCommitInterval: 1, eachMessage: got.each }),
   'commitOffsetsIfNecessary in eachBatch': (consumer, got) => ({
     autoCommitThreshold: 1,
+    eachBatchAutoResolve: false, // else what it leaves is taken for processed, as in KafkaJS
     eachBatch: async ({ batch, resolveOffset, commitOffsetsIfNecessary, isRunning, isStale }) => {
       for (const message of batch.messages) {
         if (!isRunning() || isStale()) return;

@@ -264,6 +264,23 @@ test('a partition that goes is finished, committed, told to the hook, and then g
   assert.ok(freed(native).includes('2/0'), 'what was not started is freed');
 });
 
+test('what eachBatch leaves because it was told to is not taken for processed', async (t) => {
+  const handler = deferred();
+  const { native, arrive, rebalance } = await running(t, { eachBatch: async ({ batch, resolveOffset, isRunning, isStale }) => {
+    for (const { offset } of batch.messages) {
+      if (!isRunning() || isStale()) break;
+      resolveOffset(offset);
+      if (offset === '6') await handler.promise;
+    }
+  } });
+  arrive([0, [5, 6, 7, 8]]);
+  await settled();
+  rebalance('revoke', [0]);
+  handler.resolve();
+  await settled();
+  assert.equal(committed(native).at(-1), 't/0@7');
+});
+
 test('a commit of a partition that has gone says so as KafkaJS does, and does not end the consumer', async (t) => {
   const crashes = [];
   const errors = [];

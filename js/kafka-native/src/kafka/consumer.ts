@@ -189,10 +189,11 @@ export class Consumer {
       try {
         connection = await this.#connect();
       } catch (error) {
+        if (this.#running !== running) return; // stopped meanwhile
         return this.#crashed(error as Error);
       }
     }
-    if (this.#running !== running) return; // stopped meanwhile
+    if (this.#running !== running) return;
     let crashed: Promise<void> | undefined;
     const session = new Session({
       config: this.#config,

@@ -49,7 +49,7 @@ export interface ConsumerRunConfig {
   autoCommitInterval?: number | null;
   /** Messages: commits inside a batch, too, after so many. */
   autoCommitThreshold?: number | null;
-  /** Whether a batch is resolved when `eachBatch` returns; default true. */
+  /** Whether a batch is resolved when `eachBatch` returns; default true. Not where it calls `resolveOffset` and left because `isRunning` or `isStale` said so. */
   eachBatchAutoResolve?: boolean;
   /** How many partitions have a handler at the same time; default 1. Messages of one partition always follow one another. */
   partitionsConsumedConcurrently?: number;
@@ -76,6 +76,8 @@ export class Runner {
   readonly #demand: Demand | undefined;
   /** Partitions with something to do, each once. */
   readonly #line: AssignedPartition[] = [];
+  /** The program calls `resolveOffset`. */
+  #resolvesItself = false;
   readonly #retries = new Set<NodeJS.Timeout>();
   #underWay = 0;
   #scheduled = false;
@@ -255,10 +257,14 @@ export class Runner {
     const { commits } = this.#session;
     const { topic, partition } = assigned;
     const handler = this.#options.eachBatch!;
+    let told = false;
     const payload: EachBatchPayload = {
       batch,
       // '-1': the batch comes again from offset 0.
-      resolveOffset: (offset) => this.#resolve(assigned, runs, delivery, Math.max(checkOffset('resolveOffset', offset), -1)),
+      resolveOffset: (offset) => {
+        this.#resolvesItself = true;
+        this.#resolve(assigned, runs, delivery, Math.max(checkOffset('resolveOffset', offset), -1));
+      },
       ...this.#tools(assigned),
       commitOffsetsIfNecessary: async (offsets) => {
         if (!offsets) return commits.ifNecessary();
@@ -266,8 +272,8 @@ export class Runner {
         return commits.commit(offsets.topics);
       },
       uncommittedOffsets: () => ({ topics: commits.uncommitted() }),
-      isRunning: () => this.running,
-      isStale: () => delivery.stale || assigned.gone,
+      isRunning: () => this.running || !(told = true),
+      isStale: () => (delivery.stale || assigned.gone) && (told = true),
     };
     try {
       await (traced('batch') ? trace('batch', { topic, partition, messages: batch.messages }, async () => handler(payload)) : handler(payload));
@@ -275,7 +281,9 @@ export class Runner {
       this.#log('eachBatch', assigned, runs[0]!.firstOffset, error);
       throw error;
     }
-    if (this.#options.eachBatchAutoResolve !== false) this.#resolve(assigned, runs, delivery, runs.at(-1)!.lastOffset);
+    // One that resolves message by message, and was told to leave, has left: the rest comes again.
+    const left = told && this.#resolvesItself;
+    if (this.#options.eachBatchAutoResolve !== false && !left) this.#resolve(assigned, runs, delivery, runs.at(-1)!.lastOffset);
   }
 
   #tools({ topic, partition }: AssignedPartition): Pick<EachBatchPayload, 'heartbeat' | 'pause'> {
