@@ -86,6 +86,9 @@ impl Files {
     /// Records the next offsets to be read; returns when they are on disk. The file of a partition that is not assigned is
     /// taken first, as of one that is.
     pub(super) fn commit(&self, offsets: &[TopicPartitionOffset], timeout: Duration) -> Result<()> {
+        if let Some(at) = offsets.iter().find(|at| at.offset < 0) {
+            return Err(Error::config(format!("an offset to commit is from 0 on, not {}", at.offset)));
+        }
         for at in offsets {
             let open = self.topics.lock().get(&at.topic).is_some_and(|topic| topic.open.contains(&at.partition));
             if !open {
@@ -95,7 +98,10 @@ impl Files {
         let mut recorders: Vec<Arc<Recorder>> = Vec::new();
         for at in offsets {
             let recorder = self.recorder(&at.topic)?;
-            recorder.record(at.partition, at.offset - 1);
+            match at.offset {
+                0 => recorder.clear(at.partition),
+                next => recorder.record(at.partition, next - 1),
+            }
             if !recorders.iter().any(|known| Arc::ptr_eq(known, &recorder)) {
                 recorders.push(recorder);
             }

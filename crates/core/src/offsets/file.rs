@@ -64,6 +64,9 @@ impl Names {
     }
 }
 
+/// In place of an offset: nothing is processed. There is no file then, because no number says that.
+pub(super) const NOTHING: i64 = -1;
+
 /// Whether an offset file can hold this. The largest number cannot: the next message wanted is one further.
 pub(super) fn is_recordable(offset: i64) -> bool {
     (0..i64::MAX).contains(&offset)
@@ -101,18 +104,25 @@ fn parse(content: &[u8]) -> Option<i64> {
     std::str::from_utf8(digits).ok()?.parse().ok().filter(|offset| is_recordable(*offset))
 }
 
-/// Writes and syncs the new version of every file, renames them, then syncs the directory once. Returns what is
-/// durable, and the first error with the number of the others: one bad file does not hold back the rest.
+/// Writes and syncs the new version of every file, renames them, then syncs the directory once; where nothing is
+/// processed the file is removed. Returns what is durable, and the first error with the number of the others: one bad file does not hold back the rest.
 pub(super) fn write_round(names: &Names, offsets: &[(i32, i64)]) -> (Vec<(i32, i64)>, Option<Error>) {
     let mut failures = Vec::new();
     let mut staged = Vec::with_capacity(offsets.len());
+    let mut durable = Vec::with_capacity(offsets.len());
     for &(partition, offset) in offsets {
+        if offset == NOTHING {
+            match remove(&names.offset_file(partition)) {
+                Ok(()) => durable.push((partition, offset)),
+                Err(error) => failures.push(names.about(partition, error)),
+            }
+            continue;
+        }
         match stage(names, partition, offset) {
             Ok(temporary) => staged.push((partition, offset, temporary)),
             Err(error) => failures.push(names.about(partition, error)),
         }
     }
-    let mut durable = Vec::with_capacity(staged.len());
     for (partition, offset, temporary) in staged {
         let path = names.offset_file(partition);
         match temporary.persist(&path) {
@@ -135,6 +145,14 @@ pub(super) fn write_round(names: &Names, offsets: &[(i32, i64)]) -> (Vec<(i32, i
         error
     });
     (durable, first)
+}
+
+/// Removes a file, unless there is none.
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed("cannot remove", path, &error)),
+        _ => Ok(()),
+    }
 }
 
 /// A synced file beside the offset file, with its next content. Dropped without `persist`, it is removed.
@@ -197,11 +215,7 @@ pub(super) fn check_case(
 pub(super) fn remove_leftovers(names: &Names, partitions: &[i32], listed: &[String]) -> Result<()> {
     let mut left =
         listed.iter().filter(|name| names.partition_of_temporary(name).is_some_and(|p| partitions.contains(&p)));
-    let removed = left.try_for_each(|name| match fs::remove_file(names.directory.join(name)) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    });
-    removed.map_err(|error| failed("cannot tidy the directory", &names.directory, &error))
+    left.try_for_each(|name| remove(&names.directory.join(name)))
 }
 
 /// Creates the directory with its parents, and makes that durable: a synced file in a directory that vanishes with
@@ -374,11 +388,22 @@ mod tests {
     }
 
     #[test]
+    fn where_nothing_is_processed_there_is_no_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = names(directory.path(), "t");
+        assert_eq!(write_round(&names, &[(0, 7), (1, 7)]).1, None);
+        let (durable, error) = write_round(&names, &[(0, NOTHING), (1, 8), (2, NOTHING)]);
+        assert_eq!((durable, error), (vec![(0, NOTHING), (2, NOTHING), (1, 8)], None));
+        assert_eq!(read(&names, 0).unwrap(), None);
+        assert_eq!(list(directory.path()), ["t-1.offset"]);
+    }
+
+    #[test]
     fn one_bad_file_does_not_hold_back_the_others_and_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let names = names(directory.path(), "t");
         fs::create_dir(names.offset_file(1)).unwrap();
-        let (durable, error) = write_round(&names, &[(0, 7), (1, 7), (2, -1), (3, 7)]);
+        let (durable, error) = write_round(&names, &[(0, 7), (1, 7), (2, -2), (3, 7)]);
         assert_eq!(durable, [(0, 7), (3, 7)]);
         let error = error.unwrap();
         assert!(error.message.contains("t-2.offset") && error.message.contains("1 more"), "{error}");

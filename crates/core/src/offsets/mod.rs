@@ -35,7 +35,8 @@ pub trait OffsetStore: Send {
     /// added to the topic later.
     fn open(&mut self, partitions: &[i32]) -> Result<Vec<Option<i64>>>;
 
-    /// Makes these last processed offsets durable, one entry per partition. After an error the same values, or later
+    /// Makes these last processed offsets durable, one entry per partition; -1 where nothing is processed any more, which
+    /// [`Recorder::clear`] says. After an error the same values, or later
     /// ones, are passed again; what could be written of a failed round may stay written.
     fn write(&mut self, offsets: &[(i32, i64)]) -> Result<()>;
 

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::file::NOTHING;
 use super::rounds::Rounds;
 use super::worker::{hung, CloseReply, Phase, Shared, State, GRACE};
 use super::{OffsetEvent, OffsetStore};
@@ -71,13 +72,22 @@ impl Recorder {
     /// A later value replaces one that is not written yet, even if it is lower. After `close` the value is late: it
     /// is recorded if the partition can still be had, and otherwise dropped with a warning.
     ///
-    /// A number below 0 is no offset (nothing is processed yet) and is ignored.
+    /// A number below 0 is no offset (nothing is processed yet) and is ignored; see [`clear`](Self::clear).
     pub fn record(&self, partition: i32, last_processed: i64) {
-        if last_processed < 0 {
-            return;
+        if last_processed >= 0 {
+            self.set(partition, last_processed);
         }
+    }
+
+    /// Nothing is processed in this partition any more: whoever opens it next reads it as if for the first time. Otherwise
+    /// as [`record`](Self::record).
+    pub fn clear(&self, partition: i32) {
+        self.set(partition, NOTHING);
+    }
+
+    fn set(&self, partition: i32, value: i64) {
         let mut state = self.shared.state.lock();
-        state.rounds.record(partition, last_processed);
+        state.rounds.record(partition, value);
         match self.shared.start(&mut state) {
             Ok(()) => {
                 self.shared.work.notify_one();
