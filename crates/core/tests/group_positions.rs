@@ -377,3 +377,59 @@ fn a_partition_that_was_not_assigned_can_be_committed_to_its_file() {
     assert_eq!(recorded(directory.path(), &topic, 0).as_deref(), Some("9\n"));
     consumer.stop(LONG).unwrap();
 }
+
+#[test]
+fn after_a_commit_of_0_to_its_file_a_partition_begins_at_0_again() {
+    let (cluster, directory) = (embedded("t", 1), tempfile::tempdir().unwrap());
+    fill(&cluster.brokers(), "t", 0, 0..10);
+    let consumer = || {
+        let (name, value) = MockCluster::consumer_property();
+        let config = GroupConfig::without_group(&cluster.brokers()).set(name, value);
+        let consumer = GroupConsumer::new(config.offsets_in(directory.path())).unwrap();
+        consumer.assign(&places("t", &[COMMITTED])).unwrap();
+        consumer
+    };
+    let first = consumer();
+    read(&first, 10);
+    first.commit_done().unwrap();
+    assert_eq!(recorded(directory.path(), "t", 0).as_deref(), Some("9\n"));
+    first.seek(TopicPartitionOffset::new("t", 0, 0)).unwrap();
+    first.commit(&places("t", &[0])).unwrap();
+    assert_eq!(recorded(directory.path(), "t", 0), None);
+    let error = first.commit(&places("t", &[-1])).unwrap_err();
+    assert!(error.message.contains("-1"), "{error}");
+    first.stop(LONG).unwrap();
+    let second = consumer();
+    assert_eq!(read(&second, 10)[&0], (0..10).collect::<Vec<_>>());
+    second.stop(LONG).unwrap();
+    assert_eq!(recorded(directory.path(), "t", 0).as_deref(), Some("9\n"));
+}
+
+#[test]
+fn what_was_done_before_is_not_committed_over_offsets_of_ones_own() {
+    const OFFSET_COMMIT: i16 = 8;
+    let cluster = embedded("t", 1);
+    fill(&cluster.brokers(), "t", 0, 0..10);
+    let consumer = GroupConsumer::new(mock(&cluster, "own")).unwrap();
+    consumer.assign(&places("t", &[0])).unwrap();
+    read(&consumer, 10);
+    consumer.commit(&places("t", &[5])).unwrap();
+    consumer.commit_done().unwrap();
+    assert_eq!(committed(&consumer, "t", 0), Some(5));
+    // Nor what is under way, and fails.
+    consumer.seek(TopicPartitionOffset::new("t", 0, 0)).unwrap();
+    read(&consumer, 10);
+    cluster.push_errors(OFFSET_COMMIT, &[REFUSED]);
+    let failing = later(|reply| consumer.commit_done_with(reply));
+    let own = later(|reply| consumer.commit_with(places("t", &[3]), reply));
+    failing.recv_timeout(LONG).unwrap().unwrap_err();
+    own.recv_timeout(LONG).unwrap().unwrap();
+    consumer.commit_done().unwrap();
+    assert_eq!(committed(&consumer, "t", 0), Some(3));
+    // What is done after it counts.
+    fill(&cluster.brokers(), "t", 0, 10..12);
+    read(&consumer, 2);
+    consumer.commit_done().unwrap();
+    assert_eq!(committed(&consumer, "t", 0), Some(12));
+    consumer.stop(LONG).unwrap();
+}

@@ -294,6 +294,16 @@ impl Driver {
         for run in &self.runs {
             let key = (run.topic, run.partition);
             let Some(place) = self.assignment.get_mut(key) else { continue };
+            if place.next.is_some_and(|next| run.first_offset < next) {
+                // librdkafka went back, because the log was cut off there: so does what is committed, and received.
+                if let Some(last) = tracker.fall_back(place.id, run.first_offset) {
+                    self.shared.recordable.lock().insert(place.id, last);
+                }
+                if let Some(current) = self.shared.epochs.lock().get_mut(&key) {
+                    current.received = None;
+                }
+                place.first = Some(run.first_offset);
+            }
             place.took(run.first_offset);
             place.next = Some(run.last_offset + 1);
             tracker.handed_over(id, place.id, run.last_offset, run.charge);
@@ -387,7 +397,10 @@ impl Driver {
             Command::Pause { partitions, reply } => reply.send(self.pause(&partitions)),
             Command::Resume { partitions, reply } => self.resume(&partitions, reply),
             Command::Committed { found } => self.on_committed(found),
-            Command::Commit { offsets, reply } => self.commit(&offsets, Committing::Reply(reply)),
+            Command::Commit { offsets, reply } => {
+                self.overrule(&offsets);
+                self.commit(&offsets, Committing::Reply(reply));
+            }
             Command::CommitDone { reply } => self.commit_done(Some(reply)),
             Command::Stop { deadline, reply } => match &mut self.stopping {
                 Some(stopping) => stopping.replies.push(reply),

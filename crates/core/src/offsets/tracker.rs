@@ -165,6 +165,23 @@ impl Tracker {
         }
     }
 
+    /// The partition's log was cut off at this offset, and the partition goes on there, before what was handed over last. What
+    /// is outstanding from before counts as far as it lies below: until it is settled nothing behind it is recordable.
+    /// Returns what is recordable now, if that has fallen; -1 = nothing.
+    pub(crate) fn fall_back(&mut self, partition: i32, offset: i64) -> Option<i64> {
+        let state = self.partitions.get_mut(&partition)?;
+        let last = offset - 1;
+        for run in state.runs.values_mut() {
+            run.last_offset = run.last_offset.min(last);
+            run.finished_behind = run.finished_behind.map(|finished| finished.min(last));
+        }
+        let fallen = state.recorded.is_some_and(|recorded| recorded > last);
+        if fallen {
+            state.recorded = Some(last);
+        }
+        fallen.then_some(last)
+    }
+
     /// The partition goes on at what this batch had of it first: what was handed over from this batch on no longer counts,
     /// what was before does.
     pub(crate) fn forget_from(&mut self, partition: i32, batch: u64) {
@@ -301,6 +318,28 @@ mod tests {
         assert_eq!(settle(&mut tracker, 3), [(0, 5)]);
         assert_eq!(settle(&mut tracker, 2), []);
         assert_eq!(tracker.outstanding_bytes_of(0), 0);
+    }
+
+    #[test]
+    fn a_partition_whose_log_was_cut_off_records_what_is_left_and_skips_nothing_that_is_outstanding() {
+        let mut tracker = Tracker::new();
+        assert_eq!(tracker.fall_back(0, 5), None);
+        tracker.handed_over(1, 0, 9, 10);
+        tracker.handed_over(2, 0, 19, 10);
+        tracker.handed_over(3, 0, 29, 10);
+        assert_eq!(settle(&mut tracker, 1), [(0, 9)]);
+        assert_eq!(settle(&mut tracker, 3), []);
+        // The second batch has some that are still in the log.
+        assert_eq!(tracker.fall_back(0, 15), None);
+        tracker.handed_over(4, 0, 17, 10);
+        assert_eq!(settle(&mut tracker, 4), []);
+        assert_eq!(settle(&mut tracker, 2), [(0, 17)]);
+        // All that is left was done.
+        assert_eq!(tracker.fall_back(0, 12), Some(11));
+        tracker.handed_over(5, 0, 13, 10);
+        assert_eq!(settle(&mut tracker, 5), [(0, 13)]);
+        assert_eq!(tracker.fall_back(0, 0), Some(-1));
+        assert_eq!(tracker.outstanding_bytes(), 0);
     }
 
     #[test]

@@ -220,6 +220,20 @@ impl Driver {
         self.commit(&done, Committing::Done { offsets, reply });
     }
 
+    /// Who commits offsets of his own has the last word: what was done before is not committed over them.
+    pub(super) fn overrule(&mut self, offsets: &[TopicPartitionOffset]) {
+        for place in offsets.iter().filter_map(|at| self.place_of(at)) {
+            self.shared.recordable.lock().remove(&place.id);
+        }
+        for attempt in self.commits.under_way.values_mut().chain(self.commits.waiting.values_mut()) {
+            if let Committing::Done { offsets: done, .. } = &mut attempt.then {
+                done.retain(|(at, _)| {
+                    !offsets.iter().any(|own| own.partition == at.partition && own.topic == at.topic)
+                });
+            }
+        }
+    }
+
     fn place_of(&self, at: &TopicPartitionOffset) -> Option<&Place> {
         self.assignment.get(self.assignment.find(&at.topic, at.partition)?)
     }
