@@ -70,7 +70,7 @@ impl NativeAdmin {
     /// Ends on a thread of its own: what blocks is waited for.
     #[napi]
     pub fn close(&mut self) {
-        let admin = self.admin.take();
+        let Some(admin) = self.admin.take() else { return };
         let _ = std::thread::Builder::new().name("kafka-admin-end".into()).spawn(move || drop(admin));
     }
 }

@@ -10,12 +10,14 @@ export interface AdminTells {
   error(error: KafkaError): void;
   log(lines: NativeLog[], dropped: number): void;
   stats?(json: string): void;
+  /** Somebody wants its statistics: it lives until it is closed. */
+  kept?: boolean;
 }
 
 /** The native admin, with promises; it does not keep the process alive between calls. @internal */
 export class AdminClient {
   readonly #native: NativeAdmin;
-  readonly #calls = new Calls();
+  readonly #calls = new Calls(this);
   readonly #tells: AdminTells;
   readonly #giveToken: ((native: NativeTokens) => void) | undefined;
   #open = true;
@@ -25,7 +27,7 @@ export class AdminClient {
     this.#tells = tells;
     this.#giveToken = giveToken;
     this.#native = native(() => new binding.NativeAdmin({ properties, tokens: giveToken !== undefined }, weakly(this.#onEvent)));
-    keep(this.#onEvent);
+    if (tells.kept) keep(this);
     watchExit();
   }
 
@@ -47,7 +49,7 @@ export class AdminClient {
     if (!this.#open) return;
     this.#open = false;
     this.#native.close();
-    this.#calls.whenIdle(() => letGo(this.#onEvent));
+    letGo(this);
   }
 
   readonly #onEvent = (kind: Event, a?: any, b?: any, c?: any): void => {

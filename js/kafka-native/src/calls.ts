@@ -10,12 +10,17 @@ interface Pending {
 
 /** The asynchronous calls of one client: promises of JavaScript, ended by the reply that names their id. */
 export class Calls {
+  readonly #client: object;
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
-  #onIdle: (() => void) | undefined;
+
+  /** @param client which hears the replies */
+  constructor(client: object) {
+    this.#client = client;
+  }
 
   /**
-   * The process stays alive until the reply.
+   * The process and the client stay alive until the reply.
    *
    * @param onReply called with the value before anything that the addon tells behind the reply; the promise is later
    */
@@ -23,7 +28,7 @@ export class Calls {
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId;
       this.#pending.set(id, { resolve, reject, onReply });
-      hold();
+      hold(this.#client);
       try {
         begin(id);
       } catch (thrown) {
@@ -39,16 +44,9 @@ export class Calls {
     call?.resolve(value);
   }
 
-  /** Calls `then` when no call is pending any more: now, or with the last reply. */
-  whenIdle(then: () => void): void {
-    if (this.#pending.size === 0) then();
-    else this.#onIdle = then;
-  }
-
   #take(id: number): Pending | undefined {
     const call = this.#pending.get(id);
-    if (call && this.#pending.delete(id)) release();
-    if (this.#pending.size === 0) this.#onIdle?.();
+    if (call && this.#pending.delete(id)) release(this.#client);
     return call;
   }
 }

@@ -8,15 +8,20 @@ import { binding } from './loader';
  * worker), referenced while anything is under way.
  */
 const timer = setInterval(() => {}, 2 ** 31 - 1).unref();
-let holds = 0;
+/** The clients that have something under way, and how much. */
+const busy = new Map<object, number>();
 
-/** Keeps the process alive until the same number of `release`s. */
-export function hold(): void {
-  if (holds++ === 0) timer.ref();
+/** Keeps the process alive, and the client, whether the user refers to it or not, until the same number of `release`s. */
+export function hold(client: object): void {
+  if (busy.size === 0) timer.ref();
+  busy.set(client, (busy.get(client) ?? 0) + 1);
 }
 
-export function release(): void {
-  if (--holds === 0) timer.unref();
+export function release(client: object): void {
+  const left = busy.get(client)! - 1;
+  if (left > 0) busy.set(client, left);
+  else busy.delete(client);
+  if (busy.size === 0) timer.unref();
 }
 
 let watching = false;
@@ -32,24 +37,24 @@ export function watchExit(): void {
   process.on('exit', () => binding.shutdown(500));
 }
 
-const living = new Set<OnEvent>();
+const listening = new Set<object>();
 
 /**
  * What the addon is given as a client's receiver of events. The addon holds it as long as the client's native object
- * lives, which the client holds: were the receiver to hold the client, none would ever be collected, nor the stacks of its
- * ended threads.
+ * lives, which the client holds: were the receiver to hold the client, none would ever be collected. One that nobody refers
+ * to is, with this receiver, and the finalizer of its native object ends its threads.
  */
 export function weakly(onEvent: OnEvent): OnEvent {
   const weak = new WeakRef(onEvent);
   return (kind, a, b, c, d) => weak.deref()?.(kind, a, b, c, d);
 }
 
-/** The client of this receiver lives on, whether the user holds it or not, until `letGo`. */
-export function keep(onEvent: OnEvent): void {
-  living.add(onEvent);
+/** A callback of the user's hears this client, idle or not: it lives on, whether the user refers to it or not, until `letGo`. */
+export function keep(client: object): void {
+  listening.add(client);
 }
 
 /** The client was stopped: it is collected when the user and the callbacks that still run have let go, too. */
-export function letGo(onEvent: OnEvent): void {
-  living.delete(onEvent);
+export function letGo(client: object): void {
+  listening.delete(client);
 }

@@ -51,12 +51,13 @@ const LAST_RETRY_MS = 10_000;
  * await consumer.start();
  * ```
  *
- * A started consumer keeps the process alive until `stop()` is done.
+ * A started consumer keeps the process and itself alive until `stop()` is done. One that is not started, and that you no longer
+ * refer to, ends when it is collected; `error_callback` and `stats_callback` keep it.
  */
 export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> {
   readonly #options: ReadConsumerOptions;
   readonly #native: NativeConsumer;
-  readonly #calls = new Calls();
+  readonly #calls = new Calls(this);
   readonly #log: SafeLogger;
 
   #state: 'new' | 'starting' | 'started' = 'new';
@@ -79,7 +80,7 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
     this.#log = new SafeLogger(read.logger, read.native.properties);
     if (read.unknown.length > 0) this.#log.warn(`Consumer: unknown options are ignored: ${read.unknown.join(', ')}`);
     this.#native = native(() => new binding.NativeConsumer(read.native, weakly(this.#onEvent)));
-    keep(this.#onEvent);
+    if (read.onStats || read.onError) keep(this);
     watchExit();
   }
 
@@ -110,7 +111,7 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
     }
     if (this.#stopping) throw stateError('start: the consumer was stopped meanwhile');
     this.#state = 'started';
-    hold();
+    hold(this);
     if (this.#paused) this.#native.pause();
     this.#schedule();
     return partitions;
@@ -178,8 +179,8 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
       }
       await this.#calls.start<void>((id) => this.#native.stop(id, drain ? Math.max(deadline - Date.now(), 1000) : timeout));
     } finally {
-      if (this.#state === 'started') release();
-      letGo(this.#onEvent);
+      if (this.#state === 'started') release(this);
+      letGo(this);
     }
   }
 

@@ -50,11 +50,12 @@ let freeArena: Arena | undefined;
  * await producer.stop();
  * ```
  *
- * The process stays alive while messages are under way or a promise of the producer is pending.
+ * The process stays alive while messages are under way or a promise of the producer is pending. A producer that you no longer
+ * refer to ends when it is collected; messages under way, a pending promise, `error_callback` and `stats_callback` keep it.
  */
 export class Producer {
   readonly #native: NativeProducer;
-  readonly #calls = new Calls();
+  readonly #calls = new Calls(this);
   readonly #log: SafeLogger;
   readonly #onStats: ((stats: ProducerStats) => unknown) | undefined;
   readonly #onDeliveries: ((report: DeliveryReport) => unknown) | undefined;
@@ -74,7 +75,7 @@ export class Producer {
     this.#onDeliveries = read.onDeliveries;
     this.#onError = read.onError;
     this.#native = native(() => new binding.NativeProducer(read.native, weakly(this.#onEvent)));
-    keep(this.#onEvent);
+    if (read.onStats || read.onError) keep(this);
     watchExit();
   }
 
@@ -124,7 +125,7 @@ export class Producer {
     }
     if (enqueued > 0 && !this.#busy) {
       this.#busy = true;
-      hold();
+      hold(this);
     }
     const result: SendResult = { enqueued, send_queue_length: queueLength < 0 ? this.#native.queueLength() : queueLength };
     if (errors.length > 0) result.errors = errors.sort((a, b) => a.index - b.index);
@@ -172,14 +173,14 @@ export class Producer {
       if (left > 0) throw timeoutError(`stop: ${left} messages were not delivered within ${timeout} ms and are purged`);
     } finally {
       this.#idle();
-      letGo(this.#onEvent);
+      letGo(this);
     }
   }
 
   #idle(): void {
     if (!this.#busy) return;
     this.#busy = false;
-    release();
+    release(this);
   }
 
   /** Everything that the addon tells; must not throw. */

@@ -112,7 +112,7 @@ export function readKafkaConfig(config: unknown): ClientContext {
   const creator = logger ? logTo(logger) : read.callback<logCreator>('logCreator');
   const context: ClientContext = {
     clientId,
-    metrics: new Metrics(onStatistics, (error) => context.logger.error(`onStatistics failed: ${inspect(error)}`)),
+    metrics: new Metrics(onStatistics, (error) => context.logger.error(`onStatistics failed: ${inspect(error)}`), statisticsInterval > 0),
     properties: async () => [['bootstrap.servers', (await addresses(brokers)).join(',')], ...properties, ...own],
     logger: createLogger(read.any('logLevel') as logLevel | undefined, creator),
     connectionTimeout,

@@ -177,7 +177,7 @@ export class Consumer {
     if (!Number.isInteger(concurrency) || concurrency < 1) throw new KafkaJSNonRetriableError(`Consumer.run: partitionsConsumedConcurrently must be an integer from 1, got ${describe(concurrency)}`);
     this.#subscription.existing = undefined;
     this.#running = { options, demand, onEnd };
-    hold();
+    hold(this);
     await this.#start(this.#running);
   }
 
@@ -269,7 +269,7 @@ export class Consumer {
     if (!running) return;
     this.#running = undefined;
     running.onEnd?.(error);
-    release();
+    release(this);
   }
 
   async #endSession(disconnect: boolean): Promise<void> {

@@ -15,7 +15,7 @@ const STOP_MS = 5000;
 /** The native consumer between `connect` and `disconnect`, and who hears what it tells. @internal */
 export class GroupConnection {
   readonly native: NativeGroup;
-  readonly calls = new Calls();
+  readonly calls = new Calls(this);
   /** Partitions that are paused in librdkafka, by name: it keeps that over rebalances and from one session to the next. */
   readonly paused = new Set<string>();
   readonly #context: ClientContext;
@@ -30,7 +30,7 @@ export class GroupConnection {
     this.#log = log;
     const options = { ...config.native, properties: [...properties, ...config.properties], tokens: context.giveToken !== undefined };
     this.native = native(() => new binding.NativeGroup(options, weakly(this.#onEvent)));
-    keep(this.#onEvent);
+    if (context.metrics.wanted) keep(this);
     watchExit();
   }
 
@@ -56,7 +56,7 @@ export class GroupConnection {
       await this.calls.start<void>((id) => this.native.stop(id, hooks.revoke ? Math.max(STOP_MS, rebalanceTimeout) : STOP_MS));
     } finally {
       this.#context.metrics.forget(this);
-      letGo(this.#onEvent);
+      letGo(this);
     }
   }
 

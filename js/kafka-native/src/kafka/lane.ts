@@ -19,7 +19,7 @@ export type OnReceipts = (columns: Float64Array, errors: NativeErrorData[]) => v
  */
 export class Lane {
   readonly native: NativeProducer;
-  readonly #calls = new Calls();
+  readonly #calls = new Calls(this);
   readonly #context: ClientContext;
   readonly #logger: KafkaLogger;
   readonly #onReceipts: OnReceipts;
@@ -38,7 +38,7 @@ export class Lane {
     } catch (error) {
       throw toKafkaJSError(error); // a property that librdkafka does not take
     }
-    keep(this.#onEvent);
+    if (context.metrics.wanted) keep(this);
     watchExit();
   }
 
@@ -73,7 +73,7 @@ export class Lane {
       await this.call((native, id) => native.stop(id, timeout));
     } finally {
       this.#context.metrics.forget(this);
-      letGo(this.#onEvent);
+      letGo(this);
     }
   }
 

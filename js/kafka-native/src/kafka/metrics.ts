@@ -104,12 +104,15 @@ function escape(label: string): string {
 
 /** The newest statistics of the clients of a `Kafka`. @internal */
 export class Metrics {
+  /** Whether clients tell their statistics, and are kept for it until they are disconnected. */
+  readonly wanted: boolean;
   readonly #newest = new Map<object, string>();
   readonly #onStatistics: ((statistics: Statistics) => unknown) | undefined;
   readonly #onFailure: (error: unknown) => void;
 
   /** @param onFailure gets what `onStatistics` throws */
-  constructor(onStatistics: ((statistics: Statistics) => unknown) | undefined, onFailure: (error: unknown) => void) {
+  constructor(onStatistics: ((statistics: Statistics) => unknown) | undefined, onFailure: (error: unknown) => void, wanted = false) {
+    this.wanted = wanted;
     this.#onStatistics = onStatistics;
     this.#onFailure = onFailure;
   }

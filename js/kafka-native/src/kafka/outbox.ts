@@ -102,7 +102,7 @@ export class Outbox {
       const since = this.#limits.maxBlock === Infinity ? 0 : performance.now();
       const send = new Send(topic, place, packed, since, resolve, reject);
       if (signal !== undefined && !this.#watch(send, signal)) return;
-      if (this.#open++ === 0) hold();
+      if (this.#open++ === 0) hold(this);
       if (topic.parked.length > 0 || !this.#admit(send)) this.#park(send);
     });
   }
@@ -392,7 +392,7 @@ export class Outbox {
 
   #close(send: Send): void {
     send.end();
-    if (--this.#open === 0) release();
+    if (--this.#open === 0) release(this);
   }
 
   /** Gives up what waits for too long. */

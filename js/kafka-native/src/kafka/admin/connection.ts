@@ -126,6 +126,7 @@ export abstract class AdminConnection {
       error: ({ code, message }) => this.#log.error(`${code}: ${message}`),
       log: (lines, dropped) => logNative(this.#log, lines, dropped),
       stats: (json) => this.#context.metrics.take(this, json),
+      kept: this.#context.metrics.wanted,
     }, this.#context.giveToken);
   }
 
