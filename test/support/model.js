@@ -28,6 +28,8 @@ class Log {
 class Model extends EventEmitter {
   logs;
   broken;
+  /** Of the program; a message of what broke tells it. */
+  step = 0;
   #history = [];
 
   constructor(partitions) {
@@ -49,14 +51,14 @@ class Model extends EventEmitter {
   }
 
   breaks(message, p) {
-    this.broken ??= new Error(`${message}; ${this.#before(p === undefined ? [] : [p])}`);
+    this.broken ??= new Error(`step ${this.step}: ${message}; ${this.#before(p === undefined ? [] : [p])}`);
     this.emit('progress');
   }
 
   /** Resolves when the condition holds; rejects with what broke, or where it stands at the deadline. */
   async until(condition, what, ms = 60_000) {
     const late = () => [...this.logs.keys()].filter((p) => this.logs[p].low < this.logs[p].end);
-    const where = () => `${what}: ${late().map((p) => `${p}: ${this.logs[p].low} of ${this.logs[p].end}`).join(', ')}; ${this.#before(late())}`;
+    const where = () => `step ${this.step}: ${what}: ${late().map((p) => `${p}: ${this.logs[p].low} of ${this.logs[p].end}`).join(', ')}; ${this.#before(late())}`;
     await within(ms, where, async () => {
       while (!this.broken && !condition()) await once(this, 'progress');
     });
