@@ -126,7 +126,11 @@ impl Driver {
     pub(super) fn committed(&mut self, number: usize, ended: Result<()>) {
         let Some(attempt) = self.commits.under_way.remove(&number) else { return };
         match ended {
-            Err(error) if REBALANCING.contains(&error.code) && Instant::now() < attempt.until => {
+            Err(error)
+                if REBALANCING.contains(&error.code)
+                    && Instant::now() < attempt.until
+                    && !hopeless(&attempt, &error) =>
+            {
                 self.commits.waiting.insert(number, attempt);
                 self.commits.again_at.get_or_insert(Instant::now() + TRY_AGAIN);
             }
@@ -251,6 +255,11 @@ impl Driver {
     fn not_committed(&self, error: &Error) {
         self.log(LogLine::warning(format!("offsets were not committed, their messages may come again: {error}")));
     }
+}
+
+/// The rebalance waits for this commit, or has gone on without this member: waiting for its end would be for ever.
+fn hopeless(attempt: &Attempt, error: &Error) -> bool {
+    matches!(attempt.then, Committing::Revoke(_)) && REBALANCING[..3].contains(&error.code)
 }
 
 fn gone(partitions: &[String]) -> Result<()> {
