@@ -118,7 +118,13 @@ impl Driver {
             return Some(moving.to);
         }
         let received = self.shared.epochs.lock().get(&key).and_then(|current| current.received);
-        Some(match received.map(|(next, _)| next).or(place.first) {
+        // What was taken and waits to be handed over is thrown away by the move.
+        let mut messages = (0..self.messages.len()).map(|i| self.messages.get(i));
+        let taken = messages.find(|message| {
+            message.error() == 0 && self.assignment.find(&message.topic_name(), message.partition()) == Some(key)
+        });
+        let first = place.first.or(taken.map(|message| message.offset()));
+        Some(match received.map(|(next, _)| next).or(first) {
             Some(next) => Target::At(next),
             None if !place.failed => Target::Here,
             None if place.start >= BEGIN => Target::At(place.start),
