@@ -74,9 +74,13 @@ impl Helper {
         Self { name: format!("{name}-help"), state: Mutex::new(State::Idle(client)), ended: Arc::default() }
     }
 
-    /// This thread serves the client from now on.
-    pub(crate) fn serve(self: &Arc<Self>) {
-        SERVED.set(Arc::as_ptr(self) as usize);
+    /// The body of the thread that serves the client.
+    pub(crate) fn serving(self: &Arc<Self>, drive: impl FnOnce() + Send + 'static) -> impl FnOnce() + Send + 'static {
+        let helper = self.clone();
+        move || {
+            SERVED.set(Arc::as_ptr(&helper) as usize);
+            drive();
+        }
     }
 
     /// Runs `call`, which takes this time itself, and blocks until it has answered.

@@ -37,7 +37,8 @@ const LARGEST_MESSAGE = 1_000_000_000;
 const MEASURE_FROM = 16 * 1024;
 /** Strings up to this length are written character by character, as long as they are ASCII. */
 const SHORT = 16;
-const MAX_PARTITION = 2 ** 31 - 1;
+/** The largest number of a partition. @internal */
+export const MAX_PARTITION = 2 ** 31 - 1;
 
 const INVALID_ARG = { code: '_INVALID_ARG', errno: -186 };
 const TOO_LARGE = { code: 'MSG_SIZE_TOO_LARGE', errno: 10 };

@@ -245,14 +245,8 @@ impl Admin {
         let helper = Arc::new(Helper::new("kafka-admin", client.clone()));
         let driver =
             Driver::new(client, helper.clone(), shared.clone(), incoming, move |event| fence(|| on_event(event)));
-        let thread = thread::spawn("kafka-admin", {
-            let helper = helper.clone();
-            move || {
-                helper.serve();
-                driver.run();
-            }
-        })
-        .map_err(|error| Error::state(format!("no thread for the admin: {error}")))?;
+        let thread = thread::spawn("kafka-admin", helper.serving(move || driver.run()))
+            .map_err(|error| Error::state(format!("no thread for the admin: {error}")))?;
         Ok(Self { helper, shared, jobs: Some(jobs), thread: Mutex::new(Some(thread)) })
     }
 

@@ -225,14 +225,8 @@ impl Consumer {
             incoming,
             sink,
         )?;
-        let thread = thread::spawn("kafka-consumer", {
-            let helper = helper.clone();
-            move || {
-                helper.serve();
-                driver.run();
-            }
-        })
-        .map_err(|error| Error::state(format!("no thread for the consumer: {error}")))?;
+        let thread = thread::spawn("kafka-consumer", helper.serving(move || driver.run()))
+            .map_err(|error| Error::state(format!("no thread for the consumer: {error}")))?;
         Ok(Self {
             topic,
             slot: config.slot,

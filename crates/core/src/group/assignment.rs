@@ -147,6 +147,11 @@ impl Assignment {
         self.numbers.get(topic).map(|number| (*number, partition)).filter(|key| self.places.contains_key(key))
     }
 
+    /// The key of the assigned partition that a message is of.
+    pub(super) fn key_at(&self, message: &Message<'_>) -> Option<Key> {
+        self.find(&message.topic_name(), message.partition())
+    }
+
     pub(super) fn get(&self, key: Key) -> Option<&Place> {
         self.places.get(&key)
     }

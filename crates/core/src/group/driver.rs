@@ -26,6 +26,7 @@ use crate::ffi::{self, Client, Membership, Messages, Queue, ReadyHook};
 use crate::helper::{let_go, Helper};
 use crate::reply::Reply;
 use crate::trouble::{LogLine, Verdict};
+
 const GROUP_AUTHORIZATION_FAILED: i32 = 30;
 /// No offset: the group's, or where the topic begins.
 const COMMITTED: i64 = -1001;
@@ -384,11 +385,11 @@ impl Driver {
             Command::Listed { topics, existing, reply } => reply.send(self.subscribe(topics, existing)),
             Command::Assign { partitions, reply } => match self.files.clone() {
                 None => reply.send(self.assign(&partitions)),
-                Some(files) => self.help(move || {
+                Some(files) => drop(self.help(move |_| {
                     let mut partitions = partitions;
                     let opened = files.open(&mut partitions);
                     Command::Opened { partitions: opened.map(|()| partitions), reply }
-                }),
+                })),
             },
             Command::Opened { partitions, reply } => reply.send(partitions.and_then(|opened| self.assign(&opened))),
             Command::Written { opaque, ended } => self.committed(opaque, ended),
@@ -415,21 +416,19 @@ impl Driver {
 
     /// Subscribes when it is known which topics there are: what comes later is new. Who cannot be asked is not waited for.
     fn list_topics(&self, topics: Vec<Subscription>, reply: Reply<()>) {
-        let (commands, shared) = (self.commands.clone(), self.shared.clone());
-        self.helper.run(move |client| {
+        self.help(move |client| {
             let existing = client.topics(TOPICS).ok().map(|names| Arc::new(names.into_iter().collect()));
-            let _ = commands.send(Command::Listed { topics, existing, reply });
-            shared.waker.wake();
+            Command::Listed { topics, existing, reply }
         });
     }
 
-    /// Runs `job` on the helper thread; the command that it returns comes back here.
-    fn help(&self, job: impl FnOnce() -> Command + Send + 'static) {
+    /// Runs `job` on the helper thread; the command that it returns comes back here. False: it is not run.
+    fn help(&self, job: impl FnOnce(&Arc<Client>) -> Command + Send + 'static) -> bool {
         let (commands, shared) = (self.commands.clone(), self.shared.clone());
-        self.helper.run(move |_| {
-            let _ = commands.send(job());
+        self.helper.run(move |client| {
+            let _ = commands.send(job(client));
             shared.waker.wake();
-        });
+        })
     }
 
     /// Does what is due; returns how long the thread may wait.

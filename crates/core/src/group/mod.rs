@@ -199,14 +199,8 @@ impl GroupConsumer {
         let files = settings.offset_directory.map(|directory| Arc::new(Files::new(directory, sink.clone())));
         let driver =
             Driver::new(limits, client, helper.clone(), shared.clone(), commands.clone(), incoming, sink, files)?;
-        let thread = thread::spawn("kafka-group", {
-            let helper = helper.clone();
-            move || {
-                helper.serve();
-                driver.run();
-            }
-        })
-        .map_err(|error| crate::Error::state(format!("no thread for the consumer: {error}")))?;
+        let thread = thread::spawn("kafka-group", helper.serving(move || driver.run()))
+            .map_err(|error| crate::Error::state(format!("no thread for the consumer: {error}")))?;
         Ok(Self { shared, helper, commands, thread: Mutex::new(Some(thread)), inbox: None })
     }
 

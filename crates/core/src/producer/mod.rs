@@ -185,14 +185,8 @@ impl Producer {
         let (commands, incoming) = unbounded();
         let line = Arc::new(Mutex::new(Some(Dispatch::new(client.clone(), shared.clone()))));
         let driver = Driver::new(client, helper.clone(), shared.clone(), incoming, sink, line.clone());
-        let thread = thread::spawn("kafka-producer", {
-            let helper = helper.clone();
-            move || {
-                helper.serve();
-                driver.run();
-            }
-        })
-        .map_err(|error| Error::state(format!("no thread for the producer: {error}")))?;
+        let thread = thread::spawn("kafka-producer", helper.serving(move || driver.run()))
+            .map_err(|error| Error::state(format!("no thread for the producer: {error}")))?;
         Ok(Self { shared, helper, commands, line, thread: Mutex::new(Some(thread)) })
     }
 

@@ -1,4 +1,4 @@
-import { Arena, type Payload, type SendError } from '../arena';
+import { Arena, MAX_PARTITION, type Payload, type SendError } from '../arena';
 import { Event, type NativeDeliveryFailure, type NativeErrorData, type NativeLog, type NativeProducer } from '../binding';
 import { Calls } from '../calls';
 import { fromData, fromThrown, invalidType, invalidValue, native, outOfRange, stateError, timeoutError, type KafkaError } from '../errors';
@@ -35,7 +35,6 @@ export interface ProducerStopOptions {
   interval?: number;
 }
 
-const MAX_PARTITION = 2 ** 31 - 1;
 const MAX_MS = 2 ** 31 - 1;
 
 /** Of every producer: `send` runs to its end. Taken away meanwhile, because a getter of a payload may call `send`. */

@@ -338,14 +338,19 @@ function name(topic: string, partition: number): string {
   return `${topic}/${partition}`;
 }
 
-function group(partitions: Iterable<TopicPartition>): Record<string, number[]> {
-  // Not an object yet: a topic may be named `constructor`, or `__proto__`.
+/** The partitions of each topic, in their order. No object: a topic may be named `constructor`, or `__proto__`. @internal */
+export function partitionsByTopic(partitions: Iterable<TopicPartition>): Map<string, number[]> {
   const topics = new Map<string, number[]>();
   for (const { topic, partition } of partitions) {
     const list = topics.get(topic);
     if (list) list.push(partition);
     else topics.set(topic, [partition]);
   }
+  return topics;
+}
+
+function group(partitions: Iterable<TopicPartition>): Record<string, number[]> {
+  const topics = partitionsByTopic(partitions);
   for (const list of topics.values()) list.sort((a, b) => a - b);
   return Object.fromEntries(topics);
 }

@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout } from 'node:timers';
-import type { Arena } from '../arena';
+import { MAX_PARTITION, type Arena } from '../arena';
 import type { NativeErrorData } from '../binding';
 import { hold, release } from '../lifetime';
 import { describe, isTopicName, TOPIC_NAMES } from '../options';
@@ -26,7 +26,6 @@ const TURN_MESSAGES = 1024;
 const TURN_BYTES = 1024 * 1024;
 /** A topic's partitions are asked for so often before its sends fail. */
 const TRIES = 20;
-const MAX_PARTITION = 2 ** 31 - 1;
 
 /**
  * Where a producer's sends wait and are settled. Each is packed at the call; those of one turn of the event loop lie side by

@@ -104,7 +104,8 @@ impl Driver {
         let offsets: Vec<_> = attempt.offsets.iter().map(|(at, _)| at.clone()).collect();
         if let Some(files) = self.files.clone() {
             self.commits.under_way.insert(number, attempt);
-            return self.help(move || Command::Written { opaque: number, ended: files.commit(&offsets, WRITE) });
+            self.help(move |_| Command::Written { opaque: number, ended: files.commit(&offsets, WRITE) });
+            return;
         }
         let list = ffi::Partitions::list(offsets.iter().map(|at| (at.topic.as_str(), at.partition, at.offset)));
         let begun = list.and_then(|mut list| {
@@ -146,9 +147,7 @@ impl Driver {
     /// What is committed now is younger than what waits.
     fn supersede(&mut self, number: usize, committed: &[(TopicPartitionOffset, Option<i32>)]) {
         for (_, waiting) in self.commits.waiting.range_mut(..number) {
-            waiting.offsets.retain(|(at, _)| {
-                !committed.iter().any(|(younger, _)| younger.partition == at.partition && younger.topic == at.topic)
-            });
+            waiting.offsets.retain(|(at, _)| !committed.iter().any(|(younger, _)| is_same_partition(younger, at)));
         }
     }
 
@@ -231,9 +230,7 @@ impl Driver {
         }
         for attempt in self.commits.under_way.values_mut().chain(self.commits.waiting.values_mut()) {
             if let Committing::Done { offsets: done, .. } = &mut attempt.then {
-                done.retain(|(at, _)| {
-                    !offsets.iter().any(|own| own.partition == at.partition && own.topic == at.topic)
-                });
+                done.retain(|(at, _)| !offsets.iter().any(|own| is_same_partition(own, at)));
             }
         }
     }
@@ -260,6 +257,10 @@ impl Driver {
 /// The rebalance waits for this commit, or has gone on without this member: waiting for its end would be for ever.
 fn hopeless(attempt: &Attempt, error: &Error) -> bool {
     matches!(attempt.then, Committing::Revoke(_)) && REBALANCING[..3].contains(&error.code)
+}
+
+fn is_same_partition(one: &TopicPartitionOffset, other: &TopicPartitionOffset) -> bool {
+    one.partition == other.partition && one.topic == other.topic
 }
 
 fn gone(partitions: &[String]) -> Result<()> {

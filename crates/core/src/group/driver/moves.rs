@@ -41,9 +41,7 @@ impl Driver {
     /// Throws away what was taken of these and not handed over.
     pub(super) fn drop_taken(&mut self, keys: &[Key]) {
         let assignment = &self.assignment;
-        self.messages.retain(|message| {
-            assignment.find(&message.topic_name(), message.partition()).is_none_or(|key| !keys.contains(&key))
-        });
+        self.messages.retain(|message| assignment.key_at(message).is_none_or(|key| !keys.contains(&key)));
     }
 
     /// The partition, unless it is not assigned, or about to go.
@@ -82,8 +80,10 @@ impl Driver {
         // librdkafka goes on behind these, whatever becomes of them.
         for i in 0..self.messages.len() {
             let message = self.messages.get(i);
-            let key = self.assignment.find(&message.topic_name(), message.partition());
-            let Some(key) = key.filter(|key| keys.contains(key) && message.error() == 0) else { continue };
+            let Some(key) = self.assignment.key_at(&message).filter(|key| keys.contains(key) && message.error() == 0)
+            else {
+                continue;
+            };
             let offset = message.offset();
             let place = self.assignment.get_mut(key).filter(|place| place.moving.is_none());
             place.into_iter().for_each(|place| place.took(offset));
@@ -120,9 +120,7 @@ impl Driver {
         let received = self.shared.epochs.lock().get(&key).and_then(|current| current.received);
         // What was taken and waits to be handed over is thrown away by the move.
         let mut messages = (0..self.messages.len()).map(|i| self.messages.get(i));
-        let taken = messages.find(|message| {
-            message.error() == 0 && self.assignment.find(&message.topic_name(), message.partition()) == Some(key)
-        });
+        let taken = messages.find(|message| message.error() == 0 && self.assignment.key_at(message) == Some(key));
         let first = place.first.or(taken.map(|message| message.offset()));
         Some(match received.map(|(next, _)| next).or(first) {
             Some(next) => Target::At(next),
@@ -194,8 +192,8 @@ impl Driver {
             .iter()
             .map(|((topic, partition), _)| (self.assignment.name(*topic).to_string(), *partition))
             .collect();
-        let (commands, shared, in_group) = (self.commands.clone(), self.shared.clone(), self.limits.in_group);
-        self.asking = self.helper.run(move |client| {
+        let in_group = self.limits.in_group;
+        self.asking = self.help(move |client| {
             let list = names.iter().map(|(topic, partition)| (topic.as_str(), *partition, COMMITTED));
             let committed = match in_group {
                 true => ffi::Partitions::list(list).and_then(|list| client.committed(&list, QUESTION)),
@@ -210,8 +208,7 @@ impl Driver {
                     .map(|(i, (key, reset))| (*key, offset(i).unwrap_or(begin(*reset))))
                     .collect()
             });
-            let _ = commands.send(Command::Committed { found });
-            shared.waker.wake();
+            Command::Committed { found }
         });
     }
 

@@ -136,9 +136,10 @@ impl Driver {
         let mut come = Vec::new();
         for (i, (key, epoch)) in pending.partitions.iter().enumerate() {
             let offset = offsets.get(i).copied().unwrap_or(COMMITTED);
-            let wrong = check_begin(offset).err();
-            wrong.into_iter().for_each(|error| self.tell(error));
-            let offset = if check_begin(offset).is_ok() { offset } else { COMMITTED };
+            let offset = check_begin(offset).map(|()| offset).unwrap_or_else(|error| {
+                self.tell(error);
+                COMMITTED
+            });
             let reset = self.subscriptions.reset(self.assignment.name(key.0));
             come.push(self.coming(*key, *epoch, offset, reset)?);
         }

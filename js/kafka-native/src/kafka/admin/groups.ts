@@ -1,5 +1,6 @@
 import type { NativeGroupDescription, Placed, TopicPartition } from '../../binding';
 import { AssignerProtocol, type Assignment } from '../assigner-protocol';
+import { partitionsByTopic } from '../assignment';
 import { KafkaJSAggregateError, KafkaJSDeleteGroupsError, KafkaJSNonRetriableError, KafkaJSProtocolError, toKafkaJSError } from '../errors';
 import { fromData } from '../../errors';
 import { checkArray, checkName, errorOf, refuse, toOffset, valueOf, type AdminCall } from './connection';
@@ -170,8 +171,7 @@ function descriptionOf(groupId: string, group: NativeGroupDescription | undefine
     protocolType: group.simple ? '' : 'consumer',
     protocol: group.assignor,
     members: group.members.map(({ id, clientId, host, assignment }) => {
-      const topics = new Map<string, number[]>();
-      for (const { topic, partition } of assignment) topics.set(topic, [...(topics.get(topic) ?? []), partition]);
+      const topics = partitionsByTopic(assignment);
       const partitions: Assignment = Object.fromEntries(topics);
       return {
         memberId: id,
