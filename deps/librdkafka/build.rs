@@ -26,6 +26,8 @@ fn main() {
     compiler.includes([&built.sources]).includes(&built.includes).flags_of(&built.defines);
     // As librdkafka itself is built, whatever the profile. Its warnings are not ours.
     compiler.opt_level(2).debug(true).warnings(false);
+    // A patch that calls what no header names would get an int for a pointer.
+    compiler.flag_if_supported("-Werror=implicit-function-declaration");
     let mended = mended_files(&built.sources);
     for (name, text) in &mended {
         let path = out.join(name);

@@ -5,10 +5,10 @@ mod support;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use kafka_native::admin::DeleteTopics;
+use kafka_native::admin::{DeleteTopics, ListGroupOffsets};
 use kafka_native::{
-    code, Admin, Consumer, ConsumerConfig, ConsumerEvent, ErrorKind, MockCluster, Producer, ProducerConfig, Record,
-    Reply, Retry,
+    code, Admin, Consumer, ConsumerConfig, ConsumerEvent, ConsumerGroup, ErrorKind, MockCluster, Producer,
+    ProducerConfig, Record, Reply, Retry, TopicPartitionOffset,
 };
 use support::*;
 
@@ -16,6 +16,9 @@ const SOON: Duration = Duration::from_secs(3);
 const PRODUCE: i16 = 0;
 const FETCH: i16 = 1;
 const METADATA: i16 = 3;
+const FIND_COORDINATOR: i16 = 10;
+const COORDINATOR_NOT_AVAILABLE: i32 = 15;
+const NOT_COORDINATOR: i32 = 16;
 
 /// A broker that takes connections and never says a word.
 fn silent() -> (TcpListener, String) {
@@ -201,6 +204,46 @@ fn an_idempotent_producer_keeps_the_order_when_requests_fail() {
     producer.send("t", 0, &records[500..]);
     assert_eq!(producer.stop(LONG).unwrap(), 0);
     assert_eq!(receive(&started(config(&cluster, "t")), 1000).values[&0], values);
+}
+
+#[test]
+fn a_coordinator_that_is_not_known_at_first_is_asked_for_until_it_is() {
+    let cluster = embedded("t", 1);
+    let producer = Producer::new(ProducerConfig::new(&cluster.brokers()).set("transactional.id", "t")).unwrap();
+    producer.init_transactions(LONG).unwrap();
+    producer.begin_transaction().unwrap();
+    // The second ends the request, and no broker comes or goes that would make librdkafka ask again.
+    cluster.push_errors(FIND_COORDINATOR, &[COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR]);
+    let (group, offsets) = (ConsumerGroup::Id("g".into()), [TopicPartitionOffset::new("t", 0, 3)]);
+    producer.send_offsets(&group, &offsets, LONG).unwrap();
+    producer.commit_transaction(LONG).unwrap();
+
+    let admin = Admin::new(&cluster.brokers(), &[]).unwrap();
+    let ask = || admin.request(ListGroupOffsets { group: "g".into(), partitions: None }, LONG);
+    ask().unwrap();
+    cluster.push_errors(FIND_COORDINATOR, &[COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR]);
+    ask().unwrap();
+}
+
+#[test]
+fn a_coordinator_that_is_never_known_costs_the_time_of_the_call_and_no_more() {
+    let cluster = embedded("t", 1);
+    let producer = Producer::new(ProducerConfig::new(&cluster.brokers()).set("transactional.id", "t")).unwrap();
+    producer.init_transactions(LONG).unwrap();
+    producer.begin_transaction().unwrap();
+    cluster.push_errors(FIND_COORDINATOR, &[COORDINATOR_NOT_AVAILABLE; 12]);
+    let (group, offsets) = (ConsumerGroup::Id("g".into()), [TopicPartitionOffset::new("t", 0, 3)]);
+    let second = Duration::from_secs(1);
+    let error = within(LONG, "the call", || producer.send_offsets(&group, &offsets, second).unwrap_err());
+    assert!(error.code == code::TIMED_OUT && error.txn_requires_abort, "{error:?}");
+    producer.abort_transaction(LONG).unwrap();
+
+    cluster.push_errors(FIND_COORDINATOR, &[COORDINATOR_NOT_AVAILABLE; 1000]);
+    let admin = Admin::new(&cluster.brokers(), &[]).unwrap();
+    for _ in 0..3 {
+        let request = ListGroupOffsets { group: "g".into(), partitions: None };
+        assert_eq!(admin.request(request, second).unwrap_err().code, code::TIMED_OUT);
+    }
 }
 
 #[test]
