@@ -1,5 +1,5 @@
 'use strict';
-// Topics that are made while a group consumes: found within seconds, though metadata is looked up again after minutes, and read whole.
+// Topics that are made, and partitions that are added, while a group consumes: found within seconds, and read whole.
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { real, topicName } = require('./support/clusters.js');
@@ -37,6 +37,42 @@ describe('topics that are made later', () => {
         else for (const value of ['first', 'second']) for (const partition of [0, 0]) await producer.send({ topic: `${prefix}-late`, messages: [{ partition, value }] });
         await got.until(4, 40_000);
         assert.deepEqual([...new Set(got.messages.map(({ topic }) => topic))], [`${prefix}-late`]);
+        await consumer.disconnect();
+      });
+    }
+
+    for (const [how, pattern] of [['a name', (prefix) => `${prefix}-there`], ['a pattern that librdkafka follows', (prefix) => new RegExp(`^${prefix}-`)], ['a pattern that JavaScript follows', (prefix) => new RegExp(`^${prefix}-(?!not)`)]]) {
+      test(`${protocol}: partitions that are added to a topic of ${how} are found within seconds and begin at their first message; those that were there begin at their end`, async (t) => {
+        const prefix = topicName('grown');
+        const topic = `${prefix}-there`;
+        const producer = client(cluster).producer({ allowAutoTopicCreation: false });
+        await producer.connect();
+        t.after(() => producer.disconnect());
+        await cluster.admin.createTopic(topic, { partitions: 1, replication: 1 });
+        await producer.send({ topic, messages: [{ value: 'before' }, { value: 'before' }] });
+        const consumer = await member(t, cluster, { retry: { retries: 0, initialRetryTime: 50 }, ...config });
+        await consumer.subscribe({ topic: pattern(prefix) });
+        const got = new Got();
+        let fail = true;
+        await consumer.run({
+          eachMessage: async (payload) => {
+            if (String(payload.message.value) === 'fails once' && fail) {
+              fail = false;
+              throw new Error('once');
+            }
+            await got.each(payload);
+          },
+        });
+        await cluster.admin.createPartitions(topic, 3);
+        const added = await client(cluster).producer();
+        await added.connect();
+        t.after(() => added.disconnect());
+        await added.send({ topic, messages: [1, 2].flatMap((partition) => ['first', 'second'].map((value) => ({ partition, value }))) });
+        await got.until(4, 30_000);
+        // What the group committed wins, though the consumer that comes back still knows them as new.
+        await added.send({ topic, messages: [1, 2].map((partition) => ({ partition, value: 'fails once' })) });
+        await got.until(6);
+        assert.deepEqual(got.messages.map(({ partition, value }) => `${partition} ${value}`).sort(), [1, 2].flatMap((partition) => ['fails once', 'first', 'second'].map((value) => `${partition} ${value}`)));
         await consumer.disconnect();
       });
     }

@@ -231,7 +231,7 @@ impl AsyncGroupConsumer {
 
     /// See [`GroupConsumer::subscribe`].
     pub async fn subscribe(&self, topics: &[Subscription]) -> Result<()> {
-        answer(|reply| self.consumer.subscribe_with(topics.to_vec(), reply)).await
+        answer(|reply| self.consumer.subscribe_with(topics.to_vec(), None, reply)).await
     }
 
     /// See [`GroupConsumer::assign`].

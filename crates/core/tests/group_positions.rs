@@ -365,6 +365,37 @@ fn each_topic_of_a_pattern_begins_where_its_own_subscription_says() {
 }
 
 #[test]
+fn partitions_that_are_added_begin_with_their_first_message_unless_the_group_has_committed() {
+    for protocol in ["classic", "consumer"] {
+        let topic = made("grown", 1);
+        fill(brokers(), &topic, 0, 0..5);
+        let (tx, changes) = channel();
+        let config = GroupConfig::new(brokers(), &topic).auto_commit(None).set("group.protocol", protocol);
+        let consumer = GroupConsumer::with_events(config, move |event| {
+            if let GroupEvent::Rebalance(Rebalance { kind: RebalanceKind::Assign, partitions, .. }) = event {
+                let _ = tx.send(partitions.len());
+            }
+        })
+        .unwrap();
+        let subscription = [Subscription::new(&topic, Reset::Latest)];
+        consumer.subscribe(&subscription).unwrap();
+        assert_eq!(changes.recv_timeout(LONG).unwrap(), 1);
+        Admin::new(brokers(), &[]).unwrap().create_partitions(&topic, 3, LONG).unwrap();
+        fill(brokers(), &topic, 1, 0..7);
+        fill(brokers(), &topic, 2, 0..9);
+        let all = BTreeMap::from([(1, (0..7).collect()), (2, (0..9).collect())]);
+        assert_eq!(read(&consumer, 16), all, "{protocol}");
+        consumer.commit(&[TopicPartitionOffset::new(&topic, 2, 4)]).unwrap();
+        // They come again.
+        consumer.subscribe(&[]).unwrap();
+        consumer.subscribe(&subscription).unwrap();
+        let again = BTreeMap::from([(1, (0..7).collect()), (2, (4..9).collect())]);
+        assert_eq!(read(&consumer, 12), again, "{protocol}");
+        consumer.stop(LONG).unwrap();
+    }
+}
+
+#[test]
 fn a_partition_that_was_not_assigned_can_be_committed_to_its_file() {
     let (topic, directory) = (made("unopened", 3), tempfile::tempdir().unwrap());
     fill(brokers(), &topic, 0, 0..10);

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kafka_native::{Error, LogLine, Reply};
-use napi::bindgen_prelude::{Buffer, Either13, Float64Array, FnArgs, Function};
+use napi::bindgen_prelude::{Buffer, Either14, Float64Array, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::Status;
 use napi_derive::napi;
 
-use crate::group::RebalanceData;
+use crate::group::{RebalanceData, TopicsData};
 
 /// `Event` in binding.ts.
 #[derive(Clone, Copy)]
@@ -85,7 +85,7 @@ pub struct FailureData {
 }
 
 /// One argument of an event.
-pub(crate) type Arg = Either13<
+pub(crate) type Arg = Either14<
     (),
     f64,
     String,
@@ -99,6 +99,7 @@ pub(crate) type Arg = Either13<
     Vec<String>,
     Float64Array,
     Vec<ErrorData>,
+    TopicsData,
 >;
 
 pub(crate) fn none() -> Arg {
@@ -115,6 +116,10 @@ pub(crate) fn bytes(value: Vec<u8>) -> Arg {
 }
 pub(crate) fn numbers(values: Vec<f64>) -> Arg {
     Arg::E(values)
+}
+pub(crate) fn topics(values: Vec<(String, i32)>) -> Arg {
+    let (topics, counts) = values.into_iter().unzip();
+    Arg::N(TopicsData { topics, counts })
 }
 pub(crate) fn texts(values: Vec<String>) -> Arg {
     Arg::K(values)

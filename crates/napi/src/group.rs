@@ -10,7 +10,7 @@ use kafka_native::{
 use napi::Env;
 use napi_derive::napi;
 
-use crate::events::{bytes, none, number, numbers, partitions, text, texts, Arg, Events, Kind, OnEvent};
+use crate::events::{bytes, none, number, numbers, partitions, text, topics, Arg, Events, Kind, OnEvent};
 use crate::lifetime::{self, Client};
 use crate::tokens::Tokens;
 use crate::{millis, refused, thrown, Properties, Thrown};
@@ -23,6 +23,13 @@ pub struct GroupOptions {
     pub statistics_interval_ms: u32,
     pub offset_directory: Option<String>,
     pub tokens: Option<bool>,
+}
+
+/// The arrays are parallel: one element a topic.
+#[napi(object)]
+pub struct TopicsData {
+    pub topics: Vec<String>,
+    pub counts: Vec<i32>,
 }
 
 /// The arrays are parallel: one element a partition.
@@ -131,11 +138,19 @@ impl NativeGroup {
     }
 
     #[napi]
-    pub fn subscribe(&self, request: u32, topics: Vec<String>, earliest: Vec<bool>) {
+    pub fn subscribe(
+        &self,
+        request: u32,
+        topics: Vec<String>,
+        earliest: Vec<bool>,
+        existing: Vec<String>,
+        counts: Vec<i32>,
+    ) {
         let reset = |earliest| if earliest { Reset::Earliest } else { Reset::Latest };
         let topics =
             topics.into_iter().zip(earliest).map(|(topic, earliest)| Subscription::new(topic, reset(earliest)));
-        self.consumer.subscribe_with(topics.collect(), self.events.reply(request, |()| none()));
+        let existing = existing.into_iter().zip(counts).collect();
+        self.consumer.subscribe_with(topics.collect(), Some(existing), self.events.reply(request, |()| none()));
     }
 
     #[napi]
@@ -224,7 +239,7 @@ impl NativeGroup {
 
     #[napi]
     pub fn list_topics(&self, request: u32, timeout_ms: u32) {
-        self.consumer.topics_with(millis(timeout_ms), self.events.reply(request, texts));
+        self.consumer.topics_with(millis(timeout_ms), self.events.reply(request, topics));
     }
 
     #[napi]

@@ -206,6 +206,12 @@ export interface NativeConsumer {
   offsetsCommitted(requestId: number, error?: string): void;
 }
 
+/** Topics, and how many partitions each has; the arrays are parallel. */
+export interface NativeTopics {
+  topics: string[];
+  counts: number[];
+}
+
 /** What a rebalance gives or takes; the arrays are parallel, one element a partition. */
 export interface NativeRebalance {
   /** For `rebalanced`. */
@@ -249,10 +255,11 @@ export interface NativeGroup extends NativeTokens {
   connect(requestId: number, timeoutMs: number): void;
   /**
    * Replaces the subscription: names, or patterns that begin with '^'. `earliest`: where a partition of the topic begins
-   * that has no committed offset, or whose offset the log does not have; true = at its begin, false = at its end. The first
-   * call joins the group; without topics it leaves. Replies nothing.
+   * that has no committed offset, or whose offset the log does not have; true = at its begin, false = at its end. `existing`: the
+   * topics that there were when the program subscribed, `counts` how many partitions each had: what is not among them begins at its
+   * begin. The first call joins the group; without topics it leaves. Replies nothing.
    */
-  subscribe(requestId: number, topics: string[], earliest: boolean[]): void;
+  subscribe(requestId: number, topics: string[], earliest: boolean[], existing: string[], counts: number[]): void;
   /**
    * Replaces the assignment, without joining. Offsets: the next to be read, -2 = begin, -1 = end, -1000 = committed. Replies
    * nothing; the Rebalance events ('revoke' of what was, 'assign') come before the reply and want no answer.
@@ -285,7 +292,7 @@ export interface NativeGroup extends NativeTokens {
   committed(requestId: number, topics: string[], partitions: number[], timeoutMs: number): void;
   /** Replies the offsets of the first messages that are not older than the times (milliseconds), the end's where there is none. */
   offsetsForTimes(requestId: number, topics: string[], partitions: number[], timestamps: number[], timeoutMs: number): void;
-  /** Replies the names of the cluster's topics. */
+  /** Replies {@link NativeTopics}: the cluster's. */
   listTopics(requestId: number, timeoutMs: number): void;
   /** Replies the numbers of a topic's partitions. */
   partitionsOf(requestId: number, topic: string, timeoutMs: number): void;

@@ -548,14 +548,14 @@ test('a pattern without a POSIX form is looked up', async (t) => {
   const consumer = new kafka.Kafka({ brokers: ['b:1'], logger }).consumer({ groupId: 'g', metadataMaxAge: 10 });
   await consumer.connect();
   const native = fake.made.groups.at(-1);
-  native.replies.listTopics = ['a', '__x', 'b'];
+  native.replies.listTopics = { topics: ['a', '__x', 'b'], counts: [1, 1, 1] };
   await consumer.subscribe({ topics: [/^(?!__)/], fromBeginning: true });
   const started = consumer.run({ eachMessage() {} });
   await until(() => native.names().includes('subscribe'));
-  assert.deepEqual(native.last('subscribe').slice(1), [['a', 'b'], [true, true]]);
+  assert.deepEqual(native.last('subscribe').slice(1), [['a', 'b'], [true, true], [], []]);
   native.emit(Event.Rebalance, { id: 1, kind: 'assign', topics: [], topicIds: [], partitions: [], epochs: [], memberId: 'm', generation: 1, protocol: 'EAGER' });
   await started;
-  native.replies.listTopics = ['a', '__x', 'b', 'c'];
+  native.replies.listTopics = { topics: ['a', '__x', 'b', 'c'], counts: [1, 1, 1, 1] };
   await until(() => native.last('subscribe')[1].length === 3);
   await consumer.disconnect();
 });

@@ -314,7 +314,8 @@ impl Admin {
         self.helper.run(move |client| {
             let standing = shared.troubles.refusal();
             let time = if standing.is_some() { lookup::under(timeout) } else { timeout };
-            reply.send(client.topics(time).map_err(|error| match (standing, shared.troubles.last()) {
+            let names = client.topics(time).map(|topics| topics.into_iter().map(|(name, _)| name).collect());
+            reply.send(names.map_err(|error| match (standing, shared.troubles.last()) {
                 (Some(standing), _) => standing,
                 (None, Some(told)) => error.because(told),
                 (None, None) => error,

@@ -26,15 +26,21 @@ pub(crate) struct Membership {
 }
 
 impl Client {
-    /// The names of all topics; blocks up to `timeout`.
-    pub(crate) fn topics(&self, timeout: Duration) -> Result<Vec<String>> {
+    /// The names of all topics, with how many partitions they have: all that there can be where a broker could not say; blocks up
+    /// to `timeout`.
+    pub(crate) fn topics(&self, timeout: Duration) -> Result<Vec<(String, i32)>> {
         let mut raw = std::ptr::null();
         // SAFETY: alive; on success the metadata is ours until destroyed; `topic_cnt` entries are valid.
         unsafe {
             check(rd::codes::rd_kafka_metadata(self.raw(), 1, std::ptr::null_mut(), &mut raw, millis(timeout)))?;
-            let names = (0..(*raw).topic_cnt as usize).map(|i| text((*(*raw).topics.add(i)).topic)).collect();
+            let topics = (0..(*raw).topic_cnt as usize).map(|i| {
+                let topic = &*(*raw).topics.add(i);
+                let partitions = if topic.partition_cnt > 0 { topic.partition_cnt } else { i32::MAX };
+                (text(topic.topic), partitions)
+            });
+            let topics = topics.collect();
             rd::rd_kafka_metadata_destroy(raw);
-            Ok(names)
+            Ok(topics)
         }
     }
 

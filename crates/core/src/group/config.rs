@@ -103,7 +103,8 @@ impl GroupConfig {
     /// Of interest: `group.protocol` (`classic` or `consumer`), `partition.assignment.strategy`, `group.instance.id`,
     /// `session.timeout.ms`, `max.poll.interval.ms` (how long a rebalance may wait for this member), `isolation.level`.
     /// Defaults that differ from librdkafka's: `fetch.queue.backoff.ms=2`, `max.partition.fetch.bytes=524288`,
-    /// `reconnect.backoff.ms=20`, `reconnect.backoff.max.ms=500`, `enable.metrics.push=false`, `check.crcs=true`.
+    /// `reconnect.backoff.ms=20`, `reconnect.backoff.max.ms=500`, `enable.metrics.push=false`, `check.crcs=true`; in a group
+    /// `topic.metadata.refresh.interval.ms=5000`.
     pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.properties.set(name, value);
         self
@@ -123,6 +124,12 @@ impl GroupConfig {
         let markers = self.properties.get("isolation.level") != Some("read_uncommitted");
         let poll_ms = self.properties.get("max.poll.interval.ms").and_then(|ms| ms.parse().ok()).unwrap_or(300_000);
         let (mut defaults, mut engine) = fetching(&mut self.properties, self.budget)?;
+        if in_group {
+            // So topics and partitions that are made later are found within seconds. Without a word about the second, what is known
+            // would count for three times the first only, however long no broker can be asked.
+            defaults.set("topic.metadata.refresh.interval.ms", 5000);
+            defaults.set("metadata.max.age.ms", 900_000);
+        }
         // Of a topic that is asked about before it is subscribed to or assigned: it skips nothing.
         engine.set("auto.offset.reset", "earliest");
         if !in_group {

@@ -48,9 +48,10 @@ const BROKERS_DOWN: i32 = -187;
 pub(super) enum Command {
     Subscribe {
         topics: Vec<Subscription>,
+        existing: Existing,
         reply: Reply<()>,
     },
-    /// The topics that there were before a pattern was subscribed to.
+    /// The topics that there were before they were subscribed to.
     Listed {
         topics: Vec<Subscription>,
         existing: Existing,
@@ -378,10 +379,12 @@ impl Driver {
 
     fn apply(&mut self, command: Command) {
         match command {
-            Command::Subscribe { topics, reply } => match self.subscriptions.want_existing(&topics) {
-                false => reply.send(self.subscribe(topics, None)),
-                true => self.list_topics(topics, reply),
-            },
+            Command::Subscribe { topics, existing, reply } => {
+                match existing.is_none() && self.limits.in_group && self.subscriptions.want_existing(&topics) {
+                    false => reply.send(self.subscribe(topics, existing)),
+                    true => self.list_topics(topics, reply),
+                }
+            }
             Command::Listed { topics, existing, reply } => reply.send(self.subscribe(topics, existing)),
             Command::Assign { partitions, reply } => match self.files.clone() {
                 None => reply.send(self.assign(&partitions)),
@@ -414,7 +417,7 @@ impl Driver {
         }
     }
 
-    /// Subscribes when it is known which topics there are: what comes later is new. Who cannot be asked is not waited for.
+    /// Subscribes when it is known which partitions there are: what comes later is new. Who cannot be asked is not waited for.
     fn list_topics(&self, topics: Vec<Subscription>, reply: Reply<()>) {
         self.help(move |client| {
             let existing = client.topics(TOPICS).ok().map(|names| Arc::new(names.into_iter().collect()));

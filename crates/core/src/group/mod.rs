@@ -238,12 +238,13 @@ impl GroupConsumer {
     /// # Errors
     /// A name or pattern that librdkafka does not take; a consumer without a group.
     pub fn subscribe(&self, topics: &[Subscription]) -> Result<()> {
-        self.helper.answered(ANSWER, |reply| self.subscribe_with(topics.to_vec(), reply))
+        self.helper.answered(ANSWER, |reply| self.subscribe_with(topics.to_vec(), None, reply))
     }
 
-    /// [`subscribe`](Self::subscribe) that answers on another thread.
-    pub fn subscribe_with(&self, topics: Vec<Subscription>, reply: Reply<()>) {
-        self.command(Command::Subscribe { topics, reply });
+    /// [`subscribe`](Self::subscribe) that answers on another thread. `existing`: the topics that there were when the program
+    /// subscribed, with the numbers of their partitions; none: the cluster is asked where that counts.
+    pub fn subscribe_with(&self, topics: Vec<Subscription>, existing: Option<HashMap<String, i32>>, reply: Reply<()>) {
+        self.command(Command::Subscribe { topics, existing: existing.map(Arc::new), reply });
     }
 
     /// Replaces the assignment, without a group's help; the rebalances that it tells of want no answer. With offset files,
@@ -347,8 +348,8 @@ impl GroupConsumer {
         self.ask(reply, move |client| lookup::partitions_once(client, &topic, timeout));
     }
 
-    /// The names of all topics that this client may see.
-    pub fn topics_with(&self, timeout: Duration, reply: Reply<Vec<String>>) {
+    /// The names of all topics that this client may see, with how many partitions they have.
+    pub fn topics_with(&self, timeout: Duration, reply: Reply<Vec<(String, i32)>>) {
         self.ask(reply, move |client| client.topics(timeout));
     }
 

@@ -10,9 +10,10 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// A topic, or with `^` in front a POSIX extended regular expression: then topics made later are read, too
-    /// (`topic.metadata.refresh.interval.ms`). A partition without a committed offset begins where `reset` says: that of the
-    /// topic's name, else of the first pattern that matches. Topics that a pattern finds later begin with their first message.
+    /// A topic, or with `^` in front a POSIX extended regular expression: then topics made later are read, too. A partition
+    /// without a committed offset begins where `reset` says: that of the topic's name, else of the first pattern that matches.
+    /// [`Reset::Latest`] is for the partitions that there are when it is subscribed to: topics that are made later, and partitions that
+    /// are added, are found within seconds (`topic.metadata.refresh.interval.ms`) and begin with their first message.
     pub fn new(topic: impl Into<String>, reset: Reset) -> Self {
         Self { topic: topic.into(), reset }
     }

@@ -1,6 +1,6 @@
 //! What is subscribed to, and where a topic of it begins.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Subscription;
@@ -8,28 +8,35 @@ use crate::consumer::Reset;
 use crate::error::Result;
 use crate::ffi::Pattern;
 
-/// The topics that there were when a pattern was subscribed to for the first time; none when nobody could say.
-pub(super) type Existing = Option<Arc<HashSet<String>>>;
+/// The topics that there were when something was subscribed to for the first time, with how many partitions they had; none when
+/// nobody could say.
+pub(super) type Existing = Option<Arc<HashMap<String, i32>>>;
 
 /// The subscriptions in their order. The client's thread alone has them.
 #[derive(Default)]
 pub(super) struct Subscriptions {
     list: Vec<Subscription>,
-    /// By the pattern: it stays known when the subscription is replaced.
-    patterns: HashMap<String, (Pattern, Existing)>,
+    /// By the name or pattern: it stays known when the subscription is replaced.
+    known: HashMap<String, Known>,
+}
+
+struct Known {
+    /// None for a name.
+    pattern: Option<Pattern>,
+    existing: Existing,
 }
 
 impl Subscriptions {
-    /// Whether a pattern is new that begins at the end: then what there is has to be known first.
+    /// Whether something is new that begins at the end: then what there is has to be known first.
     pub(super) fn want_existing(&self, list: &[Subscription]) -> bool {
-        list.iter()
-            .any(|new| is_pattern(&new.topic) && new.reset == Reset::Latest && !self.patterns.contains_key(&new.topic))
+        list.iter().any(|new| new.reset == Reset::Latest && !self.known.contains_key(&new.topic))
     }
 
     pub(super) fn replace(&mut self, list: Vec<Subscription>, existing: Existing) -> Result<()> {
-        for pattern in list.iter().filter(|new| is_pattern(&new.topic)) {
-            if !self.patterns.contains_key(&pattern.topic) {
-                self.patterns.insert(pattern.topic.clone(), (Pattern::new(&pattern.topic)?, existing.clone()));
+        for new in &list {
+            if !self.known.contains_key(&new.topic) {
+                let pattern = new.topic.starts_with('^').then(|| Pattern::new(&new.topic)).transpose()?;
+                self.known.insert(new.topic.clone(), Known { pattern, existing: existing.clone() });
             }
         }
         self.list = list;
@@ -40,25 +47,28 @@ impl Subscriptions {
         self.list.is_empty()
     }
 
-    /// Where a partition of the topic begins of which the group has no offset. A name says it for itself, else the first
-    /// pattern that matches; what a pattern found later begins with its first message, because all of it is new.
-    pub(super) fn reset(&self, topic: &str) -> Reset {
-        if let Some(named) = self.list.iter().find(|subscription| subscription.topic == topic) {
-            return named.reset;
-        }
-        for subscription in self.list.iter().filter(|subscription| is_pattern(&subscription.topic)) {
-            let Some((pattern, existing)) = self.patterns.get(&subscription.topic) else { continue };
-            if pattern.matches(topic) {
-                let new = existing.as_ref().is_some_and(|existing| !existing.contains(topic));
-                return if new { Reset::Earliest } else { subscription.reset };
+    /// Where a partition begins of which the group has no offset. The name of its topic says it, else the first pattern that
+    /// matches; the end is for what there was: a topic that is made later, and a partition that is added, begins with its first
+    /// message, because all of it is new.
+    pub(super) fn reset(&self, topic: &str, partition: i32) -> Reset {
+        let known = |subscription: &Subscription| self.known.get(&subscription.topic);
+        let matches =
+            |subscription: &&Subscription| known(subscription)?.pattern.as_ref().map(|pattern| pattern.matches(topic));
+        let named = self.list.iter().find(|subscription| subscription.topic == topic);
+        match named.or_else(|| self.list.iter().find(|subscription| matches(subscription) == Some(true))) {
+            Some(Subscription { reset: Reset::Latest, topic: by }) => {
+                let existing = self.known.get(by).and_then(|known| known.existing.as_ref());
+                let old = existing.is_none_or(|existing| existing.get(topic).is_some_and(|count| partition < *count));
+                if old {
+                    Reset::Latest
+                } else {
+                    Reset::Earliest
+                }
             }
+            Some(subscription) => subscription.reset,
+            None => Reset::Earliest, // of another member's choice: nothing of it is skipped
         }
-        Reset::Earliest // of another member's choice: nothing of it is skipped
     }
-}
-
-fn is_pattern(topic: &str) -> bool {
-    topic.starts_with('^')
 }
 
 #[cfg(test)]
@@ -66,7 +76,7 @@ mod tests {
     use super::*;
 
     fn existing(topics: &[&str]) -> Existing {
-        Some(Arc::new(topics.iter().map(|topic| (*topic).to_owned()).collect()))
+        Some(Arc::new(topics.iter().map(|topic| ((*topic).to_owned(), 2)).collect()))
     }
 
     #[test]
@@ -79,7 +89,7 @@ mod tests {
             Subscription::new("b-named", Reset::Latest),
         ];
         assert!(subscriptions.want_existing(&list));
-        subscriptions.replace(list.clone(), existing(&["a-1", "b-1"])).unwrap();
+        subscriptions.replace(list.clone(), existing(&["a-1", "b-1", "b-named"])).unwrap();
         assert!(!subscriptions.want_existing(&list));
         for (topic, reset) in [
             ("a-1", Reset::Latest),
@@ -88,18 +98,26 @@ mod tests {
             ("b-named", Reset::Latest),
             ("c", Reset::Earliest),
         ] {
-            assert_eq!(subscriptions.reset(topic), reset, "{topic}");
+            assert_eq!(subscriptions.reset(topic, 1), reset, "{topic}");
         }
     }
 
     #[test]
-    fn what_a_pattern_finds_later_begins_with_its_first_message() {
+    fn what_is_made_later_begins_with_its_first_message() {
         let mut subscriptions = Subscriptions::default();
-        let list = vec![Subscription::new("^t", Reset::Latest)];
+        let list = vec![Subscription::new("^t", Reset::Latest), Subscription::new("late", Reset::Latest)];
         subscriptions.replace(list.clone(), existing(&["t-old"])).unwrap();
         // Subscribed anew: what was new to the pattern stays so.
         subscriptions.replace(list, existing(&["t-old", "t-new"])).unwrap();
-        assert_eq!((subscriptions.reset("t-old"), subscriptions.reset("t-new")), (Reset::Latest, Reset::Earliest));
+        for (topic, partition, reset) in [
+            ("t-old", 0, Reset::Latest),
+            ("t-old", 1, Reset::Latest),
+            ("t-old", 2, Reset::Earliest),
+            ("t-new", 0, Reset::Earliest),
+            ("late", 0, Reset::Earliest),
+        ] {
+            assert_eq!(subscriptions.reset(topic, partition), reset, "{topic}/{partition}");
+        }
         let error = subscriptions.replace(vec![Subscription::new("^(", Reset::Latest)], None).unwrap_err();
         assert!(error.message.contains("^("), "{error}");
     }

@@ -39,7 +39,7 @@ export interface ConsumerConfig {
   rebalanceTimeout?: number;
   /** Between two heartbeats; default 3000; must be below `sessionTimeout`. */
   heartbeatInterval?: number;
-  /** How often partitions are looked up again, so that new ones are found; default 300 000. Topics that a pattern, or a name, waits for are looked for every 5 s at least. */
+  /** How often topics and partitions are looked up again, so that new ones are found; default 300 000, for a member of a group 5000 at most. */
   metadataMaxAge?: number;
   /** Bytes a partition and request; default 524 288. Raise it where the round trip to the broker is long. */
   maxBytesPerPartition?: number;
@@ -108,6 +108,12 @@ const OWNED: Record<string, string> = {
 
 const MAX_INT = 2 ** 31 - 1;
 
+/**
+ * Milliseconds between two looks for topics and partitions that are made later. It costs a request about the topics that are subscribed
+ * to, or, where there is a pattern, about all.
+ */
+const MEMBER_LOOKS_MS = 5000;
+
 /** Checks the options and says them in librdkafka's words. @internal */
 export function readConsumerConfig(config: unknown, requestTimeout: number): ReadConsumerConfig {
   const read = new OptionReader('Kafka.consumer', config ?? {});
@@ -122,7 +128,8 @@ export function readConsumerConfig(config: unknown, requestTimeout: number): Rea
   if (heartbeatInterval >= sessionTimeout) {
     throw new KafkaJSNonRetriableError(`Kafka.consumer: heartbeatInterval (${heartbeatInterval}) must be below sessionTimeout (${sessionTimeout}); a third of it is right`);
   }
-  const metadataMaxAge = read.integer('metadataMaxAge', 300_000, 10, 3_600_000);
+  const maxAge = read.integer('metadataMaxAge', 300_000, 10, 3_600_000);
+  const metadataMaxAge = groupId === null ? maxAge : Math.min(maxAge, MEMBER_LOOKS_MS);
   const properties: Properties = [
     ['max.poll.interval.ms', String(rebalanceTimeout)],
     ['topic.metadata.refresh.interval.ms', String(metadataMaxAge)],

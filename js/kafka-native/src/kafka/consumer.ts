@@ -123,8 +123,8 @@ export class Consumer {
   }
 
   /**
-   * Adds topics, before `run`. A topic that is made later, and has one of the names or matches a RegExp, is found within seconds and read
-   * from its first message, whatever `fromBeginning` says.
+   * Adds topics, before `run`. A topic that is made later, and has one of the names or matches a RegExp, and a partition that is added to
+   * a topic, are found within seconds and read from their first message, whatever `fromBeginning` says.
    * @throws KafkaJSNonRetriableError while the consumer runs
    */
   async subscribe(subscription: ConsumerSubscribeTopics | ConsumerSubscribeTopic): Promise<void> {

@@ -1,6 +1,6 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the consumer.
 import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
-import type { NativeGroup, NativeRebalance } from '../binding';
+import type { NativeGroup, NativeRebalance, NativeTopics } from '../binding';
 import type { Calls } from '../calls';
 import type { KafkaError } from '../errors';
 import { Assignment, AssignedPartition, UNKNOWN, type TopicPartition } from './assignment';
@@ -18,8 +18,6 @@ import type { Subscription } from './subscription';
 
 /** Milliseconds that a question to the cluster may take. */
 const CALL_MS = 10_000;
-/** Milliseconds between two looks for topics that are made later. */
-const WATCH_MS = 5000;
 /** Milliseconds for the offsets of partitions that come. */
 const COMMITTED_MS = 1000;
 /** Milliseconds for the last commit of a consumer that stops. */
@@ -73,7 +71,7 @@ export class Session {
   #fetchBegan = Date.now();
   #heartbeats: NodeJS.Timeout | undefined;
   #watch: NodeJS.Timeout | undefined;
-  #topics: string[] = [];
+  #subscribed: string[] = [];
   /** A handler transferred the memory of a batch: from then on each key and value has its own. */
   #own = false;
 
@@ -115,47 +113,36 @@ export class Session {
 
   async #join(): Promise<void> {
     const { subscription } = this.#owner;
-    const { patternsOnly, watches, needsTopics, beginsAtEnds, empty } = subscription;
+    const { patternsOnly, needsTopics, beginsAtEnds, empty } = subscription;
     // Without a topic librdkafka does not join: it waits until there is one. Asked for before subscribing, which may make topics.
     // The broker of KIP-848 does not tell that a topic is not there.
     const silent = patternsOnly || this.#config.assigner === '';
-    const existing = !empty && (silent || needsTopics || (beginsAtEnds && !subscription.existing)) ? await this.#listTopics() : [];
-    if (beginsAtEnds) subscription.existing ??= new Set(existing);
-    const { topics, earliest } = subscription.list(existing);
-    if (topics.length > 0) await this.calls.start<void>((id) => this.native.subscribe(id, topics, earliest));
+    const existing = !empty && (silent || needsTopics || (beginsAtEnds && !subscription.existing)) ? await this.#listTopics() : new Map<string, number>();
+    if (beginsAtEnds) subscription.existing ??= new Map([...existing].filter(([topic]) => subscription.has(topic)));
+    await this.#subscribe(existing.keys());
     if (empty) this.log.warn('Nothing is subscribed to: this consumer gets nothing', { groupId: this.#config.groupId });
-    if (silent && !existing.some((topic) => subscription.has(topic))) this.#onJoined();
-    this.#topics = topics;
-    if (watches || (existing.length > 0 && subscription.misses(existing))) this.#watchTopics();
+    if (silent && ![...existing.keys()].some((topic) => subscription.has(topic))) this.#onJoined();
+    if (needsTopics && !this.#stopping && !this.#crashed) this.#watch = setInterval(() => void this.#lookAgain(), this.#config.metadataMaxAge);
   }
 
-  /**
-   * Topics that are made later are found within seconds. librdkafka looks every `metadataMaxAge`, which is five minutes unless set; but
-   * whenever it hears of all topics it compares them with its subscription. What that costs is one request every five seconds, with the
-   * names and partitions of all topics, only while there is a pattern, or a topic that is not there.
-   */
-  #watchTopics(): void {
-    if (this.#stopping || this.#crashed) return;
-    this.#watch ??= setInterval(() => void this.#lookAgain(), Math.min(WATCH_MS, this.#config.metadataMaxAge));
+  async #listTopics(): Promise<Map<string, number>> {
+    const { topics, counts } = await this.calls.start<NativeTopics>((id) => this.native.listTopics(id, CALL_MS));
+    return new Map(topics.map((topic, i) => [topic, counts[i]!]));
   }
 
-  #listTopics(): Promise<string[]> {
-    return this.calls.start((id) => this.native.listTopics(id, CALL_MS));
+  async #subscribe(there: Iterable<string>): Promise<void> {
+    const { subscription } = this.#owner;
+    const { topics, earliest } = subscription.list(there);
+    if (topics.join() === this.#subscribed.join()) return;
+    this.#subscribed = topics;
+    const { existing = new Map<string, number>() } = subscription;
+    await this.calls.start<void>((id) => this.native.subscribe(id, topics, earliest, [...existing.keys()], [...existing.values()]));
   }
 
   async #lookAgain(): Promise<void> {
-    const { subscription } = this.#owner;
     try {
-      const existing = await this.#listTopics();
-      if (this.#stopping || this.#crashed) return;
-      const { topics, earliest } = subscription.list(existing);
-      if (topics.join() !== this.#topics.join()) {
-        this.#topics = topics;
-        await this.calls.start<void>((id) => this.native.subscribe(id, topics, earliest));
-      }
-      if (subscription.watches || subscription.misses(existing)) return;
-      clearInterval(this.#watch);
-      this.#watch = undefined;
+      const there = await this.#listTopics();
+      if (!this.#stopping && !this.#crashed) await this.#subscribe(there.keys());
     } catch (error) {
       this.log.warn(`Topics could not be looked up, it is tried again: ${(error as Error).message}`);
     }
@@ -182,9 +169,7 @@ export class Session {
     if (fatal) return this.crash(toKafkaJSError(error));
     this.log.warn(`${error.code}: ${error.message}`, this.names());
     // A topic that is not there: the member waits for it.
-    if (!UNKNOWN_TOPICS.has(error.code)) return;
-    if (this.#inGroup) this.#watchTopics();
-    this.#onJoined();
+    if (UNKNOWN_TOPICS.has(error.code)) this.#onJoined();
   }
 
   /** librdkafka asks to be let in once a second, and tells the first refusal: to a program that is what KafkaJS calls a crash. */
@@ -307,7 +292,7 @@ export class Session {
   }
 
   readonly #leave = async (): Promise<void> => {
-    await this.calls.start<void>((id) => (this.#inGroup ? this.native.subscribe(id, [], []) : this.native.assign(id, [], [], [])));
+    await this.calls.start<void>((id) => (this.#inGroup ? this.native.subscribe(id, [], [], [], []) : this.native.assign(id, [], [], [])));
     await this.#rebalancing;
     // Leaving takes the partitions away: the hook hears of it, and may commit.
     if (this.assignment.size > 0) await this.#lastRebalance();
@@ -408,7 +393,7 @@ export class Session {
     if (!this.#inGroup || topics.length === 0) return unknown;
     try {
       const committed = await this.calls.start<number[]>((id) => this.native.committed(id, topics, partitions, COMMITTED_MS));
-      return committed.map((offset, i) => (offset >= 0 ? UNKNOWN : this.#owner.subscription.begin(topics[i]!)));
+      return committed.map((offset, i) => (offset >= 0 ? UNKNOWN : this.#owner.subscription.begin(topics[i]!, partitions[i]!)));
     } catch {
       return unknown; // librdkafka tries on, and tells why it cannot
     }

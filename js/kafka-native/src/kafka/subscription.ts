@@ -6,7 +6,8 @@ export interface ConsumerSubscribeTopic {
   topic: string | RegExp;
   /**
    * Where a partition begins of which the group has no offset, or one that the log does not have: at the log's begin, or its end.
-   * Default false, which is for what there is when `run` is called: a topic that is made later begins at its first message.
+   * Default false, which is for what there is when `run` is called: a topic that is made later, and a partition that is added, begins
+   * at its first message.
    */
   fromBeginning?: boolean;
 }
@@ -24,8 +25,8 @@ interface Pattern {
 
 /** The topics and patterns that a consumer is subscribed to. @internal */
 export class Subscription {
-  /** The topics that there were when the program called `run`, where that was looked up. */
-  existing: ReadonlySet<string> | undefined;
+  /** What there was of it when the program called `run`, where that was looked up: topics, with how many partitions they had. */
+  existing: ReadonlyMap<string, number> | undefined;
   readonly #names = new Map<string, boolean>();
   readonly #patterns: Pattern[] = [];
 
@@ -43,11 +44,6 @@ export class Subscription {
     return this.#names.size === 0;
   }
 
-  /** Whether topics that are made later may belong to it. */
-  get watches(): boolean {
-    return this.#patterns.length > 0;
-  }
-
   /** Whether {@link list} has to know the topics: a pattern has no POSIX form. */
   get needsTopics(): boolean {
     return this.#patterns.some(({ posix }) => posix === undefined);
@@ -58,28 +54,22 @@ export class Subscription {
     return [...this.#names.values(), ...this.#patterns.map(({ fromBeginning }) => fromBeginning)].includes(false);
   }
 
-  /** Whether one of the names is not among these topics. */
-  misses(topics: readonly string[]): boolean {
-    const there = new Set(topics);
-    return [...this.#names.keys()].some((name) => !there.has(name));
-  }
-
   has(topic: string): boolean {
     return this.#names.has(topic) || this.#patterns.some(({ regexp }) => regexp.test(topic));
   }
 
   /**
-   * Where a partition of the topic begins of which the group has no offset: the begin or the end of its log; a topic that is younger
-   * than `run` at its begin. UNKNOWN for a topic that is none of these.
+   * Where a partition begins of which the group has no offset: the begin or the end of its log; one that is younger than `run` at its
+   * begin. UNKNOWN for a topic that is none of these.
    */
-  begin(topic: string): number {
+  begin(topic: string, partition: number): number {
     const fromBeginning = this.#names.get(topic) ?? this.#patterns.find(({ regexp }) => regexp.test(topic))?.fromBeginning;
-    const whole = fromBeginning || (this.existing && !this.existing.has(topic));
+    const whole = fromBeginning || (this.existing && partition >= (this.existing.get(topic) ?? 0));
     return fromBeginning === undefined ? UNKNOWN : whole ? Offsets.RD_KAFKA_OFFSET_BEGINNING : Offsets.RD_KAFKA_OFFSET_END;
   }
 
   /** As librdkafka takes it. @param existing the topics of the cluster, if it {@link needsTopics} */
-  list(existing: readonly string[]): { topics: string[]; earliest: boolean[] } {
+  list(existing: Iterable<string>): { topics: string[]; earliest: boolean[] } {
     const found = new Map(this.#names);
     for (const { regexp, posix, fromBeginning } of this.#patterns) {
       if (posix !== undefined) found.set(posix, fromBeginning);

@@ -130,11 +130,9 @@ impl Driver {
         })
     }
 
-    fn reset(&self, key: Key) -> Reset {
-        match self.subscriptions.is_empty() {
-            true => Reset::Earliest,
-            false => self.subscriptions.reset(self.assignment.name(key.0)),
-        }
+    /// Where a partition begins of which the group has no offset.
+    pub(super) fn reset(&self, key: Key) -> Reset {
+        self.subscriptions.reset(self.assignment.name(key.0), key.1)
     }
 
     fn begin_move(&mut self, key: Key, to: Target, resume: bool) {

@@ -34,7 +34,7 @@ impl Driver {
                 return Err(Error::config(format!("{}/{} is assigned twice", at.topic, at.partition)));
             }
             let epoch = self.assignment.new_epoch();
-            come.push(self.coming(key, epoch, at.offset, Reset::Earliest)?);
+            come.push(self.coming(key, epoch, at.offset)?);
         }
         self.assignment.add(&come, self.next_batch, Client::assign)?;
         let come: Vec<_> = come.into_iter().map(|come| (come.key, come.epoch)).collect();
@@ -45,10 +45,11 @@ impl Driver {
     }
 
     /// Where a partition that comes begins. If librdkafka would go to another place where nothing is committed, because the
-    /// topic was asked about before it was subscribed to, what is committed is asked for first.
-    fn coming(&mut self, key: Key, epoch: i32, offset: i64, reset: Reset) -> Result<Come> {
+    /// topic was asked about before it was subscribed to, or the partition was added later, what is committed is asked for first.
+    fn coming(&mut self, key: Key, epoch: i32, offset: i64) -> Result<Come> {
         let topic = self.assignment.name(key.0).clone();
-        let begins = self.assignment.begin_at(&topic, reset, &self.shared)?;
+        let (first, reset) = (self.reset((key.0, 0)), self.reset(key));
+        let begins = self.assignment.begin_at(&topic, first, &self.shared)?;
         let ask = offset < BEGIN && begins != reset;
         let moving = ask.then_some(Move { to: Target::Committed(reset), resume: false });
         Ok(Come { key, epoch, offset, moving })
@@ -140,8 +141,7 @@ impl Driver {
                 self.tell(error);
                 COMMITTED
             });
-            let reset = self.subscriptions.reset(self.assignment.name(key.0));
-            come.push(self.coming(*key, *epoch, offset, reset)?);
+            come.push(self.coming(*key, *epoch, offset)?);
         }
         let how = if pending.cooperative { Client::incremental_assign } else { Client::assign };
         let added = self.assignment.add(&come, self.next_batch, how);
