@@ -15,12 +15,12 @@ const { CRASH } = require('../support/child.js');
 const { real } = require('../support/clusters.js');
 const { random } = require('../support/random.js');
 const { garbling } = require('./proxy.js');
-const { byHand, excluded } = require('./known.js');
+const { excluded } = require('./known.js');
 
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 const SECONDS = Number(process.env.SECONDS ?? 30);
 const ONLY = process.env.ONLY === undefined ? undefined : Number(process.env.ONLY);
-const KINDS = process.env.KIND?.split(',') ?? ['consumer', 'group', 'rangers', 'kip848', 'producer', 'transactions', 'admin'].filter((kind) => !(kind in byHand));
+const KINDS = process.env.KIND?.split(',') ?? ['consumer', 'group', 'rangers', 'kip848', 'producer', 'transactions', 'admin'];
 /** What a client may take: it has a second, and a few messages. */
 const MEMORY_KB = 1_000_000;
 /** Its calls, stops and ends together, with a busy machine. */

@@ -10,9 +10,4 @@ const known = [
 /** Whether an answer to `request` is not to be garbled in this way. */
 const excluded = (request, way) => known.some(([name, how]) => name === request && (how === way || how === '*'));
 
-/** Kinds of clients that are tried by hand only (KIND=admin), and why. */
-const byHand = {
-  admin: 'now and then a garbled answer releases a request twice (rd_kafka_enq_once_del_source_return), or ends with SIGSEGV',
-};
-
-module.exports = { byHand, excluded, known };
+module.exports = { excluded, known };
