@@ -252,6 +252,30 @@ fn a_seek_waits_for_a_slow_coordinator_however_long_it_takes() {
 }
 
 #[test]
+fn a_member_that_cannot_be_told_where_it_begins_asks_again() {
+    let cluster = embedded("t", 2);
+    fill(&cluster.brokers(), "t", 0, 0..10);
+    fill(&cluster.brokers(), "t", 1, 0..10);
+    // COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, GROUP_AUTHORIZATION_FAILED, INVALID_GROUP_ID
+    for code in [15, 16, 30, 24] {
+        let (tx, told) = channel();
+        let consumer = GroupConsumer::with_events(mock(&cluster, &format!("asks-{code}")), move |event| {
+            if let GroupEvent::Error(error) = event {
+                let _ = tx.send(error.code);
+            }
+        })
+        .unwrap();
+        cluster.push_errors(9, &[code, code]);
+        consumer.subscribe(&[Subscription::new("t", Reset::Earliest)]).unwrap();
+        assert_eq!(read(&consumer, 20).len(), 2, "after {code}");
+        // What does not heal by itself is told.
+        let told: Vec<i32> = told.try_iter().collect();
+        assert_eq!(told.contains(&code), matches!(code, 24 | 30), "{code}: {told:?}");
+        consumer.stop(LONG).unwrap();
+    }
+}
+
+#[test]
 fn an_offset_that_is_none_is_refused() {
     let cluster = embedded("t", 1);
     fill(&cluster.brokers(), "t", 0, 0..3);

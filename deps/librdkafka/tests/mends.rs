@@ -51,3 +51,87 @@ fn a_configuration_with_interceptors_outlives_a_client_that_cannot_be_made() {
         rd::rd_kafka_conf_destroy(conf);
     }
 }
+
+/// A consumer of an embedded cluster, which gets a second partition while it asks where the first begins; it is to read both.
+fn read_although(name: &CStr, code: Option<i32>, meanwhile: impl FnOnce(*mut rd::rd_kafka_mock_cluster_t)) {
+    const GENEROUS: i32 = 30_000;
+    const OFFSET_FETCH: i16 = 9;
+    let mut reason = [0 as c_char; 256];
+    // SAFETY: everything is made and destroyed here, once; an error's code is the integer that C takes it for.
+    unsafe {
+        let conf = rd::rd_kafka_conf_new();
+        for (name, value) in [
+            (c"test.mock.num.brokers", c"1"),
+            (c"group.id", name),
+            (c"enable.partition.eof", c"true"),
+            (c"auto.offset.reset", c"earliest"),
+            (c"reconnect.backoff.max.ms", c"100"),
+        ] {
+            rd::rd_kafka_conf_set(conf, name.as_ptr(), value.as_ptr(), reason.as_mut_ptr(), reason.len());
+        }
+        let consumer =
+            rd::rd_kafka_new(rd::rd_kafka_type_t::RD_KAFKA_CONSUMER, conf, reason.as_mut_ptr(), reason.len());
+        assert!(!consumer.is_null());
+        rd::rd_kafka_poll_set_consumer(consumer);
+        let cluster = rd::rd_kafka_handle_mock_cluster(consumer);
+        rd::rd_kafka_mock_topic_create(cluster, c"t".as_ptr(), 2, 1);
+        let list = |partitions: std::ops::Range<i32>| {
+            let list = rd::rd_kafka_topic_partition_list_new(2);
+            for partition in partitions {
+                rd::rd_kafka_topic_partition_list_add(list, c"t".as_ptr(), partition);
+            }
+            list
+        };
+        // The coordinator is known, and connected, when it has answered.
+        let asked = list(0..2);
+        assert_eq!(rd::rd_kafka_committed(consumer, asked, GENEROUS) as i32, 0);
+        rd::rd_kafka_topic_partition_list_destroy(asked);
+
+        let codes: Vec<i32> = code.into_iter().collect();
+        rd::rd_kafka_mock_push_request_errors_array(cluster, OFFSET_FETCH, codes.len(), codes.as_ptr().cast());
+        rd::rd_kafka_mock_broker_set_rtt(cluster, 1, 1000);
+        rd::rd_kafka_mock_start_request_tracking(cluster);
+        let assign = |partition| {
+            let one = list(partition..partition + 1);
+            assert!(rd::rd_kafka_incremental_assign(consumer, one).is_null());
+            rd::rd_kafka_topic_partition_list_destroy(one);
+        };
+        let is_asked = || {
+            let mut count = 0;
+            let requests = rd::rd_kafka_mock_get_requests(cluster, &mut count);
+            let asked = (0..count).any(|i| rd::rd_kafka_mock_request_api_key(*requests.add(i)) == OFFSET_FETCH);
+            rd::rd_kafka_mock_request_destroy_array(requests, count);
+            asked
+        };
+        assign(0);
+        while !is_asked() {
+            std::thread::yield_now();
+        }
+        assign(1);
+        rd::rd_kafka_mock_stop_request_tracking(cluster);
+        meanwhile(cluster);
+        rd::rd_kafka_mock_broker_set_rtt(cluster, 1, 0);
+        let mut read = BTreeSet::new();
+        while read.len() < 2 {
+            let message = rd::rd_kafka_consumer_poll(consumer, GENEROUS);
+            assert!(!message.is_null(), "{name:?}: only {read:?} is read");
+            if (*message).err as i32 == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__PARTITION_EOF as i32 {
+                read.insert((*message).partition);
+            }
+            rd::rd_kafka_message_destroy(message);
+        }
+        rd::rd_kafka_consumer_close(consumer);
+        rd::rd_kafka_destroy(consumer);
+    }
+}
+
+#[test]
+fn a_partition_whose_query_failed_while_another_came_is_asked_for_again() {
+    const NOT_COORDINATOR: i32 = 16;
+    read_although(c"moved", Some(NOT_COORDINATOR), |_| {});
+    // SAFETY: the cluster is alive while this runs.
+    read_although(c"lost", None, |cluster| unsafe {
+        rd::rd_kafka_mock_broker_set_down(cluster, 1);
+        rd::rd_kafka_mock_broker_set_up(cluster, 1);
+    });
+}
