@@ -1,11 +1,8 @@
 //! A group on the embedded cluster under random calls, failures and rebalances, beside a reference that knows which offsets
 //! may be committed and which must be seen.
 //!
-//! `SEED=1 STEPS=1000000 cargo test --release -p kafka-native --test group_model -- --ignored` repeats a run, or makes it longer. What the
+//! `SEED=1 STEPS=1000000 cargo test --release -p kafka-native --test group_model` repeats a run, or makes it longer. What the
 //! threads do in between differs from run to run: a seed repeats the calls, and finds a defect again in one of a few runs.
-//!
-//! Not a part of `npm test` yet: in one of about four runs of 900 steps (seeds 4 and 7) the member that comes last does not get one of the
-//! partitions to its end.
 
 mod support;
 
@@ -88,11 +85,14 @@ struct Member {
     events: Receiver<Rebalance>,
     stays: BTreeMap<i32, Stay>,
     held: Vec<Batch>,
-    rebalances: u64,
+    /// How often each partition came or went.
+    changes: [u64; PARTITIONS as usize],
+    /// Behind the last message that was received of each.
+    reached: BTreeMap<i32, i64>,
 }
 
 impl Member {
-    fn new(cluster: &MockCluster, name: u64, strategy: &str) -> Self {
+    fn new(cluster: &MockCluster, name: u64, strategy: &str, at_once: usize) -> Self {
         let (fetch, wait) = MockCluster::consumer_property();
         let (tx, events) = channel();
         // So few bytes that a batch ends within what was taken, and the rest waits.
@@ -104,7 +104,7 @@ impl Member {
             .set("heartbeat.interval.ms", 20)
             .set("reconnect.backoff.max.ms", 100)
             .auto_commit(Some(Duration::from_secs(3600)))
-            .max_messages(20)
+            .max_messages(at_once)
             .batches_ahead(2)
             .buffered_max_bytes(40_000);
         let consumer = GroupConsumer::with_events(config, move |event| {
@@ -114,14 +114,22 @@ impl Member {
         })
         .unwrap();
         consumer.subscribe(&[Subscription::new(TOPIC, Reset::Earliest)]).unwrap();
-        Self { name, consumer, events, stays: BTreeMap::new(), held: Vec::new(), rebalances: 0 }
+        Self {
+            name,
+            consumer,
+            events,
+            stays: BTreeMap::new(),
+            held: Vec::new(),
+            changes: Default::default(),
+            reached: BTreeMap::new(),
+        }
     }
 
     /// Hears of the rebalances so far.
     fn hear(&mut self) {
         while let Ok(rebalance) = self.events.try_recv() {
-            self.rebalances += 1;
             for at in rebalance.partitions {
+                self.changes[at.partition as usize] += 1;
                 match rebalance.kind {
                     RebalanceKind::Assign => drop(self.stays.insert(at.partition, Stay::default())),
                     _ => drop(self.stays.remove(&at.partition)),
@@ -153,6 +161,8 @@ struct Model {
     members: Vec<Member>,
     names: u64,
     strategy: &'static str,
+    /// How many messages a member takes at once.
+    at_once: usize,
     partitions: Vec<Partition>,
     step: u64,
     rare: u64,
@@ -171,6 +181,7 @@ impl Model {
         let producer = Producer::new(ProducerConfig::new(&cluster.brokers()).set("linger.ms", 0)).unwrap();
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let strategy = random.of(&["range", "cooperative-sticky"]);
+        let at_once = random.of(&[20, 300]);
         let mut model = Self {
             seed,
             random,
@@ -179,6 +190,7 @@ impl Model {
             members: Vec::new(),
             names: 0,
             strategy,
+            at_once,
             partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
             step: 0,
             rare: 0,
@@ -200,16 +212,19 @@ impl Model {
     fn join(&mut self) {
         self.names += 1;
         self.note(format!("member {} joins", self.names));
-        self.members.push(Member::new(&self.cluster, self.names, self.strategy));
+        self.members.push(Member::new(&self.cluster, self.names, self.strategy, self.at_once));
     }
 
     fn produce(&mut self) {
         let (partition, count) = (self.random.below(PARTITIONS as u64) as i32, 1 + self.random.below(30) as usize);
         let value = vec![b'x'; self.random.below(600) as usize];
-        let sent =
-            answered(|reply| self.producer.deliver(TOPIC, partition, &vec![Record::value(&value); count], reply));
+        self.write(partition, &vec![Record::value(&value); count]);
+    }
+
+    fn write(&mut self, partition: i32, records: &[Record]) {
+        let sent = answered(|reply| self.producer.deliver(TOPIC, partition, records, reply));
         let at = &mut self.partitions[partition as usize];
-        at.end += count as i64;
+        at.end += records.len() as i64;
         let end = at.end;
         let last = sent.unwrap().into_iter().map(|one| one.unwrap().offset).max();
         assert_eq!(last, Some(end - 1));
@@ -219,10 +234,10 @@ impl Model {
     /// Receives a batch, if one comes in time, and judges it.
     fn receive(&mut self, member: usize, wait: Duration) -> bool {
         self.members[member].hear();
-        let before = self.members[member].rebalances;
+        let before = self.members[member].changes;
+        let had: BTreeSet<i32> = self.members[member].stays.keys().copied().collect();
         let Some(batch) = self.members[member].consumer.recv(wait) else { return false };
         self.members[member].hear();
-        let vague = self.members[member].rebalances != before;
         let mut runs: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
         batch.messages().for_each(|message| runs.entry(message.partition).or_default().push(message.offset));
         let ranges: Vec<_> =
@@ -232,15 +247,20 @@ impl Model {
         for (partition, offsets) in runs {
             let at = &mut self.partitions[partition as usize];
             at.seen.extend(&offsets);
-            let Some(stay) = self.members[member].stays.get_mut(&partition) else { continue };
-            stay.vague |= vague;
+            let subject = &mut self.members[member];
+            let reached = subject.reached.entry(partition).or_default();
+            *reached = (*reached).max(offsets[offsets.len() - 1] + 1);
+            let Some(stay) = subject.stays.get_mut(&partition) else { continue };
+            // What came while the partition went, or came back, may be of before or of now.
+            let changes = subject.changes[partition as usize] - before[partition as usize];
+            stay.vague |= changes > u64::from(!had.contains(&partition));
+            if stay.at_end {
+                (stay.at_end, at.excused) = (false, at.excused.max(offsets[0]));
+            }
             if stay.vague {
                 continue;
             }
             for offset in &offsets {
-                if stay.at_end {
-                    (stay.at_end, at.excused) = (false, at.excused.max(*offset));
-                }
                 let left_out = match stay.next {
                     Some(next) => (*offset > next).then_some(next),
                     None => at.may_be_left_out(0..*offset),
@@ -275,7 +295,7 @@ impl Model {
     /// After a commit that succeeded everything that is done, as far as everything before it is, is committed.
     fn commit_done(&mut self, member: usize) {
         self.members[member].hear();
-        let before = self.members[member].rebalances;
+        let before = self.members[member].changes;
         let mut tries = 0;
         while let Err(error) = self.members[member].consumer.commit_done() {
             self.note(format!("member {} could not commit: {error}", self.members[member].name));
@@ -288,7 +308,7 @@ impl Model {
         let committed = self.judge_committed(member);
         let subject = &mut self.members[member];
         subject.hear();
-        if subject.rebalances != before || committed.is_empty() {
+        if subject.changes != before || committed.is_empty() {
             return;
         }
         let mut short = None;
@@ -332,7 +352,7 @@ impl Model {
             3 => self.random.below(end + 1) as i64,
             _ => self.random.below(undone.min(end) + 1) as i64,
         };
-        let before = self.members[member].rebalances;
+        let before = self.members[member].changes[partition as usize];
         let place = TopicPartitionOffset::new(TOPIC, partition, to);
         // Half of them as a resume.
         let consumer = &self.members[member].consumer;
@@ -345,7 +365,7 @@ impl Model {
         at.excused = at.excused.max(to);
         let subject = &mut self.members[member];
         subject.hear();
-        let vague = subject.rebalances != before;
+        let vague = subject.changes[partition as usize] != before;
         if let Some(stay) = subject.stays.get_mut(&partition).filter(|_| epoch.is_some() || vague) {
             let next = if to == -1 { None } else { Some(to.max(0)) };
             *stay = Stay { next, at_end: to == -1, parts: Vec::new(), vague };
@@ -402,18 +422,18 @@ impl Model {
     }
 
     fn rare_step(&mut self, member: usize) {
-        match self.random.below(8) {
+        match self.random.below(10) {
             0 => {
                 self.note("the broker goes and comes back".into());
                 self.cluster.broker_down(1).unwrap();
                 self.receive(member, Duration::from_millis(1));
                 self.cluster.broker_up(1).unwrap();
             }
-            1 => {
+            1..=3 => {
                 self.note("the members join again".into());
                 self.cluster.push_errors(12, &[27]); // a heartbeat hears REBALANCE_IN_PROGRESS
             }
-            2..=4 if self.members.len() < 3 => self.join(),
+            4..=6 if self.members.len() < 3 => self.join(),
             _ if self.members.len() > 1 => {
                 let member = self.members.swap_remove(member);
                 self.note(format!("member {} goes", member.name));
@@ -453,6 +473,11 @@ impl Model {
             } else if Instant::now() > deadline {
                 self.fail(format!("partition {partition}: {offset} was never seen"));
             }
+            // Only the next message says where the end was that a partition was sought to.
+            let at_end = |member: &Member| member.stays.get(&(partition as i32)).is_some_and(|stay| stay.at_end);
+            if self.members.iter().any(at_end) {
+                self.write(partition as i32, &[Record::value(b"x")]);
+            }
         }
     }
 
@@ -473,9 +498,8 @@ impl Model {
         let committed = self.judge_committed(0);
         let deadline = Instant::now() + LONG;
         loop {
-            let behind = |(partition, at): (&i32, &i64)| {
-                self.members[0].stays.get(partition).and_then(|stay| stay.next).unwrap_or(*at) < ends[partition]
-            };
+            let behind =
+                |(partition, at): (&i32, &i64)| self.members[0].reached.get(partition).unwrap_or(at) < &ends[partition];
             if !committed.iter().any(behind) {
                 break;
             }
@@ -484,14 +508,14 @@ impl Model {
                 self.members[0].settle(0, true, &mut self.partitions);
             }
             if Instant::now() > deadline {
-                self.fail("the next member does not reach the end".into());
+                let reached = &self.members[0].reached;
+                self.fail(format!("the next member reaches {reached:?} from {committed:?}, and not {ends:?}"));
             }
         }
     }
 }
 
 #[test]
-#[ignore = "by hand: in some runs a member that comes last misses a partition, and it is not known why"]
 fn whatever_happens_nothing_is_skipped_and_nothing_is_committed_that_was_not_done() {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let seed = number("SEED").unwrap_or_else(|| {
