@@ -22,6 +22,17 @@ async function send(t, cluster, topic, list) {
 /** Readers of every kind, each with what it got: { name, until, values, stop }. */
 async function readers(t, cluster, topic) {
   const [inbox, directory, log] = [new Inbox(), folder(t), witness()];
+  // Of what is still there behind the cut, a callback of this one has not ended.
+  const slow = { inbox: new Inbox(), directory: folder(t) };
+  const ended = new Promise((resolve) => (slow.end = resolve));
+  await consumer(t, cluster, {
+    topic,
+    offset_directory: slow.directory,
+    receive_callback: (batch) => {
+      slow.inbox.receive(batch);
+      return batch.messages[0].offset < 50 && batch.messages[0].payload.startsWith('old') ? ended : undefined;
+    },
+  }).start();
   const classic = consumer(t, cluster, { topic, offset_directory: directory, logger: log.logger, receive_callback: inbox.receive });
   await classic.start();
   const [grouped, assigned] = [new Got(), new Got()];
@@ -38,11 +49,12 @@ async function readers(t, cluster, topic) {
   await reader.run({ eachMessage: assigned.each });
   return {
     all: [
+      { name: 'slow', offsets: () => slow.inbox.messages.map(({ offset, payload }) => [offset, payload]) },
       { name: 'classic', offsets: () => inbox.messages.map(({ offset, payload }) => [offset, payload]) },
       { name: 'group', offsets: () => grouped.messages.map(({ offset, value }) => [offset, value]) },
       { name: 'assigned', offsets: () => assigned.messages.map(({ offset, value }) => [offset, value]) },
     ],
-    inbox, log, directory, classic, member, groupId,
+    inbox, log, directory, classic, member, groupId, slow,
   };
 }
 
@@ -64,7 +76,7 @@ async function goesOnWhereTheLogsPart(t, cluster, topic, { lose }) {
   t.after(() => admin.disconnect());
   const [old, lost, more] = [values('old', 50), values('lost', 50), values('new', 200)];
   await send(t, cluster, topic, old);
-  const { all, inbox, log, directory, classic, member, groupId } = await readers(t, cluster, topic);
+  const { all, inbox, log, directory, classic, member, groupId, slow } = await readers(t, cluster, topic);
   await seen(all, 0, old);
   await lose(async () => {
     await send(t, cluster, topic, lost);
@@ -79,6 +91,9 @@ async function goesOnWhereTheLogsPart(t, cluster, topic, { lose }) {
   await classic.stop();
   await member.disconnect();
   assert.deepEqual(offsets(directory, topic), { 0: 249 });
+  assert.deepEqual(offsets(slow.directory, topic), {}, 'nothing goes past what is not done');
+  slow.end();
+  await eventually(30_000, 'all is done', () => offsets(slow.directory, topic)[0] === 249);
   // The coordinator that this admin knows may be the broker that was killed.
   await eventually(60_000, 'the new end is committed', async () => (await committed(admin, groupId, topic))[0] === 250);
 }

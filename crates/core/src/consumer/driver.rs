@@ -226,7 +226,8 @@ impl Driver {
             if let Some(place) = self.places.get_mut(run.partition) {
                 if place.next.is_some_and(|next| run.first_offset < next) {
                     self.repeats += 1;
-                    tracker.forget(run.partition);
+                    let fallen = tracker.fall_back(run.partition, run.first_offset);
+                    fallen.into_iter().for_each(|last| self.shared.record_lower(run.partition, last));
                 }
                 place.next = Some(run.last_offset + 1);
                 place.leader_epoch = run.leader_epoch;
@@ -313,8 +314,10 @@ impl Driver {
             self.client.partition_queue(&self.topic, *partition)?.forward(&self.inbox);
         }
         how(&self.client, &list)?;
+        let mut tracker = self.shared.tracker.lock();
         for (partition, recorded) in offsets {
             self.places.insert(*partition, behind(recorded));
+            recorded.iter().for_each(|last| tracker.begin_behind(*partition, *last));
         }
         Ok(())
     }
@@ -420,7 +423,9 @@ impl Driver {
         let Some(place) = self.places.get_mut(partition).filter(|place| place.lost) else { return };
         let (low, high) = watermarks;
         let at = format!("{}/{partition}: offset {}", self.topic, place.next.unwrap_or(low));
-        let place_text = match place.truncation.take() {
+        let truncation = place.truncation.take();
+        let cut = truncation.as_ref().is_some_and(|truncation| truncation.offset >= 0);
+        let place_text = match truncation {
             Some(_) => format!(
                 "{at} is behind where the log ({low} to {high}) was cut off, by an election or a crash of its leader"
             ),
@@ -439,7 +444,17 @@ impl Driver {
             (self.sink)(ConsumerEvent::Log(LogLine::warning(format!(
                 "{place_text}; {missed} missed, going on at {to}"
             ))));
-            self.shared.tracker.lock().forget(partition);
+            let mut tracker = self.shared.tracker.lock();
+            if cut {
+                // What is outstanding of the part that is left comes again after a crash, so nothing goes past it.
+                let fallen = tracker.fall_back(partition, to);
+                fallen.into_iter().for_each(|last| self.shared.record_lower(partition, last));
+            } else {
+                tracker.forget(partition);
+                if relocation.repeat {
+                    self.shared.record_lower(partition, to - 1);
+                }
+            }
         }
         place.next = Some(to);
         place.leader_epoch = relocation.leader_epoch;

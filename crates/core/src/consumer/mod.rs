@@ -106,6 +106,16 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// The log went back, and so does what is recorded: -1 = nothing. Called under the tracker's lock.
+    fn record_lower(&self, partition: i32, last: i64) {
+        match last {
+            0.. => self.recorder.record(partition, last),
+            _ => self.recorder.clear(partition),
+        }
+    }
+}
+
 impl Settler for Shared {
     fn settle(&self, batch: u64) {
         let mut recordable = Vec::new();

@@ -165,6 +165,11 @@ impl Tracker {
         }
     }
 
+    /// The partition begins behind this offset, which is recorded already.
+    pub(crate) fn begin_behind(&mut self, partition: i32, last: i64) {
+        self.partitions.entry(partition).or_default().recorded = Some(last);
+    }
+
     /// The partition's log was cut off at this offset, and the partition goes on there, before what was handed over last. What
     /// is outstanding from before counts as far as it lies below: until it is settled nothing behind it is recordable.
     /// Returns what is recordable now, if that has fallen; -1 = nothing.
@@ -340,6 +345,17 @@ mod tests {
         assert_eq!(settle(&mut tracker, 5), [(0, 13)]);
         assert_eq!(tracker.fall_back(0, 0), Some(-1));
         assert_eq!(tracker.outstanding_bytes(), 0);
+    }
+
+    #[test]
+    fn what_was_recorded_before_the_start_goes_back_too_where_a_log_was_cut_off() {
+        let mut tracker = Tracker::new();
+        tracker.begin_behind(0, 99);
+        tracker.handed_over(1, 0, 119, 10);
+        assert_eq!(tracker.fall_back(0, 50), Some(49));
+        tracker.handed_over(2, 0, 60, 10);
+        assert_eq!(settle(&mut tracker, 2), []);
+        assert_eq!(settle(&mut tracker, 1), [(0, 60)]);
     }
 
     #[test]
