@@ -164,7 +164,8 @@ export class Session {
 
   /** What librdkafka tells on its own; it ends the session if that cannot heal. */
   error(error: KafkaError): void {
-    if (error.code === 'INCONSISTENT_GROUP_PROTOCOL') return this.#waits(error);
+    const cure = this.#cure(error);
+    if (cure !== undefined && !error.fatal) return this.#waits(error, cure);
     const fatal = error.fatal || UNHEALABLE.has(error.code);
     if (fatal) return this.crash(toKafkaJSError(error));
     this.log.warn(`${error.code}: ${error.message}`, this.names());
@@ -172,12 +173,27 @@ export class Session {
     if (UNKNOWN_TOPICS.has(error.code)) this.#onJoined();
   }
 
+  /** Why the group does not let it in yet, and what helps; undefined for what does not heal by itself. */
+  #cure({ code }: KafkaError): string | undefined {
+    switch (code) {
+      case 'INCONSISTENT_GROUP_PROTOCOL':
+        return `The group has members of another protocol: none of their partition assigners is '${this.#config.assigner || 'consumer'}'. This consumer keeps trying, and `
+          + "joins when the last of them has left. For a move without a gap let all members have one of partitionAssigners in common, or groupProtocol 'consumer'";
+      case 'GROUP_MAX_SIZE_REACHED':
+        return 'The group has as many members as it may have. This consumer keeps trying, and joins when another leaves. Run fewer members, or let the broker '
+          + "have more: group.max.size, and group.consumer.max.size for groupProtocol 'consumer'";
+      case 'UNRELEASED_INSTANCE_ID':
+        return 'Another member of the group has the groupInstanceId of this one. This consumer keeps trying, and joins when the other has been disconnected, or was '
+          + 'silent for the session timeout of the group. If both are to run, give each a groupInstanceId of its own';
+    }
+    return undefined;
+  }
+
   /** librdkafka asks to be let in once a second, and tells the first refusal: to a program that is what KafkaJS calls a crash. */
-  #waits(refusal: KafkaError): void {
-    const { groupId, assigner } = this.#config;
+  #waits(refusal: KafkaError, cure: string): void {
+    const { groupId } = this.#config;
     const error = toKafkaJSError(refusal);
-    error.message = `The group has members of another protocol: none of their partition assigners is '${assigner || 'consumer'}'. This consumer keeps trying, and `
-      + `joins when the last of them has left. For a move without a gap let all members have one of partitionAssigners in common, or groupProtocol 'consumer' (${refusal.message})`;
+    error.message = `${cure} (${refusal.message})`;
     this.log.error(error.message, { groupId });
     this.events.emit('consumer.crash', { error, groupId, restart: true });
     this.#onJoined();
@@ -478,7 +494,7 @@ export class Session {
 /** Of the broker's answers to joining, fetching and committing: what stays as it is until somebody changes something. */
 const UNHEALABLE = new Set([
   '_AUTHENTICATION', '_SSL', 'SASL_AUTHENTICATION_FAILED', 'GROUP_AUTHORIZATION_FAILED', 'TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED',
-  'INVALID_GROUP_ID', 'INVALID_SESSION_TIMEOUT', 'GROUP_MAX_SIZE_REACHED', 'FENCED_INSTANCE_ID', 'UNRELEASED_INSTANCE_ID',
+  'INVALID_GROUP_ID', 'INVALID_SESSION_TIMEOUT', 'FENCED_INSTANCE_ID',
   'UNSUPPORTED_VERSION', 'UNSUPPORTED_ASSIGNOR', 'INVALID_REGULAR_EXPRESSION',
 ]);
 const UNKNOWN_TOPICS = new Set(['UNKNOWN_TOPIC_OR_PART', '_UNKNOWN_TOPIC', '_UNKNOWN_PARTITION']);
