@@ -1,11 +1,13 @@
 'use strict';
-// Record batches that are garbled on their way: fetched again, never delivered, never skipped.
+// Record batches that are garbled on their way: fetched again, never delivered, never skipped. And those that are too large unpacked.
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { Kafka } = require('kafka-native');
+const { CompressionTypes } = require('kafkajs');
 const { real, topicName } = require('./support/clusters.js');
 const { Inbox, consumer, folder, producer, silent } = require('./support/flow.js');
-const { Got } = require('./support/groups.js');
+const { Got, kafkaJs, member } = require('./support/groups.js');
+const { witness } = require('./support/watch.js');
 const { garbling } = require('./fuzz/proxy.js');
 
 describe('garbled record batches', () => {
@@ -62,5 +64,29 @@ describe('garbled record batches', () => {
     await got.until(100);
     assert.deepEqual(got.values(), Array.from({ length: 100 }, (_, i) => `garble me ${i}`));
     assert.ok(flipped() > 1);
+  });
+
+  test('one that is small, and too large unpacked, is told and holds its partition until it is passed, or there is room', async (t) => {
+    const topic = await cluster.topic(1);
+    const { producer: sender } = await kafkaJs(t, cluster);
+    for (const value of ['before', Buffer.alloc(110_000_000), 'behind']) {
+      await sender.send({ topic, compression: CompressionTypes.GZIP, messages: [{ value }] });
+    }
+    const read = async (properties) => {
+      const [got, log] = [new Got(), witness()];
+      const reader = await member(t, cluster, { client: { logger: log.logger }, properties });
+      await reader.subscribe({ topic, fromBeginning: true });
+      await reader.run({ eachMessage: got.each });
+      return { got, log, reader };
+    };
+    const { got, log, reader } = await read({});
+    await log.lines.until(([, text]) => text.includes('_BAD_COMPRESSION'));
+    assert.deepEqual(got.values(), ['before']);
+    reader.seek({ topic, partition: 0, offset: '2' });
+    await got.until(2);
+    assert.deepEqual(got.values(), ['before', 'behind']);
+    const roomy = await read({ 'receive.message.max.bytes': 200_000_000 });
+    await roomy.got.until(3);
+    assert.deepEqual(roomy.got.messages.map(({ value }) => value.length), [6, 110_000_000, 6]);
   });
 });

@@ -50,4 +50,15 @@ describe('other members of a group', () => {
     await leader.joins.until((join) => alive(join)[topic]?.length === 2);
     await old.joins.until((join) => partitionsOf(join, topic) === 2);
   });
+
+  for (const [what, metadata] of Object.entries({ nothing: Buffer.alloc(0), 'what cannot be read': Buffer.from([0, 1, 0, 0]) })) {
+    test(`a member that says ${what} of itself gets nothing, and the leader lives`, async (t) => {
+      const [topic, groupId] = [await cluster.topic(4), topicName('group')];
+      const leader = await ours(t, { topic, groupId });
+      await leader.joins.until((join) => alive(join)[topic]?.length === 4);
+      const other = await theirs(t, groupId, topic, 'cooperative-sticky', () => metadata);
+      await other.joins.until((join) => partitionsOf(join, topic) === 0);
+      await leader.joins.until((join) => alive(join)[topic]?.length === 4);
+    });
+  }
 });

@@ -233,7 +233,7 @@ class Program {
   /** Takes the memory of a message, and with it that of others. */
   #transfers(messages) {
     const { value } = messages[this.pick(messages.length)];
-    if (value?.length > 0) structuredClone(value, { transfer: [value.buffer] });
+    if (value?.length > 0) value.buffer.transfer?.() ?? structuredClone(value, { transfer: [value.buffer] });
   }
 
   #mayCrash(goOn) {

@@ -87,8 +87,9 @@ onBoth('moves of the consumer of Kafka', (cluster) => {
     const consumer = await reader(t, [{ topic, partition: 0 }, { topic, partition: 1 }]);
     const got = new Got();
     await consumer.run({ eachMessage: ({ topic, partition, message }) => {
-      const value = structuredClone(message.value, { transfer: [message.value.buffer] });
-      return got.each({ topic, partition, message: { offset: message.offset, value: Buffer.from(value) } });
+      const value = Buffer.from(message.value);
+      message.value.buffer.transfer?.() ?? structuredClone(message.value, { transfer: [message.value.buffer] });
+      return got.each({ topic, partition, message: { offset: message.offset, value } });
     } });
     await got.until(1000);
     for (const partition of [0, 1]) {
