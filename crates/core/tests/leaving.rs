@@ -6,7 +6,7 @@ use std::sync::mpsc::{channel, Receiver};
 use std::time::Duration;
 
 use kafka_native::admin::DescribeGroups;
-use kafka_native::{Admin, GroupConfig, GroupConsumer, GroupEvent, RebalanceKind, Reset, Subscription};
+use kafka_native::{Admin, GroupConfig, GroupConsumer, GroupEvent, RebalanceKind, Reply, Reset, Subscription};
 use support::kafka::{brokers, topic};
 use support::*;
 
@@ -56,6 +56,62 @@ fn a_member_that_is_joining_has_left_when_stop_returns() {
         let (second, _) = member(&group, &topic);
         // From before it asks to be let in until after it was.
         std::thread::sleep(Duration::from_millis(20 * round));
+        second.stop(LONG).unwrap();
+        assert_eq!(in_group(&admin, &group), 1, "round {round}");
+    }
+    first.stop(LONG).unwrap();
+    assert_eq!(in_group(&admin, &group), 0);
+}
+
+#[test]
+fn a_member_without_partitions_has_left_when_it_subscribes_to_nothing() {
+    let (topic, group) = (topic("unsubscribing"), topic("group"));
+    let admin = Admin::new(brokers(), &[]).unwrap();
+    admin.create_topic(&topic, 1, 1, &[], LONG).unwrap();
+    let (first, assigned) = member(&group, &topic);
+    assigned.recv_timeout(LONG).unwrap();
+    let (second, again) = member(&group, &topic);
+    again.recv_timeout(LONG).unwrap();
+    second.subscribe(&[]).unwrap();
+    assert_eq!(in_group(&admin, &group), 1);
+    first.subscribe(&[]).unwrap();
+    assert_eq!(in_group(&admin, &group), 0);
+    // Left and back, without a look between: the order of the calls is what counts.
+    for _ in 0..3 {
+        let (tx, rx) = channel();
+        let answer = |tx: &std::sync::mpsc::Sender<_>| {
+            let tx = tx.clone();
+            Reply::new(move |answered: kafka_native::Result<()>| drop(tx.send(answered)))
+        };
+        second.subscribe_with(vec![Subscription::new(&*topic, Reset::Earliest)], None, answer(&tx));
+        second.subscribe_with(Vec::new(), None, answer(&tx));
+        second.subscribe_with(Vec::new(), None, answer(&tx));
+        second.subscribe_with(vec![Subscription::new(&*topic, Reset::Earliest)], None, answer(&tx));
+        for _ in 0..4 {
+            rx.recv_timeout(LONG).unwrap().unwrap();
+        }
+        while again.recv_timeout(LONG).is_ok() && in_group(&admin, &group) != 1 {}
+        second.subscribe(&[]).unwrap();
+        assert_eq!(in_group(&admin, &group), 0);
+    }
+}
+
+#[test]
+fn a_member_that_is_joining_has_left_when_it_subscribes_to_nothing() {
+    let (topic, group) = (topic("unjoining"), topic("group"));
+    let admin = Admin::new(brokers(), &[]).unwrap();
+    admin.create_topic(&topic, 1, 1, &[], LONG).unwrap();
+    let (first, assigned) = member(&group, &topic);
+    assigned.recv_timeout(LONG).unwrap();
+    for round in 0..10 {
+        let (second, _) = member(&group, &topic);
+        // From before it asks to be let in until after it was.
+        std::thread::sleep(Duration::from_millis(20 * round));
+        second.subscribe(&[]).unwrap();
+        assert_eq!(in_group(&admin, &group), 1, "round {round}");
+        // One that is on its way out has left when stop returns.
+        second.subscribe(&[Subscription::new(&*topic, Reset::Earliest)]).unwrap();
+        second.subscribe_with(Vec::new(), None, Reply::new(|_| {}));
         second.stop(LONG).unwrap();
         assert_eq!(in_group(&admin, &group), 1, "round {round}");
     }

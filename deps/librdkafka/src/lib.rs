@@ -86,6 +86,13 @@ extern "C" {
     pub fn rd_regex_destroy(pattern: *mut rd_regex_t);
 }
 
+#[allow(missing_docs)]
+extern "C" {
+    /// Whether a consumer is a member of its group still after `rd_kafka_unsubscribe`; asks librdkafka's main thread. The
+    /// consumer's queue is yielded when that ends. `patches` brings it.
+    pub fn rd_kafka_consumer_leaving(rk: *mut rd_kafka_t) -> std::ffi::c_int;
+}
+
 /// Prepares OpenSSL without its `atexit` handler.
 ///
 /// `process.exit()` runs C's `exit()` while librdkafka's broker threads are alive; OpenSSL's own handler would free

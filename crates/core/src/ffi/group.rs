@@ -44,7 +44,7 @@ impl Client {
         }
     }
 
-    /// Replaces the subscription; a name that begins with `^` is a pattern. None left: leaves the group.
+    /// Replaces the subscription; a name that begins with `^` is a pattern. None left: begins to leave the group.
     pub(crate) fn subscribe(&self, topics: &[String]) -> Result<()> {
         if topics.is_empty() {
             // SAFETY: alive.
@@ -161,6 +161,12 @@ impl Client {
             generation: i32::from_ne_bytes(generation.try_into().expect("four bytes")),
             member_id: names.nth(1).map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default(),
         }
+    }
+
+    /// Whether it is a member still though it subscribes to nothing. When that ends the consumer's queue is yielded.
+    pub(crate) fn leaving(&self) -> bool {
+        // SAFETY: alive. Asks librdkafka's own thread, which never waits for ours.
+        unsafe { rd::rd_kafka_consumer_leaving(self.raw()) != 0 }
     }
 
     /// Begins to leave the group; what it has to tell comes through `queue`, until [`left`](Self::left).

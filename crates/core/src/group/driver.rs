@@ -1,10 +1,11 @@
 //! The thread that drives a member's client: heartbeats go on because it polls, whatever the receiver does.
 
 mod commits;
+mod leaving;
 mod moves;
 mod rebalance;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 
 use self::commits::{Commits, Committing};
+use self::leaving::Leaving;
 use self::moves::{check_begin, Moved};
 use super::assignment::{Assignment, Come, Key, Move, Place, Target, END};
 use super::files::Files;
@@ -161,6 +163,10 @@ pub(super) struct Driver {
     move_at: Option<Instant>,
     /// The group is being asked where it left partitions.
     asking: bool,
+    /// Subscriptions in their order, behind the one that waits for the topics that there are, or for the end of leaving.
+    to_subscribe: VecDeque<(Vec<Subscription>, Existing, Reply<()>)>,
+    listing: bool,
+    leaving: Option<Leaving>,
     stopping: Option<Stopping>,
 }
 
@@ -205,6 +211,9 @@ impl Driver {
             moved: Vec::new(),
             move_at: None,
             asking: false,
+            to_subscribe: VecDeque::new(),
+            listing: false,
+            leaving: None,
             stopping: None,
         })
     }
@@ -222,6 +231,7 @@ impl Driver {
             if self.left() {
                 return self.close();
             }
+            self.look_whether_left();
             let wait = self.timers();
             if self.stopping.is_some() {
                 if let Some(event) = self.incoming.is_empty().then(|| events.poll(wait)).flatten() {
@@ -380,12 +390,14 @@ impl Driver {
     fn apply(&mut self, command: Command) {
         match command {
             Command::Subscribe { topics, existing, reply } => {
-                match existing.is_none() && self.limits.in_group && self.subscriptions.want_existing(&topics) {
-                    false => reply.send(self.subscribe(topics, existing)),
-                    true => self.list_topics(topics, reply),
-                }
+                self.to_subscribe.push_back((topics, existing, reply));
+                self.subscribe_next();
             }
-            Command::Listed { topics, existing, reply } => reply.send(self.subscribe(topics, existing)),
+            Command::Listed { topics, existing, reply } => {
+                self.listing = false;
+                self.replace_subscription(topics, existing, reply);
+                self.subscribe_next();
+            }
             Command::Assign { partitions, reply } => match self.files.clone() {
                 None => reply.send(self.assign(&partitions)),
                 Some(files) => drop(self.help(move |_| {
@@ -418,11 +430,11 @@ impl Driver {
     }
 
     /// Subscribes when it is known which partitions there are: what comes later is new. Who cannot be asked is not waited for.
-    fn list_topics(&self, topics: Vec<Subscription>, reply: Reply<()>) {
+    fn list_topics(&self, topics: Vec<Subscription>, reply: Reply<()>) -> bool {
         self.help(move |client| {
             let existing = client.topics(TOPICS).ok().map(|names| Arc::new(names.into_iter().collect()));
             Command::Listed { topics, existing, reply }
-        });
+        })
     }
 
     /// Runs `job` on the helper thread; the command that it returns comes back here. False: it is not run.
@@ -451,8 +463,9 @@ impl Driver {
             self.move_on();
         }
         let deadline = self.stopping.as_ref().map(|stopping| stopping.deadline);
-        let next = self.commit_at.into_iter().chain(self.commits.due()).chain(deadline).chain(self.move_at).min();
-        next.map_or(self.limits.poll, |at| at.saturating_duration_since(now).min(self.limits.poll))
+        let left = self.leaving.as_ref().map(|leaving| leaving.until);
+        let next = self.commit_at.into_iter().chain(self.commits.due()).chain(deadline).chain(left).chain(self.move_at);
+        next.min().map_or(self.limits.poll, |at| at.saturating_duration_since(now).min(self.limits.poll))
     }
 
     fn on_event(&mut self, event: &ffi::Event<'_>) {
@@ -494,7 +507,8 @@ impl Driver {
         let Some(stopping) = &mut self.stopping else { return };
         // Leaving can crash when the coordinator is gone; then the group notices by itself that the member is.
         let unreachable = self.shared.troubles.last().is_some_and(|error| error.code == BROKERS_DOWN);
-        if !self.limits.in_group || self.subscriptions.is_empty() || unreachable {
+        let out = self.subscriptions.is_empty() && self.leaving.is_none();
+        if !self.limits.in_group || out || unreachable {
             stopping.deadline = Instant::now();
             return;
         }
@@ -528,6 +542,7 @@ impl Driver {
             hook,
             messages,
             assignment,
+            leaving,
             stopping,
             files,
             ..
@@ -550,5 +565,6 @@ impl Driver {
         for reply in stopping.replies {
             reply.send(written.clone());
         }
+        leaving.into_iter().flat_map(|leaving| leaving.replies).for_each(|reply| reply.send(Ok(())));
     }
 }

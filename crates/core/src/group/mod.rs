@@ -233,7 +233,8 @@ impl GroupConsumer {
         lookup::connect(&self.helper, &self.shared, |shared| (&shared.troubles, &shared.closing), timeout, reply);
     }
 
-    /// Replaces the subscription and, the first time, joins the group; without topics it leaves the group.
+    /// Replaces the subscription and, the first time, joins the group; without topics it leaves the group, which answers when the
+    /// coordinator has said so, or has not for 5 s. What is subscribed to meanwhile waits for that.
     ///
     /// # Errors
     /// A name or pattern that librdkafka does not take; a consumer without a group.

@@ -65,7 +65,6 @@ export class Session {
   readonly #leftBehind = new Promise<void>((resolve) => (this.#onLeftBehind = resolve));
   /** Rebalances are worked off one after another. */
   #rebalancing: Promise<void> = Promise.resolve();
-  #onRebalanced: (() => void) | undefined;
   /** When the rebalance was heard of; of one that only brings partitions, that is when they come. */
   #rebalanceBegan: number | undefined = Date.now();
   #fetchBegan = Date.now();
@@ -118,6 +117,7 @@ export class Session {
     // The broker of KIP-848 does not tell that a topic is not there.
     const silent = patternsOnly || this.#config.assigner === '';
     const existing = !empty && (silent || needsTopics || (beginsAtEnds && !subscription.existing)) ? await this.#listTopics() : new Map<string, number>();
+    if (this.#stopping || this.#crashed) return;
     if (beginsAtEnds) subscription.existing ??= new Map([...existing].filter(([topic]) => subscription.has(topic)));
     await this.#subscribe(existing.keys());
     if (empty) this.log.warn('Nothing is subscribed to: this consumer gets nothing', { groupId: this.#config.groupId });
@@ -308,22 +308,11 @@ export class Session {
   }
 
   readonly #leave = async (): Promise<void> => {
+    // Leaving takes the partitions away: the hook hears of it, and may commit. Answered when that is through and the coordinator has
+    // said that this consumer is out; or when the time for that is over.
     await this.calls.start<void>((id) => (this.#inGroup ? this.native.subscribe(id, [], [], [], []) : this.native.assign(id, [], [], [])));
-    await this.#rebalancing;
-    // Leaving takes the partitions away: the hook hears of it, and may commit.
-    if (this.assignment.size > 0) await this.#lastRebalance();
+    if (!this.#inGroup || this.assignment.size === 0) await this.#rebalancing;
   };
-
-  async #lastRebalance(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, this.#config.rebalanceTimeout);
-      this.#onRebalanced = () => {
-        if (this.assignment.size > 0) return;
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
 
   rebalance(rebalance: NativeRebalance): void {
     // At once: nothing of what goes is started or taken in any more, whatever is worked off before.
@@ -332,8 +321,7 @@ export class Session {
     const taken = rebalance.kind === 'assign' && !this.#inGroup ? this.#taken(rebalance) : [];
     this.#rebalancing = this.#rebalancing
       .then(() => (rebalance.kind === 'assign' ? this.#assign(rebalance, taken) : this.#takeAway(rebalance)))
-      .catch((error: unknown) => this.crash(error as Error))
-      .finally(() => this.#onRebalanced?.());
+      .catch((error: unknown) => this.crash(error as Error));
   }
 
   #goes(assigned: AssignedPartition, { kind }: NativeRebalance): void {

@@ -112,11 +112,13 @@ impl Driver {
         self.publish();
         self.pending = Some(Pending { id, kind, partitions: partitions.clone(), cooperative });
         self.answer_moves();
+        self.wait_to_leave();
         self.tell_rebalance(id, kind, &partitions);
     }
 
     pub(super) fn rebalanced(&mut self, id: u64, offsets: Option<Vec<i64>>) {
         let Some(pending) = self.pending.take_if(|pending| pending.id == id) else { return };
+        self.wait_to_leave();
         match pending.kind {
             RebalanceKind::Assign => {
                 if let Err(error) = self.come(&pending, &offsets.unwrap_or_default()) {
