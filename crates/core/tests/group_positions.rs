@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use kafka_native::{
     Admin, GroupConfig, GroupConsumer, GroupEvent, MockCluster, Producer, ProducerConfig, Rebalance, RebalanceKind,
-    Record, Reply, Reset, Result, Subscription, TopicPartitionOffset,
+    Record, Reply, Reset, Result, Retry, Subscription, TopicPartitionOffset,
 };
 use support::kafka::{brokers, topic};
 use support::*;
@@ -405,6 +405,11 @@ fn partitions_that_are_added_begin_with_their_first_message_unless_the_group_has
         consumer.subscribe(&subscription).unwrap();
         assert_eq!(changes.recv_timeout(LONG).unwrap(), 1);
         Admin::new(brokers(), &[]).unwrap().create_partitions(&topic, 3, LONG).unwrap();
+        // The broker tells of them a moment later.
+        let producer = Producer::new(ProducerConfig::new(brokers())).unwrap();
+        while producer.partition_count(&topic, Retry::default()).unwrap() < 3 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         fill(brokers(), &topic, 1, 0..7);
         fill(brokers(), &topic, 2, 0..9);
         let all = BTreeMap::from([(1, (0..7).collect()), (2, (0..9).collect())]);
