@@ -4,17 +4,11 @@ mod support;
 
 use kafka_native::admin::*;
 use kafka_native::{Error, Reply, Result};
-use support::kafka::{brokers, topic, Cluster};
+use support::kafka::{brokers, made, topic, Cluster};
 use support::*;
 
 fn admin() -> Admin {
     Admin::new(brokers(), &[]).unwrap()
-}
-
-fn made(name: &str, partitions: i32) -> String {
-    let topic = topic(name);
-    admin().create_topic(&topic, partitions, 1, &[], LONG).unwrap();
-    topic
 }
 
 /// Until brokers have heard of what the controller has already.

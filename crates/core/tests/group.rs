@@ -10,14 +10,8 @@ use kafka_native::{
     Admin, GroupConfig, GroupConsumer, GroupEvent, Producer, ProducerConfig, Rebalance, RebalanceKind, Record, Reset,
     Subscription, TopicPartitionOffset,
 };
-use support::kafka::{brokers, topic, Cluster};
+use support::kafka::{brokers, made, topic, Cluster};
 use support::*;
-
-fn made(name: &str, partitions: i32) -> String {
-    let topic = topic(name);
-    Admin::new(brokers(), &[]).unwrap().create_topic(&topic, partitions, 1, &[], LONG).unwrap();
-    topic
-}
 
 fn config(group: &str) -> GroupConfig {
     GroupConfig::new(brokers(), group).set("session.timeout.ms", 10_000)

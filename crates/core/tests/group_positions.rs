@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use kafka_native::{
     Admin, GroupConfig, GroupConsumer, GroupEvent, MockCluster, Producer, ProducerConfig, Rebalance, RebalanceKind,
-    Record, Reply, Reset, Result, Retry, Subscription, TopicPartitionOffset,
+    Record, Reply, Reset, Result, Subscription, TopicPartitionOffset,
 };
-use support::kafka::{brokers, topic};
+use support::kafka::{brokers, known, made, topic};
 use support::*;
 
 const HERE: i64 = -1001;
@@ -41,12 +41,6 @@ fn named(topic: &str, partitions: i32) -> Vec<(String, i32)> {
 fn mock(cluster: &MockCluster, group: &str) -> GroupConfig {
     let (name, value) = MockCluster::consumer_property();
     GroupConfig::new(&cluster.brokers(), group).set(name, value).auto_commit(None)
-}
-
-fn made(name: &str, partitions: i32) -> String {
-    let topic = topic(name);
-    Admin::new(brokers(), &[]).unwrap().create_topic(&topic, partitions, 1, &[], LONG).unwrap();
-    topic
 }
 
 /// The offsets of so many messages by partition, each batch done.
@@ -405,11 +399,7 @@ fn partitions_that_are_added_begin_with_their_first_message_unless_the_group_has
         consumer.subscribe(&subscription).unwrap();
         assert_eq!(changes.recv_timeout(LONG).unwrap(), 1);
         Admin::new(brokers(), &[]).unwrap().create_partitions(&topic, 3, LONG).unwrap();
-        // The broker tells of them a moment later.
-        let producer = Producer::new(ProducerConfig::new(brokers())).unwrap();
-        while producer.partition_count(&topic, Retry::default()).unwrap() < 3 {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        known(&topic, 3);
         fill(brokers(), &topic, 1, 0..7);
         fill(brokers(), &topic, 2, 0..9);
         let all = BTreeMap::from([(1, (0..7).collect()), (2, (0..9).collect())]);

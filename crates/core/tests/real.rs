@@ -7,18 +7,11 @@ use std::time::Duration;
 use kafka_native::{
     Admin, Consumer, ConsumerConfig, ConsumerEvent, Error, Producer, ProducerConfig, ProducerEvent, Record, Retry,
 };
-use support::kafka::{brokers, topic, Cluster};
+use support::kafka::{brokers, made, topic, Cluster};
 use support::*;
 
 fn admin() -> Admin {
     Admin::new(brokers(), &[]).unwrap()
-}
-
-/// A topic of its own.
-fn made(name: &str, partitions: i32) -> String {
-    let topic = topic(name);
-    admin().create_topic(&topic, partitions, 1, &[], LONG).unwrap();
-    topic
 }
 
 /// Until the cluster says so: its own answers run ahead of what its brokers know.

@@ -4,18 +4,11 @@ mod support;
 
 use kafka_native::tokio::AsyncProducer;
 use kafka_native::{
-    Admin, Consumer, ConsumerConfig, ConsumerGroup, Producer, ProducerConfig, ProducerEvent, Record, Retry, Ticket,
+    Consumer, ConsumerConfig, ConsumerGroup, Producer, ProducerConfig, ProducerEvent, Record, Retry, Ticket,
     TopicPartitionOffset,
 };
-use support::kafka::{brokers, topic};
+use support::kafka::{brokers, made};
 use support::*;
-
-/// A topic of its own.
-fn made(name: &str, partitions: i32) -> String {
-    let topic = topic(name);
-    Admin::new(brokers(), &[]).unwrap().create_topic(&topic, partitions, 1, &[], LONG).unwrap();
-    topic
-}
 
 fn transactional(id: &str) -> Producer {
     let producer = Producer::new(ProducerConfig::new(brokers()).set("transactional.id", id)).unwrap();

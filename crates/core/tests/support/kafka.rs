@@ -3,8 +3,12 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
+use kafka_native::{Admin, Producer, ProducerConfig, Retry};
 use serde_json::Value;
+
+use super::LONG;
 
 /// The brokers of the cluster that tests share, each with its own topics.
 pub fn brokers() -> &'static str {
@@ -25,6 +29,23 @@ pub fn topic(name: &str) -> String {
     let mut count = COUNT.lock().unwrap();
     *count += 1;
     format!("core-{name}-{}-{}", std::process::id(), *count)
+}
+
+/// A topic of its own, when the brokers know of it: the controller, which makes it, is ahead of them.
+pub fn made(name: &str, partitions: i32) -> String {
+    let topic = topic(name);
+    Admin::new(brokers(), &[]).unwrap().create_topic(&topic, partitions, 1, &[], LONG).unwrap();
+    known(&topic, partitions);
+    topic
+}
+
+/// Waits until the brokers know of so many partitions.
+pub fn known(topic: &str, partitions: i32) {
+    let producer = Producer::new(ProducerConfig::new(brokers())).unwrap();
+    let retry = Retry { max_tries: 600, interval: Duration::from_millis(50) };
+    while producer.partition_count(topic, retry).unwrap() < partitions {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// A cluster that nobody shares. It goes with this object, or with this process, however that ends.
