@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kafka_native::admin::DescribeGroups;
 use kafka_native::{Admin, GroupConfig, GroupConsumer, GroupEvent, RebalanceKind, Reply, Reset, Subscription};
-use support::kafka::{brokers, topic};
+use support::kafka::{brokers, made, topic};
 use support::*;
 
 /// A member, and its first assignment when it comes.
@@ -24,6 +24,14 @@ fn member(group: &str, topic: &str) -> (GroupConsumer, Receiver<()>) {
     (consumer, rx)
 }
 
+/// A topic with one partition, and a member that has it.
+fn group_of_one(name: &str) -> (Admin, String, String, GroupConsumer) {
+    let (topic, group) = (made(name, 1), topic("group"));
+    let (first, assigned) = member(&group, &topic);
+    assigned.recv_timeout(LONG).unwrap();
+    (Admin::new(brokers(), &[]).unwrap(), topic, group, first)
+}
+
 fn in_group(admin: &Admin, group: &str) -> usize {
     let groups = admin.request(DescribeGroups { groups: vec![group.to_owned()] }, LONG).unwrap();
     groups.into_iter().next().unwrap().result.unwrap().members.len()
@@ -31,11 +39,7 @@ fn in_group(admin: &Admin, group: &str) -> usize {
 
 #[test]
 fn a_member_without_partitions_has_left_when_stop_returns() {
-    let (topic, group) = (topic("leaving"), topic("group"));
-    let admin = Admin::new(brokers(), &[]).unwrap();
-    admin.create_topic(&topic, 1, 1, &[], LONG).unwrap();
-    let (first, assigned) = member(&group, &topic);
-    assigned.recv_timeout(LONG).unwrap();
+    let (admin, topic, group, first) = group_of_one("leaving");
     let (second, assigned) = member(&group, &topic);
     assigned.recv_timeout(LONG).unwrap();
     assert_eq!(in_group(&admin, &group), 2);
@@ -47,11 +51,7 @@ fn a_member_without_partitions_has_left_when_stop_returns() {
 
 #[test]
 fn a_member_that_is_joining_has_left_when_stop_returns() {
-    let (topic, group) = (topic("joining"), topic("group"));
-    let admin = Admin::new(brokers(), &[]).unwrap();
-    admin.create_topic(&topic, 1, 1, &[], LONG).unwrap();
-    let (first, assigned) = member(&group, &topic);
-    assigned.recv_timeout(LONG).unwrap();
+    let (admin, topic, group, first) = group_of_one("joining");
     for round in 0..10 {
         let (second, _) = member(&group, &topic);
         // From before it asks to be let in until after it was.
@@ -65,11 +65,7 @@ fn a_member_that_is_joining_has_left_when_stop_returns() {
 
 #[test]
 fn a_member_without_partitions_has_left_when_it_subscribes_to_nothing() {
-    let (topic, group) = (topic("unsubscribing"), topic("group"));
-    let admin = Admin::new(brokers(), &[]).unwrap();
-    admin.create_topic(&topic, 1, 1, &[], LONG).unwrap();
-    let (first, assigned) = member(&group, &topic);
-    assigned.recv_timeout(LONG).unwrap();
+    let (admin, topic, group, first) = group_of_one("unsubscribing");
     let (second, again) = member(&group, &topic);
     again.recv_timeout(LONG).unwrap();
     second.subscribe(&[]).unwrap();
@@ -98,11 +94,7 @@ fn a_member_without_partitions_has_left_when_it_subscribes_to_nothing() {
 
 #[test]
 fn a_member_that_is_joining_has_left_when_it_subscribes_to_nothing() {
-    let (topic, group) = (topic("unjoining"), topic("group"));
-    let admin = Admin::new(brokers(), &[]).unwrap();
-    admin.create_topic(&topic, 1, 1, &[], LONG).unwrap();
-    let (first, assigned) = member(&group, &topic);
-    assigned.recv_timeout(LONG).unwrap();
+    let (admin, topic, group, first) = group_of_one("unjoining");
     for round in 0..10 {
         let (second, _) = member(&group, &topic);
         // From before it asks to be let in until after it was.

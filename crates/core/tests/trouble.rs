@@ -206,12 +206,18 @@ fn an_idempotent_producer_keeps_the_order_when_requests_fail() {
     assert_eq!(receive(&started(config(&cluster, "t")), 1000).values[&0], values);
 }
 
-#[test]
-fn a_coordinator_that_is_not_known_at_first_is_asked_for_until_it_is() {
-    let cluster = embedded("t", 1);
+/// A producer whose transaction is open.
+fn in_transaction(cluster: &MockCluster) -> Producer {
     let producer = Producer::new(ProducerConfig::new(&cluster.brokers()).set("transactional.id", "t")).unwrap();
     producer.init_transactions(LONG).unwrap();
     producer.begin_transaction().unwrap();
+    producer
+}
+
+#[test]
+fn a_coordinator_that_is_not_known_at_first_is_asked_for_until_it_is() {
+    let cluster = embedded("t", 1);
+    let producer = in_transaction(&cluster);
     // The second ends the request, and no broker comes or goes that would make librdkafka ask again.
     cluster.push_errors(FIND_COORDINATOR, &[COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR]);
     let (group, offsets) = (ConsumerGroup::Id("g".into()), [TopicPartitionOffset::new("t", 0, 3)]);
@@ -228,9 +234,7 @@ fn a_coordinator_that_is_not_known_at_first_is_asked_for_until_it_is() {
 #[test]
 fn a_coordinator_that_is_never_known_costs_the_time_of_the_call_and_no_more() {
     let cluster = embedded("t", 1);
-    let producer = Producer::new(ProducerConfig::new(&cluster.brokers()).set("transactional.id", "t")).unwrap();
-    producer.init_transactions(LONG).unwrap();
-    producer.begin_transaction().unwrap();
+    let producer = in_transaction(&cluster);
     cluster.push_errors(FIND_COORDINATOR, &[COORDINATOR_NOT_AVAILABLE; 12]);
     let (group, offsets) = (ConsumerGroup::Id("g".into()), [TopicPartitionOffset::new("t", 0, 3)]);
     let second = Duration::from_secs(1);

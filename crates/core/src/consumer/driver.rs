@@ -226,8 +226,7 @@ impl Driver {
             if let Some(place) = self.places.get_mut(run.partition) {
                 if place.next.is_some_and(|next| run.first_offset < next) {
                     self.repeats += 1;
-                    let fallen = tracker.fall_back(run.partition, run.first_offset);
-                    fallen.into_iter().for_each(|last| self.shared.record_lower(run.partition, last));
+                    self.shared.fall_back(&mut tracker, run.partition, run.first_offset);
                 }
                 place.next = Some(run.last_offset + 1);
                 place.leader_epoch = run.leader_epoch;
@@ -447,8 +446,7 @@ impl Driver {
             let mut tracker = self.shared.tracker.lock();
             if cut {
                 // What is outstanding of the part that is left comes again after a crash, so nothing goes past it.
-                let fallen = tracker.fall_back(partition, to);
-                fallen.into_iter().for_each(|last| self.shared.record_lower(partition, last));
+                self.shared.fall_back(&mut tracker, partition, to);
             } else {
                 tracker.forget(partition);
                 if relocation.repeat {

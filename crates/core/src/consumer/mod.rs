@@ -104,9 +104,14 @@ impl Shared {
         }
         self.credit();
     }
-}
 
-impl Shared {
+    /// The partition's log was cut off at this offset: nothing behind it stays recorded before what is outstanding is settled.
+    fn fall_back(&self, tracker: &mut Tracker, partition: i32, at: i64) {
+        if let Some(last) = tracker.fall_back(partition, at) {
+            self.record_lower(partition, last);
+        }
+    }
+
     /// The log went back, and so does what is recorded: -1 = nothing. Called under the tracker's lock.
     fn record_lower(&self, partition: i32, last: i64) {
         match last {
