@@ -52,29 +52,54 @@ fn a_configuration_with_interceptors_outlives_a_client_that_cannot_be_made() {
     }
 }
 
-/// A consumer of an embedded cluster, which gets a second partition while it asks where the first begins; it is to read both.
-fn read_although(name: &CStr, code: Option<i32>, meanwhile: impl FnOnce(*mut rd::rd_kafka_mock_cluster_t)) {
-    const GENEROUS: i32 = 30_000;
-    const OFFSET_FETCH: i16 = 9;
+/// A consumer with an embedded cluster of its own, which has topic `t` with two partitions. The caller destroys the consumer, and by
+/// that the cluster.
+fn consumer_of_a_cluster(group: &CStr) -> (*mut rd::rd_kafka_t, *mut rd::rd_kafka_mock_cluster_t) {
     let mut reason = [0 as c_char; 256];
-    // SAFETY: everything is made and destroyed here, once; an error's code is the integer that C takes it for.
+    // SAFETY: the configuration is the client's when it is made.
     unsafe {
         let conf = rd::rd_kafka_conf_new();
         for (name, value) in [
             (c"test.mock.num.brokers", c"1"),
-            (c"group.id", name),
+            (c"group.id", group),
             (c"enable.partition.eof", c"true"),
             (c"auto.offset.reset", c"earliest"),
             (c"reconnect.backoff.max.ms", c"100"),
         ] {
             rd::rd_kafka_conf_set(conf, name.as_ptr(), value.as_ptr(), reason.as_mut_ptr(), reason.len());
         }
-        let consumer =
-            rd::rd_kafka_new(rd::rd_kafka_type_t::RD_KAFKA_CONSUMER, conf, reason.as_mut_ptr(), reason.len());
+        let kind = rd::rd_kafka_type_t::RD_KAFKA_CONSUMER;
+        let consumer = rd::rd_kafka_new(kind, conf, reason.as_mut_ptr(), reason.len());
         assert!(!consumer.is_null());
         rd::rd_kafka_poll_set_consumer(consumer);
         let cluster = rd::rd_kafka_handle_mock_cluster(consumer);
         rd::rd_kafka_mock_topic_create(cluster, c"t".as_ptr(), 2, 1);
+        (consumer, cluster)
+    }
+}
+
+/// Whether brokers were asked this since the tracking began.
+///
+/// # Safety
+/// The cluster is alive.
+unsafe fn was_asked(cluster: *mut rd::rd_kafka_mock_cluster_t, what: i16) -> bool {
+    let mut count = 0;
+    // SAFETY: the caller's promise; the requests are read before they are destroyed.
+    unsafe {
+        let requests = rd::rd_kafka_mock_get_requests(cluster, &mut count);
+        let asked = (0..count).any(|i| rd::rd_kafka_mock_request_api_key(*requests.add(i)) == what);
+        rd::rd_kafka_mock_request_destroy_array(requests, count);
+        asked
+    }
+}
+
+/// A consumer of an embedded cluster, which gets a second partition while it asks where the first begins; it is to read both.
+fn read_although(name: &CStr, code: Option<i32>, meanwhile: impl FnOnce(*mut rd::rd_kafka_mock_cluster_t)) {
+    const GENEROUS: i32 = 30_000;
+    const OFFSET_FETCH: i16 = 9;
+    // SAFETY: everything is made and destroyed here, once; an error's code is the integer that C takes it for.
+    unsafe {
+        let (consumer, cluster) = consumer_of_a_cluster(name);
         let list = |partitions: std::ops::Range<i32>| {
             let list = rd::rd_kafka_topic_partition_list_new(2);
             for partition in partitions {
@@ -96,15 +121,8 @@ fn read_although(name: &CStr, code: Option<i32>, meanwhile: impl FnOnce(*mut rd:
             assert!(rd::rd_kafka_incremental_assign(consumer, one).is_null());
             rd::rd_kafka_topic_partition_list_destroy(one);
         };
-        let is_asked = || {
-            let mut count = 0;
-            let requests = rd::rd_kafka_mock_get_requests(cluster, &mut count);
-            let asked = (0..count).any(|i| rd::rd_kafka_mock_request_api_key(*requests.add(i)) == OFFSET_FETCH);
-            rd::rd_kafka_mock_request_destroy_array(requests, count);
-            asked
-        };
         assign(0);
-        while !is_asked() {
+        while !was_asked(cluster, OFFSET_FETCH) {
             std::thread::yield_now();
         }
         assign(1);
@@ -134,4 +152,28 @@ fn a_partition_whose_query_failed_while_another_came_is_asked_for_again() {
         rd::rd_kafka_mock_broker_set_down(cluster, 1);
         rd::rd_kafka_mock_broker_set_up(cluster, 1);
     });
+}
+
+#[test]
+fn a_consumer_that_ends_asks_for_no_topics() {
+    const METADATA: i16 = 3;
+    const GENEROUS: i32 = 30_000;
+    // SAFETY: everything is made and destroyed here, once.
+    unsafe {
+        let (consumer, cluster) = consumer_of_a_cluster(c"ending");
+        let topics = rd::rd_kafka_topic_partition_list_new(1);
+        rd::rd_kafka_topic_partition_list_add(topics, c"t".as_ptr(), -1);
+        assert_eq!(rd::rd_kafka_subscribe(consumer, topics) as i32, 0);
+        rd::rd_kafka_topic_partition_list_destroy(topics);
+        let end = rd::rd_kafka_consumer_poll(consumer, GENEROUS);
+        assert!(!end.is_null());
+        rd::rd_kafka_message_destroy(end);
+        rd::rd_kafka_mock_start_request_tracking(cluster);
+        rd::rd_kafka_consumer_close(consumer);
+        // Behind what the end asked, on the same connection.
+        let (mut low, mut high) = (0, 0);
+        rd::rd_kafka_query_watermark_offsets(consumer, c"t".as_ptr(), 0, &mut low, &mut high, GENEROUS);
+        assert!(!was_asked(cluster, METADATA));
+        rd::rd_kafka_destroy(consumer);
+    }
 }
