@@ -1,7 +1,7 @@
 'use strict';
 // What a message costs JavaScript in CPU, by the way in which eachBatch and eachMessage give it: `node bench/lazy.js`.
 
-const { Batch, PackedBatch } = require('../js/kafka-native/dist/kafka/lazy-batch.js');
+const { Batch, PackedBatch } = require('../js/kafka-native/dist/kafka/consumer/lazy-batch.js');
 
 const COUNT = 2000;
 const BATCHES = 200;

@@ -3,7 +3,7 @@
  * @packageDocumentation
  */
 import type { DeleteAclResponse, DescribeAclResponse, GroupDescription, IResourceConfig, SeekEntry } from './kafka/admin';
-import type { TopicPartitionOffset } from './kafka/consumer';
+import type { TopicPartitionOffset } from './kafka/consumer/consumer';
 import type { SASLOptions } from './kafka/security';
 
 export { Kafka } from './kafka/kafka';
@@ -13,15 +13,15 @@ export type { OidcOptions } from './kafka/oidc';
 export type { OAuthToken, OAuthToken as OauthbearerProviderResponse } from './kafka/tokens';
 export type { Statistics } from './kafka/metrics';
 export type { RetryOptions } from './kafka/client';
-export type { FlushOptions, Producer, ProducerEvents } from './kafka/producer';
-export type { ProducerConfig } from './kafka/producer-config';
-export type { ProducerStreamOptions, StreamedMessage } from './kafka/producer-stream';
-export { CompressionCodecs } from './kafka/compression-codecs';
-export { CompressionTypes } from './kafka/messages';
-export type { IHeaders, Message, ProducerBatch, ProducerRecord, RecordMetadata, SendOptions, TopicMessages } from './kafka/messages';
-export type { Offsets, OffsetsGroup, Transaction } from './kafka/transaction';
-export { Partitioners } from './kafka/partitioners';
-export type { DefaultPartitioner, ICustomPartitioner, LegacyPartitioner, PartitionerArgs, PartitionMetadata } from './kafka/partitioners';
+export type { FlushOptions, Producer, ProducerEvents } from './kafka/producer/producer';
+export type { ProducerConfig } from './kafka/producer/config';
+export type { ProducerStreamOptions, StreamedMessage } from './kafka/producer/stream';
+export { CompressionCodecs } from './kafka/producer/compression-codecs';
+export { CompressionTypes } from './kafka/producer/messages';
+export type { IHeaders, Message, ProducerBatch, ProducerRecord, RecordMetadata, SendOptions, TopicMessages } from './kafka/producer/messages';
+export type { Offsets, OffsetsGroup, Transaction } from './kafka/producer/transaction';
+export { Partitioners } from './kafka/producer/partitioners';
+export type { DefaultPartitioner, ICustomPartitioner, LegacyPartitioner, PartitionerArgs, PartitionMetadata } from './kafka/producer/partitioners';
 export { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ConfigResourceTypes, ConfigSource, ResourcePatternTypes } from './kafka/admin/resource-types';
 export type {
   Acl, AclEntry, AclFilter, AclResource, AdminCall, AdminConfig, AdminEvents, AlterConfigsResponse, ConfigEntries, ConfigSynonyms, ConsumerGroupState,
@@ -30,8 +30,8 @@ export type {
   MemberDescription, PartitionReassignment, ReplicaAssignment, ResourceConfigQuery, ScramMechanism, SeekEntry,
   UserAlteration, UserDescription,
 } from './kafka/admin';
-export { AssignerProtocol } from './kafka/assigner-protocol';
-export type { Assignment, MemberAssignment, MemberMetadata } from './kafka/assigner-protocol';
+export { AssignerProtocol } from './kafka/consumer/assigner-protocol';
+export type { Assignment, MemberAssignment, MemberMetadata } from './kafka/consumer/assigner-protocol';
 export { logLevel } from './kafka/logger';
 export type { KafkaLogger as Logger, LogEntry, LoggerEntryContent, logCreator } from './kafka/logger';
 export type {
@@ -43,9 +43,9 @@ export type {
   RequestQueueSizeEvent,
   RequestTimeoutEvent,
 } from './kafka/events';
-export type { Consumer, TopicPartitionOffset, TopicPartitionOffsetAndMetadata } from './kafka/consumer';
-export { PartitionAssigners } from './kafka/consumer-config';
-export type { ConsumerConfig, PartitionAssigner, TopicPartitions } from './kafka/consumer-config';
+export type { Consumer, TopicPartitionOffset, TopicPartitionOffsetAndMetadata } from './kafka/consumer/consumer';
+export { PartitionAssigners } from './kafka/consumer/config';
+export type { ConsumerConfig, PartitionAssigner, TopicPartitions } from './kafka/consumer/config';
 export type {
   ConsumerCommitOffsetsEvent,
   ConsumerCrashEvent,
@@ -60,7 +60,7 @@ export type {
   ConsumerReceivedUnsubcribedTopicsEvent,
   ConsumerStartBatchProcessEvent,
   IMemberAssignment,
-} from './kafka/consumer-events';
+} from './kafka/consumer/events';
 export type {
   ConsumerRunConfig,
   EachBatchHandler,
@@ -69,12 +69,12 @@ export type {
   EachMessageHandler,
   EachMessagePayload,
   EachMessagePayload as ConsumerEachMessagePayload,
-} from './kafka/runner';
-export type { OffsetsByTopicPartition, TopicOffsets } from './kafka/commits';
-export type { Batch, BatchColumns, KafkaMessage } from './kafka/lazy-batch';
-export type { AssignedPosition } from './kafka/positions';
-export type { ReadMessage, ReadOptions } from './kafka/streams';
-export type { ConsumerSubscribeTopic, ConsumerSubscribeTopics } from './kafka/subscription';
+} from './kafka/consumer/runner';
+export type { OffsetsByTopicPartition, TopicOffsets } from './kafka/consumer/commits';
+export type { Batch, BatchColumns, KafkaMessage } from './kafka/consumer/lazy-batch';
+export type { AssignedPosition } from './kafka/consumer/positions';
+export type { ReadMessage, ReadOptions } from './kafka/consumer/streams';
+export type { ConsumerSubscribeTopic, ConsumerSubscribeTopics } from './kafka/consumer/subscription';
 export {
   KafkaJSError,
   KafkaJSNonRetriableError,

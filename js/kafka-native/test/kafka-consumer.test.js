@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { kafka, fake, Event, memoryLogger, turn, deferred } = require('./support.js');
-const { toPosix } = require('../dist/kafka/topic-pattern.js');
+const { toPosix } = require('../dist/kafka/consumer/topic-pattern.js');
 
 /** A consumer that runs, has partitions 0 to n-1 of topic `t`, and is stopped after the test. */
 async function running(t, run, { partitions = 1, config = {}, subscribe = { topic: 't', fromBeginning: true } } = {}) {

@@ -1,12 +1,12 @@
 import type { AdminConfig, KafkaAdmin } from './admin';
 import type { ClientContext } from './client';
 import { readKafkaConfig, type KafkaConfig } from './config';
-import { Consumer } from './consumer';
-import type { ConsumerConfig } from './consumer-config';
+import { Consumer } from './consumer/consumer';
+import type { ConsumerConfig } from './consumer/config';
 import { lazily } from './lazily';
 import type { KafkaLogger } from './logger';
-import { Producer } from './producer';
-import type { ProducerConfig } from './producer-config';
+import { Producer } from './producer/producer';
+import type { ProducerConfig } from './producer/config';
 
 /** The KafkaJS-shaped client: what its producers, consumers and admins share. */
 export class Kafka {

@@ -1,6 +1,6 @@
 import type { NativeGroupDescription, Placed, TopicPartition } from '../../binding';
-import { AssignerProtocol, type Assignment } from '../assigner-protocol';
-import { partitionsByTopic } from '../assignment';
+import { AssignerProtocol, type Assignment } from '../consumer/assigner-protocol';
+import { partitionsByTopic } from '../consumer/assignment';
 import { KafkaJSAggregateError, KafkaJSDeleteGroupsError, KafkaJSNonRetriableError, KafkaJSProtocolError, toKafkaJSError } from '../errors';
 import { fromData } from '../../errors';
 import { checkArray, checkName, errorOf, refuse, toOffset, valueOf, type AdminCall } from './connection';

@@ -1,6 +1,6 @@
-import { Arena, Refusal } from '../arena';
-import { KafkaError } from '../errors';
-import { KafkaJSNonRetriableError, toKafkaJSError } from './errors';
+import { Arena, Refusal } from '../../arena';
+import { KafkaError } from '../../errors';
+import { KafkaJSNonRetriableError, toKafkaJSError } from '../errors';
 import type { Message } from './messages';
 
 /** Of all producers: arenas that nobody uses. */

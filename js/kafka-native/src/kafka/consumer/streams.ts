@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Batch, KafkaMessage } from './lazy-batch';
-import { lazily } from './lazily';
+import { lazily } from '../lazily';
 import type { EachBatchPayload } from './runner';
 
 /** How a program reads instead of being called. */

@@ -1,16 +1,16 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the consumer.
 import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
-import type { NativeGroup, NativeRebalance, NativeTopics } from '../binding';
-import type { Calls } from '../calls';
-import type { KafkaError } from '../errors';
+import type { NativeGroup, NativeRebalance, NativeTopics } from '../../binding';
+import type { Calls } from '../../calls';
+import type { KafkaError } from '../../errors';
 import { Assignment, AssignedPartition, UNKNOWN, type TopicPartition } from './assignment';
 import { Commits } from './commits';
-import type { ReadConsumerConfig, TopicPartitions } from './consumer-config';
-import { KafkaJSNonRetriableError, toKafkaJSError } from './errors';
-import type { Instrumentation } from './events';
+import type { ReadConsumerConfig, TopicPartitions } from './config';
+import { KafkaJSNonRetriableError, toKafkaJSError } from '../errors';
+import type { Instrumentation } from '../events';
 import { PackedBatch } from './lazy-batch';
-import type { KafkaLogger } from './logger';
-import type { GroupConnection } from './group-connection';
+import type { KafkaLogger } from '../logger';
+import type { GroupConnection } from './connection';
 import { resolvePositions, type Position } from './positions';
 import { Runner, type ConsumerRunConfig, type Retry } from './runner';
 import type { Demand } from './streams';

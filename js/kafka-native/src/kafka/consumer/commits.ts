@@ -1,10 +1,10 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the consumer.
 import { clearTimeout, setTimeout } from 'node:timers';
-import { KafkaError } from '../errors';
+import { KafkaError } from '../../errors';
 import type { AssignedPartition } from './assignment';
-import { KafkaJSProtocolError, toKafkaJSError } from './errors';
+import { KafkaJSProtocolError, toKafkaJSError } from '../errors';
 import type { Session } from './session';
-import { trace } from './tracing';
+import { trace } from '../tracing';
 
 /** Offsets of one topic, as KafkaJS lists them: the next to be read. */
 export interface TopicOffsets {

@@ -1,7 +1,7 @@
 import { isUint8Array } from 'node:util/types';
-import { copyOfBytes } from '../arena';
-import { describe } from '../options';
-import { KafkaJSNonRetriableError } from './errors';
+import { copyOfBytes } from '../../arena';
+import { describe } from '../../options';
+import { KafkaJSNonRetriableError } from '../errors';
 
 /** A message to be sent. */
 export interface Message {

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
-import { readHeaders } from '../batch';
-import { FLAG_HEADERS, HEADER_INTS, RUN_INTS } from '../binding';
-import { KafkaJSError } from './errors';
+import { readHeaders } from '../../batch';
+import { FLAG_HEADERS, HEADER_INTS, RUN_INTS } from '../../binding';
+import { KafkaJSError } from '../errors';
 
 /** A received message, as KafkaJS gives it. */
 export interface KafkaMessage {

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
-import { describe, type Properties } from '../options';
-import { connectDeadline, type ClientContext } from './client';
-import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSTimeout } from './errors';
+import { describe, type Properties } from '../../options';
+import { connectDeadline, type ClientContext } from '../client';
+import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSTimeout } from '../errors';
 import {
   checkEvent,
   Instrumentation,
@@ -10,16 +10,16 @@ import {
   type RequestEvent,
   type RequestQueueSizeEvent,
   type RequestTimeoutEvent,
-} from './events';
+} from '../events';
 import { Lane } from './lane';
-import type { KafkaLogger } from './logger';
+import type { KafkaLogger } from '../logger';
 import { checkTopic, CompressionTypes, copyOf, listOf, ownMessage, withHeaders, type Message, type ProducerBatch, type ProducerRecord, type RecordMetadata, type SendOptions } from './messages';
 import { Outbox } from './outbox';
 import { checkMessages, type Packed } from './packer';
-import { readProducerConfig, type ProducerConfig, type ReadProducerConfig } from './producer-config';
-import { producerStream, type ProducerStreamOptions } from './producer-stream';
+import { readProducerConfig, type ProducerConfig, type ReadProducerConfig } from './config';
+import { producerStream, type ProducerStreamOptions } from './stream';
 import type { Place, Topic } from './send';
-import { trace, traced } from './tracing';
+import { trace, traced } from '../tracing';
 import { Transaction } from './transaction';
 
 const events = {

@@ -1,7 +1,7 @@
-import { rebalancing, REBALANCING, type TopicOffset, type TopicOffsets } from './commits';
-import type { Consumer } from './consumer';
-import { KafkaError } from '../errors';
-import { KafkaJSNonRetriableError } from './errors';
+import { rebalancing, REBALANCING, type TopicOffset, type TopicOffsets } from '../consumer/commits';
+import type { Consumer } from '../consumer/consumer';
+import { KafkaError } from '../../errors';
+import { KafkaJSNonRetriableError } from '../errors';
 import type { Lane } from './lane';
 import type { ProducerBatch, ProducerRecord, RecordMetadata } from './messages';
 import type { Outbox } from './outbox';

@@ -1,5 +1,5 @@
 import type { TopicOffsets } from './commits';
-import type { InstrumentationEvent, RequestEvent, RequestQueueSizeEvent, RequestTimeoutEvent } from './events';
+import type { InstrumentationEvent, RequestEvent, RequestQueueSizeEvent, RequestTimeoutEvent } from '../events';
 
 /** KafkaJS's names of what `consumer.on` tells. */
 export const CONSUMER_EVENTS = {

@@ -1,14 +1,14 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the consumer.
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 import type { AssignedPartition, Delivery } from './assignment';
-import type { ClientContext } from './client';
+import type { ClientContext } from '../client';
 import type { OffsetsByTopicPartition } from './commits';
-import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded } from './errors';
+import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded } from '../errors';
 import { Batch, type KafkaMessage, type Run } from './lazy-batch';
 import { checkCommit, checkOffset } from './positions';
 import type { Session } from './session';
 import type { Demand } from './streams';
-import { trace, traced } from './tracing';
+import { trace, traced } from '../tracing';
 
 export interface EachMessagePayload {
   topic: string;

@@ -1,8 +1,8 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the consumer.
 import { clearTimeout, setTimeout } from 'node:timers';
-import type { NativeGroup } from '../binding';
-import type { Calls } from '../calls';
-import type { TopicPartitions } from './consumer-config';
+import type { NativeGroup } from '../../binding';
+import type { Calls } from '../../calls';
+import type { TopicPartitions } from './config';
 import type { Run } from './lazy-batch';
 import { PauseList } from './pause-list';
 

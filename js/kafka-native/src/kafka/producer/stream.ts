@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { lazily } from './lazily';
+import { lazily } from '../lazily';
 import type { Message, SendOptions } from './messages';
 import type { Producer } from './producer';
 

@@ -1,12 +1,12 @@
-import { Event, type NativeErrorData, type NativeLog, type NativeProducer } from '../binding';
-import { Calls } from '../calls';
-import { native, fromData } from '../errors';
-import { keep, letGo, watchExit, weakly } from '../lifetime';
-import { binding } from '../loader';
-import type { Properties } from '../options';
-import type { ClientContext } from './client';
-import { toKafkaJSError } from './errors';
-import { logNative, type KafkaLogger } from './logger';
+import { Event, type NativeErrorData, type NativeLog, type NativeProducer } from '../../binding';
+import { Calls } from '../../calls';
+import { native, fromData } from '../../errors';
+import { keep, letGo, watchExit, weakly } from '../../lifetime';
+import { binding } from '../../loader';
+import type { Properties } from '../../options';
+import type { ClientContext } from '../client';
+import { toKafkaJSError } from '../errors';
+import { logNative, type KafkaLogger } from '../logger';
 import type { PartitionMetadata } from './partitioners';
 
 /** What a lane tells: its tickets that are through, as binding.ts describes the columns. @internal */

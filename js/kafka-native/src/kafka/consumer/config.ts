@@ -1,7 +1,7 @@
-import type { NativeGroupOptions } from '../binding';
-import { describe, OptionReader, type DriverOptions, type Properties } from '../options';
-import type { RetryOptions } from './client';
-import { KafkaJSNonRetriableError, KafkaJSNotImplemented } from './errors';
+import type { NativeGroupOptions } from '../../binding';
+import { describe, OptionReader, type DriverOptions, type Properties } from '../../options';
+import type { RetryOptions } from '../client';
+import { KafkaJSNonRetriableError, KafkaJSNotImplemented } from '../errors';
 
 /** How a group divides partitions, by librdkafka's names; KafkaJS programs pass `[PartitionAssigners.roundRobin]`. */
 export const PartitionAssigners = { roundRobin: 'roundRobin', range: 'range', cooperativeSticky: 'cooperativeSticky' } as const;

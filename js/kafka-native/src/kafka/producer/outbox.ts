@@ -1,9 +1,9 @@
 import { setImmediate, setTimeout } from 'node:timers';
-import { MAX_PARTITION, type Arena } from '../arena';
-import type { NativeErrorData } from '../binding';
-import { hold, release } from '../lifetime';
-import { describe, isTopicName, TOPIC_NAMES } from '../options';
-import { KafkaJSNonRetriableError, KafkaJSTimeout } from './errors';
+import { MAX_PARTITION, type Arena } from '../../arena';
+import type { NativeErrorData } from '../../binding';
+import { hold, release } from '../../lifetime';
+import { describe, isTopicName, TOPIC_NAMES } from '../../options';
+import { KafkaJSNonRetriableError, KafkaJSTimeout } from '../errors';
 import type { Lane } from './lane';
 import { keepBytes, ownMessage, type Message, type RecordMetadata } from './messages';
 import { Packer, type Packed } from './packer';

@@ -1,8 +1,8 @@
-import { OptionReader, type DriverOptions, type Properties } from '../options';
-import type { ClientContext, RetryOptions } from './client';
-import { OWNED as KAFKAS } from './config';
-import { KafkaJSNonRetriableError } from './errors';
-import type { KafkaLogger } from './logger';
+import { OptionReader, type DriverOptions, type Properties } from '../../options';
+import type { ClientContext, RetryOptions } from '../client';
+import { OWNED as KAFKAS } from '../config';
+import { KafkaJSNonRetriableError } from '../errors';
+import type { KafkaLogger } from '../logger';
 import type { OutboxLimits } from './outbox';
 import { Partitioners, type ICustomPartitioner } from './partitioners';
 

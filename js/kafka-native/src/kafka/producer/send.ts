@@ -1,6 +1,6 @@
-import type { NativeErrorData } from '../binding';
-import { fromData } from '../errors';
-import { toKafkaJSError } from './errors';
+import type { NativeErrorData } from '../../binding';
+import { fromData } from '../../errors';
+import { toKafkaJSError } from '../errors';
 import type { Lane } from './lane';
 import type { RecordMetadata } from './messages';
 import type { Packed } from './packer';

@@ -1,12 +1,12 @@
-import { Event, type NativeErrorData, type NativeGroup, type NativeLog } from '../binding';
-import { Calls } from '../calls';
-import { fromData, native } from '../errors';
-import { keep, letGo, watchExit, weakly } from '../lifetime';
-import { binding } from '../loader';
-import { connectDeadline, type ClientContext } from './client';
-import type { ReadConsumerConfig } from './consumer-config';
-import { toKafkaJSError } from './errors';
-import { logNative, type KafkaLogger } from './logger';
+import { Event, type NativeErrorData, type NativeGroup, type NativeLog } from '../../binding';
+import { Calls } from '../../calls';
+import { fromData, native } from '../../errors';
+import { keep, letGo, watchExit, weakly } from '../../lifetime';
+import { binding } from '../../loader';
+import { connectDeadline, type ClientContext } from '../client';
+import type { ReadConsumerConfig } from './config';
+import { toKafkaJSError } from '../errors';
+import { logNative, type KafkaLogger } from '../logger';
 import type { Session } from './session';
 
 /** Milliseconds for leaving the group; the hook of the last rebalance may take as long as that of any other. */

@@ -1,6 +1,6 @@
-import { Offsets } from '../codes';
-import { describe } from '../options';
-import { KafkaJSNonRetriableError } from './errors';
+import { Offsets } from '../../codes';
+import { describe } from '../../options';
+import { KafkaJSNonRetriableError } from '../errors';
 import type { Session } from './session';
 
 /** Where `consumer.assign` begins to read. */

@@ -1,4 +1,4 @@
-import { Offsets } from '../codes';
+import { Offsets } from '../../codes';
 import { UNKNOWN } from './assignment';
 import { toPosix } from './topic-pattern';
 

@@ -1,4 +1,4 @@
-import { KafkaJSNotImplemented } from './errors';
+import { KafkaJSNotImplemented } from '../errors';
 import { CompressionTypes } from './messages';
 
 const builtIn = (): never => {
