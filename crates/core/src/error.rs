@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
+use crate::code;
+
 /// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -42,7 +44,7 @@ impl ErrorKind {
 pub struct Error {
     /// The area that the error is about.
     pub kind: ErrorKind,
-    /// librdkafka's number: negative for local errors (`-185` is `_TIMED_OUT`), positive for Kafka's own.
+    /// librdkafka's number: negative for local errors, positive for Kafka's own. [`code`](crate::code) names them.
     pub code: i32,
     /// What happened, and what to do about it.
     pub message: String,
@@ -60,40 +62,6 @@ pub struct Error {
     pub broker: Option<String>,
     /// The error behind this one.
     pub cause: Option<Box<Error>>,
-}
-
-/// librdkafka's numbers for the errors that this crate raises itself.
-pub mod code {
-    /// A wrong option or argument.
-    pub const INVALID_ARG: i32 = -186;
-    /// A call in the wrong state.
-    pub const STATE: i32 = -172;
-    /// The one before is not through.
-    pub const PREV_IN_PROGRESS: i32 = -177;
-    /// A deadline passed.
-    pub const TIMED_OUT: i32 = -185;
-    /// An operation on files failed.
-    pub const FS: i32 = -189;
-    /// Somebody else holds it.
-    pub const CONFLICT: i32 = -173;
-    /// The local queue is full.
-    pub const QUEUE_FULL: i32 = -184;
-    /// The topic has no such partition.
-    pub const UNKNOWN_PARTITION: i32 = -190;
-    /// The message is larger than `message.max.bytes`.
-    pub const MSG_SIZE_TOO_LARGE: i32 = 10;
-    /// Purged from the producer's queue when it was stopped, or its transaction aborted.
-    pub const PURGE_QUEUE: i32 = -152;
-    /// Purged while the broker had it.
-    pub const PURGE_INFLIGHT: i32 = -151;
-    /// Credentials were refused, or there are none.
-    pub const AUTHENTICATION: i32 = -169;
-    /// The client has failed for good.
-    pub const FATAL: i32 = -150;
-    /// The client is closing.
-    pub const DESTROY: i32 = -197;
-    /// A bug or an unexpected answer.
-    pub const FAIL: i32 = -196;
 }
 
 impl Error {
@@ -196,50 +164,4 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.as_deref().map(|cause| cause as _)
     }
-}
-
-/// Whether waiting can heal it: the cluster is moving, loading or out of reach.
-///
-/// Authentication, authorisation, TLS, invalid names and sizes are not here: the same call fails again until somebody
-/// changes something.
-pub(crate) fn is_retriable(code: i32) -> bool {
-    matches!(
-        code,
-        -195 // _TRANSPORT
-        | -193 // _RESOLVE
-        | -192 // _MSG_TIMED_OUT
-        | -187 // _ALL_BROKERS_DOWN
-        | -185 // _TIMED_OUT
-        | -184 // _QUEUE_FULL
-        | -180 // _WAIT_COORD
-        | 3 // UNKNOWN_TOPIC_OR_PART: may be on its way
-        | 5..=9 // leader, request time-out, broker, replica
-        | 13..=16 // network, coordinator
-        | 19 | 20 // not enough replicas
-        | 41 // NOT_CONTROLLER
-        | 56 // KAFKA_STORAGE_ERROR
-        | 74 | 75 // leader epochs
-        | 88 // UNSTABLE_OFFSET_COMMIT
-        | 89 // THROTTLING_QUOTA_EXCEEDED
-        | 100 // UNKNOWN_TOPIC_ID
-    )
-}
-
-/// Whether the client cannot go on: librdkafka's own verdict comes with its events; these are fatal by their code.
-pub(crate) fn is_fatal(code: i32) -> bool {
-    matches!(code, -150 /* _FATAL */ | -144 /* _FENCED */)
-}
-
-/// Whether no connection can be made until somebody changes credentials or certificates. Rights are not here: who may not
-/// read one topic may read another.
-pub(crate) fn is_refusal(code: i32) -> bool {
-    matches!(
-        code,
-        -181 // _SSL
-        | -169 // _AUTHENTICATION
-        | 33 // UNSUPPORTED_SASL_MECHANISM
-        | 34 // ILLEGAL_SASL_STATE
-        | 58 // SASL_AUTHENTICATION_FAILED
-        | 65 // DELEGATION_TOKEN_AUTHORIZATION_FAILED
-    )
 }

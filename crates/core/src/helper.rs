@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{bounded, unbounded, Receiver, RecvTimeoutError, Sender};
 use parking_lot::Mutex;
 
-use crate::error::{code, Error, ErrorKind, Result};
+use crate::code;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::Client;
 use crate::reply::{closed, Reply};
 use crate::thread;

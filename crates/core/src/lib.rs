@@ -34,6 +34,7 @@
 
 pub mod admin;
 mod batch;
+pub mod code;
 mod config;
 mod consumer;
 mod error;
@@ -41,6 +42,7 @@ mod error;
 mod ffi;
 mod group;
 mod helper;
+pub mod logical;
 mod lookup;
 mod mock;
 pub mod offsets;
@@ -56,7 +58,7 @@ mod trouble;
 pub use admin::Admin;
 pub use batch::{Batch, Header, Message};
 pub use consumer::{Consumer, ConsumerConfig, ConsumerEvent, ConsumerStats, Reset};
-pub use error::{code, Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use ffi::{set_thread_niceness, PartitionMetadata};
 pub use group::{
     AssignedPartition, GroupConfig, GroupConsumer, GroupEvent, Rebalance, RebalanceKind, Subscription,
@@ -73,7 +75,8 @@ pub use reply::Reply;
 pub use token::{Token, TokenProvider};
 pub use trouble::LogLine;
 
-/// Every error that librdkafka knows: its number and its name without the prefix, such as (-185, `_TIMED_OUT`).
+/// Every error that librdkafka knows: its number and its name without the prefix, such as (-185, `_TIMED_OUT`); [`code`]
+/// has those that this library speaks of.
 pub fn error_codes() -> Vec<(i32, String)> {
     ffi::error_codes()
 }

@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::error::{code, is_retriable, Error, ErrorKind, Result};
+use crate::code;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{error_text, Client, PartitionMetadata};
 use crate::helper::{deadline, Closing, Helper, Retry};
 use crate::reply::{closed, Reply};
-use crate::trouble::{Guarded, Troubles, ALL_BROKERS_DOWN};
+use crate::trouble::{Guarded, Troubles};
 
 /// The times that one question to the cluster is given; a client that closes waits for the one under way.
 const LEAST: Duration = Duration::from_secs(1);
@@ -86,14 +87,14 @@ impl Lookup {
             Err(error) => error,
         };
         self.tries += 1;
-        if !is_retriable(error.code) {
+        if !code::is_retriable(error.code) {
             return ControlFlow::Break(Err(error));
         }
         if waiting.answered() || closing.begun() {
             return ControlFlow::Break(Err(closed()));
         }
         // A lost connection is what this call saw; why it was lost came on the side, maybe before this call.
-        let lost = matches!(error.code, -195 | -185 | -187);
+        let lost = code::is_lost_connection(error.code);
         if let Some(refusal) = troubles.refusal().filter(|_| lost) {
             return ControlFlow::Break(Err(refusal));
         }
@@ -165,7 +166,7 @@ impl Reach {
         if Instant::now() >= self.deadline {
             let cause = troubles.last().unwrap_or(error);
             let mut text = format!("no broker answered within {:.1} s", self.begin.elapsed().as_secs_f64());
-            if cause.code == ALL_BROKERS_DOWN {
+            if cause.code == code::ALL_BROKERS_DOWN {
                 // Nothing was told but that: a broker that hangs up on what it does not understand.
                 text.push_str("; where they end the connection, TLS or SASL may not fit their listener");
             }

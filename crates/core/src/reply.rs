@@ -2,7 +2,8 @@
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use crate::error::{code, Error, ErrorKind, Result};
+use crate::code;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Receives the one answer of an asynchronous call, on a thread of the client's. Dropped unanswered it answers that the client closed.
 pub struct Reply<T>(Option<Box<dyn FnOnce(Result<T>) + Send>>);

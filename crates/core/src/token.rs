@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::error::{code, Error, ErrorKind};
+use crate::code;
+use crate::error::{Error, ErrorKind};
 use crate::reply::{fence, Reply};
 
 /// A token for SASL/OAUTHBEARER.

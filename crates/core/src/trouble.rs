@@ -5,7 +5,8 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use crate::error::{is_refusal, is_retriable, Error, Result};
+use crate::code;
+use crate::error::{Error, Result};
 use crate::reply::{closed, Reply};
 
 /// A line for the logger.
@@ -40,8 +41,6 @@ impl LogLine {
         Self { level: 7, facility: "kafka-native".into(), message: message.into() }
     }
 }
-
-pub(crate) const ALL_BROKERS_DOWN: i32 = -187;
 
 /// What becomes of an error that librdkafka tells on the side.
 pub(crate) enum Verdict {
@@ -118,10 +117,10 @@ impl Troubles {
     pub(crate) fn judge(&self, error: Error) -> Verdict {
         let mut state = self.state.lock();
         // That all are down is a consequence: why it is so was told before.
-        if error.code != ALL_BROKERS_DOWN || state.last.is_none() {
+        if error.code != code::ALL_BROKERS_DOWN || state.last.is_none() {
             state.last = Some(error.clone());
         }
-        if is_refusal(error.code) {
+        if code::is_refusal(error.code) {
             state.refusal = Some(error.clone());
             let waiting = std::mem::take(&mut state.waiting);
             drop(state);
@@ -131,12 +130,14 @@ impl Troubles {
             state = self.state.lock();
         }
         // What heals by itself is a warning; but all brokers down, or a topic gone, somebody should know.
-        let tell = error.fatal || !is_retriable(error.code) || matches!(error.code, ALL_BROKERS_DOWN | 3);
+        let tell = error.fatal
+            || !code::is_retriable(error.code)
+            || matches!(error.code, code::ALL_BROKERS_DOWN | code::UNKNOWN_TOPIC_OR_PART);
         if !tell {
             return Verdict::Warn(LogLine::warning(format!("{} ({})", error.message, error.name())));
         }
         // One topic's trouble is one trouble, not one per partition.
-        let partition = if matches!(error.code, 3 | -188 | -190 | 17 | 29) { None } else { error.partition };
+        let partition = if code::is_of_topic(error.code) { None } else { error.partition };
         match state.told.insert((error.code, error.topic.clone(), partition)) {
             true => Verdict::Tell(error),
             false => Verdict::Known,
@@ -195,7 +196,7 @@ mod tests {
     #[test]
     fn a_trouble_is_told_once_until_it_heals() {
         let troubles = Troubles::default();
-        let down = || Error::kafka(-187, "down");
+        let down = || Error::kafka(code::ALL_BROKERS_DOWN, "down");
         assert!(matches!(troubles.judge(down()), Verdict::Tell(_)));
         assert!(matches!(troubles.judge(down()), Verdict::Known));
         troubles.healed(|_, _| false);
@@ -205,8 +206,8 @@ mod tests {
     #[test]
     fn the_cause_of_a_time_out_says_why_no_broker_is_up() {
         let troubles = Troubles::default();
-        troubles.judge(Error::kafka(-195, "connection refused"));
-        troubles.judge(Error::kafka(-187, "1/1 brokers are down"));
+        troubles.judge(Error::kafka(code::TRANSPORT, "connection refused"));
+        troubles.judge(Error::kafka(code::ALL_BROKERS_DOWN, "1/1 brokers are down"));
         assert_eq!(troubles.last().unwrap().message, "connection refused");
     }
 
@@ -221,13 +222,19 @@ mod tests {
 
     #[test]
     fn a_single_disconnect_is_a_warning_only() {
-        assert!(matches!(Troubles::default().judge(Error::kafka(-195, "gone")), Verdict::Warn(_)));
+        assert!(matches!(Troubles::default().judge(Error::kafka(code::TRANSPORT, "gone")), Verdict::Warn(_)));
     }
 
     #[test]
     fn what_no_retry_heals_is_told() {
-        assert!(matches!(Troubles::default().judge(Error::kafka(-198, "bad compression")), Verdict::Tell(_)));
-        assert!(matches!(Troubles::default().judge(Error::kafka(3, "topic gone")), Verdict::Tell(_)));
+        assert!(matches!(
+            Troubles::default().judge(Error::kafka(code::BAD_COMPRESSION, "bad compression")),
+            Verdict::Tell(_)
+        ));
+        assert!(matches!(
+            Troubles::default().judge(Error::kafka(code::UNKNOWN_TOPIC_OR_PART, "topic gone")),
+            Verdict::Tell(_)
+        ));
     }
 
     fn waiting(troubles: &Troubles) -> (Guarded<()>, std::sync::mpsc::Receiver<Result<()>>) {
@@ -239,12 +246,12 @@ mod tests {
     fn a_refusal_answers_those_who_wait_and_is_remembered_until_data_flows() {
         let troubles = Troubles::default();
         let (guarded, answer) = waiting(&troubles);
-        troubles.judge(Error::kafka(-169, "wrong password"));
-        assert_eq!(answer.recv().unwrap().unwrap_err().code, -169);
+        troubles.judge(Error::kafka(code::AUTHENTICATION, "wrong password"));
+        assert_eq!(answer.recv().unwrap().unwrap_err().code, code::AUTHENTICATION);
         assert!(guarded.answered());
         let (later, _answer) = waiting(&troubles);
         assert!(!later.answered(), "it may be over");
-        assert_eq!(troubles.refusal().unwrap().code, -169);
+        assert_eq!(troubles.refusal().unwrap().code, code::AUTHENTICATION);
         troubles.healed(|_, _| false);
         assert!(troubles.refusal().is_none());
     }
@@ -254,8 +261,8 @@ mod tests {
         let troubles = Troubles::default();
         let (_guarded, answer) = waiting(&troubles);
         troubles.healed(|_, _| true);
-        troubles.judge(Error::kafka(-169, "wrong password"));
-        assert_eq!(answer.recv().unwrap().unwrap_err().code, -169);
+        troubles.judge(Error::kafka(code::AUTHENTICATION, "wrong password"));
+        assert_eq!(answer.recv().unwrap().unwrap_err().code, code::AUTHENTICATION);
     }
 
     #[test]
@@ -263,14 +270,14 @@ mod tests {
         let troubles = Troubles::default();
         let (guarded, answer) = waiting(&troubles);
         drop(guarded);
-        assert_eq!(answer.recv().unwrap().unwrap_err().code, crate::error::code::DESTROY);
+        assert_eq!(answer.recv().unwrap().unwrap_err().code, crate::code::DESTROY);
     }
 
     #[test]
     fn a_topic_that_may_not_be_read_refuses_no_other() {
         let troubles = Troubles::default();
         let (guarded, _answer) = waiting(&troubles);
-        troubles.judge(Error::kafka(29, "not this topic"));
+        troubles.judge(Error::kafka(code::TOPIC_AUTHORIZATION_FAILED, "not this topic"));
         assert!(!guarded.answered());
     }
 
@@ -278,7 +285,7 @@ mod tests {
     fn a_stuck_partition_is_told_once_while_others_flow() {
         let troubles = Troubles::default();
         let stuck = || {
-            let mut error = Error::kafka(10, "too large");
+            let mut error = Error::kafka(code::MSG_SIZE_TOO_LARGE, "too large");
             (error.topic, error.partition) = (Some("t".into()), Some(1));
             error
         };

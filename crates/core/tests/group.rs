@@ -223,7 +223,8 @@ fn an_assignment_of_ones_own_keeps_its_offsets_in_files() {
     (0..2).for_each(|partition| fill(brokers(), &topic, partition, 0..100));
     let begin = || {
         let consumer = GroupConsumer::new(GroupConfig::without_group(brokers()).offsets_in(directory.path())).unwrap();
-        let places = [0, 1].map(|partition| TopicPartitionOffset::new(&topic, partition, -1000));
+        let places =
+            [0, 1].map(|partition| TopicPartitionOffset::new(&topic, partition, kafka_native::logical::STORED));
         consumer.assign(&places).map(|()| consumer)
     };
     let consumer = begin().unwrap();

@@ -26,7 +26,7 @@ const ROUND: u64 = 2000;
 const RARE: u64 = 12;
 /// Between two looks at whether everything was seen.
 const LOOK: u64 = 500;
-const HERE: i64 = -1001;
+const HERE: i64 = kafka_native::logical::INVALID;
 
 /// xorshift64: the same sequence on every machine.
 struct Random(u64);

@@ -13,8 +13,8 @@ use kafka_native::{
 use support::kafka::{brokers, known, made, topic};
 use support::*;
 
-const HERE: i64 = -1001;
-const COMMITTED: i64 = -1000;
+const HERE: i64 = kafka_native::logical::INVALID;
+const COMMITTED: i64 = kafka_native::logical::STORED;
 /// `TOPIC_AUTHORIZATION_FAILED`
 const REFUSED: i32 = 29;
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use kafka_native::{
-    GroupConfig, GroupConsumer, GroupEvent, Rebalance, RebalanceKind, Reply, Reset, Subscription, TopicPartitionOffset,
+    logical, GroupConfig, GroupConsumer, GroupEvent, Rebalance, RebalanceKind, Reply, Reset, Subscription,
+    TopicPartitionOffset,
 };
 use napi::Env;
 use napi_derive::napi;
@@ -244,7 +245,7 @@ impl NativeGroup {
 
     #[napi]
     pub fn watermarks(&self, topic: String, partition: i32) -> Vec<f64> {
-        let (low, high) = self.consumer.watermarks(&topic, partition).unwrap_or((-1001, -1001));
+        let (low, high) = self.consumer.watermarks(&topic, partition).unwrap_or((logical::INVALID, logical::INVALID));
         vec![low as f64, high as f64]
     }
 

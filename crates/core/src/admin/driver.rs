@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::{AdminEvent, AdminRequest, DescribeTopics, Shared};
-use crate::error::{code, Error, ErrorKind, Result};
+use crate::code;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, Client, Event, Queue};
 use crate::helper::{deadline, let_go, Helper};
 use crate::trouble::{Guarded, LogLine, Verdict};

@@ -100,8 +100,9 @@ pub use topics::{
     PartitionDescription, TopicDescription,
 };
 
+use crate::code;
 use crate::config::Properties;
-use crate::error::{code, Error, Result};
+use crate::error::{Error, Result};
 use crate::ffi::{self, Client, ClientKind, Waker};
 use crate::helper::{Closing, Helper};
 use crate::lookup;

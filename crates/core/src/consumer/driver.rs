@@ -10,19 +10,15 @@ use super::places::Places;
 use super::{ConsumerConfig, ConsumerEvent, ConsumerStats, Reset, Shared, Sink};
 use crate::admin::{ListOffsets, OffsetQuery, OffsetSpec};
 use crate::batch::{self, Batch, Limits, Run};
-use crate::error::{code, Error, ErrorKind, Result};
+use crate::code;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, Client, Messages, Partitions, Queue, ReadyHook, Truncation};
 use crate::helper::{let_go, Helper};
+use crate::logical;
 use crate::lookup;
 use crate::reply::Reply;
 use crate::trouble::{Guarded, LogLine, Verdict};
 
-const BEGINNING: i64 = -2;
-const END: i64 = -1;
-const AUTO_OFFSET_RESET: i32 = -140;
-const GROUP_AUTHORIZATION_FAILED: i32 = 30;
-const UNKNOWN_TOPIC_OR_PART: i32 = 3;
-const UNKNOWN_TOPIC_ID: i32 = 100;
 /// How long a broker may take to hear of a topic that another one has made.
 const DOUBT: Duration = Duration::from_secs(2);
 /// How often the topic is asked whether it has grown.
@@ -256,7 +252,7 @@ impl Driver {
                 // A refusal (one of several brokers') was faster, and who called `start` knows that it failed.
                 let Some(reply) = reply.take() else { return };
                 let partitions = offsets.iter().map(|(partition, _)| *partition).collect();
-                let first = if self.reset == Reset::Latest { END } else { BEGINNING };
+                let first = if self.reset == Reset::Latest { logical::END } else { logical::BEGIN };
                 let assigned = self.assign(&offsets, first, Client::assign);
                 if assigned.is_ok() {
                     self.refresh_at = Some(Instant::now() + REFRESH);
@@ -267,7 +263,7 @@ impl Driver {
                 let partitions: Vec<i32> = offsets.iter().map(|(partition, _)| *partition).collect();
                 self.refreshing = false;
                 // All that it has was written after this consumer began, so `latest` skips none of it.
-                match self.assign(&offsets, BEGINNING, Client::incremental_assign) {
+                match self.assign(&offsets, logical::BEGIN, Client::incremental_assign) {
                     Ok(()) => {
                         for partition in &partitions {
                             let next = self.places.get_mut(*partition).map(|place| &mut place.next);
@@ -332,7 +328,7 @@ impl Driver {
 
     fn on_message_error(&mut self, error: Error, truncation: Option<Truncation>) {
         match error.partition {
-            Some(partition) if error.code == AUTO_OFFSET_RESET => {
+            Some(partition) if error.code == code::AUTO_OFFSET_RESET => {
                 if let Some(place) = self.places.get_mut(partition) {
                     place.lost = true;
                     place.truncation = truncation;
@@ -344,7 +340,7 @@ impl Driver {
     }
 
     fn on_error(&mut self, error: Error) {
-        if !matches!(error.code, UNKNOWN_TOPIC_OR_PART | UNKNOWN_TOPIC_ID) {
+        if !matches!(error.code, code::UNKNOWN_TOPIC_OR_PART | code::UNKNOWN_TOPIC_ID) {
             return self.tell(error);
         }
         let now = Instant::now();
@@ -365,13 +361,13 @@ impl Driver {
         let topic = self.topic.clone();
         self.ask(move |client| {
             let unknown = lookup::partitions_once(client, &topic, QUESTION).err();
-            unknown.filter(|error| error.code == UNKNOWN_TOPIC_OR_PART).map(Command::Gone)
+            unknown.filter(|error| error.code == code::UNKNOWN_TOPIC_OR_PART).map(Command::Gone)
         });
     }
 
     /// To the error callback, the logger, or nobody who was told already.
     fn tell(&self, error: Error) {
-        if error.code == GROUP_AUTHORIZATION_FAILED {
+        if error.code == code::GROUP_AUTHORIZATION_FAILED {
             // The group is only the name that assign() wants.
             return self.log(LogLine::debug(error.to_string()));
         }
@@ -433,7 +429,8 @@ impl Driver {
         self.misses += relocation.misses;
         self.repeats += u64::from(relocation.repeat);
         let Some(to) = relocation.to else {
-            let mut error = Error::kafka(AUTO_OFFSET_RESET, format!("{place_text}, and auto.offset.reset is 'error'"));
+            let mut error =
+                Error::kafka(code::AUTO_OFFSET_RESET, format!("{place_text}, and auto.offset.reset is 'error'"));
             error.topic = Some(self.topic.to_string());
             error.partition = Some(partition);
             return self.tell(error);
@@ -507,7 +504,7 @@ impl Driver {
                 Ok(found) => found,
                 // Out of reach is told by the connections' own errors.
                 Err(error) => {
-                    let quiet = matches!(error.code, -195 | -185);
+                    let quiet = matches!(error.code, code::TRANSPORT | code::TIMED_OUT);
                     return Some(Command::Refreshed(if quiet { Ok(()) } else { Err(error) }));
                 }
             };

@@ -7,10 +7,8 @@ use parking_lot::Mutex;
 use super::callbacks::Callbacks;
 use super::fence::fence;
 use super::{rd, text};
+use crate::code::{SSL, TRANSPORT};
 use crate::error::Error;
-
-const TRANSPORT: i32 = -195;
-const SSL: i32 = -181;
 
 /// The broker whose certificate was not accepted last (`host:port`), and why.
 #[derive(Default)]

@@ -8,7 +8,9 @@ use super::callbacks::Callbacks;
 use super::niceness::with_nice_threads;
 use super::{c_string, check, check_error, error_text, millis, rd, text, Conf, Partitions, Queue, RoundRobin, Topic};
 use crate::admin::CreateTopics;
+use crate::code;
 use crate::error::{Error, Result};
+use crate::logical;
 
 /// How long `reach` waits for an answer before it looks again.
 const LOOK: Duration = Duration::from_millis(50);
@@ -170,7 +172,7 @@ impl Client {
                         .collect(),
                 });
             rd::rd_kafka_metadata_destroy(raw);
-            found.ok_or_else(|| Error::kafka(3, error_text(3)))
+            found.ok_or_else(|| Error::kafka(code::UNKNOWN_TOPIC_OR_PART, error_text(code::UNKNOWN_TOPIC_OR_PART)))
         }
     }
 
@@ -231,10 +233,10 @@ impl Client {
         Ok(())
     }
 
-    /// (low, high) as the last fetch told them; -1001 = not known yet.
+    /// (low, high) as the last fetch told them. None: not known yet.
     pub(crate) fn cached_watermarks(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
         let name = c_string("the topic", topic).ok()?;
-        let (mut low, mut high) = (-1001, -1001);
+        let (mut low, mut high) = (logical::INVALID, logical::INVALID);
         // SAFETY: alive; both are written.
         let code = unsafe {
             rd::codes::rd_kafka_get_watermark_offsets(self.raw, name.as_ptr(), partition, &mut low, &mut high)

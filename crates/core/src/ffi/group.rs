@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::partitions::{copies, first_error, PartitionOffset};
 use super::{check, check_error, error_text, millis, rd, text, Client, Event, Partitions, Queue, Topic};
+use crate::code;
 use crate::consumer::Reset;
 use crate::error::{Error, Result};
 
@@ -97,7 +98,7 @@ impl Client {
         check(unsafe { rd::codes::rd_kafka_resume_partitions(self.raw(), partitions.raw()) })
     }
 
-    /// Behind the last message or transaction marker that was taken from the queue; -1001 = nothing was. Local.
+    /// Behind the last message or transaction marker that was taken from the queue; `INVALID` = nothing was. Local.
     pub(crate) fn positions(&self, partitions: Partitions) -> Vec<PartitionOffset> {
         // SAFETY: as above.
         unsafe { rd::codes::rd_kafka_position(self.raw(), partitions.raw()) };
@@ -118,7 +119,7 @@ impl Client {
         })
     }
 
-    /// What the group has committed, -1001 = nothing; blocks up to `timeout`.
+    /// What the group has committed, `INVALID` = nothing; blocks up to `timeout`.
     pub(crate) fn committed(&self, partitions: &Partitions, timeout: Duration) -> Result<Vec<PartitionOffset>> {
         // SAFETY: both are alive; offsets and errors are written into the list.
         check(unsafe { rd::codes::rd_kafka_committed(self.raw(), partitions.raw(), millis(timeout)) })?;
@@ -184,15 +185,13 @@ impl Client {
 impl Event<'_> {
     /// Of a rebalance event.
     pub(crate) fn rebalance(&self, client: &Client) -> Result<Rebalance> {
-        const ASSIGN: i32 = -175;
-        const REVOKE: i32 = -174;
         // SAFETY: alive; the list belongs to the event and is copied.
         let (code, partitions) = unsafe {
             (rd::codes::rd_kafka_event_error(self.raw()), copies(rd::rd_kafka_event_topic_partition_list(self.raw())))
         };
         match code {
-            ASSIGN => Ok(Rebalance { assign: true, lost: false, partitions }),
-            REVOKE => {
+            code::ASSIGN_PARTITIONS => Ok(Rebalance { assign: true, lost: false, partitions }),
+            code::REVOKE_PARTITIONS => {
                 // SAFETY: alive.
                 let lost = unsafe { rd::rd_kafka_assignment_lost(client.raw()) } != 0;
                 Ok(Rebalance { assign: false, lost, partitions })

@@ -126,8 +126,8 @@ impl Error {
     /// An error that librdkafka or the broker raised.
     pub(crate) fn kafka(code: i32, message: impl Into<String>) -> Self {
         let mut error = Error::new(ErrorKind::Kafka, code, message);
-        error.retriable = crate::error::is_retriable(code);
-        error.fatal = crate::error::is_fatal(code);
+        error.retriable = crate::code::is_retriable(code);
+        error.fatal = crate::code::is_fatal(code);
         error
     }
 }

@@ -7,13 +7,13 @@ use super::Shared;
 use crate::consumer::Reset;
 use crate::error::Result;
 use crate::ffi::{Client, Message, Partitions, Queue, Topic};
+use crate::logical;
 
 /// A partition by the numbers that batches use: topic and partition.
 pub(super) type Key = (i32, i32);
 
 /// Where partitions begin without a word: of those who skip nothing.
 pub(super) const DEFAULT_RESET: Reset = Reset::Earliest;
-pub(super) const END: i64 = -1;
 
 /// A partition that comes.
 pub(super) struct Come {
@@ -242,7 +242,7 @@ impl Assignment {
             self.places.insert(come.key, place);
         }
         // What has to be asked for begins at the end, where next to nothing is fetched in vain.
-        let offset = |come: &Come| if come.moving.is_some() { END } else { come.offset };
+        let offset = |come: &Come| if come.moving.is_some() { logical::END } else { come.offset };
         let assigned = assign(&self.client, &self.list(partitions.iter().map(|come| (come.key, offset(come))))?);
         for come in partitions {
             self.places[&come.key].queue.forward(&self.inbox);

@@ -15,26 +15,22 @@ use crossbeam_channel::{Receiver, Sender};
 use self::commits::{Commits, Committing};
 use self::leaving::Leaving;
 use self::moves::{check_begin, Moved};
-use super::assignment::{Assignment, Come, Key, Move, Place, Target, END};
+use super::assignment::{Assignment, Come, Key, Move, Place, Target};
 use super::files::Files;
 use super::subscriptions::{Existing, Subscriptions};
 use super::{
     AssignedPartition, Current, GroupEvent, Rebalance, RebalanceKind, Shared, Sink, Subscription, TopicPartitionOffset,
 };
 use crate::batch::{self, Batch, Run};
+use crate::code;
 use crate::consumer::Reset;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Client, Membership, Messages, Queue, ReadyHook};
 use crate::helper::{let_go, Helper};
+use crate::logical;
 use crate::reply::Reply;
 use crate::trouble::{LogLine, Verdict};
 
-const GROUP_AUTHORIZATION_FAILED: i32 = 30;
-/// No offset: the group's, or where the topic begins.
-const COMMITTED: i64 = -1001;
-/// The same in the words of librdkafka's users.
-const STORED: i64 = -1000;
-const BEGIN: i64 = -2;
 /// How long librdkafka may take to answer a move; it is tried again then.
 const MOVE: Duration = Duration::from_secs(5);
 /// How long the cluster may take to say which topics there are.
@@ -43,8 +39,6 @@ const TOPICS: Duration = Duration::from_secs(5);
 const WRITE: Duration = Duration::from_secs(10);
 /// The pause before a move is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
-/// What stands in the way of leaving: the coordinator may be unreachable.
-const BROKERS_DOWN: i32 = -187;
 
 /// What others ask of the client's thread.
 pub(super) enum Command {
@@ -366,7 +360,7 @@ impl Driver {
                 !place.paused && !place.leaving && !place.held && !place.failed && place.moving.is_none()
             })
         });
-        let Ok(list) = self.assignment.list(read.map(|key| (key, COMMITTED))) else { return };
+        let Ok(list) = self.assignment.list(read.map(|key| (key, logical::INVALID))) else { return };
         let mut advanced = Vec::new();
         for at in self.client.positions(list) {
             let Some(key) = self.assignment.find(&at.topic, at.partition) else { continue };
@@ -487,7 +481,7 @@ impl Driver {
 
     /// To the receiver, the logger, or nobody who was told already.
     fn tell(&self, error: Error) {
-        if error.code == GROUP_AUTHORIZATION_FAILED && !self.limits.in_group {
+        if error.code == code::GROUP_AUTHORIZATION_FAILED && !self.limits.in_group {
             // The group is only the name that assign() wants.
             return self.log(LogLine::debug(error.to_string()));
         }
@@ -506,7 +500,7 @@ impl Driver {
     fn leave(&mut self) {
         let Some(stopping) = &mut self.stopping else { return };
         // Leaving can crash when the coordinator is gone; then the group notices by itself that the member is.
-        let unreachable = self.shared.troubles.last().is_some_and(|error| error.code == BROKERS_DOWN);
+        let unreachable = self.shared.troubles.last().is_some_and(|error| error.code == code::ALL_BROKERS_DOWN);
         let out = self.subscriptions.is_empty() && self.leaving.is_none();
         if !self.limits.in_group || out || unreachable {
             stopping.deadline = Instant::now();

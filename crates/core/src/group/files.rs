@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::{GroupEvent, Sink, TopicPartitionOffset};
 use crate::error::{Error, Result};
+use crate::logical;
 use crate::offsets::{OffsetDirectory, OffsetEvent, Recorder};
 use crate::trouble::LogLine;
 
@@ -64,8 +65,6 @@ impl Files {
     /// Locks the partitions' files; where the offset is "what was committed" it becomes the one behind the recorded, or
     /// the begin of the log.
     pub(super) fn open(&self, partitions: &mut [TopicPartitionOffset]) -> Result<()> {
-        const BEGINNING: i64 = -2;
-        const COMMITTED: [i64; 2] = [-1000, -1001];
         let mut topics: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, at) in partitions.iter().enumerate() {
             topics.entry(at.topic.clone()).or_default().push(index);
@@ -75,8 +74,8 @@ impl Files {
             let opened = self.take(&topic, numbers)?;
             for (index, last) in indices.into_iter().zip(opened) {
                 let at = &mut partitions[index];
-                if COMMITTED.contains(&at.offset) {
-                    at.offset = last.map_or(BEGINNING, |last| last.saturating_add(1));
+                if matches!(at.offset, logical::STORED | logical::INVALID) {
+                    at.offset = last.map_or(logical::BEGIN, |last| last.saturating_add(1));
                 }
             }
         }

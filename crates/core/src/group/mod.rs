@@ -28,6 +28,7 @@ use crate::consumer::{Inbox, Settler};
 use crate::error::Result;
 use crate::ffi::{Client, ClientKind, Partitions, Waker};
 use crate::helper::{deadline, Closing, Helper, ANSWER};
+use crate::logical;
 use crate::lookup;
 use crate::offsets::Tracker;
 use crate::reply::{closed, fence, Reply};
@@ -313,8 +314,9 @@ impl GroupConsumer {
     /// What the group has committed for these, in their order; none = nothing.
     pub fn committed_with(&self, partitions: Vec<(String, i32)>, timeout: Duration, reply: Reply<Vec<Option<i64>>>) {
         self.ask(reply, move |client| {
-            let list =
-                Partitions::list(partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition, -1001)))?;
+            let list = Partitions::list(
+                partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition, logical::INVALID)),
+            )?;
             let found = client.committed(&list, timeout)?;
             Ok(found.into_iter().map(|found| (found.offset >= 0).then_some(found.offset)).collect())
         });

@@ -19,7 +19,8 @@ impl Subscription {
     }
 }
 
-/// A partition with the next offset to be read. `-2` is the begin of the log, `-1` its end, `-1000` what the group committed.
+/// A partition with the next offset to be read. `-2` is the begin of the log, `-1` its end, `-1000` what the group committed
+/// ([`logical`](crate::logical) names them).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicPartitionOffset {
     /// The topic.

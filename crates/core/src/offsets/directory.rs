@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::file::{self, Names};
 use super::lock::{PartitionLock, PATIENCE};
 use super::OffsetStore;
-use crate::error::{code, Error, Result};
+use crate::code;
+use crate::error::{Error, Result};
 use crate::lookup::check_topic;
 
 /// Offsets of one topic in files: `<directory>/<topic>-<partition>.offset`, each holding the last processed offset

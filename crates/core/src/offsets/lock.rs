@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::file::{self, Names};
-use crate::error::{code, Error, Result};
+use crate::code;
+use crate::error::{Error, Result};
 
 /// How long a second holder waits for the first: a closed consumer may be recording a last value at this moment.
 pub(super) const PATIENCE: Duration = Duration::from_millis(250);

@@ -214,7 +214,8 @@ mod tests {
     use crossbeam_channel::{unbounded, Receiver, Sender};
 
     use super::*;
-    use crate::error::{code, ErrorKind};
+    use crate::code;
+    use crate::error::ErrorKind;
 
     const LONG: Duration = Duration::from_secs(60);
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crossbeam_channel::{unbounded, Receiver};
 
 use super::*;
-use crate::error::code;
+use crate::code;
 
 const ROLE: &str = "KAFKA_NATIVE_TEST_ROLE";
 const DIRECTORY: &str = "KAFKA_NATIVE_TEST_DIRECTORY";

@@ -12,7 +12,8 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::rounds::{Round, Rounds};
 use super::{OffsetEvent, OffsetStore};
-use crate::error::{code, Error, ErrorKind, Result};
+use crate::code;
+use crate::error::{Error, ErrorKind, Result};
 
 /// How long `close` waits past its deadline for a store that hangs before it answers in its place.
 pub(super) const GRACE: Duration = Duration::from_millis(250);

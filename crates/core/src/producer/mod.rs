@@ -29,7 +29,8 @@ pub use transactions::ConsumerGroup;
 
 use tickets::Waiter;
 
-use crate::error::{code, Error, Result};
+use crate::code;
+use crate::error::{Error, Result};
 use crate::ffi::{Client, ClientKind, PartitionMetadata, Waker};
 use crate::helper::{deadline, Closing, Helper, Retry};
 use crate::lookup::{self, check_topic, Lookup};

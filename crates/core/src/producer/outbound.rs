@@ -8,7 +8,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::Refusal;
-use crate::error::{code, Error};
+use crate::code;
+use crate::error::Error;
 use crate::ffi::error_text;
 use crate::packed::Records;
 
@@ -296,9 +297,9 @@ mod tests {
     #[test]
     fn a_storm_of_failures_is_one_line() {
         let mut failures = Failures::default();
-        assert!(failures.add(-192, "t", 1, 500));
-        assert!(!failures.add(-192, "t", 1, 500));
+        assert!(failures.add(code::MSG_TIMED_OUT, "t", 1, 500));
+        assert!(!failures.add(code::MSG_TIMED_OUT, "t", 1, 500));
         assert_eq!(failures.take()[0].count, 1000);
-        assert!(failures.add(-192, "t", 1, 1));
+        assert!(failures.add(code::MSG_TIMED_OUT, "t", 1, 1));
     }
 }

@@ -184,7 +184,7 @@ impl Tickets {
 
 impl Receipt {
     fn write(&mut self, message: &Message<'_>) {
-        // librdkafka's word for an offset that it does not know is -1001.
+        // Of an offset that it does not know librdkafka says `INVALID`.
         let (partition, offset) = (message.partition(), message.offset().max(-1));
         match self.written.iter_mut().rfind(|written| written.partition == partition) {
             Some(written) => written.base_offset = written.base_offset.min(offset),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Command, Producer};
-use crate::error::{code, Error, ErrorKind, Result};
+use crate::code;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{Client, GroupMetadata, Partitions};
 use crate::group::TopicPartitionOffset;
 use crate::helper::ANSWER;

@@ -5,9 +5,7 @@ use crate::admin::{
     AlterGroupOffsets, CommittedOffset, DeleteGroupOffsets, DeleteGroups, DescribeGroups, GroupDescription,
     GroupListing, GroupListings, GroupMember, ListGroupOffsets, ListGroups, Named, TopicPartition,
 };
-
-/// `RD_KAFKA_OFFSET_INVALID`
-const NONE: i64 = -1001;
+use crate::logical;
 
 impl Operation for ListGroups {
     type Answer = GroupListings;
@@ -198,7 +196,7 @@ impl Operation for ListGroupOffsets {
             of_group(array(|count| rd::rd_kafka_ListConsumerGroupOffsets_result_groups(result, count)), |at| {
                 let metadata = std::slice::from_raw_parts(at.metadata.cast::<u8>(), at.metadata_size);
                 CommittedOffset {
-                    offset: Some(at.offset).filter(|offset| *offset != NONE),
+                    offset: Some(at.offset).filter(|offset| *offset != logical::INVALID),
                     metadata: (!at.metadata.is_null()).then(|| String::from_utf8_lossy(metadata).into_owned()),
                 }
             })

@@ -7,14 +7,12 @@ use crate::admin::{DeleteRecords, ListOffsets, ListedOffset};
 
 /// librdkafka's `_NOENT`: none of the partitions has a leader, because there is none of them.
 fn unknown<'a, T>(error: Error, places: impl Iterator<Item = (&'a String, i32)>) -> Result<Vec<Placed<T>>> {
-    const NO_LEADERS: i32 = -156;
-    const UNKNOWN_TOPIC_OR_PART: i32 = 3;
-    if error.code != NO_LEADERS {
+    if error.code != code::NOENT {
         return Err(error);
     }
     Ok(places
         .map(|(topic, partition)| {
-            let mut error = Error::kafka(UNKNOWN_TOPIC_OR_PART, error_text(UNKNOWN_TOPIC_OR_PART));
+            let mut error = Error::kafka(code::UNKNOWN_TOPIC_OR_PART, error_text(code::UNKNOWN_TOPIC_OR_PART));
             (error.topic, error.partition) = (Some(topic.clone()), Some(partition));
             Placed { topic: topic.clone(), partition, result: Err(error) }
         })

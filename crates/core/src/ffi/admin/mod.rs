@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use super::{c_string, check_error, error_text, millis, rd, text, Client, Event, Partitions, Queue};
 use crate::admin::{Node, Placed};
-use crate::error::{code, Error, Result};
+use crate::code;
+use crate::error::{Error, Result};
 use crate::helper::deadline;
 
 /// A request of the Admin API.

@@ -2,10 +2,14 @@
 
 use super::*;
 
-/// Who is told by the coordinator that the group is being divided anew, or that it is a step behind: `ILLEGAL_GENERATION`,
-/// `UNKNOWN_MEMBER_ID`, `REBALANCE_IN_PROGRESS`, `FENCED_MEMBER_EPOCH`, `STALE_MEMBER_EPOCH`.
-const REBALANCING: [i32; 5] = [22, 25, REBALANCE_IN_PROGRESS, 110, 113];
-const REBALANCE_IN_PROGRESS: i32 = 27;
+/// Who is told by the coordinator that the group is being divided anew, or that it is a step behind.
+const REBALANCING: [i32; 5] = [
+    code::ILLEGAL_GENERATION,
+    code::UNKNOWN_MEMBER_ID,
+    code::REBALANCE_IN_PROGRESS,
+    code::FENCED_MEMBER_EPOCH,
+    code::STALE_MEMBER_EPOCH,
+];
 /// The pause before a commit that met a rebalance is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(50);
 
@@ -268,5 +272,5 @@ fn gone(partitions: &[String]) -> Result<()> {
         return Ok(());
     }
     let names = partitions.join(", ");
-    Err(Error::kafka(REBALANCE_IN_PROGRESS, format!("the group took {names} away before the offsets were committed: the member that has them now reads their last messages again")))
+    Err(Error::kafka(code::REBALANCE_IN_PROGRESS, format!("the group took {names} away before the offsets were committed: the member that has them now reads their last messages again")))
 }

@@ -51,7 +51,7 @@ impl Driver {
     }
 
     pub(super) fn seek(&mut self, to: &TopicPartitionOffset, reply: Reply<Option<i32>>) {
-        if to.offset < BEGIN {
+        if to.offset < logical::BEGIN {
             let text =
                 format!("an offset to seek is from 0 on, or -2 (the log's begin) or -1 (its end), not {}", to.offset);
             return reply.send(Err(Error::config(text)));
@@ -69,7 +69,7 @@ impl Driver {
         if keys.is_empty() {
             return Ok(());
         }
-        self.client.pause(&self.assignment.list(keys.iter().map(|key| (*key, COMMITTED)))?)?;
+        self.client.pause(&self.assignment.list(keys.iter().map(|key| (*key, logical::INVALID)))?)?;
         for key in &keys {
             let Some(place) = self.assignment.get_mut(*key) else { continue };
             place.paused = true;
@@ -93,7 +93,7 @@ impl Driver {
     }
 
     pub(super) fn resume(&mut self, partitions: &[TopicPartitionOffset], reply: Reply<Vec<Option<i32>>>) {
-        if let Some(at) = partitions.iter().find(|at| at.offset < BEGIN && at.offset != COMMITTED) {
+        if let Some(at) = partitions.iter().find(|at| at.offset < logical::BEGIN && at.offset != logical::INVALID) {
             let text = format!(
                 "an offset to resume at is from 0 on, or -2 (the log's begin), -1 (its end) or -1001 (where it was), not {}",
                 at.offset
@@ -103,7 +103,7 @@ impl Driver {
         let keys: Vec<_> = partitions.iter().map(|at| self.here(&at.topic, at.partition)).collect();
         for (key, at) in keys.iter().zip(partitions) {
             let Some(key) = *key else { continue };
-            let to = if at.offset == COMMITTED { self.where_it_was(key) } else { Some(Target::At(at.offset)) };
+            let to = if at.offset == logical::INVALID { self.where_it_was(key) } else { Some(Target::At(at.offset)) };
             to.into_iter().for_each(|to| self.begin_move(key, to, true));
         }
         self.moved.push((keys, Moved::Each(reply)));
@@ -125,7 +125,7 @@ impl Driver {
         Some(match received.map(|(next, _)| next).or(first) {
             Some(next) => Target::At(next),
             None if !place.failed => Target::Here,
-            None if place.start >= BEGIN => Target::At(place.start),
+            None if place.start >= logical::BEGIN => Target::At(place.start),
             None => Target::Committed(self.reset(key)),
         })
     }
@@ -167,7 +167,10 @@ impl Driver {
                 }
             };
             let moved = moved.and_then(|()| match resume {
-                true => self.assignment.list([(key, COMMITTED)].into_iter()).and_then(|list| self.client.resume(&list)),
+                true => self
+                    .assignment
+                    .list([(key, logical::INVALID)].into_iter())
+                    .and_then(|list| self.client.resume(&list)),
                 false => Ok(()),
             });
             if moved.is_ok() {
@@ -192,14 +195,14 @@ impl Driver {
             .collect();
         let in_group = self.limits.in_group;
         self.asking = self.help(move |client| {
-            let list = names.iter().map(|(topic, partition)| (topic.as_str(), *partition, COMMITTED));
+            let list = names.iter().map(|(topic, partition)| (topic.as_str(), *partition, logical::INVALID));
             let committed = match in_group {
                 true => ffi::Partitions::list(list).and_then(|list| client.committed(&list, QUESTION)),
                 false => Ok(Vec::new()),
             };
             let found = committed.map(|found| {
                 let offset = |i: usize| found.get(i).map(|found| found.offset).filter(|offset| *offset >= 0);
-                let begin = |reset| if reset == Reset::Latest { END } else { BEGIN };
+                let begin = |reset| if reset == Reset::Latest { logical::END } else { logical::BEGIN };
                 partitions
                     .iter()
                     .enumerate()
@@ -252,7 +255,7 @@ impl Driver {
 /// Whether a partition can begin there.
 pub(super) fn check_begin(offset: i64) -> Result<()> {
     match offset {
-        BEGIN.. | STORED | COMMITTED => Ok(()),
+        logical::BEGIN.. | logical::STORED | logical::INVALID => Ok(()),
         _ => Err(Error::config(format!(
             "a partition begins at an offset from 0 on, at -2 (the log's begin), -1 (its end) or -1000 (what is committed), not at {offset}"
         ))),

@@ -50,7 +50,7 @@ impl Driver {
         let topic = self.assignment.name(key.0).clone();
         let (first, reset) = (self.reset((key.0, 0)), self.reset(key));
         let begins = self.assignment.begin_at(&topic, first, &self.shared)?;
-        let ask = offset < BEGIN && begins != reset;
+        let ask = offset < logical::BEGIN && begins != reset;
         let moving = ask.then_some(Move { to: Target::Committed(reset), resume: false });
         Ok(Come { key, epoch, offset, moving })
     }
@@ -138,10 +138,10 @@ impl Driver {
     pub(super) fn come(&mut self, pending: &Pending, offsets: &[i64]) -> Result<()> {
         let mut come = Vec::new();
         for (i, (key, epoch)) in pending.partitions.iter().enumerate() {
-            let offset = offsets.get(i).copied().unwrap_or(COMMITTED);
+            let offset = offsets.get(i).copied().unwrap_or(logical::INVALID);
             let offset = check_begin(offset).map(|()| offset).unwrap_or_else(|error| {
                 self.tell(error);
-                COMMITTED
+                logical::INVALID
             });
             come.push(self.coming(*key, *epoch, offset)?);
         }
@@ -153,7 +153,7 @@ impl Driver {
     }
 
     pub(super) fn go(&mut self, pending: &Pending) {
-        let list = self.assignment.list(pending.partitions.iter().map(|(key, _)| (*key, COMMITTED)));
+        let list = self.assignment.list(pending.partitions.iter().map(|(key, _)| (*key, logical::INVALID)));
         let gone = match pending.cooperative {
             true => list.and_then(|list| self.client.incremental_unassign(&list)),
             false => self.client.unassign(),
@@ -171,7 +171,7 @@ impl Driver {
         // librdkafka would keep them paused, were they to come back.
         let paused = keys.iter().filter(|key| self.assignment.get(**key).is_some_and(|place| place.paused));
         let resumed =
-            self.assignment.list(paused.map(|key| (*key, COMMITTED))).and_then(|list| self.client.resume(&list));
+            self.assignment.list(paused.map(|key| (*key, logical::INVALID))).and_then(|list| self.client.resume(&list));
         resumed.unwrap_or_else(|error| self.tell(error));
         let ids: Vec<_> = keys.iter().filter_map(|key| self.assignment.remove(*key)).collect();
         let mut tracker = self.shared.tracker.lock();
