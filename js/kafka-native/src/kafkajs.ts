@@ -21,7 +21,8 @@ export { CompressionTypes } from './kafka/producer/messages';
 export type { IHeaders, Message, ProducerBatch, ProducerRecord, RecordMetadata, SendOptions, TopicMessages } from './kafka/producer/messages';
 export type { Offsets, OffsetsGroup, Transaction } from './kafka/producer/transaction';
 export { Partitioners } from './kafka/producer/partitioners';
-export type { DefaultPartitioner, ICustomPartitioner, LegacyPartitioner, PartitionerArgs, PartitionMetadata } from './kafka/producer/partitioners';
+export type { DefaultPartitioner, ICustomPartitioner, LegacyPartitioner, PartitionerArgs } from './kafka/producer/partitioners';
+export type { PartitionMetadata, TopicPartitions } from './kafka/partitions';
 export { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ConfigResourceTypes, ConfigSource, ResourcePatternTypes } from './kafka/admin/resource-types';
 export type {
   Acl, AclEntry, AclFilter, AclResource, AdminCall, AdminConfig, AdminEvents, AlterConfigsResponse, ConfigEntries, ConfigSynonyms, ConsumerGroupState,
@@ -30,8 +31,8 @@ export type {
   MemberDescription, PartitionReassignment, ReplicaAssignment, ResourceConfigQuery, ScramMechanism, SeekEntry,
   UserAlteration, UserDescription,
 } from './kafka/admin';
-export { AssignerProtocol } from './kafka/consumer/assigner-protocol';
-export type { Assignment, MemberAssignment, MemberMetadata } from './kafka/consumer/assigner-protocol';
+export { AssignerProtocol } from './kafka/assigner-protocol';
+export type { Assignment, MemberAssignment, MemberMetadata } from './kafka/assigner-protocol';
 export { logLevel } from './kafka/logger';
 export type { KafkaLogger as Logger, LogEntry, LoggerEntryContent, logCreator } from './kafka/logger';
 export type {
@@ -45,7 +46,7 @@ export type {
 } from './kafka/events';
 export type { Consumer, TopicPartitionOffset, TopicPartitionOffsetAndMetadata } from './kafka/consumer/consumer';
 export { PartitionAssigners } from './kafka/consumer/config';
-export type { ConsumerConfig, PartitionAssigner, TopicPartitions } from './kafka/consumer/config';
+export type { ConsumerConfig, PartitionAssigner } from './kafka/consumer/config';
 export type {
   ConsumerCommitOffsetsEvent,
   ConsumerCrashEvent,

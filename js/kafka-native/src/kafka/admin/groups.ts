@@ -1,8 +1,8 @@
 import type { NativeGroupDescription, Placed, TopicPartition } from '../../binding';
-import { AssignerProtocol, type Assignment } from '../consumer/assigner-protocol';
-import { partitionsByTopic } from '../consumer/assignment';
+import { AssignerProtocol, type Assignment } from '../assigner-protocol';
 import { KafkaJSAggregateError, KafkaJSDeleteGroupsError, KafkaJSNonRetriableError, KafkaJSProtocolError, toKafkaJSError } from '../errors';
 import { fromData } from '../../errors';
+import { partitionsByTopic } from '../partitions';
 import { checkArray, checkName, errorOf, refuse, toOffset, valueOf, type AdminCall } from './connection';
 import { OffsetAdmin, type SeekEntry } from './offsets';
 

@@ -2,8 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { NativeTopic } from '../../binding';
 import { describe } from '../../options';
 import { KafkaJSAggregateError, KafkaJSCreateTopicError, KafkaJSNotImplemented, KafkaJSProtocolError, KafkaJSTimeout, type KafkaJSError } from '../errors';
-import type { TopicPartitions } from '../consumer/config';
-import type { PartitionMetadata } from '../producer/partitioners';
+import type { PartitionMetadata, TopicPartitions } from '../partitions';
 import { AdminConnection, checkArray, checkName, checkTopics, errorOf, refuse, valueOf, type AdminCall } from './connection';
 
 export interface ReplicaAssignment {

@@ -2,7 +2,7 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeGroup } from '../../binding';
 import type { Calls } from '../../calls';
-import type { TopicPartitions } from './config';
+import { partitionsByTopic, type TopicPartition, type TopicPartitions } from '../partitions';
 import type { Run } from './lazy-batch';
 import { PauseList } from './pause-list';
 
@@ -17,12 +17,6 @@ const LAST_RETRY_MS = 5000;
 export interface Delivery {
   stale: boolean;
   readonly count: number;
-}
-
-/** @internal */
-export interface TopicPartition {
-  topic: string;
-  partition: number;
 }
 
 /** A partition as long as this member has it, from one rebalance to another. @internal */
@@ -336,17 +330,6 @@ export class Assignment {
 /** A topic's name has no slash. */
 function name(topic: string, partition: number): string {
   return `${topic}/${partition}`;
-}
-
-/** The partitions of each topic, in their order. No object: a topic may be named `constructor`, or `__proto__`. @internal */
-export function partitionsByTopic(partitions: Iterable<TopicPartition>): Map<string, number[]> {
-  const topics = new Map<string, number[]>();
-  for (const { topic, partition } of partitions) {
-    const list = topics.get(topic);
-    if (list) list.push(partition);
-    else topics.set(topic, [partition]);
-  }
-  return topics;
 }
 
 function group(partitions: Iterable<TopicPartition>): Record<string, number[]> {

@@ -1,9 +1,12 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the consumer.
 import { clearTimeout, setTimeout } from 'node:timers';
 import { KafkaError } from '../../errors';
-import type { AssignedPartition } from './assignment';
+import type { NativeGroup } from '../../binding';
+import type { Calls } from '../../calls';
+import type { AssignedPartition, Assignment } from './assignment';
 import { KafkaJSProtocolError, toKafkaJSError } from '../errors';
-import type { Session } from './session';
+import type { Instrumentation } from '../events';
+import type { KafkaLogger } from '../logger';
 import { trace } from '../tracing';
 
 /** Offsets of one topic, as KafkaJS lists them: the next to be read. */
@@ -36,9 +39,21 @@ export interface CommitOptions {
   autoCommitThreshold: number | null;
 }
 
+/** Whose offsets are committed. @internal */
+export interface CommitsOwner {
+  readonly native: NativeGroup;
+  readonly calls: Calls;
+  readonly events: Instrumentation;
+  readonly log: KafkaLogger;
+  readonly assignment: Assignment;
+  /** Who it is, in the words of KafkaJS's events. */
+  names(): { groupId: string | null; memberId: string; groupGenerationId: number };
+  crash(error: Error): void;
+}
+
 /** Commits what is resolved: one request at a time, and what was resolved meanwhile goes with the next. @internal */
 export class Commits {
-  readonly #session: Session;
+  readonly #owner: CommitsOwner;
   readonly #options: CommitOptions;
   /** Whether `ifNecessary` has something to look at: asked once a message. */
   readonly watched: boolean;
@@ -47,8 +62,8 @@ export class Commits {
   #again = false;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(session: Session, options: CommitOptions) {
-    this.#session = session;
+  constructor(owner: CommitsOwner, options: CommitOptions) {
+    this.#owner = owner;
     this.#options = options;
     this.watched = options.autoCommit && (options.autoCommitInterval !== null || options.autoCommitThreshold !== null);
   }
@@ -75,9 +90,9 @@ export class Commits {
 
   #failed(error: Error): void {
     const cause = error.cause instanceof KafkaError ? error.cause : undefined;
-    if (cause && REBALANCING.has(cause.code)) return this.#session.log.debug(`Not committed, the group is rebalancing: ${error.message}`, this.#session.names());
-    if ((error as { retriable?: boolean }).retriable === false) return this.#session.crash(error);
-    this.#session.log.warn(`Offsets were not committed, tried again in ${RETRY_MS} ms: ${error.message}`, this.#session.names());
+    if (cause && REBALANCING.has(cause.code)) return this.#owner.log.debug(`Not committed, the group is rebalancing: ${error.message}`, this.#owner.names());
+    if ((error as { retriable?: boolean }).retriable === false) return this.#owner.crash(error);
+    this.#owner.log.warn(`Offsets were not committed, tried again in ${RETRY_MS} ms: ${error.message}`, this.#owner.names());
     this.#retry = setTimeout(() => {
       this.#retry = undefined;
       this.auto();
@@ -93,14 +108,14 @@ export class Commits {
 
   #resolvedCount(): number {
     let count = 0;
-    for (const assigned of this.#session.assignment) {
+    for (const assigned of this.#owner.assignment) {
       if (assigned.uncommitted) count += assigned.resolved - Math.max(assigned.committed, assigned.begin);
     }
     return count;
   }
 
   /** What is resolved and not committed. */
-  uncommitted(of: Iterable<AssignedPartition> = this.#session.assignment): TopicOffsets[] {
+  uncommitted(of: Iterable<AssignedPartition> = this.#owner.assignment): TopicOffsets[] {
     const topics = new Map<string, TopicOffsets>();
     for (const { topic, partition, resolved, uncommitted } of of) {
       if (!uncommitted) continue;
@@ -113,7 +128,7 @@ export class Commits {
   /** A transaction has these: they count as committed until what is returned is called. */
   sent(offsets: readonly TopicOffset[]): () => void {
     const undo = offsets.map(({ topic, partition, offset }) => {
-      const assigned = this.#session.assignment.find(topic, partition);
+      const assigned = this.#owner.assignment.find(topic, partition);
       if (!assigned) return undefined;
       const before = assigned.committed;
       assigned.committed = offset;
@@ -132,20 +147,20 @@ export class Commits {
     const flat = topics.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ topic, ...partition })));
     this.#lastCommit = Date.now();
     if (flat.length === 0) return;
-    const names = this.#session.names();
+    const names = this.#owner.names();
     try {
       await trace('commit', { ...names, topics }, () =>
-        this.#session.calls.start<void>((id) =>
-          this.#session.native.commit(id, flat.map(({ topic }) => topic), flat.map(({ partition }) => Number(partition)), flat.map(({ offset }) => Number(offset)), flat.map(({ metadata }) => metadata ?? null))));
+        this.#owner.calls.start<void>((id) =>
+          this.#owner.native.commit(id, flat.map(({ topic }) => topic), flat.map(({ partition }) => Number(partition)), flat.map(({ offset }) => Number(offset)), flat.map(({ metadata }) => metadata ?? null))));
     } catch (error) {
       throw error instanceof KafkaError && REBALANCING.has(error.code) ? rebalancing(error.message, error) : toKafkaJSError(error);
     }
     for (const { topic, partition, offset } of flat) {
-      const assigned = this.#session.assignment.find(topic, Number(partition));
+      const assigned = this.#owner.assignment.find(topic, Number(partition));
       if (assigned) assigned.committed = Number(offset);
     }
     this.#lastCommit = Date.now();
-    this.#session.events.emit('consumer.commit_offsets', { ...names, topics });
+    this.#owner.events.emit('consumer.commit_offsets', { ...names, topics });
   }
 
   /** Before partitions go: what they have is committed when this resolves, or logged that it is not within `patience` milliseconds. */
@@ -157,7 +172,7 @@ export class Commits {
     try {
       await Promise.race([this.#last(of), late]);
     } catch (error) {
-      this.#session.log.warn(`Offsets of partitions that go were not committed, their last messages come again: ${(error as Error).message}`, this.#session.names());
+      this.#owner.log.warn(`Offsets of partitions that go were not committed, their last messages come again: ${(error as Error).message}`, this.#owner.names());
     } finally {
       clearTimeout(timer);
     }

@@ -2,18 +2,13 @@ import type { NativeGroupOptions } from '../../binding';
 import { describe, OptionReader, type DriverOptions, type Properties } from '../../options';
 import type { RetryOptions } from '../client';
 import { KafkaJSNonRetriableError, KafkaJSNotImplemented } from '../errors';
+import type { TopicPartitions } from '../partitions';
 
 /** How a group divides partitions, by librdkafka's names; KafkaJS programs pass `[PartitionAssigners.roundRobin]`. */
 export const PartitionAssigners = { roundRobin: 'roundRobin', range: 'range', cooperativeSticky: 'cooperativeSticky' } as const;
 export type PartitionAssigner = keyof typeof PartitionAssigners;
 
 const STRATEGIES: Record<PartitionAssigner, string> = { roundRobin: 'roundrobin', range: 'range', cooperativeSticky: 'cooperative-sticky' };
-
-/** Partitions of one topic. */
-export interface TopicPartitions {
-  topic: string;
-  partitions: number[];
-}
 
 /** How `kafka.consumer` makes a consumer: KafkaJS's options, and some more. Times are milliseconds. */
 export interface ConsumerConfig {

@@ -1,16 +1,23 @@
-import { Event, type NativeErrorData, type NativeGroup, type NativeLog } from '../../binding';
+import { Event, type NativeErrorData, type NativeGroup, type NativeLog, type NativeRebalance } from '../../binding';
 import { Calls } from '../../calls';
-import { fromData, native } from '../../errors';
+import { fromData, native, type KafkaError } from '../../errors';
 import { keep, letGo, watchExit, weakly } from '../../lifetime';
 import { binding } from '../../loader';
 import { connectDeadline, type ClientContext } from '../client';
 import type { ReadConsumerConfig } from './config';
 import { toKafkaJSError } from '../errors';
 import { logNative, type KafkaLogger } from '../logger';
-import type { Session } from './session';
 
 /** Milliseconds for leaving the group; the hook of the last rebalance may take as long as that of any other. */
 const STOP_MS = 5000;
+
+/** What runs on a connection, and hears what the addon tells of it. @internal */
+export interface GroupReceiver {
+  batch(id: number, bytes: Uint8Array): void;
+  advanced(topicId: number, partition: number, epoch: number, offset: number): void;
+  rebalance(rebalance: NativeRebalance): void;
+  error(error: KafkaError): void;
+}
 
 /** The native consumer between `connect` and `disconnect`, and who hears what it tells. @internal */
 export class GroupConnection {
@@ -21,8 +28,7 @@ export class GroupConnection {
   readonly #context: ClientContext;
   readonly #config: ReadConsumerConfig;
   readonly #log: KafkaLogger;
-  /** What runs on it. */
-  session: Session | undefined;
+  receiver: GroupReceiver | undefined;
 
   private constructor(context: ClientContext, config: ReadConsumerConfig, properties: [string, string][], log: KafkaLogger) {
     this.#context = context;
@@ -64,17 +70,17 @@ export class GroupConnection {
   readonly #onEvent = (kind: Event, a?: any, b?: any, c?: any, d?: any): void => {
     switch (kind) {
       case Event.Batch:
-        if (this.session) return this.session.batch(a, b);
+        if (this.receiver) return this.receiver.batch(a, b);
         return this.native.started(a);
       case Event.Advanced:
-        return this.session?.advanced(a, b, c, d);
+        return this.receiver?.advanced(a, b, c, d);
       case Event.Reply:
         return this.calls.finish(a, b, c);
       case Event.Rebalance:
-        if (this.session) return this.session.rebalance(a);
+        if (this.receiver) return this.receiver.rebalance(a);
         return this.native.rebalanced(a.id, null);
       case Event.Error:
-        if (this.session) return this.session.error(fromData(a as NativeErrorData));
+        if (this.receiver) return this.receiver.error(fromData(a as NativeErrorData));
         return this.#log.error(`${a.name}: ${a.message}`);
       case Event.Token:
         return this.#context.giveToken?.(this.native);

@@ -6,7 +6,7 @@ import { describe } from '../../options';
 import type { GroupDescription } from '../admin';
 import type { ClientContext } from '../client';
 import { rebalancing, type TopicOffset, type TopicOffsets } from './commits';
-import { readConsumerConfig, type ConsumerConfig, type ReadConsumerConfig, type TopicPartitions } from './config';
+import { readConsumerConfig, type ConsumerConfig, type ReadConsumerConfig } from './config';
 import { CONSUMER_EVENTS, type ConsumerEventPayloads, type ConsumerEvents } from './events';
 import { toKafkaJSError, KafkaJSNonRetriableError } from '../errors';
 import { checkEvent, Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from '../events';
@@ -14,10 +14,11 @@ import { GroupConnection } from './connection';
 import type { Batch } from './lazy-batch';
 import { lazily } from '../lazily';
 import type { KafkaLogger } from '../logger';
+import type { TopicPartitions } from '../partitions';
 import { checkPartitions, checkPosition, readPositions, type AssignedPosition, type Position } from './positions';
-import type { ConsumerRunConfig, Retry } from './runner';
+import type { ConsumerRunConfig, Demand, Retry } from './runner';
 import { Session } from './session';
-import { batches, messages, readable, type Demand, type ReadMessage, type ReadOptions, type Source } from './streams';
+import { batches, messages, readable, type ReadMessage, type ReadOptions, type Source } from './streams';
 import { Subscription, type ConsumerSubscribeTopic, type ConsumerSubscribeTopics } from './subscription';
 
 export interface TopicPartitionOffset {
@@ -203,7 +204,7 @@ export class Consumer {
       log: this.#log,
       onCrash: (error) => (crashed = this.#crashed(error)),
     }, connection, options, this.#retry, demand);
-    this.#session = connection.session = session;
+    this.#session = connection.receiver = session;
     this.#instrumentation.emit(CONSUMER_EVENTS.CONNECT);
     await session.start();
     await crashed;
@@ -287,7 +288,7 @@ export class Consumer {
     // The end of a crash and that of the program may meet.
     if (session && this.#session === session) {
       this.#session = undefined;
-      if (this.#opened) this.#opened.session = undefined;
+      if (this.#opened) this.#opened.receiver = undefined;
       this.#instrumentation.emit(CONSUMER_EVENTS.STOP);
     }
     this.#log.info('Stopped', { groupId });

@@ -1,7 +1,8 @@
+import type { NativeGroup } from '../../binding';
+import type { Calls } from '../../calls';
 import { Offsets } from '../../codes';
 import { describe } from '../../options';
 import { KafkaJSNonRetriableError } from '../errors';
-import type { Session } from './session';
 
 /** Where `consumer.assign` begins to read. */
 export interface AssignedPosition {
@@ -63,7 +64,7 @@ function textOf(value: unknown): string | undefined {
 }
 
 /** Asks the cluster for the partitions and the times. @internal */
-export async function resolvePositions({ calls, native }: Session, positions: readonly Position[]): Promise<{ topics: string[]; partitions: number[]; offsets: number[] }> {
+export async function resolvePositions(calls: Calls, native: NativeGroup, positions: readonly Position[]): Promise<{ topics: string[]; partitions: number[]; offsets: number[] }> {
   const each = await Promise.all(positions.map(async (position) => {
     const { topic, partition } = position;
     const partitions = partition !== undefined ? [partition] : await calls.start<number[]>((id) => native.partitionsOf(id, topic, LOOKUP_MS));

@@ -1,13 +1,14 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the consumer.
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
-import type { AssignedPartition, Delivery } from './assignment';
+import type { NativeGroup } from '../../binding';
+import type { AssignedPartition, Assignment, Delivery } from './assignment';
 import type { ClientContext } from '../client';
-import type { OffsetsByTopicPartition } from './commits';
+import type { Commits, OffsetsByTopicPartition } from './commits';
 import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded } from '../errors';
+import type { Instrumentation } from '../events';
 import { Batch, type KafkaMessage, type Run } from './lazy-batch';
+import type { KafkaLogger } from '../logger';
 import { checkCommit, checkOffset } from './positions';
-import type { Session } from './session';
-import type { Demand } from './streams';
 import { trace, traced } from '../tracing';
 
 export interface EachMessagePayload {
@@ -67,9 +68,36 @@ const DATA = 192 * 1024;
 /** @internal */
 export type Retry = ClientContext['retry'];
 
+/** What a reader waits for: nothing is given to a handler but what was asked for. @internal */
+export class Demand {
+  asked = 0;
+  onAsked: () => void = () => {};
+
+  ask(): void {
+    this.asked++;
+    this.onAsked();
+  }
+}
+
+/** Whose partitions the runner works off. @internal */
+export interface RunnerOwner {
+  readonly native: NativeGroup;
+  readonly events: Instrumentation;
+  readonly log: KafkaLogger;
+  readonly assignment: Assignment;
+  readonly commits: Commits;
+  readonly maxMessagesPerBatch: number;
+  /** A handler has taken the memory of what waits. */
+  fetchAgain(assigned: AssignedPartition): void;
+  seek(topic: string, partition: number, offset: number): void;
+  pause(topics: readonly { topic: string; partitions?: number[] }[]): void;
+  resume(topics: readonly { topic: string; partitions?: number[] }[]): void;
+  crash(error: Error): void;
+}
+
 /** Gives batches to the handlers: fair between partitions, in order within one; tries again what failed, as KafkaJS does. @internal */
 export class Runner {
-  readonly #session: Session;
+  readonly #owner: RunnerOwner;
   readonly #options: ConsumerRunConfig;
   readonly #retry: Retry;
   readonly #concurrency: number;
@@ -85,8 +113,8 @@ export class Runner {
   running = true;
 
   /** @param demand a reader's: then nothing starts that it did not ask for */
-  constructor(session: Session, options: ConsumerRunConfig, retry: Retry, demand: Demand | undefined) {
-    this.#session = session;
+  constructor(owner: RunnerOwner, options: ConsumerRunConfig, retry: Retry, demand: Demand | undefined) {
+    this.#owner = owner;
     this.#options = options;
     this.#retry = retry;
     this.#concurrency = options.partitionsConsumedConcurrently ?? 1;
@@ -123,7 +151,7 @@ export class Runner {
       assigned.queued = false;
       if (!assigned.ready) continue;
       if (assigned.runs[0]!.packed.gone) { // the handler of another partition has taken its memory away
-        this.#session.fetchAgain(assigned);
+        this.#owner.fetchAgain(assigned);
         continue;
       }
       places--;
@@ -154,7 +182,7 @@ export class Runner {
     for (let last = first, i = 1; i < runs.length; i++) {
       const run = runs[i]!;
       // What begins below: the log has begun anew.
-      if ((count += run.count) > this.#session.maxMessagesPerBatch || (bytes += run.bytes) > DATA || run.firstOffset < last.next || run.packed.gone) break;
+      if ((count += run.count) > this.#owner.maxMessagesPerBatch || (bytes += run.bytes) > DATA || run.firstOffset < last.next || run.packed.gone) break;
       taken.push((last = run));
     }
     return taken;
@@ -162,7 +190,7 @@ export class Runner {
 
   /** Never rejects. */
   async #deliver(assigned: AssignedPartition): Promise<void> {
-    const { native, events, commits } = this.#session;
+    const { native, events, commits } = this.#owner;
     const { topic, partition } = assigned;
     const runs = this.#take(assigned);
     const { firstOffset } = runs[0]!;
@@ -199,7 +227,7 @@ export class Runner {
 
   /** Puts the partition where it goes on: behind what is resolved. */
   #delivered(assigned: AssignedPartition, runs: readonly Run[], delivery: Delivery, begun: number): void {
-    const { assignment } = this.#session;
+    const { assignment } = this.#owner;
     const last = runs.at(-1)!;
     assigned.delivery = undefined;
     if (delivery.stale) {
@@ -209,13 +237,13 @@ export class Runner {
       assignment.drop(assigned, 0);
     } else if (assigned.next !== last.next && (assigned.next < begun || assigned.next > last.next)) {
       // Resolved outside of the batch: the program wants to have it again, or to leave some out.
-      this.#session.seek(assigned.topic, assigned.partition, assigned.next);
+      this.#owner.seek(assigned.topic, assigned.partition, assigned.next);
     } else {
       if (assigned.next === last.lastOffset + 1 && last.next > assigned.next) this.#resolve(assigned, runs, delivery, last.lastOffset);
       const left = assigned.next === last.next ? -1 : runs.findIndex((run) => run.skipTo(assigned.next));
       assignment.dropFirst(assigned, left < 0 ? runs.length : left);
       if (assigned.paused) assignment.drop(assigned, 0);
-      else if (left >= 0 && runs[left]!.packed.gone) this.#session.fetchAgain(assigned);
+      else if (left >= 0 && runs[left]!.packed.gone) this.#owner.fetchAgain(assigned);
     }
   }
 
@@ -227,7 +255,7 @@ export class Runner {
   }
 
   async #eachMessage(assigned: AssignedPartition, runs: readonly Run[], delivery: Delivery): Promise<void> {
-    const { commits } = this.#session;
+    const { commits } = this.#owner;
     const { topic, partition } = assigned;
     const { heartbeat, pause } = this.#tools(assigned);
     const handler = this.#options.eachMessage!;
@@ -254,7 +282,7 @@ export class Runner {
   }
 
   async #eachBatch(assigned: AssignedPartition, runs: readonly Run[], delivery: Delivery, batch: Batch): Promise<void> {
-    const { commits } = this.#session;
+    const { commits } = this.#owner;
     const { topic, partition } = assigned;
     const handler = this.#options.eachBatch!;
     let told = false;
@@ -287,20 +315,20 @@ export class Runner {
   }
 
   #tools({ topic, partition }: AssignedPartition): Pick<EachBatchPayload, 'heartbeat' | 'pause'> {
-    const session = this.#session;
+    const owner = this.#owner;
     const these = [{ topic, partitions: [partition] }];
     return {
       heartbeat: async () => {},
       pause: () => {
-        session.pause(these);
-        return () => session.resume(these);
+        owner.pause(these);
+        return () => owner.resume(these);
       },
     };
   }
 
   #log(what: string, { topic, partition }: AssignedPartition, offset: number, error: unknown): void {
     if (error instanceof KafkaJSError) return;
-    this.#session.log.error(`Error when calling ${what}`, { topic, partition, offset: String(offset), stack: (error as Error | undefined)?.stack, error });
+    this.#owner.log.error(`Error when calling ${what}`, { topic, partition, offset: String(offset), stack: (error as Error | undefined)?.stack, error });
   }
 
   /**
@@ -312,10 +340,10 @@ export class Runner {
     const error = thrown instanceof Error ? thrown : new KafkaJSError(String(thrown));
     const { retries, initialRetryTime, maxRetryTime, multiplier, factor } = this.#retry;
     const around = (ms: number): number => Math.ceil(ms * (1 + factor * (2 * Math.random() - 1)));
-    if (!isRetriable(error)) return this.#session.crash(new KafkaJSNonRetriableError(error, { cause: error.cause ?? error }));
+    if (!isRetriable(error)) return this.#owner.crash(new KafkaJSNonRetriableError(error, { cause: error.cause ?? error }));
     const retryTime = assigned.failures === 0 ? around(initialRetryTime) : Math.min(around(assigned.retryTime) * multiplier, maxRetryTime);
     if (assigned.failures >= retries) {
-      return this.#session.crash(new KafkaJSNumberOfRetriesExceeded(error, { retryCount: assigned.failures, retryTime }));
+      return this.#owner.crash(new KafkaJSNumberOfRetriesExceeded(error, { retryCount: assigned.failures, retryTime }));
     }
     assigned.failures++;
     assigned.retryTime = retryTime;

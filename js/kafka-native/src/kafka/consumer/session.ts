@@ -3,17 +3,17 @@ import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timer
 import type { NativeGroup, NativeRebalance, NativeTopics } from '../../binding';
 import type { Calls } from '../../calls';
 import type { KafkaError } from '../../errors';
-import { Assignment, AssignedPartition, UNKNOWN, type TopicPartition } from './assignment';
-import { Commits } from './commits';
-import type { ReadConsumerConfig, TopicPartitions } from './config';
+import { Assignment, AssignedPartition, UNKNOWN } from './assignment';
+import { Commits, type CommitsOwner } from './commits';
+import type { ReadConsumerConfig } from './config';
 import { KafkaJSNonRetriableError, toKafkaJSError } from '../errors';
 import type { Instrumentation } from '../events';
 import { PackedBatch } from './lazy-batch';
 import type { KafkaLogger } from '../logger';
-import type { GroupConnection } from './connection';
+import type { TopicPartition, TopicPartitions } from '../partitions';
+import type { GroupConnection, GroupReceiver } from './connection';
 import { resolvePositions, type Position } from './positions';
-import { Runner, type ConsumerRunConfig, type Retry } from './runner';
-import type { Demand } from './streams';
+import { Runner, type ConsumerRunConfig, type Demand, type Retry, type RunnerOwner } from './runner';
 import type { Subscription } from './subscription';
 
 /** Milliseconds that a question to the cluster may take. */
@@ -37,7 +37,7 @@ export interface SessionOwner {
 }
 
 /** One life of a running consumer, from `run` to `stop` or a crash: what it has, what it processes, what it commits. @internal */
-export class Session {
+export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   readonly native: NativeGroup;
   readonly calls: Calls;
   readonly events: Instrumentation;
@@ -105,7 +105,7 @@ export class Session {
   }
 
   async #take(): Promise<void> {
-    const { topics, partitions, offsets } = await resolvePositions(this, this.#owner.positions);
+    const { topics, partitions, offsets } = await resolvePositions(this.calls, this.native, this.#owner.positions);
     await this.calls.start<void>((id) => this.native.assign(id, topics, partitions, offsets));
     this.#onJoined();
   }

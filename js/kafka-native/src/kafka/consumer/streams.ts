@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Batch, KafkaMessage } from './lazy-batch';
 import { lazily } from '../lazily';
-import type { EachBatchPayload } from './runner';
+import { Demand, type EachBatchPayload } from './runner';
 
 /** How a program reads instead of being called. */
 export interface ReadOptions {
@@ -13,17 +13,6 @@ export interface ReadOptions {
 export interface ReadMessage extends KafkaMessage {
   topic: string;
   partition: number;
-}
-
-/** What a reader waits for: nothing is given to a handler but what was asked for. @internal */
-export class Demand {
-  asked = 0;
-  onAsked: () => void = () => {};
-
-  ask(): void {
-    this.asked++;
-    this.onAsked();
-  }
 }
 
 /** The consumer as a reader sees it. @internal */

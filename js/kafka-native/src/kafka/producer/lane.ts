@@ -7,7 +7,7 @@ import type { Properties } from '../../options';
 import type { ClientContext } from '../client';
 import { toKafkaJSError } from '../errors';
 import { logNative, type KafkaLogger } from '../logger';
-import type { PartitionMetadata } from './partitioners';
+import type { PartitionMetadata } from '../partitions';
 
 /** What a lane tells: its tickets that are through, as binding.ts describes the columns. @internal */
 export type OnReceipts = (columns: Float64Array, errors: NativeErrorData[]) => void;

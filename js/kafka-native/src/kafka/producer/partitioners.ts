@@ -1,18 +1,5 @@
+import type { PartitionMetadata } from '../partitions';
 import type { Message } from './messages';
-
-/** A topic's partition, as a partitioner sees it. */
-export interface PartitionMetadata {
-  /** Kafka's code; 0 when it is well. */
-  partitionErrorCode: number;
-  partitionId: number;
-  /** The broker that leads it; -1 while there is none. */
-  leader: number;
-  replicas: number[];
-  /** The replicas in sync. */
-  isr: number[];
-  /** The replicas whose broker is not up; only of `admin.fetchTopicMetadata()`. */
-  offlineReplicas?: number[];
-}
 
 export interface PartitionerArgs {
   topic: string;

@@ -4,7 +4,7 @@ import { toKafkaJSError } from '../errors';
 import type { Lane } from './lane';
 import type { RecordMetadata } from './messages';
 import type { Packed } from './packer';
-import type { PartitionMetadata } from './partitioners';
+import type { PartitionMetadata } from '../partitions';
 
 /** Where the messages of a topic go that are sent in one way. @internal */
 export interface Place {

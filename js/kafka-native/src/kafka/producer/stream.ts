@@ -1,7 +1,6 @@
 import type { Writable } from 'node:stream';
 import { lazily } from '../lazily';
-import type { Message, SendOptions } from './messages';
-import type { Producer } from './producer';
+import type { Message, ProducerRecord, SendOptions } from './messages';
 
 export interface ProducerStreamOptions extends SendOptions {
   topic: string;
@@ -17,7 +16,7 @@ export type StreamedMessage = Message | string | Uint8Array;
  * with the error, when they are written or have failed.
  * @internal
  */
-export function producerStream(producer: Producer, { highWaterMark = 1000, ...record }: ProducerStreamOptions): Writable {
+export function producerStream(producer: { send(record: ProducerRecord): Promise<unknown> }, { highWaterMark = 1000, ...record }: ProducerStreamOptions): Writable {
   const send = (messages: StreamedMessage[], done: (error?: Error | null) => void): void => {
     const whole = messages.map((message) => (typeof message === 'string' || message instanceof Uint8Array ? { value: message } : message));
     producer.send({ ...record, messages: whole }).then(() => done(), done);

@@ -5,7 +5,6 @@ import { KafkaJSNonRetriableError } from '../errors';
 import type { Lane } from './lane';
 import type { ProducerBatch, ProducerRecord, RecordMetadata } from './messages';
 import type { Outbox } from './outbox';
-import type { Producer } from './producer';
 
 export interface Offsets {
   /** The next offsets to be read. */
@@ -25,6 +24,12 @@ export type OffsetsGroup =
   /** As a member of the group wrote it: the broker then refuses a member that the group has replaced. */
   | { groupMetadata: Uint8Array };
 
+/** Whose transaction it is: sends through a lane. @internal */
+export interface TransactionOwner {
+  sendIn(lane: Lane, record: ProducerRecord): Promise<RecordMetadata[]>;
+  sendBatchIn(lane: Lane, batch: ProducerBatch): Promise<RecordMetadata[]>;
+}
+
 /**
  * What is sent through it is seen whole or not at all by those who read committed messages. Every method rejects with
  * KafkaJSNonRetriableError once it has ended.
@@ -33,7 +38,7 @@ export type OffsetsGroup =
  * only disconnect.
  */
 export class Transaction {
-  readonly #producer: Producer;
+  readonly #owner: TransactionOwner;
   readonly #lane: Lane;
   readonly #outbox: Outbox;
   readonly #timeout: number;
@@ -43,8 +48,8 @@ export class Transaction {
   readonly #takeBack: (() => void)[] = [];
 
   /** @internal */
-  constructor(producer: Producer, lane: Lane, outbox: Outbox, timeout: number, onEnd: () => void) {
-    this.#producer = producer;
+  constructor(owner: TransactionOwner, lane: Lane, outbox: Outbox, timeout: number, onEnd: () => void) {
+    this.#owner = owner;
     this.#lane = lane;
     this.#outbox = outbox;
     this.#timeout = timeout;
@@ -54,13 +59,13 @@ export class Transaction {
   /** Like `Producer.send`. A topic keeps the compression of its first send in a transaction of the producer. */
   async send(record: ProducerRecord): Promise<RecordMetadata[]> {
     this.#check();
-    return this.#producer.sendIn(this.#lane, record);
+    return this.#owner.sendIn(this.#lane, record);
   }
 
   /** Like `Producer.sendBatch`. */
   async sendBatch(batch: ProducerBatch): Promise<RecordMetadata[]> {
     this.#check();
-    return this.#producer.sendBatchIn(this.#lane, batch);
+    return this.#owner.sendBatchIn(this.#lane, batch);
   }
 
   /** Makes the offsets of a consumer group part of the transaction: they are committed when it is. */
