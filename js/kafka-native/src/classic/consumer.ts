@@ -1,5 +1,5 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the clients.
-import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { inspect } from 'node:util';
 import { readBatch, type Encoding } from '../batch';
 import { Event, type NativeConsumer, type NativeErrorData, type NativeLog } from '../binding';
@@ -9,6 +9,7 @@ import { hold, keep, letGo, release, watchExit, weakly } from '../lifetime';
 import { binding } from '../loader';
 import { SafeLogger } from '../logger';
 import { OptionReader } from '../options';
+import { Turn } from '../turn';
 import { readConsumerOptions, type ConsumerOptions, type ReadConsumerOptions } from './consumer-options';
 import { readOffsets } from './offset-manager';
 import { withStatistics } from './stats';
@@ -69,7 +70,8 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
   #running = 0;
   /** Failed, waits to be delivered again (`commit_on_error: false`); nothing else starts meanwhile. */
   #retry: { batch: Waiting; timer: NodeJS.Timeout } | undefined;
-  #scheduled = false;
+  /** Nothing starts until it has come. */
+  readonly #turn = new Turn(() => this.#startNext());
   #failures = 0;
   #onIdle: (() => void) | undefined;
 
@@ -205,7 +207,7 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
         if (this.#stopping) return this.#native.drop(a);
         this.#waiting.push({ id: a, packed: b, attempts: 0 });
         // The last one in line starts at once, on the stack of the event; a queue is worked off one batch a turn.
-        if (!this.#scheduled) this.#startNext();
+        if (!this.#turn.waiting) this.#startNext();
         return;
       case Event.Reply:
         return this.#calls.finish(a, b, c);
@@ -232,24 +234,14 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
 
   /** Never on the stack of the user's call, and one batch a turn: what a promise of the user does next comes first. */
   #schedule(): void {
-    if (this.#mayStart) this.#waitForTurn();
-  }
-
-  /** Nothing starts until others have had their turn. */
-  #waitForTurn(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#startNext();
-    });
+    if (this.#mayStart) this.#turn.wait();
   }
 
   #startNext(): void {
     if (!this.#mayStart) return;
     const batch = this.#waiting.shift()!;
     // Of a backlog one batch comes behind the other, on and on in one turn: timers and sockets would starve.
-    if (batch.packed.byteLength >= LARGE) this.#waitForTurn();
+    if (batch.packed.byteLength >= LARGE) this.#turn.wait();
     this.#deliver(batch);
     this.#schedule();
   }

@@ -1,6 +1,7 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the consumer.
-import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeGroup } from '../../binding';
+import { Turn } from '../../turn';
 import type { AssignedPartition, Assignment, Delivery } from './assignment';
 import type { ClientContext } from '../client';
 import type { Commits, OffsetsByTopicPartition } from './commits';
@@ -108,7 +109,8 @@ export class Runner {
   #resolvesItself = false;
   readonly #retries = new Set<NodeJS.Timeout>();
   #underWay = 0;
-  #scheduled = false;
+  /** Nothing starts until it has come. */
+  readonly #turn = new Turn(() => this.#pump());
   #onIdle: (() => void) | undefined;
   running = true;
 
@@ -125,7 +127,7 @@ export class Runner {
   /** The partition has, perhaps, something to do. A lone message starts on the stack of its arrival. */
   offer(assigned: AssignedPartition): void {
     this.#enqueue(assigned);
-    if (!this.#scheduled) this.#pump();
+    if (!this.#turn.waiting) this.#pump();
   }
 
   /** No handler starts any more; resolves when none runs. */
@@ -161,17 +163,7 @@ export class Runner {
   }
 
   #schedule(): void {
-    if (this.#line.length > 0) this.#waitForTurn();
-  }
-
-  /** Nothing starts until others have had their turn. */
-  #waitForTurn(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#pump();
-    });
+    if (this.#line.length > 0) this.#turn.wait();
   }
 
   /** What waits of a partition is one batch: the first run, and those behind it as long as they fit. */
@@ -199,7 +191,7 @@ export class Runner {
     assigned.next = firstOffset;
     const batch = new Batch(topic, runs, () => (assigned.gone ? -1 : native.watermarks(topic, partition)[1]));
     // Of a backlog one batch comes behind the other, on and on in one turn: timers and sockets would starve.
-    if (batch.size >= LARGE) this.#waitForTurn();
+    if (batch.size >= LARGE) this.#turn.wait();
     const begun = Date.now();
     const listened = events.listened('consumer.start_batch_process') || events.listened('consumer.end_batch_process');
     const about = listened && {

@@ -3,6 +3,7 @@ import { MAX_PARTITION, type Arena } from '../../arena';
 import type { NativeErrorData } from '../../binding';
 import { hold, release } from '../../lifetime';
 import { describe, isTopicName, TOPIC_NAMES } from '../../options';
+import { Turn } from '../../turn';
 import { KafkaJSNonRetriableError, KafkaJSTimeout } from '../errors';
 import type { Lane } from './lane';
 import { keepBytes, ownMessage, type Message, type RecordMetadata } from './messages';
@@ -59,7 +60,8 @@ export class Outbox {
   /** What lanes told and was not settled yet, in order; `#at` is where to go on in the first. */
   readonly #receipts: { columns: Float64Array; errors: NativeErrorData[] }[] = [];
   #at = 0;
-  #settling = false;
+  /** Nothing is settled until it has come. */
+  readonly #rest = new Turn(() => this.#settle(TURN_MESSAGES));
 
   readonly #packer = new Packer();
   #tickets = new Int32Array(3 * 64);
@@ -127,7 +129,7 @@ export class Outbox {
   /** Receipts of a lane. */
   readonly settle = (columns: Float64Array, errors: NativeErrorData[]): void => {
     this.#receipts.push({ columns, errors });
-    if (!this.#settling) this.#settle(TURN_MESSAGES);
+    if (!this.#rest.waiting) this.#settle(TURN_MESSAGES);
   };
 
   /** Settles all that was told: after the lanes have ended. */
@@ -145,17 +147,9 @@ export class Outbox {
       this.#receipts.shift();
       this.#at = 0;
     }
-    if (this.#receipts.length > 0 && !this.#settling) {
-      this.#settling = true;
-      setImmediate(this.#nextSettle);
-    }
+    if (this.#receipts.length > 0) this.#rest.wait();
     if (!this.#scheduled) this.#pump();
   }
-
-  readonly #nextSettle = (): void => {
-    this.#settling = false;
-    this.#settle(TURN_MESSAGES);
-  };
 
   #settleOne(columns: Float64Array, errors: NativeErrorData[]): void {
     const at = this.#at;
