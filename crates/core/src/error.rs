@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde::Serialize;
 
 use crate::code;
 
@@ -38,8 +38,9 @@ impl ErrorKind {
     }
 }
 
-/// An error with the code that librdkafka (or Kafka) gives it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An error with the code that librdkafka (or Kafka) gives it. Serialised it is [`ErrorData`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "ErrorData")]
 #[non_exhaustive]
 pub struct Error {
     /// The area that the error is about.
@@ -137,31 +138,83 @@ impl fmt::Display for Error {
     }
 }
 
-/// As data for other languages; what is not known is left out, `causes` has at most one.
-impl Serialize for Error {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let mut data = serializer.serialize_struct("Error", 10)?;
-        data.serialize_field("kind", self.kind.name())?;
-        data.serialize_field("code", &self.code)?;
-        data.serialize_field("name", &self.name())?;
-        data.serialize_field("message", &self.to_string())?;
-        data.serialize_field("retriable", &self.retriable)?;
-        data.serialize_field("fatal", &self.fatal)?;
-        for (name, value) in [("topic", &self.topic), ("broker", &self.broker)] {
-            if let Some(value) = value {
-                data.serialize_field(name, value)?;
-            }
+/// An [`Error`] as data for other languages: what crosses, as JSON and as the addon's object. What is not known is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorData {
+    /// The name of its [`ErrorKind`]: `config`, `state`, `kafka`, `offsets` or `timeout`.
+    pub kind: &'static str,
+    /// librdkafka's number.
+    pub code: i32,
+    /// librdkafka's name of the code, such as `_TIMED_OUT`.
+    pub name: String,
+    /// What happened, with the errors behind it.
+    pub message: String,
+    /// Whether the same call can succeed later without a change.
+    pub retriable: bool,
+    /// Whether the client is of no further use.
+    pub fatal: bool,
+    /// Whether the transaction can only be aborted.
+    pub txn_requires_abort: bool,
+    /// The topic that the error is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// The partition that the error is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition: Option<i32>,
+    /// The broker that the error is about, `host:port/id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broker: Option<String>,
+    /// The error behind this one; at most one.
+    pub causes: Vec<ErrorData>,
+}
+
+impl From<Error> for ErrorData {
+    fn from(error: Error) -> Self {
+        let (name, text) = (error.name(), error.to_string());
+        // Without `..`, here and in the addon, so that a new field crosses or is left out on purpose.
+        let Error { kind, code, message: _, retriable, fatal, txn_requires_abort, topic, partition, broker, cause } =
+            error;
+        Self {
+            kind: kind.name(),
+            code,
+            name,
+            message: text,
+            retriable,
+            fatal,
+            txn_requires_abort,
+            topic,
+            partition,
+            broker,
+            causes: cause.into_iter().map(|cause| (*cause).into()).collect(),
         }
-        if let Some(partition) = self.partition {
-            data.serialize_field("partition", &partition)?;
-        }
-        data.serialize_field("causes", &Vec::from_iter(&self.cause))?;
-        data.end()
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_as_json_has_every_field() {
+        let mut error = Error::new(ErrorKind::Timeout, code::TIMED_OUT, "too late").at("clicks", 3);
+        (error.retriable, error.fatal, error.txn_requires_abort) = (true, true, true);
+        error.broker = Some("host:9092/1".into());
+        let cause = serde_json::json!({
+            "kind": "state", "code": -172, "name": "_STATE", "message": "closed",
+            "retriable": false, "fatal": false, "txnRequiresAbort": false, "causes": [],
+        });
+        let whole = serde_json::json!({
+            "kind": "timeout", "code": -185, "name": "_TIMED_OUT", "message": "too late (topic clicks, partition 3): closed",
+            "retriable": true, "fatal": true, "txnRequiresAbort": true,
+            "topic": "clicks", "partition": 3, "broker": "host:9092/1", "causes": [cause],
+        });
+        assert_eq!(serde_json::to_value(error.because(Error::state("closed"))).unwrap(), whole);
     }
 }

@@ -58,7 +58,7 @@ mod trouble;
 pub use admin::Admin;
 pub use batch::{Batch, Header, Message};
 pub use consumer::{Consumer, ConsumerConfig, ConsumerEvent, ConsumerStats, Reset};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorData, ErrorKind, Result};
 pub use ffi::{set_thread_niceness, PartitionMetadata};
 pub use group::{
     AssignedPartition, GroupConfig, GroupConsumer, GroupEvent, Rebalance, RebalanceKind, Subscription,

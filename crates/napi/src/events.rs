@@ -46,18 +46,38 @@ pub struct ErrorData {
 
 impl From<Error> for ErrorData {
     fn from(error: Error) -> Self {
+        kafka_native::ErrorData::from(error).into()
+    }
+}
+
+impl From<kafka_native::ErrorData> for ErrorData {
+    fn from(data: kafka_native::ErrorData) -> Self {
+        // Without `..`, so that a new field does not build until it crosses here, too.
+        let kafka_native::ErrorData {
+            kind,
+            code,
+            name,
+            message,
+            retriable,
+            fatal,
+            txn_requires_abort,
+            topic,
+            partition,
+            broker,
+            causes,
+        } = data;
         Self {
-            kind: error.kind.name().into(),
-            code: error.code,
-            name: error.name(),
-            message: error.to_string(),
-            retriable: error.retriable,
-            fatal: error.fatal,
-            txn_requires_abort: error.txn_requires_abort,
-            topic: error.topic,
-            partition: error.partition,
-            broker: error.broker,
-            causes: error.cause.into_iter().map(|cause| (*cause).into()).collect(),
+            kind: kind.into(),
+            code,
+            name,
+            message,
+            retriable,
+            fatal,
+            txn_requires_abort,
+            topic,
+            partition,
+            broker,
+            causes: causes.into_iter().map(Self::from).collect(),
         }
     }
 }
