@@ -40,8 +40,11 @@ mod consumer;
 mod error;
 #[allow(unsafe_code)]
 mod ffi;
+#[cfg(test)]
+mod generated;
 mod group;
 mod helper;
+pub mod layout;
 pub mod logical;
 mod lookup;
 mod mock;
@@ -66,7 +69,7 @@ pub use group::{
 };
 pub use helper::Retry;
 pub use mock::MockCluster;
-pub use packed::{layout, PackedRecords, Records};
+pub use packed::{PackedRecords, Records};
 pub use producer::{
     ConsumerGroup, Delivery, DeliveryFailure, Producer, ProducerConfig, ProducerEvent, Receipt, Record, Refusal,
     SendReport, Ticket, TopicId, Written,

@@ -2,22 +2,6 @@
 
 use crate::error::{Error, Result};
 
-/// Constants of the received batch's layout; JavaScript reads the same numbers (`js/kafka-native/src/binding.ts`).
-pub mod layout {
-    /// 32-bit integers at the start of a batch.
-    pub const HEADER_INTS: usize = 8;
-    /// 32-bit integers that describe a run.
-    pub const RUN_INTS: usize = 6;
-    /// The batch has the column of headers.
-    pub const FLAG_HEADERS: i32 = 1;
-    /// Every key and value is ASCII.
-    pub const FLAG_ASCII: i32 = 2;
-    /// Where the columns begin: the header, then misses and repeats as 64-bit floats.
-    pub const COLUMNS: usize = HEADER_INTS * 4 + 16;
-    /// What librdkafka needs for a message besides its bytes; charged against the budgets.
-    pub const MESSAGE_OVERHEAD: usize = 304;
-}
-
 /// Messages to be sent, packed: key, value and header block of each follow one another in `arena`.
 #[derive(Debug, Clone, Default)]
 pub struct PackedRecords {

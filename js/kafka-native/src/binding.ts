@@ -1,29 +1,7 @@
 /**
- * What the addon exports (crates/napi), and the layout of what crosses. Internal: nothing of it is re-exported.
- *
- * A received batch is ONE buffer, native byte order, in this order:
- *
- *   i32 header[8]        0 message count n, 1 run count r, 2 flags (FLAG_*), 3 byte position of the data,
- *                        4 batch bytes charged against the budget (saturating), 5-7 zero
- *   f64 misses, repeats  since the batch before
- *   f64 offset[n]
- *   f64 timestamp[n]     milliseconds, -1 = none
- *   i32 position[n]      of the key in the data; the value follows the key
- *   i32 keyLength[n]     -1 = null
- *   i32 valueLength[n]   -1 = null
- *   i32 headers[n]       only with FLAG_HEADERS: position in the data of the message's header block, -1 = none
- *   i32 run[r * 6]       topic id, partition, assignment epoch, leader epoch (-1 = none), timestamp type
- *                        (0 = none, 1 = created, 2 = appended), index of the run's first message
- *   u8  data[]
- *
- * A header block, in both directions (not aligned, read it with readInt32LE): i32 count, then for each header
- * i32 nameLength, i32 valueLength (-1 = null), name, value.
+ * What the addon exports (crates/napi). Internal: nothing of it is re-exported. The layout of a received batch is in
+ * layout.ts, which is made from crates/core/src/layout.rs.
  */
-export const HEADER_INTS = 8;
-export const RUN_INTS = 6;
-export const FLAG_HEADERS = 1;
-/** Every key and value of the batch is ASCII, so latin1 decodes them. */
-export const FLAG_ASCII = 2;
 
 /**
  * An error as data; `KafkaError` is made of it in JavaScript. Kind 'timeout' becomes the code 'ETIMEDOUT', whatever the

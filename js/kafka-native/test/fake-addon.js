@@ -3,6 +3,8 @@
  * Stands in for the addon (src/binding.ts) in the tests of the JavaScript side: KAFKA_NATIVE_ADDON names this file.
  * It records what it is asked, and tests let it tell events through `emit`.
  */
+const { pack } = require('./pack.js');
+
 const made = { producers: [], consumers: [], groups: [], admins: [], clusters: [], shutdowns: [] };
 
 class Client {
@@ -142,68 +144,6 @@ for (const name of ['createTopic', 'brokerDown', 'brokerUp', 'setLatency', 'setL
   NativeMockCluster.prototype[name] = function (...args) {
     this.record(name, ...args);
   };
-}
-
-/**
- * A batch as the addon packs it. `runs`: [{ partition, topicId, epoch, messages: [{ offset, timestamp, key, value, headers: [[name, value]] }] }],
- * keys and values strings, Buffers or null.
- */
-function pack(runs, { misses = 0, repeats = 0, ascii } = {}) {
-  const bytes = (value) => (value == null ? null : Buffer.from(value));
-  const messages = runs.flatMap((run) => run.messages);
-  const withHeaders = messages.some((message) => message.headers);
-  const pieces = [];
-  let end = 0;
-  const put = (piece) => {
-    pieces.push(piece);
-    end += piece.length;
-    return end - piece.length;
-  };
-  const int = (value) => {
-    const buffer = Buffer.alloc(4);
-    buffer.writeInt32LE(value);
-    return buffer;
-  };
-  const columns = messages.map((message) => {
-    const key = bytes(message.key);
-    const value = bytes(message.value);
-    const position = end;
-    if (key) put(key);
-    if (value) put(value);
-    let headers = -1;
-    if (message.headers) {
-      headers = put(int(message.headers.length));
-      for (const [name, header] of message.headers) {
-        const content = bytes(header);
-        put(int(Buffer.byteLength(name)));
-        put(int(content ? content.length : -1));
-        put(Buffer.from(name));
-        if (content) put(content);
-      }
-    }
-    return { message, position, key: key ? key.length : -1, value: value ? value.length : -1, headers };
-  });
-  const n = messages.length;
-  const dataAt = 32 + 16 + 16 * n + 4 * n * (withHeaders ? 4 : 3) + 24 * runs.length;
-  const packed = new Uint8Array(dataAt + end);
-  const allAscii = messages.every(({ key, value }) => [key, value].every((field) => field == null || bytes(field).every((byte) => byte < 128)));
-  new Int32Array(packed.buffer, 0, 8).set([n, runs.length, (withHeaders ? 1 : 0) | ((ascii ?? allAscii) ? 2 : 0), dataAt, end, 0, 0, 0]);
-  new Float64Array(packed.buffer, 32, 2 + 2 * n).set([misses, repeats, ...columns.map(({ message }) => message.offset), ...columns.map(({ message }) => message.timestamp ?? -1)]);
-  let first = 0;
-  const runColumns = runs.flatMap((run) => {
-    const ints = [run.topicId ?? 0, run.partition, run.epoch ?? 1, -1, 1, first];
-    first += run.messages.length;
-    return ints;
-  });
-  new Int32Array(packed.buffer, 48 + 16 * n, (dataAt - 48 - 16 * n) / 4).set([
-    ...columns.map((column) => column.position),
-    ...columns.map((column) => column.key),
-    ...columns.map((column) => column.value),
-    ...(withHeaders ? columns.map((column) => column.headers) : []),
-    ...runColumns,
-  ]);
-  packed.set(Buffer.concat(pieces), dataAt);
-  return packed;
 }
 
 module.exports = {

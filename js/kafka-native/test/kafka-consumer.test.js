@@ -31,7 +31,7 @@ async function running(t, run, { partitions = 1, config = {}, subscribe = { topi
   /** Tells a batch of runs [partition, offsets, epoch = 1]; returns its id. */
   const arrive = (...runs) => {
     native.emit(Event.Batch, ++batches, fake.pack(runs.map(([partition, offsets, epoch = 1]) => ({
-      topicId: 7, partition, epoch, messages: offsets.map((offset) => ({ offset, timestamp: 1700000000000 + offset, key: 'k', value: `v${offset}` })),
+      topic: 7, partition, epoch, messages: offsets.map((offset) => ({ offset, timestamp: 1700000000000 + offset, key: 'k', value: `v${offset}` })),
     }))));
     return batches;
   };
@@ -499,10 +499,10 @@ test('a reader gets a batch when it asks, and what it has taken is resolved when
   await until(() => again.names().includes('subscribe'));
   again.emit(Event.Rebalance, { id: 1, kind: 'assign', topics: ['t'], topicIds: [7], partitions: [0], epochs: [1], memberId: 'm', generation: 1, protocol: 'EAGER' });
   await settled();
-  again.emit(Event.Batch, 1, fake.pack([{ topicId: 7, partition: 0, epoch: 1, messages: [{ offset: 0, value: 'a' }, { offset: 1, value: 'b' }] }]));
+  again.emit(Event.Batch, 1, fake.pack([{ topic: 7, partition: 0, epoch: 1, messages: [{ offset: 0, value: 'a' }, { offset: 1, value: 'b' }] }]));
   assert.equal((await first).value.value.toString(), 'a');
   assert.equal((await messages.next()).value.offset, '1');
-  again.emit(Event.Batch, 2, fake.pack([{ topicId: 7, partition: 0, epoch: 1, messages: [{ offset: 2, value: 'c' }] }]));
+  again.emit(Event.Batch, 2, fake.pack([{ topic: 7, partition: 0, epoch: 1, messages: [{ offset: 2, value: 'c' }] }]));
   await settled();
   assert.deepEqual(committed(again), [], 'the batch is not done');
   const { value } = await messages.next();
@@ -609,7 +609,7 @@ test('of large messages no more are joined than a batch has bytes', async (t) =>
   const value = Buffer.alloc(50 * 1024);
   for (let offset = 0; offset < 8; offset++) {
     const headers = offset === 7 ? [['h', Buffer.alloc(150 * 1024)]] : undefined;
-    native.emit(Event.Batch, offset + 1, fake.pack([{ topicId: 7, partition: 0, epoch: 1, messages: [{ offset, value, headers }] }]));
+    native.emit(Event.Batch, offset + 1, fake.pack([{ topic: 7, partition: 0, epoch: 1, messages: [{ offset, value, headers }] }]));
   }
   first.resolve();
   await settled();
@@ -627,7 +627,7 @@ test('columns of what was joined are one beside the other', async (t) => {
     }));
     return seen.length === 1 ? first.promise : undefined;
   } }, { partitions: 2 });
-  const tell = (id, ...runs) => native.emit(Event.Batch, id, fake.pack(runs.map(([partition, ...messages]) => ({ topicId: 7, partition, epoch: 1, messages }))));
+  const tell = (id, ...runs) => native.emit(Event.Batch, id, fake.pack(runs.map(([partition, ...messages]) => ({ topic: 7, partition, epoch: 1, messages }))));
   tell(1, [0, { offset: 0, value: 'a' }]);
   tell(2, [1, { offset: 9, key: 'other', value: 'other' }], [0, { offset: 1, key: 'k1', value: 'bb' }, { offset: 3, key: null, value: null }]);
   tell(3, [0, { offset: 4, key: 'key2', value: 'c', timestamp: 5 }], [1, { offset: 10, value: 'more' }]);
@@ -689,13 +689,13 @@ test('eachBatch that finds the memory of its messages gone is told so, and gets 
       resolveOffset(message.offset);
     }
   } });
-  native.emit(Event.Batch, 1, fake.pack([{ topicId: 7, partition: 0, epoch: 1, messages: [0, 1, 2].map((offset) => ({ offset, value: `v${offset}`, headers: [['h', 'x']] })) }]));
+  native.emit(Event.Batch, 1, fake.pack([{ topic: 7, partition: 0, epoch: 1, messages: [0, 1, 2].map((offset) => ({ offset, value: `v${offset}`, headers: [['h', 'x']] })) }]));
   await until(() => native.last('seek'));
   await settled();
   assert.deepEqual(got, ['0 v0'], 'its offset could not be read any more');
   assert.deepEqual(native.last('seek').slice(1), ['t', 0, 0]);
   assert.match(logger.lines.find((line) => line.startsWith('warn')), /transferred the memory/);
-  native.emit(Event.Batch, 2, fake.pack([{ topicId: 7, partition: 0, epoch: 101, messages: [0, 1, 2].map((offset) => ({ offset, value: `v${offset}`, headers: [['h', 'x']] })) }]));
+  native.emit(Event.Batch, 2, fake.pack([{ topic: 7, partition: 0, epoch: 101, messages: [0, 1, 2].map((offset) => ({ offset, value: `v${offset}`, headers: [['h', 'x']] })) }]));
   await until(() => got.length === 4);
   await settled();
   assert.deepEqual(got, ['0 v0', '0 v0', '1 v1', '2 v2']);
@@ -711,9 +711,9 @@ test('headers and columns that are transferred away take nothing with them', asy
     else throw new Error('once more');
   } });
   const messages = [0, 1].map((offset) => ({ offset, value: `v${offset}`, headers: [['h', 'x']] }));
-  native.emit(Event.Batch, 1, fake.pack([{ topicId: 7, partition: 0, epoch: 1, messages }]));
+  native.emit(Event.Batch, 1, fake.pack([{ topic: 7, partition: 0, epoch: 1, messages }]));
   await until(() => native.last('seek'));
-  native.emit(Event.Batch, 2, fake.pack([{ topicId: 7, partition: 0, epoch: 101, messages }]));
+  native.emit(Event.Batch, 2, fake.pack([{ topic: 7, partition: 0, epoch: 101, messages }]));
   await until(() => got.length === 3);
   await settled();
   assert.deepEqual(got, ['0 x,1 x', '0 x,1 x', '0 x v0,1 x v1']);
@@ -729,13 +729,13 @@ test('a reader that transfers a message away gets the next one', async (t) => {
   const again = fake.made.groups.at(-1);
   again.emit(Event.Rebalance, { id: 1, kind: 'assign', topics: ['t'], topicIds: [7], partitions: [0], epochs: [1], memberId: 'm', generation: 1, protocol: 'EAGER' });
   await settled();
-  again.emit(Event.Batch, 1, fake.pack([{ topicId: 7, partition: 0, epoch: 1, messages: [{ offset: 0, value: 'a' }, { offset: 1, value: 'b' }] }]));
+  again.emit(Event.Batch, 1, fake.pack([{ topic: 7, partition: 0, epoch: 1, messages: [{ offset: 0, value: 'a' }, { offset: 1, value: 'b' }] }]));
   transfer((await first).value.value);
   const second = messages.next();
   await until(() => again.last('seek'));
   await settled();
   assert.deepEqual(again.last('seek').slice(1), ['t', 0, 1]);
-  again.emit(Event.Batch, 2, fake.pack([{ topicId: 7, partition: 0, epoch: 101, messages: [{ offset: 1, value: 'b' }] }]));
+  again.emit(Event.Batch, 2, fake.pack([{ topic: 7, partition: 0, epoch: 101, messages: [{ offset: 1, value: 'b' }] }]));
   assert.equal(String((await second).value.value), 'b');
   again.replies.subscribe = () => again.emit(Event.Rebalance, { id: 2, kind: 'revoke', topics: ['t'], topicIds: [7], partitions: [0], epochs: [1], memberId: 'm', generation: 1, protocol: 'EAGER' });
   await messages.return();

@@ -31,7 +31,7 @@ async function running(t, { partitions = 1, run, config, each = () => {}, assign
   let batches = 0;
   /** Tells a batch of runs [partition, offsets, epoch]. */
   const arrive = (...runs) => native.emit(Event.Batch, ++batches, fake.pack(runs.map(([partition, offsets, epoch]) => ({
-    topicId: 7, partition, epoch, messages: offsets.map((offset) => ({ offset, value: `v${offset}` })),
+    topic: 7, partition, epoch, messages: offsets.map((offset) => ({ offset, value: `v${offset}` })),
   }))));
   t.after(() => {
     native.replies.commit = undefined;

@@ -7,8 +7,8 @@ use crate::config::Properties;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Conf};
 use crate::helper::Retry;
+use crate::layout::MESSAGE_OVERHEAD;
 use crate::offsets::OffsetStore;
-use crate::packed::layout::MESSAGE_OVERHEAD;
 use crate::token::TokenProvider;
 
 /// Where a partition begins that has no recorded offset, or whose recorded offset the log does not have.

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { readHeaders } from '../../batch';
-import { FLAG_HEADERS, HEADER_INTS, RUN_INTS } from '../../binding';
+import { RunField } from '../../layout';
+import { PackedColumns } from '../../packed';
 import { KafkaJSError } from '../errors';
 
 /** A received message, as KafkaJS gives it. */
@@ -34,42 +35,18 @@ export interface BatchColumns {
   data: Buffer;
 }
 
-const OFFSET = 2;
-
-/** What the addon handed over in one go (its layout: binding.ts): messages of one or more partitions. @internal */
-export class PackedBatch {
-  readonly count: number;
-  readonly runCount: number;
-  readonly doubles: Float64Array;
-  readonly ints: Int32Array;
-  readonly data: Buffer;
-  /** Where in `ints` the header column and the runs begin; -1: nothing here has headers. */
-  readonly #headers: number;
-  readonly #runs: number;
-
+/** What the addon handed over in one go: messages of one or more partitions. @internal */
+export class PackedBatch extends PackedColumns {
   /** @param own keys, values and headers get memory of their own instead of views: for handlers that transfer it away */
   constructor(readonly id: number, packed: Uint8Array, readonly own: boolean) {
-    if (packed.byteOffset % 8 !== 0) packed = new Uint8Array(packed); // columns must be aligned
-    const { buffer, byteOffset } = packed;
-    const header = new Int32Array(buffer, byteOffset, HEADER_INTS);
-    const count = (this.count = header[0]!);
-    this.runCount = header[1]!;
-    this.data = Buffer.from(buffer, byteOffset + header[3]!, packed.byteLength - header[3]!);
-    this.doubles = new Float64Array(buffer, byteOffset + 4 * HEADER_INTS, OFFSET + 2 * count);
-    const intsAt = this.doubles.byteOffset + this.doubles.byteLength;
-    this.ints = new Int32Array(buffer, intsAt, (this.data.byteOffset - intsAt) / 4);
-    const withHeaders = (header[2]! & FLAG_HEADERS) !== 0;
-    this.#headers = withHeaders ? 3 * count : -1;
-    this.#runs = withHeaders ? 4 * count : 3 * count;
+    super(packed);
   }
 
   /** Its runs; read before any handler can take the memory. */
   runs(): Run[] {
-    const { ints, runCount } = this;
-    return Array.from({ length: runCount }, (_, index) => {
-      const at = this.#runs + index * RUN_INTS;
-      const end = index + 1 < runCount ? ints[at + RUN_INTS + 5]! : this.count;
-      return new Run(this, index, ints[at]!, ints[at + 1]!, ints[at + 2]!, ints[at + 5]!, end);
+    return Array.from({ length: this.runCount }, (_, index) => {
+      const [topic, partition, epoch] = [this.run(index, RunField.Topic), this.run(index, RunField.Partition), this.run(index, RunField.Epoch)];
+      return new Run(this, index, topic, partition, epoch, this.firstOf(index), this.firstOf(index + 1));
     });
   }
 
@@ -79,7 +56,7 @@ export class PackedBatch {
   }
 
   offset(i: number): number {
-    return this.doubles[OFFSET + i]!;
+    return this.doubles[this.offsets + i]!;
   }
 
   offsetText(i: number): string {
@@ -89,27 +66,28 @@ export class PackedBatch {
   }
 
   timestampText(i: number): string {
-    const timestamp = this.doubles[OFFSET + this.count + i];
+    const timestamp = this.doubles[this.timestamps + i];
     if (timestamp === undefined) this.check();
     return String(timestamp);
   }
 
   key(i: number): Buffer | null {
-    const length = this.ints[this.count + i]!;
+    const length = this.ints[this.keyLengths + i]!;
     if (!(length >= 0)) return this.#nothing();
-    return this.#bytes(this.ints[i]!, length);
+    return this.#bytes(this.ints[this.positions + i]!, length);
   }
 
   value(i: number): Buffer | null {
-    const { count, ints } = this;
-    const length = ints[2 * count + i]!;
+    const { ints } = this;
+    const length = ints[this.valueLengths + i]!;
     if (!(length >= 0)) return this.#nothing();
-    const keyLength = ints[count + i]!;
-    return this.#bytes(keyLength > 0 ? ints[i]! + keyLength : ints[i]!, length);
+    const keyAt = ints[this.positions + i]!;
+    const keyLength = ints[this.keyLengths + i]!;
+    return this.#bytes(keyLength > 0 ? keyAt + keyLength : keyAt, length);
   }
 
   headers(i: number): KafkaMessage['headers'] {
-    const at = this.#headers < 0 ? -1 : this.ints[this.#headers + i]!;
+    const at = this.headerBlocks < 0 ? -1 : this.ints[this.headerBlocks + i]!;
     if (!(at >= 0)) return this.#nothing() ?? {};
     const headers = readHeaders(this.data, at);
     if (this.own) for (const name of Object.keys(headers)) headers[name] = Array.isArray(headers[name]) ? headers[name].map(copy) : copy(headers[name]!);
@@ -134,9 +112,9 @@ export class PackedBatch {
 
   /** Bytes of keys, values and headers, these by their share. */
   size(begin: number, end: number): number {
-    const { count, ints, data } = this;
-    const after = (i: number): number => ints[i]! + Math.max(ints[count + i]!, 0) + Math.max(ints[2 * count + i]!, 0);
-    return after(end - 1) - ints[begin]! + ((data.length - after(count - 1)) * (end - begin)) / count;
+    const { count, ints, data, positions, keyLengths, valueLengths } = this;
+    const after = (i: number): number => ints[positions + i]! + Math.max(ints[keyLengths + i]!, 0) + Math.max(ints[valueLengths + i]!, 0);
+    return after(end - 1) - ints[positions + begin]! + ((data.length - after(count - 1)) * (end - begin)) / count;
   }
 
   /** A message that is read already, for who spreads, compares or keeps it. */
@@ -152,13 +130,14 @@ export class PackedBatch {
   }
 
   columns(begin: number, end: number): BatchColumns {
-    const { count, doubles, ints, data } = this;
+    const { doubles, ints, data } = this;
+    const part = <A extends Float64Array | Int32Array>(column: A, at: number): A => column.subarray(at + begin, at + end) as A;
     return {
-      offsets: doubles.subarray(OFFSET + begin, OFFSET + end),
-      timestamps: doubles.subarray(OFFSET + count + begin, OFFSET + count + end),
-      positions: ints.subarray(begin, end),
-      keyLengths: ints.subarray(count + begin, count + end),
-      valueLengths: ints.subarray(2 * count + begin, 2 * count + end),
+      offsets: part(doubles, this.offsets),
+      timestamps: part(doubles, this.timestamps),
+      positions: part(ints, this.positions),
+      keyLengths: part(ints, this.keyLengths),
+      valueLengths: part(ints, this.valueLengths),
       data,
     };
   }
