@@ -75,7 +75,7 @@ impl Built {
         } else if let Ok(cache) = fs::read_to_string(root.join("build/CMakeCache.txt")) {
             Built::of_cmake(root, &cache)
         } else {
-            panic!("{} has neither Makefile.config nor build/CMakeCache.txt: rdkafka-sys builds in another way than 4.10.0 did; teach build.rs that", root.display())
+            panic!("{} has neither Makefile.config nor build/CMakeCache.txt: rdkafka-sys builds in another way than it did; teach build.rs that", root.display())
         }
     }
 

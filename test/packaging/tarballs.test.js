@@ -93,6 +93,12 @@ test('THIRD-PARTY-NOTICES has everything that is linked in, with its version', (
   for (const library of ['librdkafka', 'OpenSSL', 'zlib', 'zstd', 'lz4', 'snappy', 'cJSON', 'tinycthread']) assert.match(written, new RegExp(library, 'i'));
 });
 
+test('the pages for users name the librdkafka that is built in', () => {
+  const [, version] = /^name = "rdkafka-sys"\nversion = ".*\+(.*)"/m.exec(read('Cargo.lock'));
+  assert.ok(read('README.md').includes(`librdkafka/blob/v${version}/CONFIGURATION.md`), `the README's link to CONFIGURATION.md is not of ${version}`);
+  assert.ok(read('CHANGELOG.md').includes(`librdkafka ${version}`), `CHANGELOG.md does not say librdkafka ${version}`);
+});
+
 test('the crates can be published, and each carries both', () => {
   // Without building them from what would be uploaded: that compiles every C library once more, and the release workflow does it.
   const args = ['publish', '--workspace', '--dry-run', '--no-verify', '--allow-dirty', '--target-dir', 'target/packaging/publish'];

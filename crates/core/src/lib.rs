@@ -84,7 +84,7 @@ pub fn error_codes() -> Vec<(i32, String)> {
     ffi::error_codes()
 }
 
-/// The version of the vendored librdkafka, such as `2.12.1`.
+/// The version of the vendored librdkafka: `major.minor.patch`.
 pub fn librdkafka_version() -> String {
     ffi::librdkafka_version()
 }

@@ -1,15 +1,16 @@
 //! The C declarations of the librdkafka that kafka-native is built with.
 //!
-//! This crate names the build (version, features per platform) once; everything else in the workspace
+//! This crate names the build (features per platform) once; everything else in the workspace
 //! sees librdkafka through it. The declarations are raw: `kafka-native`'s `ffi` module is their only safe owner.
 //!
-//! Some defects of that version are mended: each file in `patches` says which and why, and `build.rs` compiles the few files of
+//! Some defects of the vendored version are mended: each file in `patches` says which and why, and `build.rs` compiles the few files of
 //! librdkafka that they change, in front of the vendored ones.
 
 pub use openssl_sys::X509_verify_cert_error_string;
 pub use rdkafka_sys::bindings::*;
 
-/// The version of librdkafka that this workspace is built and tested with, as `rd_kafka_version()` encodes it.
+/// The version of librdkafka that was looked at, as `rd_kafka_version()` encodes it: what this file and its users know of its insides
+/// holds for no other one. `docs/upgrading-librdkafka.md` says what to look at before this number is raised.
 pub const LIBRDKAFKA_VERSION: i32 = 0x020c_01ff;
 
 /// The front of a received message as librdkafka itself sees it: `rd_kafka_msg_t` in its `rdkafka_msg.h`.
@@ -26,7 +27,7 @@ struct ReceivedMessage {
     unparsed_headers_size: i32,
 }
 
-// Another version may lay it out in another way: look at rdkafka_msg.h before this number is raised.
+// A message of another version may be laid out in another way.
 const _: () = assert!(RD_KAFKA_VERSION == LIBRDKAFKA_VERSION);
 
 /// Whether asking a received message for its headers is worth the call: never false for one that has some.

@@ -116,7 +116,7 @@ pub(crate) fn error_codes() -> Vec<(i32, String)> {
     }
 }
 
-/// The version of the linked librdkafka, such as `2.12.1`.
+/// The version of the linked librdkafka.
 pub(crate) fn librdkafka_version() -> String {
     // SAFETY: returns a static string.
     text(unsafe { rd::rd_kafka_version_str() })

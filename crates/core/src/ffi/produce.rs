@@ -116,7 +116,7 @@ impl Topic {
     /// Hands over messages of one partition (-1 = the partitioner's choice) in order, and takes them out of the batch. `refused`
     /// is called with the size, the opaque and the code of each that librdkafka does not take.
     ///
-    /// Not with a partition for each message (`RD_KAFKA_MSG_F_PARTITION`): librdkafka 2.12.1 forgets those whose partition
+    /// Not with a partition for each message (`RD_KAFKA_MSG_F_PARTITION`): librdkafka forgets those whose partition
     /// does not exist, and counts them as under way for ever.
     pub(crate) fn produce(
         &self,

@@ -1,4 +1,4 @@
-/** librdkafka's statistics of one client: https://github.com/confluentinc/librdkafka/blob/v2.12.1/STATISTICS.md has all of it. */
+/** librdkafka's statistics of one client: its STATISTICS.md has all of it. */
 export interface Statistics {
   /** The client, unique in its process: `kafkajs#producer-1`. */
   name: string;
