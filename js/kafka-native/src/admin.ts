@@ -1,6 +1,7 @@
 import { AdminClient, unwrap } from './admin-client';
 import type { AdminRequests } from './binding';
 import { stateError } from './errors';
+import { BEGIN, END } from './logical';
 import { SafeLogger, type Logger } from './logger';
 import { OptionReader, type DriverOptions } from './options';
 
@@ -84,7 +85,7 @@ export class Admin {
   /** The offsets of the first message (`low`) and behind the last one (`high`). */
   async watermarks(topic: string, partition: number, options: AdminCallOptions = {}): Promise<{ low: number; high: number }> {
     const read = this.#options('watermarks', options);
-    const [low, high] = await Promise.all([-2, -1].map(async (at) => {
+    const [low, high] = await Promise.all([BEGIN, END].map(async (at) => {
       const [place] = await this.#request('ListOffsets', { offsets: [{ topic, partition, at }] }, read);
       return unwrap(place!.result).offset!;
     }));

@@ -1,4 +1,5 @@
 import { isUint8Array } from 'node:util/types';
+import { codeOf } from './codes';
 import { describe } from './options';
 
 /** A message as `send` takes it; a bare string or Uint8Array is its value. */
@@ -40,8 +41,8 @@ const SHORT = 16;
 /** The largest number of a partition. @internal */
 export const MAX_PARTITION = 2 ** 31 - 1;
 
-const INVALID_ARG = { code: '_INVALID_ARG', errno: -186 };
-const TOO_LARGE = { code: 'MSG_SIZE_TOO_LARGE', errno: 10 };
+const INVALID_ARG = codeOf('_INVALID_ARG');
+const TOO_LARGE = codeOf('MSG_SIZE_TOO_LARGE');
 const NO_VALUE = { ...INVALID_ARG };
 
 /** The true length, whatever `length` somebody has given the array. */

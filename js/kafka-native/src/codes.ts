@@ -1,4 +1,5 @@
 import { binding } from './loader';
+import { BEGIN, END, STORED, UNKNOWN } from './logical';
 
 const PREFIX = 'RD_KAFKA_RESP_ERR_';
 const numbers = new Map<string, number>();
@@ -17,16 +18,21 @@ export const Errors: Readonly<Record<string, string>> = Object.freeze(names);
 /** librdkafka's names for offsets that are not a position in the log. */
 export const Offsets = Object.freeze({
   /** The first message that the broker still has. */
-  RD_KAFKA_OFFSET_BEGINNING: -2,
+  RD_KAFKA_OFFSET_BEGINNING: BEGIN,
   /** Behind the last message. */
-  RD_KAFKA_OFFSET_END: -1,
+  RD_KAFKA_OFFSET_END: END,
   /** Where the group committed. */
-  RD_KAFKA_OFFSET_STORED: -1000,
+  RD_KAFKA_OFFSET_STORED: STORED,
   /** None. */
-  RD_KAFKA_OFFSET_INVALID: -1001,
+  RD_KAFKA_OFFSET_INVALID: UNKNOWN,
 });
 
 /** The number of a name as `KafkaError.code` has it: `_TRANSPORT` → -195. @internal */
 export function errnoOf(name: unknown): number | undefined {
   return numbers.get(name as string);
+}
+
+/** What an error of librdkafka's carries, by its name. @internal */
+export function codeOf(name: string): { code: string; errno: number } {
+  return { code: name, errno: numbers.get(name)! };
 }

@@ -1,5 +1,5 @@
 import type { NativeErrorData } from './binding';
-import { errnoOf } from './codes';
+import { codeOf, errnoOf } from './codes';
 
 /** What a {@link KafkaError} carries besides its message. */
 export interface KafkaErrorDetails {
@@ -81,12 +81,12 @@ export function native<T>(call: () => T): T {
 
 /** A call that does not fit the state of its object. @internal */
 export function stateError(message: string): KafkaError {
-  return new KafkaError(message, { code: '_STATE', errno: -172 });
+  return new KafkaError(message, codeOf('_STATE'));
 }
 
 /** The deadline of a call passed. @internal */
 export function timeoutError(message: string): KafkaError {
-  return new KafkaError(message, { code: 'ETIMEDOUT', errno: -185, retriable: true });
+  return new KafkaError(message, { ...codeOf('_TIMED_OUT'), code: 'ETIMEDOUT', retriable: true });
 }
 
 /** @internal */

@@ -1,5 +1,5 @@
 import { KafkaError } from '../errors';
-import { protocolCode } from './protocol-codes';
+import { codeOf, protocolCode, UNKNOWN, type ProtocolFailure, type ProtocolType } from './protocol-codes';
 
 /** What KafkaJS's constructors take as a message: a text, or an error whose message and help they show. */
 type Reason = Error | string;
@@ -23,14 +23,6 @@ export class KafkaJSNonRetriableError extends KafkaJSError {
   constructor(e?: Reason, { cause }: { cause?: unknown } = {}) {
     super(e, { retriable: false, cause });
   }
-}
-
-/** An error code of a broker, as data. */
-export interface ProtocolFailure {
-  message: string;
-  type: string;
-  code: number;
-  retriable: boolean;
 }
 
 /** An error code of a broker. */
@@ -288,13 +280,13 @@ export class KafkaJSNoBrokerAvailableError extends KafkaJSError {
 }
 
 /** What librdkafka finds out itself, and KafkaJS would hear from a broker. */
-const AS_IF_SENT: Record<string, number> = {
-  _UNKNOWN_TOPIC: 3,
-  _UNKNOWN_PARTITION: 3,
-  _AUTO_OFFSET_RESET: 1,
+const AS_IF_SENT: Record<string, ProtocolType> = {
+  _UNKNOWN_TOPIC: 'UNKNOWN_TOPIC_OR_PARTITION',
+  _UNKNOWN_PARTITION: 'UNKNOWN_TOPIC_OR_PARTITION',
+  _AUTO_OFFSET_RESET: 'OFFSET_OUT_OF_RANGE',
   // A producer whose transactional id another one took: KafkaJS programs look for INVALID_PRODUCER_EPOCH.
-  _FENCED: 47,
-  PRODUCER_FENCED: 47,
+  _FENCED: 'INVALID_PRODUCER_EPOCH',
+  PRODUCER_FENCED: 'INVALID_PRODUCER_EPOCH',
 };
 
 /** What a broker answers to credentials that it does not take. */
@@ -309,11 +301,11 @@ export function toKafkaJSError(error: unknown): Error {
   if (!(error instanceof KafkaError)) return error as Error;
   const { message, code: name, topic, partition } = error;
   if (REFUSED.has(name)) return new KafkaJSSASLAuthenticationError(message, { cause: error });
-  const code = AS_IF_SENT[name] ?? error.errno;
-  // -1 is a broker's UNKNOWN; librdkafka's own begin at -200.
-  if (code >= -1) {
+  const asIfSent = AS_IF_SENT[name];
+  const code = asIfSent === undefined ? error.errno : codeOf(asIfSent);
+  if (code >= UNKNOWN) {
     const failure = { message, code, ...(protocolCode(code) ?? { type: name, retriable: error.retriable }) };
-    return code === 1 && topic !== undefined && partition !== undefined
+    return failure.type === 'OFFSET_OUT_OF_RANGE' && topic !== undefined && partition !== undefined
       ? new KafkaJSOffsetOutOfRange(failure, { topic, partition, cause: error })
       : new KafkaJSProtocolError(failure, { cause: error });
   }

@@ -27,11 +27,40 @@ const TYPES = [
   'GROUP_SUBSCRIBED_TO_TOPIC', 'INVALID_RECORD', 'UNSTABLE_OFFSET_COMMIT',
 ] as const;
 
+export type ProtocolType = (typeof TYPES)[number];
+
 /** What KafkaJS tries again; CONCURRENT_TRANSACTIONS is among them, against the protocol's own table. */
-const RETRIABLE = new Set([2, 3, 5, 6, 7, 9, 13, 14, 15, 16, 19, 20, 41, 51, 56, 70, 71, 72, 74, 75, 78, 80, 83, 84, 88]);
+const RETRIABLE: ReadonlySet<string> = new Set<ProtocolType>([
+  'CORRUPT_MESSAGE', 'UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE', 'NOT_LEADER_FOR_PARTITION', 'REQUEST_TIMED_OUT',
+  'REPLICA_NOT_AVAILABLE', 'NETWORK_EXCEPTION', 'GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP',
+  'NOT_ENOUGH_REPLICAS', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'NOT_CONTROLLER', 'CONCURRENT_TRANSACTIONS', 'KAFKA_STORAGE_ERROR',
+  'FETCH_SESSION_ID_NOT_FOUND', 'INVALID_FETCH_SESSION_EPOCH', 'LISTENER_NOT_FOUND', 'FENCED_LEADER_EPOCH', 'UNKNOWN_LEADER_EPOCH',
+  'OFFSET_NOT_AVAILABLE', 'PREFERRED_LEADER_NOT_AVAILABLE', 'ELIGIBLE_LEADERS_NOT_AVAILABLE', 'ELECTION_NOT_NEEDED', 'UNSTABLE_OFFSET_COMMIT',
+]);
+
+/** What a broker sends that has no better code; librdkafka's own begin at -200. @internal */
+export const UNKNOWN = -1;
+
+/** An error code of a broker, as data. */
+export interface ProtocolFailure {
+  message: string;
+  type: string;
+  code: number;
+  retriable: boolean;
+}
 
 /** KafkaJS's name of a code that a broker sent, and whether it is worth another try; nothing for a code that came after it. @internal */
 export function protocolCode(code: number): { type: string; retriable: boolean } | undefined {
-  const type = code === -1 ? 'UNKNOWN' : TYPES[code - 1];
-  return type && { type, retriable: RETRIABLE.has(code) };
+  const type = code === UNKNOWN ? 'UNKNOWN' : TYPES[code - 1];
+  return type && { type, retriable: RETRIABLE.has(type) };
+}
+
+/** The code of a name. @internal */
+export function codeOf(type: ProtocolType): number {
+  return TYPES.indexOf(type) + 1;
+}
+
+/** A failure as if a broker had sent it. @internal */
+export function failureOf(type: ProtocolType, message: string): ProtocolFailure {
+  return { message, type, code: codeOf(type), retriable: RETRIABLE.has(type) };
 }

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { AdminClient, unwrap } from '../../admin-client';
 import type { AdminRequests, ItemResult } from '../../binding';
+import { BEGIN } from '../../logical';
 import { describe } from '../../options';
 import { connectDeadline, type ClientContext, type RetryOptions } from '../client';
 import { KafkaJSConnectionClosedError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded, KafkaJSProtocolError, toKafkaJSError, type KafkaJSError } from '../errors';
@@ -184,6 +185,6 @@ export function checkTopics(topics: { topic: unknown }[]): void {
 /** An offset as programs give it, '-1' and '-2' included. @internal */
 export function toOffset(offset: unknown): number {
   const number = typeof offset === 'string' || typeof offset === 'number' || typeof offset === 'bigint' ? Number(offset) : NaN;
-  if (!Number.isSafeInteger(number) || number < -2) refuse(`Invalid offset ${describe(offset)}`);
+  if (!Number.isSafeInteger(number) || number < BEGIN) refuse(`Invalid offset ${describe(offset)}`);
   return number;
 }

@@ -2,7 +2,9 @@ import type { NativeGroupDescription, Placed, TopicPartition } from '../../bindi
 import { AssignerProtocol, type Assignment } from '../assigner-protocol';
 import { KafkaJSAggregateError, KafkaJSDeleteGroupsError, KafkaJSNonRetriableError, KafkaJSProtocolError, toKafkaJSError } from '../errors';
 import { fromData } from '../../errors';
+import { BEGIN, END } from '../../logical';
 import { partitionsByTopic } from '../partitions';
+import { failureOf } from '../protocol-codes';
 import { checkArray, checkName, errorOf, refuse, toOffset, valueOf, type AdminCall } from './connection';
 import { OffsetAdmin, type SeekEntry } from './offsets';
 
@@ -38,7 +40,6 @@ export interface DeleteGroupsResult {
 }
 export type FetchOffsetsPartition = SeekEntry & { metadata: string | null };
 
-const UNKNOWN_PARTITION = { type: 'UNKNOWN_TOPIC_OR_PARTITION', code: 3, retriable: true };
 
 /** Consumer groups, and what they committed. */
 export abstract class GroupAdmin extends OffsetAdmin {
@@ -93,7 +94,7 @@ export abstract class GroupAdmin extends OffsetAdmin {
         .map(({ result, ...place }) => ({ ...place, ...valueOf(result) })));
     const byTopic = new Map<string, FetchOffsetsPartition[]>(named.map((topic) => [topic, []]));
     for (const { topic, partition, offset, metadata } of offsets) {
-      byTopic.set(topic, [...(byTopic.get(topic) ?? []), { partition, offset: String(offset ?? -1), metadata: metadata || null }]);
+      byTopic.set(topic, [...(byTopic.get(topic) ?? []), { partition, offset: String(offset ?? END), metadata: metadata || null }]);
     }
     const fetched = [...byTopic].map(([topic, list]) => ({ topic, partitions: list.sort((a, b) => a.partition - b.partition) }));
     if (resolveOffsets) {
@@ -122,12 +123,12 @@ export abstract class GroupAdmin extends OffsetAdmin {
     const wanted = entries.map(({ partition, offset }) => ({ partition, offset: toOffset(offset) }));
     const existing = await this.partitionsOf(topic, call);
     const unknown = wanted.find(({ partition }) => !existing.includes(partition));
-    if (unknown) throw new KafkaJSProtocolError({ ...UNKNOWN_PARTITION, message: `Topic ${topic} has no partition ${unknown.partition}` });
+    if (unknown) throw new KafkaJSProtocolError(failureOf('UNKNOWN_TOPIC_OR_PARTITION', `Topic ${topic} has no partition ${unknown.partition}`));
     const { groups: [description] } = await this.describeGroups([group], call);
     if (!['Empty', 'Dead'].includes(description!.state)) {
       throw new KafkaJSNonRetriableError(`Group ${group} has members (its state is ${description!.state}): stop its consumers before its offsets are set`);
     }
-    for (const at of [-1, -2]) {
+    for (const at of [END, BEGIN]) {
       const logical = wanted.filter(({ offset }) => offset === at);
       const real = await this.listOffsets(topic, logical.map(({ partition }) => partition), at, call);
       for (const entry of logical) entry.offset = real.find(({ partition }) => partition === entry.partition)!.offset!;
@@ -142,7 +143,7 @@ export abstract class GroupAdmin extends OffsetAdmin {
   async resetOffsets({ groupId, topic, earliest = false, timeout }: { groupId: string; topic: string; earliest?: boolean } & AdminCall): Promise<void> {
     checkName('groupId', groupId);
     checkName('topic', topic);
-    const partitions = (await this.partitionsOf(topic, { timeout })).map((partition) => ({ partition, offset: earliest ? '-2' : '-1' }));
+    const partitions = (await this.partitionsOf(topic, { timeout })).map((partition) => ({ partition, offset: String(earliest ? BEGIN : END) }));
     await this.setOffsets({ groupId, topic, partitions, timeout });
   }
 

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Placed } from '../../binding';
+import { BEGIN, END } from '../../logical';
 import { KafkaJSBrokerNotFound, KafkaJSDeleteTopicRecordsError, type KafkaJSError, type KafkaJSProtocolError } from '../errors';
 import { ConfigAdmin } from './configs';
 import { checkArray, checkName, errorOf, refuse, toOffset, valueOf, type AdminCall } from './connection';
@@ -11,8 +12,6 @@ export interface SeekEntry {
 
 /** How long a topic that a broker does not know may be on its way to it. */
 const HEARSAY_MS = 1000;
-const LATEST = -1;
-const EARLIEST = -2;
 const byPartition = (a: { partition: number }, b: { partition: number }): number => a.partition - b.partition;
 
 /** Offsets of the log of topics, and its begin. */
@@ -22,7 +21,7 @@ export abstract class OffsetAdmin extends ConfigAdmin {
     checkName('topic', topic);
     return this.retry(async () => {
       const partitions = await this.partitionsOf(topic, call);
-      const [low, high] = await Promise.all([EARLIEST, LATEST].map((at) => this.listOffsets(topic, partitions, at, call)));
+      const [low, high] = await Promise.all([BEGIN, END].map((at) => this.listOffsets(topic, partitions, at, call)));
       return high!.map(({ partition, offset }, index) => ({ partition, offset: String(offset), high: String(offset), low: String(low![index]!.offset) }));
     });
   }
@@ -31,11 +30,11 @@ export abstract class OffsetAdmin extends ConfigAdmin {
    * The offset of the first message of each partition that is not older than the time, its end where there is none.
    * @param timestamp milliseconds since 1970; default: the ends
    */
-  async fetchTopicOffsetsByTimestamp(topic: string, timestamp: number = LATEST, call: AdminCall = {}): Promise<SeekEntry[]> {
+  async fetchTopicOffsetsByTimestamp(topic: string, timestamp: number = END, call: AdminCall = {}): Promise<SeekEntry[]> {
     checkName('topic', topic);
     return this.retry(async () => {
       const partitions = await this.partitionsOf(topic, call);
-      const [found, ends] = await Promise.all([timestamp, LATEST].map((at) => this.listOffsets(topic, partitions, at, call)));
+      const [found, ends] = await Promise.all([timestamp, END].map((at) => this.listOffsets(topic, partitions, at, call)));
       return found!.map(({ partition, offset }, index) => ({ partition, offset: String(offset ?? ends![index]!.offset) }));
     });
   }
@@ -50,7 +49,7 @@ export abstract class OffsetAdmin extends ConfigAdmin {
     checkArray('partitions', partitions);
     const entries = partitions.map(({ partition, offset }) => ({ partition, offset }));
     const before = entries.map(({ partition, offset }) => ({ topic, partition, offset: toOffset(offset) }));
-    const begins = await this.retry(async () => this.listOffsets(topic, await this.partitionsOf(topic, { timeout }), EARLIEST, { timeout }));
+    const begins = await this.retry(async () => this.listOffsets(topic, await this.partitionsOf(topic, { timeout }), BEGIN, { timeout }));
     const unknown = entries.filter(({ partition }) => !begins.some((begin) => begin.partition === partition));
     if (unknown.length > 0) {
       const error = new KafkaJSBrokerNotFound('The topic has no such partition, so it has no leader', { retriable: false });
@@ -58,7 +57,7 @@ export abstract class OffsetAdmin extends ConfigAdmin {
     }
     for (const { partition, offset } of before) {
       const low = begins.find((begin) => begin.partition === partition)!.offset!;
-      if (offset !== -1 && offset < low) {
+      if (offset !== END && offset < low) {
         this.logger().warn('Nothing is deleted: the partition begins behind the offset already', { topic, partition, offset: String(offset), low: String(low) });
       }
     }

@@ -3,6 +3,7 @@ import type { NativeTopic } from '../../binding';
 import { describe } from '../../options';
 import { KafkaJSAggregateError, KafkaJSCreateTopicError, KafkaJSNotImplemented, KafkaJSProtocolError, KafkaJSTimeout, type KafkaJSError } from '../errors';
 import type { PartitionMetadata, TopicPartitions } from '../partitions';
+import { failureOf } from '../protocol-codes';
 import { AdminConnection, checkArray, checkName, checkTopics, errorOf, refuse, valueOf, type AdminCall } from './connection';
 
 export interface ReplicaAssignment {
@@ -52,7 +53,7 @@ export interface ElectedPartition {
 /** KafkaJS's time for leaders to be there. */
 const LEADERS_MS = 10_000;
 const byTopic = (a: { name: string }, b: { name: string }): number => a.name.localeCompare(b.name);
-const LEADERLESS = { type: 'LEADER_NOT_AVAILABLE', code: 5, retriable: true, message: 'A partition has no leader: one is being elected' };
+const LEADERLESS = failureOf('LEADER_NOT_AVAILABLE', 'A partition has no leader: one is being elected');
 const REASSIGN = 'librdkafka cannot move replicas, kafka-reassign-partitions.sh, which comes with Kafka, can';
 
 /** Topics, their partitions and leaders, the cluster. */

@@ -2,12 +2,10 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeGroup } from '../../binding';
 import type { Calls } from '../../calls';
+import { UNKNOWN } from '../../logical';
 import { partitionsByTopic, type TopicPartition, type TopicPartitions } from '../partitions';
 import type { Run } from './lazy-batch';
 import { PauseList } from './pause-list';
-
-/** librdkafka's: nothing was told of the partition yet, it begins where the group committed, or its topic's reset says. @internal */
-export const UNKNOWN = -1001;
 
 /** Milliseconds before a move that failed is tried again, doubled with each. */
 const FIRST_RETRY_MS = 100;
@@ -182,7 +180,7 @@ export class Assignment {
     this.drop(assigned, count);
   }
 
-  /** The next messages are from this offset on; -2 = the log's begin, -1 = its end. Not assigned: when it is. */
+  /** The next messages are from this offset on; BEGIN and END are the log's. Not assigned: when it is. */
   seek(topic: string, partition: number, offset: number): AssignedPartition | undefined {
     const assigned = this.find(topic, partition);
     if (!assigned || assigned.gone) {

@@ -5,6 +5,7 @@ import type { NativeGroup } from '../../binding';
 import type { Calls } from '../../calls';
 import type { AssignedPartition, Assignment } from './assignment';
 import { KafkaJSProtocolError, toKafkaJSError } from '../errors';
+import { failureOf } from '../protocol-codes';
 import type { Instrumentation } from '../events';
 import type { KafkaLogger } from '../logger';
 import { trace } from '../tracing';
@@ -188,5 +189,5 @@ export class Commits {
 
 /** What KafkaJS programs look for: a handler that ends with it does not end the consumer. @internal */
 export function rebalancing(message: string, cause?: KafkaError): KafkaJSProtocolError {
-  return new KafkaJSProtocolError({ message, type: 'REBALANCE_IN_PROGRESS', code: 27, retriable: true }, { cause });
+  return new KafkaJSProtocolError({ ...failureOf('REBALANCE_IN_PROGRESS', message), retriable: true }, { cause });
 }

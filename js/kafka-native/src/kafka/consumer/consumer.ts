@@ -2,6 +2,7 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Readable } from 'node:stream';
 import { hold, release } from '../../lifetime';
+import { BEGIN } from '../../logical';
 import { describe } from '../../options';
 import type { GroupDescription } from '../admin';
 import type { ClientContext } from '../client';
@@ -358,7 +359,7 @@ export class Consumer {
    */
   seek({ topic, partition, offset }: TopicPartitionOffset): void {
     const at = checkPosition('seek', topic, partition, offset);
-    if (at < -2) throw new KafkaJSNonRetriableError(`Consumer.seek: the offset must not be negative, got ${offset}`);
+    if (at < BEGIN) throw new KafkaJSNonRetriableError(`Consumer.seek: the offset must not be negative, got ${offset}`);
     this.#runningSession('seek').seek(topic, Number(partition), at);
   }
 

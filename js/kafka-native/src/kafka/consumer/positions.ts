@@ -1,6 +1,6 @@
 import type { NativeGroup } from '../../binding';
 import type { Calls } from '../../calls';
-import { Offsets } from '../../codes';
+import { BEGIN, END, STORED } from '../../logical';
 import { describe } from '../../options';
 import { KafkaJSNonRetriableError } from '../errors';
 
@@ -24,9 +24,9 @@ export interface Position {
 }
 
 const NAMED = new Map<unknown, number>([
-  ['beginning', Offsets.RD_KAFKA_OFFSET_BEGINNING],
-  ['end', Offsets.RD_KAFKA_OFFSET_END],
-  ['committed', Offsets.RD_KAFKA_OFFSET_STORED],
+  ['beginning', BEGIN],
+  ['end', END],
+  ['committed', STORED],
 ]);
 const LOOKUP_MS = 10_000;
 

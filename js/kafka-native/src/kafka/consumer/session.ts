@@ -3,7 +3,8 @@ import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timer
 import type { NativeGroup, NativeRebalance, NativeTopics } from '../../binding';
 import type { Calls } from '../../calls';
 import type { KafkaError } from '../../errors';
-import { Assignment, AssignedPartition, UNKNOWN } from './assignment';
+import { UNKNOWN } from '../../logical';
+import { Assignment, AssignedPartition } from './assignment';
 import { Commits, type CommitsOwner } from './commits';
 import type { ReadConsumerConfig } from './config';
 import { KafkaJSNonRetriableError, toKafkaJSError } from '../errors';

@@ -1,5 +1,4 @@
-import { Offsets } from '../../codes';
-import { UNKNOWN } from './assignment';
+import { BEGIN, END, UNKNOWN } from '../../logical';
 import { toPosix } from './topic-pattern';
 
 export interface ConsumerSubscribeTopic {
@@ -65,7 +64,7 @@ export class Subscription {
   begin(topic: string, partition: number): number {
     const fromBeginning = this.#names.get(topic) ?? this.#patterns.find(({ regexp }) => regexp.test(topic))?.fromBeginning;
     const whole = fromBeginning || (this.existing && partition >= (this.existing.get(topic) ?? 0));
-    return fromBeginning === undefined ? UNKNOWN : whole ? Offsets.RD_KAFKA_OFFSET_BEGINNING : Offsets.RD_KAFKA_OFFSET_END;
+    return fromBeginning === undefined ? UNKNOWN : whole ? BEGIN : END;
   }
 
   /** As librdkafka takes it. @param existing the topics of the cluster, if it {@link needsTopics} */
