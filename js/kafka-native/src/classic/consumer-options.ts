@@ -4,7 +4,7 @@ import { outOfRange, type KafkaError } from '../errors';
 import type { Logger } from '../logger';
 import { OptionReader, type DriverOptions } from '../options';
 import { makeOffsetManager, type OffsetManager, type OffsetManagerOption } from './offset-manager';
-import type { Statistics } from './stats';
+import { statisticsInterval, type Statistics } from './stats';
 
 /**
  * `P` and `K` are the encodings of payload and key: strings by default.
@@ -113,7 +113,7 @@ export function readConsumerOptions(options: unknown): ReadConsumerOptions {
   const managerOption = read.any('offset_manager');
   const offsetDirectory = managerOption === undefined ? read.requiredString('offset_directory') : read.string('offset_directory');
   const onStats = read.callback<(stats: ConsumerStats) => unknown>('stats_callback');
-  const statisticsIntervalMs = read.integer('statistics_interval_ms', 5000, 0, 86_400_000);
+  const statisticsIntervalMs = statisticsInterval(read);
   const workers = read.integer('num_workers', 1, 1, MAX_INT);
   const slot = read.integer('worker_slot', 0, 0, MAX_INT);
   if (slot >= workers) throw outOfRange(`Consumer: the option worker_slot must be below num_workers (${workers}), got ${slot}`);

@@ -2,7 +2,7 @@ import type { NativeProducerOptions } from '../binding';
 import type { KafkaError } from '../errors';
 import type { Logger } from '../logger';
 import { OptionReader, type DriverOptions } from '../options';
-import type { Statistics } from './stats';
+import { statisticsInterval, type Statistics } from './stats';
 
 export interface ProducerOptions {
   /** `host:port`, or several separated by commas: where the cluster is first asked. librdkafka: `bootstrap.servers`. */
@@ -54,7 +54,7 @@ export interface DeliveryReport {
   rdkafka_errinfo: { errcode: number; count: number; errstr: string; topic: string; partition: number }[];
 }
 
-const NO_LIMIT = 2 ** 31 - 1;
+const MAX_INT = 2 ** 31 - 1;
 
 /** @internal */
 export interface ReadProducerOptions {
@@ -71,19 +71,16 @@ export function readProducerOptions(options: unknown): ReadProducerOptions {
   const read = new OptionReader('Producer', options);
   const broker = read.requiredString('broker');
   const onStats = read.callback<(stats: ProducerStats) => unknown>('stats_callback');
-  const statisticsIntervalMs = read.integer('statistics_interval_ms', 5000, 0, 86_400_000);
-  const maxMessages = read.integer('queue_buffering_max_messages', 500_000, 0, NO_LIMIT);
+  const statisticsIntervalMs = statisticsInterval(read);
+  const maxMessages = read.integer('queue_buffering_max_messages', 500_000, 0, MAX_INT);
   const lingerMs = read.number('queue_buffering_max_ms', 250, 0, 900_000);
-  const driver = read.properties('driver_options');
-  // The budget is ours, so the property that wins over the option must reach it, too.
-  const override = driver.findLast(([name]) => name === 'queue.buffering.max.messages')?.[1];
-  const limit = override !== undefined && /^\d+$/.test(override) ? Number(override) : maxMessages;
   return {
     native: {
       broker,
-      maxMessages: limit === 0 ? NO_LIMIT : limit,
+      // The property of the same meaning, if the program gives it, wins in the core.
+      maxMessages: maxMessages === 0 ? Number.MAX_SAFE_INTEGER : maxMessages,
       statisticsIntervalMs: onStats ? statisticsIntervalMs : 0,
-      properties: [['queue.buffering.max.messages', String(maxMessages)], ['linger.ms', String(lingerMs)], ...driver],
+      properties: [['linger.ms', String(lingerMs)], ...read.properties('driver_options')],
       topicProperties: [['partitioner', 'murmur2_random'], ...read.properties('topic_options')],
     },
     onStats,

@@ -36,6 +36,9 @@ export interface ProducerStopOptions {
 }
 
 const MAX_MS = 2 ** 31 - 1;
+/** Of `partition_count`; `stop` takes as long as all of them. */
+const TRIES = 15;
+const INTERVAL_MS = 1000;
 
 /** Of every producer: `send` runs to its end. Taken away meanwhile, because a getter of a payload may call `send`. */
 let freeArena: Arena | undefined;
@@ -141,8 +144,8 @@ export class Producer {
   async partition_count(topic: string, options: PartitionCountOptions = {}): Promise<number> {
     checkTopic('partition_count', topic);
     const read = new OptionReader('Producer.partition_count', options);
-    const maxTries = read.integer('max_tries', 15, 1, MAX_MS);
-    const interval = read.integer('interval', 1000, 0, MAX_MS);
+    const maxTries = read.integer('max_tries', TRIES, 1, MAX_MS);
+    const interval = read.integer('interval', INTERVAL_MS, 0, MAX_MS);
     if (this.#stopping) throw stateError('partition_count: the producer is stopped');
     return this.#calls.start((id) => this.#native.partitionCount(id, topic, maxTries, interval));
   }
@@ -158,8 +161,8 @@ export class Producer {
     let timeout: number;
     try {
       const read = new OptionReader('Producer.stop', options);
-      const tries = read.integer('max_tries', 15, 0, MAX_MS);
-      timeout = read.integer('timeout', Math.min(tries * read.integer('interval', 1000, 0, MAX_MS), MAX_MS), 0, MAX_MS);
+      const tries = read.integer('max_tries', TRIES, 0, MAX_MS);
+      timeout = read.integer('timeout', Math.min(tries * read.integer('interval', INTERVAL_MS, 0, MAX_MS), MAX_MS), 0, MAX_MS);
     } catch (error) {
       return Promise.reject(error);
     }

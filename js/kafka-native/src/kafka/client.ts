@@ -22,6 +22,9 @@ export interface RetryOptions {
   restartOnFailure?: (error: Error) => Promise<boolean>;
 }
 
+/** What is left out of {@link RetryOptions}. @internal */
+export const RETRY = { maxRetryTime: 30_000, initialRetryTime: 300, factor: 0.2, multiplier: 2, retries: 5 } as const;
+
 /** What the producers, consumers and admins of one `Kafka` share. @internal */
 export interface ClientContext {
   readonly clientId: string;
@@ -32,9 +35,9 @@ export interface ClientContext {
   properties(): Promise<Properties>;
   /** The root logger: `logger.namespace('Producer')`. */
   readonly logger: KafkaLogger;
-  /** Milliseconds of one try to connect; default 1000. */
+  /** Milliseconds of one try to connect. */
   readonly connectionTimeout: number;
-  /** Milliseconds that a request may take; default 30 000. */
+  /** Milliseconds that a request may take. */
   readonly requestTimeout: number;
   readonly retry: Required<Omit<RetryOptions, 'restartOnFailure'>> & Pick<RetryOptions, 'restartOnFailure'>;
   /** With SASL/OAUTHBEARER: answers `Event.Token` of a client that was made with the option `tokens`. */

@@ -2,7 +2,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { inspect } from 'node:util';
 import type { Logger } from '../logger';
 import { describe, OptionReader, type DriverOptions, type Properties } from '../options';
-import type { ClientContext, RetryOptions } from './client';
+import { RETRY, type ClientContext, type RetryOptions } from './client';
 import { KafkaJSConnectionError, KafkaJSNonRetriableError, KafkaJSNotImplemented } from './errors';
 import { createLogger, logLevel, logTo, type logCreator } from './logger';
 import { Metrics, type Statistics } from './metrics';
@@ -117,7 +117,7 @@ export function readKafkaConfig(config: unknown): ClientContext {
     logger: createLogger(read.any('logLevel') as logLevel | undefined, creator),
     connectionTimeout,
     requestTimeout,
-    retry: { maxRetryTime: 30_000, initialRetryTime: 300, factor: 0.2, multiplier: 2, retries: 5, ...retry },
+    retry: { ...RETRY, ...retry },
     giveToken: security.tokens && ((native) => void giveToken(native, security.tokens, authenticationTimeout)),
   };
   const unknown = read.unknown();

@@ -1,6 +1,6 @@
 import type { NativeGroupOptions } from '../../binding';
 import { describe, OptionReader, type DriverOptions, type Properties } from '../../options';
-import type { RetryOptions } from '../client';
+import { RETRY, type RetryOptions } from '../client';
 import { KafkaJSNonRetriableError, KafkaJSNotImplemented } from '../errors';
 import type { TopicPartitions } from '../partitions';
 
@@ -189,7 +189,7 @@ export function readConsumerConfig(config: unknown, requestTimeout: number): Rea
     rebalanceTimeout,
     heartbeatInterval,
     metadataMaxAge,
-    retry: (read.any('retry') ?? {}) as RetryOptions,
+    retry: { retries: RETRY.retries, ...(read.any('retry') as RetryOptions | undefined) },
     hooks: { assign: hook('onPartitionsAssigned'), revoke: hook('onPartitionsRevoked'), lost: hook('onPartitionsLost') },
   };
 }

@@ -17,7 +17,7 @@ import { lazily } from '../lazily';
 import type { KafkaLogger } from '../logger';
 import type { TopicPartitions } from '../partitions';
 import { checkPartitions, checkPosition, readPositions, type AssignedPosition, type Position } from './positions';
-import type { ConsumerRunConfig, Demand, Retry } from './runner';
+import { concurrencyOf, type ConsumerRunConfig, type Demand, type Retry } from './runner';
 import { Session } from './session';
 import { batches, messages, readable, type ReadMessage, type ReadOptions, type Source } from './streams';
 import { Subscription, type ConsumerSubscribeTopic, type ConsumerSubscribeTopics } from './subscription';
@@ -84,7 +84,7 @@ export class Consumer {
   constructor(context: ClientContext, config: ConsumerConfig) {
     this.#context = context;
     this.#config = readConsumerConfig(config, context.requestTimeout);
-    this.#retry = { ...context.retry, retries: 5, ...this.#config.retry };
+    this.#retry = { ...context.retry, ...this.#config.retry };
     this.#log = context.logger.namespace('Consumer');
     this.#instrumentation = new Instrumentation(this.#log);
   }
@@ -175,8 +175,7 @@ export class Consumer {
   }
 
   async #run(options: ConsumerRunConfig, demand?: Demand, onEnd?: (error?: Error) => void): Promise<void> {
-    const { partitionsConsumedConcurrently: concurrency = 1 } = options;
-    if (!Number.isInteger(concurrency) || concurrency < 1) throw new KafkaJSNonRetriableError(`Consumer.run: partitionsConsumedConcurrently must be an integer from 1, got ${describe(concurrency)}`);
+    concurrencyOf(options);
     this.#subscription.existing = undefined;
     this.#running = { options, demand, onEnd };
     hold(this);

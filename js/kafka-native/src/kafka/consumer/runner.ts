@@ -1,6 +1,7 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the consumer.
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeGroup } from '../../binding';
+import { describe } from '../../options';
 import { Turn } from '../../turn';
 import type { AssignedPartition, Assignment, Delivery } from './assignment';
 import type { ClientContext } from '../client';
@@ -119,7 +120,7 @@ export class Runner {
     this.#owner = owner;
     this.#options = options;
     this.#retry = retry;
-    this.#concurrency = options.partitionsConsumedConcurrently ?? 1;
+    this.#concurrency = concurrencyOf(options);
     this.#demand = demand;
     if (demand) demand.onAsked = () => this.#pump();
   }
@@ -347,6 +348,12 @@ export class Runner {
     }, retryTime);
     this.#retries.add(timer);
   }
+}
+
+/** How many handlers run at the same time. @internal */
+export function concurrencyOf({ partitionsConsumedConcurrently: concurrency = 1 }: ConsumerRunConfig): number {
+  if (Number.isInteger(concurrency) && concurrency >= 1) return concurrency;
+  throw new KafkaJSNonRetriableError(`Consumer.run: partitionsConsumedConcurrently must be an integer from 1, got ${describe(concurrency)}`);
 }
 
 /** What sendOffsets() and commitOffsets() say in a rebalance: when it is over the partition has gone, or is ours as before. */

@@ -41,6 +41,9 @@ export interface SendOptions {
   signal?: AbortSignal;
 }
 
+/** What is left out of {@link SendOptions}, as librdkafka has it by itself. @internal */
+export const SEND = { acks: -1, timeout: 30_000, compression: CompressionTypes.None } as const;
+
 export interface ProducerRecord extends SendOptions {
   topic: string;
   messages: Message[];

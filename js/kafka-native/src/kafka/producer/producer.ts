@@ -13,7 +13,7 @@ import {
 } from '../events';
 import { Lane } from './lane';
 import type { KafkaLogger } from '../logger';
-import { checkTopic, CompressionTypes, copyOf, listOf, ownMessage, withHeaders, type Message, type ProducerBatch, type ProducerRecord, type RecordMetadata, type SendOptions } from './messages';
+import { checkTopic, CompressionTypes, copyOf, listOf, ownMessage, SEND, withHeaders, type Message, type ProducerBatch, type ProducerRecord, type RecordMetadata, type SendOptions } from './messages';
 import { Outbox } from './outbox';
 import { checkMessages, type Packed } from './packer';
 import { readProducerConfig, type ProducerConfig, type ReadProducerConfig } from './config';
@@ -296,9 +296,9 @@ export class Producer {
   #topicProperties({ acks, timeout, compression }: SendOptions): Properties {
     const { own } = this.#config;
     const properties: Properties = [];
-    if (acks !== undefined && (acks !== -1 || own.acks)) properties.push(['acks', String(acks)]);
-    if (compression !== undefined && (compression !== CompressionTypes.None || own.compression)) properties.push(['compression.codec', CODECS[compression]!]);
-    if (timeout !== undefined && (timeout !== 30_000 || own.timeout)) properties.push(['request.timeout.ms', String(timeout)]);
+    if (acks !== undefined && (acks !== SEND.acks || own.acks)) properties.push(['acks', String(acks)]);
+    if (compression !== undefined && (compression !== SEND.compression || own.compression)) properties.push(['compression.codec', CODECS[compression]!]);
+    if (timeout !== undefined && (timeout !== SEND.timeout || own.timeout)) properties.push(['request.timeout.ms', String(timeout)]);
     return properties;
   }
 
