@@ -40,6 +40,7 @@ impl ErrorKind {
 
 /// An error with the code that librdkafka (or Kafka) gives it. Serialised it is [`ErrorData`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(as = "ErrorData", rename = "ErrorData"))]
 #[serde(into = "ErrorData")]
 #[non_exhaustive]
 pub struct Error {
@@ -140,9 +141,10 @@ impl fmt::Display for Error {
 
 /// An [`Error`] as data for other languages: what crosses, as JSON and as the addon's object. What is not known is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorData {
-    /// The name of its [`ErrorKind`]: `config`, `state`, `kafka`, `offsets` or `timeout`.
+    /// What it is about: `config`, `state`, `kafka`, `offsets` or `timeout`.
     pub kind: &'static str,
     /// librdkafka's number.
     pub code: i32,

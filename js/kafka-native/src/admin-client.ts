@@ -1,4 +1,5 @@
-import { Event, type AdminRequests, type ItemResult, type NativeAdmin, type NativeErrorData, type NativeLog, type NativeTokens } from './binding';
+import type { AdminRequests, Named } from './admin-requests';
+import { Event, type NativeAdmin, type NativeErrorData, type NativeLog, type NativeTokens } from './binding';
 import { Calls } from './calls';
 import { fromData, native, type KafkaError } from './errors';
 import { keep, letGo, watchExit, weakly } from './lifetime';
@@ -60,6 +61,9 @@ export class AdminClient {
     else if (kind === Event.Token) this.#giveToken?.(this.#native);
   };
 }
+
+/** What became of one item of a request. */
+export type ItemResult<T = null> = Named<T>['result'];
 
 /** The value of an item, or its error thrown. @internal */
 export function unwrap<T>(result: ItemResult<T>): T {

@@ -1,5 +1,5 @@
 import { AdminClient, unwrap } from './admin-client';
-import type { AdminRequests } from './binding';
+import type { AdminRequests } from './admin-requests';
 import { stateError } from './errors';
 import { BEGIN, END } from './logical';
 import { SafeLogger, type Logger } from './logger';

@@ -2,27 +2,8 @@
  * What the addon exports (crates/napi). Internal: nothing of it is re-exported. The layout of a received batch is in
  * layout.ts, which is made from crates/core/src/layout.rs.
  */
-
-/**
- * An error as data; `KafkaError` is made of it in JavaScript. Kind 'timeout' becomes the code 'ETIMEDOUT', whatever the
- * name. What a call throws at once (constructors, the mock cluster, `send` after `stop`) is an Error whose `code` is
- * librdkafka's name: '_INVALID_ARG'.
- */
-export interface NativeErrorData {
-  kind: string; // 'config' | 'state' | 'kafka' | 'offsets' | 'timeout'
-  code: number; // librdkafka's number
-  name: string; // librdkafka's name: '_TIMED_OUT'
-  message: string;
-  retriable: boolean;
-  fatal: boolean;
-  /** The transaction can only be aborted. */
-  txnRequiresAbort: boolean;
-  topic?: string;
-  partition?: number;
-  broker?: string;
-  /** The error behind this one; at most one. */
-  causes?: NativeErrorData[];
-}
+import type { AdminRequests } from './admin-requests';
+export type { ErrorData as NativeErrorData } from './admin-requests';
 
 /**
  * Everything that a client tells comes through the one function that its constructor was given, on the JavaScript
@@ -313,118 +294,6 @@ export interface NativeAdmin extends NativeTokens {
   /** `fields` and the reply are JSON (AdminRequests); a request that fails as a whole replies an error. Any number at once. */
   request(requestId: number, name: keyof AdminRequests, fields: string, timeoutMs: number): void;
   close(): void;
-}
-
-/** What became of one item of a request. */
-export type ItemResult<T = null> = { Ok: T } | { Err: NativeErrorData };
-export interface Named<T = null> {
-  name: string;
-  result: ItemResult<T>;
-}
-export interface TopicPartition {
-  topic: string;
-  partition: number;
-}
-export interface Placed<T = null> extends TopicPartition {
-  result: ItemResult<T>;
-}
-type Offset = TopicPartition & { offset: number };
-
-export interface NativeTopic {
-  id: string;
-  internal: boolean;
-  partitions: { partition: number; leader: number | null; replicas: number[]; inSync: number[]; offline: number[] }[];
-}
-export interface NativeConfigEntry {
-  name: string;
-  value: string | null;
-  source: number;
-  readOnly: boolean;
-  sensitive: boolean;
-  synonyms: NativeConfigEntry[];
-}
-/** `kind`: 2 topic, 3 group, 4 broker. */
-export interface NativeConfigResource {
-  kind: number;
-  name: string;
-}
-export interface NativeNode {
-  id: number;
-  host: string;
-  port: number;
-  rack: string | null;
-}
-export interface NativeGroupDescription {
-  simple: boolean;
-  state: string;
-  kind: 'Unknown' | 'Consumer' | 'Classic';
-  assignor: string;
-  coordinator: NativeNode | null;
-  members: {
-    id: string; instanceId: string | null; clientId: string; host: string; assignment: TopicPartition[]; target: TopicPartition[] | null;
-  }[];
-}
-/** Numbers as in Kafka's protocol. */
-export interface NativeAcl {
-  resource: number;
-  name: string;
-  pattern: number;
-  principal: string;
-  host: string;
-  operation: number;
-  permission: number;
-}
-type NativeAclFilter = Omit<NativeAcl, 'name' | 'principal' | 'host'> & { name?: string; principal?: string; host?: string };
-
-/** The requests of an admin (crates/core/src/admin says what each means): their fields and their answers. */
-export interface AdminRequests {
-  ListTopics: { fields: {}; answer: string[] };
-  CreateTopics: {
-    fields: {
-      topics: { topic: string; partitions: number; replication: number; replicas?: number[][]; config?: [string, string][] }[];
-      validateOnly?: boolean;
-    };
-    answer: Named[];
-  };
-  DeleteTopics: { fields: { topics: string[] }; answer: Named[] };
-  CreatePartitions: { fields: { topics: { topic: string; total: number; replicas?: number[][] }[]; validateOnly?: boolean }; answer: Named[] };
-  DescribeTopics: { fields: { topics: string[] }; answer: Named<NativeTopic>[] };
-  ElectLeaders: { fields: { election: 'preferred' | 'unclean'; partitions?: TopicPartition[] }; answer: Placed[] };
-  /** At most one broker a request. */
-  DescribeConfigs: { fields: { resources: NativeConfigResource[] }; answer: (Named<NativeConfigEntry[]> & { kind: number })[] };
-  /** At most one broker a request. */
-  AlterConfigs: {
-    fields: {
-      resources: (NativeConfigResource & {
-        entries: { name: string; value?: string; operation?: 'set' | 'delete' | 'append' | 'subtract' }[];
-      })[];
-      validateOnly?: boolean;
-    };
-    answer: (Named & { kind: number })[];
-  };
-  ListGroups: { fields: {}; answer: { groups: { group: string; simple: boolean; state: string; kind: string }[]; errors: NativeErrorData[] } };
-  DescribeGroups: { fields: { groups: string[] }; answer: Named<NativeGroupDescription>[] };
-  DeleteGroups: { fields: { groups: string[] }; answer: Named[] };
-  ListGroupOffsets: {
-    fields: { group: string; partitions?: TopicPartition[] };
-    answer: Placed<{ offset: number | null; metadata: string | null }>[];
-  };
-  AlterGroupOffsets: { fields: { group: string; offsets: Offset[] }; answer: Placed[] };
-  DeleteGroupOffsets: { fields: { group: string; partitions: TopicPartition[] }; answer: Placed[] };
-  /** `at`: -1 latest, -2 earliest, -3 highest timestamp, else milliseconds since 1970. */
-  ListOffsets: {
-    fields: { offsets: (TopicPartition & { at: number })[]; readCommitted?: boolean };
-    answer: Placed<{ offset: number | null; timestamp: number | null }>[];
-  };
-  /** Answers the new begins of the logs. */
-  DeleteRecords: { fields: { before: Offset[] }; answer: Placed<number>[] };
-  CreateAcls: { fields: { acls: NativeAcl[] }; answer: ItemResult[] };
-  DescribeAcls: { fields: { filter: NativeAclFilter }; answer: NativeAcl[] };
-  DeleteAcls: { fields: { filters: NativeAclFilter[] }; answer: ItemResult<{ acl: NativeAcl; result: ItemResult }[]>[] };
-  /** `mechanism`: 1 SCRAM-SHA-256, 2 SCRAM-SHA-512. */
-  DescribeUsers: { fields: { users: string[] }; answer: Named<{ mechanism: number; iterations: number }[]>[] };
-  AlterUsers: { fields: { alterations: { user: string; mechanism: number; password?: string; iterations?: number }[] }; answer: Named[] };
-  DescribeCluster: { fields: {}; answer: { id: string; controller: number | null; brokers: NativeNode[] } };
 }
 
 export interface Binding {

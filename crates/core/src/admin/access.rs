@@ -88,6 +88,7 @@ numbered! {
 
 /// A right, or its denial.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Acl {
     /// What it is about.
     pub resource: ResourceKind,
@@ -107,6 +108,7 @@ pub struct Acl {
 
 /// Which ACLs; none = every.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct AclFilter {
     /// What they are about.
     pub resource: ResourceKind,
@@ -127,6 +129,7 @@ pub struct AclFilter {
 /// Makes ACLs. Answers what became of each, in order. Items fail with `SECURITY_DISABLED` where brokers have no authorizer,
 /// `CLUSTER_AUTHORIZATION_FAILED`, `INVALID_REQUEST`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct CreateAcls {
     /// The ACLs.
     pub acls: Vec<Acl>,
@@ -134,6 +137,7 @@ pub struct CreateAcls {
 
 /// Finds ACLs. Fails with `SECURITY_DISABLED` where brokers have no authorizer.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct DescribeAcls {
     /// Which.
     pub filter: AclFilter,
@@ -141,6 +145,7 @@ pub struct DescribeAcls {
 
 /// Deletes ACLs. Answers for each filter, in order, those that it deleted, or could not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct DeleteAcls {
     /// Which.
     pub filters: Vec<AclFilter>,
@@ -148,6 +153,7 @@ pub struct DeleteAcls {
 
 /// An ACL that a filter found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct DeletedAcl {
     /// The ACL.
     pub acl: Acl,
@@ -169,6 +175,7 @@ numbered! {
 
 /// What credentials users have, never passwords. Items fail with `RESOURCE_NOT_FOUND`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct DescribeUsers {
     /// Their names; empty = all.
     pub users: Vec<String>,
@@ -176,6 +183,7 @@ pub struct DescribeUsers {
 
 /// A credential of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ScramCredential {
     /// How the password is kept.
     pub mechanism: ScramMechanism,
@@ -186,6 +194,7 @@ pub struct ScramCredential {
 /// Sets and deletes passwords. Items fail with `RESOURCE_NOT_FOUND`, `UNACCEPTABLE_CREDENTIAL` (less than 4096 iterations),
 /// `DUPLICATE_RESOURCE`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct AlterUsers {
     /// What is done; a user and mechanism once.
     pub alterations: Vec<UserAlteration>,
@@ -193,6 +202,7 @@ pub struct AlterUsers {
 
 /// What is done with a user's credential.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct UserAlteration {
     /// Who.
     pub user: String,
@@ -202,6 +212,7 @@ pub struct UserAlteration {
     pub password: Option<String>,
     /// How often it is hashed, at least 4096; default 8192.
     #[serde(default = "iterations")]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub iterations: i32,
 }
 

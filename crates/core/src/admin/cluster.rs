@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 
 /// Describes the cluster.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct DescribeCluster {}
 
 /// A cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ClusterDescription {
     /// Its id.
     pub id: String,
@@ -19,6 +21,7 @@ pub struct ClusterDescription {
 
 /// A broker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Node {
     /// Its id.
     pub id: i32,

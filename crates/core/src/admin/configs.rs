@@ -8,6 +8,7 @@ use super::Named;
 ///
 /// Items fail with `UNKNOWN_TOPIC_OR_PART`, `CLUSTER_AUTHORIZATION_FAILED`, `TOPIC_AUTHORIZATION_FAILED`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct DescribeConfigs {
     /// Whose.
     pub resources: Vec<ConfigResource>,
@@ -15,6 +16,7 @@ pub struct DescribeConfigs {
 
 /// Whose configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ConfigResource {
     /// What it is.
     pub kind: ConfigKind,
@@ -39,6 +41,7 @@ numbered! {
 
 /// One property.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigEntry {
     /// Its name, such as `retention.ms`.
@@ -79,17 +82,20 @@ numbered! {
 ///
 /// Items fail with `INVALID_CONFIG`, `UNKNOWN_TOPIC_OR_PART`, `POLICY_VIOLATION`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct AlterConfigs {
     /// What is altered, each resource once.
     pub resources: Vec<AlteredResource>,
     /// Only ask whether it could be altered.
     #[serde(default)]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub validate_only: bool,
 }
 
 /// A resource and its alterations.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct AlteredResource {
     /// Whose.
     #[serde(flatten)]
@@ -100,11 +106,13 @@ pub struct AlteredResource {
 
 /// An alteration of one property.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Alteration {
     /// The property's name.
     pub name: String,
     /// What is done with it.
     #[serde(default)]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub operation: ConfigOperation,
     /// The value; none for [`ConfigOperation::Delete`].
     pub value: Option<String>,
@@ -112,6 +120,7 @@ pub struct Alteration {
 
 /// What is done with a property.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum ConfigOperation {
     /// It gets the value.
@@ -127,6 +136,7 @@ pub enum ConfigOperation {
 
 /// What became of each resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ConfigResult<T> {
     /// What the resource is.
     pub kind: ConfigKind,

@@ -7,10 +7,12 @@ use super::{TopicPartition, TopicPartitionOffset};
 
 /// Lists the consumer groups of all brokers, and the groups that only commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ListGroups {}
 
 /// The groups, and what brokers did not answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct GroupListings {
     /// Those that were told.
     pub groups: Vec<GroupListing>,
@@ -20,6 +22,7 @@ pub struct GroupListings {
 
 /// A group in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct GroupListing {
     /// Its id.
     pub group: String,
@@ -63,6 +66,7 @@ enumerated! {
 
 /// Describes groups. One that does not exist is [`GroupState::Dead`], or fails with `GROUP_ID_NOT_FOUND`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct DescribeGroups {
     /// Their ids.
     pub groups: Vec<String>,
@@ -70,6 +74,7 @@ pub struct DescribeGroups {
 
 /// A group and its members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct GroupDescription {
     /// Nobody joins it: it is only committed to.
@@ -88,6 +93,7 @@ pub struct GroupDescription {
 
 /// A member of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct GroupMember {
     /// Its id.
@@ -106,6 +112,7 @@ pub struct GroupMember {
 
 /// Deletes groups with what they committed. Items fail with `NON_EMPTY_GROUP`, `GROUP_ID_NOT_FOUND`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct DeleteGroups {
     /// Their ids.
     pub groups: Vec<String>,
@@ -113,6 +120,7 @@ pub struct DeleteGroups {
 
 /// What a group committed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct ListGroupOffsets {
     /// The group's id.
     pub group: String,
@@ -122,6 +130,7 @@ pub struct ListGroupOffsets {
 
 /// A committed offset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct CommittedOffset {
     /// The next to be read; none = nothing committed. Programs can commit below zero, so it may be.
     pub offset: Option<i64>,
@@ -131,6 +140,7 @@ pub struct CommittedOffset {
 
 /// Commits in the name of a group. Items fail with `UNKNOWN_MEMBER_ID` while it has members.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct AlterGroupOffsets {
     /// The group's id; it is made when there is none.
     pub group: String,
@@ -140,6 +150,7 @@ pub struct AlterGroupOffsets {
 
 /// Forgets what a group committed. Items fail with `GROUP_SUBSCRIBED_TO_TOPIC` while members read the topic.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct DeleteGroupOffsets {
     /// The group's id.
     pub group: String,

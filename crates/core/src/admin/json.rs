@@ -14,37 +14,16 @@ impl Admin {
     /// A result is `{"Ok": ...}` or `{"Err": {kind, code, name, message, ...}}`.
     pub fn request_json(&self, request: &str, fields: &str, timeout: Duration, reply: Reply<String>) {
         macro_rules! dispatch {
-            ($($name:ident),*) => {
+            ($($name:ident,)*) => {
                 match request {
                     $(stringify!($name) => self.json_of::<$name>(fields, timeout, reply),)*
+                    // Not an operation of the Admin API: metadata has the names.
                     "ListTopics" => self.list_topics_with(timeout, answer_json(reply)),
                     _ => reply.send(Err(Error::config(format!("the admin has no request {request}")))),
                 }
             };
         }
-        dispatch!(
-            CreateTopics,
-            DeleteTopics,
-            CreatePartitions,
-            DescribeTopics,
-            ElectLeaders,
-            DescribeConfigs,
-            AlterConfigs,
-            ListGroups,
-            DescribeGroups,
-            DeleteGroups,
-            ListGroupOffsets,
-            AlterGroupOffsets,
-            DeleteGroupOffsets,
-            ListOffsets,
-            DeleteRecords,
-            CreateAcls,
-            DescribeAcls,
-            DeleteAcls,
-            DescribeUsers,
-            AlterUsers,
-            DescribeCluster
-        );
+        requests!(dispatch)
     }
 
     fn json_of<R: AdminRequest + DeserializeOwned>(&self, fields: &str, timeout: Duration, reply: Reply<String>)

@@ -23,12 +23,14 @@
 
 /// An enumeration with Kafka's numbers, which cross to other languages as such.
 macro_rules! numbered {
-    ($(#[$meta:meta])* $name:ident $variants:tt) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $number:tt,)* }) => {
         enumerated! {
             $(#[$meta])*
             #[derive(serde::Deserialize)]
             #[serde(from = "i32", into = "i32")]
-            $name $variants
+            #[cfg_attr(test, ts(as = "i32"))]
+            $(#[cfg_attr(test, doc = concat!(" ", $number, " ", stringify!($variant)))])*
+            $name { $($(#[$variant_meta])* $variant = $number,)* }
         }
 
         impl From<$name> for i32 {
@@ -46,6 +48,7 @@ macro_rules! enumerated {
         $($(#[$variant_meta:meta])* $variant:ident = $number:literal,)*
     }) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+        #[cfg_attr(test, derive(ts_rs::TS))]
         #[non_exhaustive]
         $(#[$meta])*
         pub enum $name {
@@ -64,6 +67,35 @@ macro_rules! enumerated {
     };
 }
 
+/// The requests by their names, which cross to other languages: `requests!(each)` is `each! { CreateTopics, ... }`.
+macro_rules! requests {
+    ($each:ident) => {
+        $each! {
+            CreateTopics,
+            DeleteTopics,
+            CreatePartitions,
+            DescribeTopics,
+            ElectLeaders,
+            DescribeConfigs,
+            AlterConfigs,
+            ListGroups,
+            DescribeGroups,
+            DeleteGroups,
+            ListGroupOffsets,
+            AlterGroupOffsets,
+            DeleteGroupOffsets,
+            ListOffsets,
+            DeleteRecords,
+            CreateAcls,
+            DescribeAcls,
+            DeleteAcls,
+            DescribeUsers,
+            AlterUsers,
+            DescribeCluster,
+        }
+    };
+}
+
 mod access;
 mod cluster;
 mod configs;
@@ -72,6 +104,8 @@ mod groups;
 mod json;
 mod log;
 mod topics;
+#[cfg(test)]
+mod typescript;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -81,24 +115,12 @@ use crossbeam_channel::{unbounded, Sender};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-pub use access::{
-    Acl, AclFilter, AclOperation, AclPermission, AlterUsers, CreateAcls, DeleteAcls, DeletedAcl, DescribeAcls,
-    DescribeUsers, PatternKind, ResourceKind, ScramCredential, ScramMechanism, UserAlteration,
-};
-pub use cluster::{ClusterDescription, DescribeCluster, Node};
-pub use configs::{
-    AlterConfigs, Alteration, AlteredResource, ConfigEntry, ConfigKind, ConfigOperation, ConfigResource, ConfigResult,
-    ConfigSource, DescribeConfigs,
-};
-pub use groups::{
-    AlterGroupOffsets, CommittedOffset, DeleteGroupOffsets, DeleteGroups, DescribeGroups, GroupDescription, GroupKind,
-    GroupListing, GroupListings, GroupMember, GroupState, ListGroupOffsets, ListGroups,
-};
-pub use log::{DeleteRecords, ListOffsets, ListedOffset, OffsetQuery, OffsetSpec};
-pub use topics::{
-    CreatePartitions, CreateTopics, DeleteTopics, DescribeTopics, ElectLeaders, Election, MorePartitions, NewTopic,
-    PartitionDescription, TopicDescription,
-};
+pub use access::*;
+pub use cluster::*;
+pub use configs::*;
+pub use groups::*;
+pub use log::*;
+pub use topics::*;
 
 use crate::code;
 use crate::config::Properties;
@@ -114,6 +136,7 @@ use driver::{Driver, Job};
 
 /// What became of one item of a request: a topic, group, user or resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Named<T = ()> {
     /// The item's name.
     pub name: String,
@@ -123,6 +146,7 @@ pub struct Named<T = ()> {
 
 /// What became of one partition of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Placed<T = ()> {
     /// The topic.
     pub topic: String,
@@ -134,6 +158,7 @@ pub struct Placed<T = ()> {
 
 /// A partition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct TopicPartition {
     /// The topic.
     pub topic: String,
@@ -143,6 +168,7 @@ pub struct TopicPartition {
 
 /// A partition with an offset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct TopicPartitionOffset {
     /// The topic.
     pub topic: String,
@@ -154,7 +180,13 @@ pub struct TopicPartitionOffset {
 
 /// A request that an [`Admin`] makes: one of the structs of this module.
 pub trait AdminRequest: ffi::Operation {}
-impl<T: ffi::Operation> AdminRequest for T {}
+
+macro_rules! can_be_made {
+    ($($name:ident,)*) => {
+        $(impl AdminRequest for $name {})*
+    };
+}
+requests!(can_be_made);
 
 /// What an admin tells that has no caller. Called on its thread: must not block.
 pub enum AdminEvent {

@@ -9,17 +9,20 @@ use super::TopicPartition;
 /// Items fail with `TOPIC_ALREADY_EXISTS`, `TOPIC_EXCEPTION` (the name), `INVALID_CONFIG`, `INVALID_REPLICATION_FACTOR`,
 /// `INVALID_PARTITIONS`, `POLICY_VIOLATION` and what else the controller says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct CreateTopics {
     /// The topics, each name once.
     pub topics: Vec<NewTopic>,
     /// Only ask whether they could be made.
     #[serde(default)]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub validate_only: bool,
 }
 
 /// A topic to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct NewTopic {
     /// Its name.
     pub topic: String,
@@ -29,9 +32,11 @@ pub struct NewTopic {
     pub replication: i32,
     /// The brokers of each partition from 0 on, the preferred leader first; empty = the controller chooses.
     #[serde(default)]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub replicas: Vec<Vec<i32>>,
     /// Kafka's topic properties, such as (`retention.ms`, `3600000`).
     #[serde(default)]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub config: Vec<(String, String)>,
 }
 
@@ -56,6 +61,7 @@ impl NewTopic {
 
 /// Deletes topics with their messages. Items fail with `UNKNOWN_TOPIC_OR_PART`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct DeleteTopics {
     /// Their names.
     pub topics: Vec<String>,
@@ -63,17 +69,20 @@ pub struct DeleteTopics {
 
 /// Adds partitions to topics. Items fail with `INVALID_PARTITIONS` when the topic has as many.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct CreatePartitions {
     /// The topics, each name once.
     pub topics: Vec<MorePartitions>,
     /// Only ask whether they could be made.
     #[serde(default)]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub validate_only: bool,
 }
 
 /// How a topic shall grow.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct MorePartitions {
     /// Its name.
     pub topic: String,
@@ -81,11 +90,13 @@ pub struct MorePartitions {
     pub total: usize,
     /// The brokers of each new partition, the preferred leader first; empty = the controller chooses.
     #[serde(default)]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub replicas: Vec<Vec<i32>>,
 }
 
 /// Describes topics. Items fail with `UNKNOWN_TOPIC_OR_PART` while no broker has heard of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct DescribeTopics {
     /// Their names; none = nothing ([`Admin::list_topics`](super::Admin::list_topics) has all names).
     pub topics: Vec<String>,
@@ -93,6 +104,7 @@ pub struct DescribeTopics {
 
 /// A topic and where its partitions live.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct TopicDescription {
     /// Kafka's id of it, url-safe base64; a topic that is made anew has another.
@@ -105,6 +117,7 @@ pub struct TopicDescription {
 
 /// Where a partition lives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct PartitionDescription {
     /// Its number.
@@ -122,6 +135,7 @@ pub struct PartitionDescription {
 /// Has leaders elected. Partitions whose leader is the right one already are not answered.
 /// Items fail with `PREFERRED_LEADER_NOT_AVAILABLE`, `ELIGIBLE_LEADERS_NOT_AVAILABLE`, `UNKNOWN_TOPIC_OR_PART`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct ElectLeaders {
     /// How.
     pub election: Election,
@@ -131,6 +145,7 @@ pub struct ElectLeaders {
 
 /// How a leader is elected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Election {
     /// The first replica leads again, if it is in sync.

@@ -1,4 +1,4 @@
-import type { NativeAcl } from '../../binding';
+import type { Acl as NativeAcl, AclFilter as NativeAclFilter } from '../../admin-requests';
 import { describe } from '../../options';
 import { KafkaJSAggregateError, KafkaJSNotImplemented, type KafkaJSError } from '../errors';
 import { checkArray, checkName, errorOf, refuse, valueOf, type AdminCall } from './connection';
@@ -129,7 +129,7 @@ export abstract class AccessAdmin extends GroupAdmin {
   }
 }
 
-function nativeOf<A extends AclFilter>({ resourceType, resourceName, resourcePatternType, principal, host, operation, permissionType }: A): A extends AclEntry ? NativeAcl : Omit<NativeAcl, 'name' | 'principal' | 'host'> {
+function nativeOf<A extends AclFilter>({ resourceType, resourceName, resourcePatternType, principal, host, operation, permissionType }: A): A extends AclEntry ? NativeAcl : NativeAclFilter {
   return { resource: resourceType, name: resourceName, pattern: resourcePatternType, principal, host, operation, permission: permissionType } as any;
 }
 

@@ -1,4 +1,5 @@
-import type { ItemResult, NativeConfigEntry, NativeConfigResource } from '../../binding';
+import type { ItemResult } from '../../admin-client';
+import type { ConfigEntry, ConfigResource } from '../../admin-requests';
 import { describe } from '../../options';
 import { KafkaJSBrokerNotFound, KafkaJSNotImplemented } from '../errors';
 import { checkArray, refuse, valueOf, type AdminCall } from './connection';
@@ -52,7 +53,7 @@ export abstract class ConfigAdmin extends TopicAdmin {
     return {
       resources: described.map(({ kind, name, result }) => {
         const names = asked.find((resource) => resource.type === kind && resource.name === name)?.configNames;
-        const entries = valueOf(result as ItemResult<NativeConfigEntry[]>).filter((entry) => !names || names.includes(entry.name));
+        const entries = valueOf(result as ItemResult<ConfigEntry[]>).filter((entry) => !names || names.includes(entry.name));
         return { errorCode: 0, errorMessage: '', resourceType: kind, resourceName: name, configEntries: entries.map((entry) => entryOf(entry, includeSynonyms)) };
       }),
     };
@@ -114,10 +115,10 @@ function checkResources(resources: unknown): void {
   }
 }
 
-const resourceOf = ({ type, name }: { type: number; name: string }): NativeConfigResource => ({ kind: type, name });
-const synonymOf = ({ name, value, source }: NativeConfigEntry): ConfigSynonyms => ({ configName: name, configValue: value, configSource: source });
+const resourceOf = ({ type, name }: { type: number; name: string }): ConfigResource => ({ kind: type, name });
+const synonymOf = ({ name, value, source }: ConfigEntry): ConfigSynonyms => ({ configName: name, configValue: value, configSource: source });
 
-function entryOf(entry: NativeConfigEntry, synonyms: boolean): ConfigEntries {
+function entryOf(entry: ConfigEntry, synonyms: boolean): ConfigEntries {
   return {
     configName: entry.name,
     configValue: entry.value,

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { AdminClient, unwrap } from '../../admin-client';
-import type { AdminRequests, ItemResult } from '../../binding';
+import { AdminClient, unwrap, type ItemResult } from '../../admin-client';
+import type { AdminRequests } from '../../admin-requests';
 import { BEGIN } from '../../logical';
 import { describe } from '../../options';
 import { connectDeadline, type ClientContext, type RetryOptions } from '../client';

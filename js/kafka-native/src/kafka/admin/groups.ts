@@ -1,4 +1,4 @@
-import type { NativeGroupDescription, Placed, TopicPartition } from '../../binding';
+import type { GroupDescription as NativeGroupDescription, Placed, TopicPartition } from '../../admin-requests';
 import { AssignerProtocol, type Assignment } from '../assigner-protocol';
 import { KafkaJSAggregateError, KafkaJSDeleteGroupsError, KafkaJSNonRetriableError, KafkaJSProtocolError, toKafkaJSError } from '../errors';
 import { fromData } from '../../errors';

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Placed } from '../../binding';
+import type { Placed } from '../../admin-requests';
 import { BEGIN, END } from '../../logical';
 import { KafkaJSBrokerNotFound, KafkaJSDeleteTopicRecordsError, type KafkaJSError, type KafkaJSProtocolError } from '../errors';
 import { ConfigAdmin } from './configs';

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { NativeTopic } from '../../binding';
+import type { TopicDescription } from '../../admin-requests';
 import { describe } from '../../options';
 import { KafkaJSAggregateError, KafkaJSCreateTopicError, KafkaJSNotImplemented, KafkaJSProtocolError, KafkaJSTimeout, type KafkaJSError } from '../errors';
 import type { PartitionMetadata, TopicPartitions } from '../partitions';
@@ -156,7 +156,7 @@ export abstract class TopicAdmin extends AdminConnection {
   }
 
   /** Rejects for a topic that no broker has heard of. @internal */
-  protected async describe(topics: string[], call: AdminCall): Promise<(NativeTopic & { name: string })[]> {
+  protected async describe(topics: string[], call: AdminCall): Promise<(TopicDescription & { name: string })[]> {
     return (await this.ask('DescribeTopics', { topics }, call)).map(({ name, result }) => ({ name, ...valueOf(result) }));
   }
 
