@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::consumer::Settler;
 use crate::ffi::{self, Messages};
 use crate::layout::{self, Double, Flag, Header as Head, Int, Place, RunField, Since};
 use crate::packed::header_block;
@@ -175,6 +174,12 @@ fn set_i32(column: &mut [u8], index: usize, value: i32) {
 
 fn set_f64(column: &mut [u8], index: usize, value: f64) {
     column[index * 8..index * 8 + 8].copy_from_slice(&value.to_ne_bytes());
+}
+
+/// Who is told what becomes of a batch.
+pub(crate) trait Settler: Send + Sync {
+    fn settle(&self, batch: u64);
+    fn abandon(&self, batch: u64);
 }
 
 /// Messages that were handed over together. They count against the budget until the batch is done or dropped.

@@ -43,6 +43,7 @@ mod ffi;
 #[cfg(test)]
 mod generated;
 mod group;
+mod handover;
 mod helper;
 pub mod layout;
 pub mod logical;

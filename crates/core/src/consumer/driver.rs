@@ -1,32 +1,32 @@
 //! The thread that drives a consumer's client: it serves the queues, applies commands between polls and hands batches over.
 
-use std::sync::atomic::Ordering;
+mod lost;
+mod statistics;
+mod topic;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
+use self::topic::Doubt;
 use super::places::Places;
 use super::{ConsumerConfig, ConsumerEvent, ConsumerStats, Reset, Shared, Sink};
 use crate::admin::{ListOffsets, OffsetQuery, OffsetSpec};
-use crate::batch::{self, Batch, Limits, Run};
 use crate::code;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi::{self, Client, Messages, Partitions, Queue, ReadyHook, Truncation};
+use crate::ffi::{self, Client, Partitions, Truncation};
+use crate::handover::Handover;
 use crate::helper::{let_go, Helper};
 use crate::logical;
 use crate::lookup;
 use crate::reply::Reply;
 use crate::trouble::{Guarded, LogLine, Verdict};
 
-/// How long a broker may take to hear of a topic that another one has made.
-const DOUBT: Duration = Duration::from_secs(2);
 /// How often the topic is asked whether it has grown.
 const REFRESH: Duration = Duration::from_secs(10);
-/// How long the cluster may take to tell watermarks, and the pause before it is asked again.
+/// How long the cluster may take to answer.
 const QUESTION: Duration = Duration::from_secs(3);
-const STATS_QUESTION: Duration = Duration::from_secs(1);
-const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Nothing waits longer than this; the thread is woken for whatever comes earlier.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
@@ -70,24 +70,13 @@ pub(super) struct Driver {
     slot: i32,
     slots: i32,
     reset: Reset,
-    hand_over: u64,
-    max_messages: usize,
-    batches_ahead: usize,
     helper: Arc<Helper>,
     shared: Arc<Shared>,
     commands: Sender<Command>,
     incoming: Receiver<Command>,
     sink: Sink,
-
-    /// Messages come here, everything else to `events`, so that both can be served without the other.
-    inbox: Arc<Queue>,
-    events: Arc<Queue>,
-    hook: ReadyHook,
-    messages: Messages,
-    /// How many messages to take at once: about a batch's worth of bytes, by the size of the newest.
-    take: usize,
-    runs: Vec<Run>,
-    next_batch: u64,
+    handover: Handover,
+    /// Since the batch before.
     misses: u64,
     repeats: u64,
     places: Places,
@@ -98,19 +87,10 @@ pub(super) struct Driver {
     doubt: Option<Doubt>,
 }
 
-/// A broker does not know the topic: it was deleted, or it is so new that not every broker has heard of it. Told if it lasts.
-struct Doubt {
-    judged_at: Instant,
-    newest: Instant,
-    error: Error,
-}
-
 impl Driver {
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn new(
         config: &ConsumerConfig,
         reset: Reset,
-        hand_over: u64,
         client: Arc<Client>,
         topic: Arc<str>,
         helper: Arc<Helper>,
@@ -119,19 +99,13 @@ impl Driver {
         incoming: Receiver<Command>,
         sink: Sink,
     ) -> Result<Self> {
-        let inbox = Arc::new(client.new_queue());
-        let events = Arc::new(client.consumer_queue()?);
-        let hook = ReadyHook::new(events.clone(), inbox.clone());
-        shared.waker.watch(vec![inbox.clone(), events.clone()]);
+        let (credit, most) = (shared.credit.clone(), config.max_messages);
+        let handover = Handover::new(&client, credit, shared.clone(), config.max_messages, most)?;
         Ok(Self {
-            messages: Messages::new(&client, config.max_messages),
-            take: config.max_messages.min(1000),
+            handover,
             slot: config.slot,
             slots: config.slots,
-            max_messages: config.max_messages,
-            batches_ahead: config.batches_ahead,
             reset,
-            hand_over,
             client,
             topics: [topic.clone()].into(),
             topic,
@@ -140,11 +114,6 @@ impl Driver {
             commands,
             incoming,
             sink,
-            inbox,
-            events,
-            hook,
-            runs: Vec::new(),
-            next_batch: 1,
             misses: 0,
             repeats: 0,
             places: Places::default(),
@@ -164,61 +133,40 @@ impl Driver {
                 }
                 self.apply(command);
             }
-            let events = self.events.clone();
+            let events = self.handover.events.clone();
             while let Some(event) = events.poll(Duration::ZERO) {
                 self.on_event(&event);
             }
             let wait = self.timers();
-            if self.may_hand_over() {
-                if self.messages.len() == 0 {
-                    self.inbox.consume(&mut self.messages, self.take, wait);
-                }
-                // A pause may have come while this thread waited: what was taken stays in `messages`.
-                if !self.shared.paused.load(Ordering::SeqCst) {
+            if self.handover.has_credit() {
+                self.handover.take(wait);
+                // A pause may have come while this thread waited: what was taken stays where it is.
+                if !self.shared.credit.is_paused() {
                     self.hand_over();
                 }
-                continue;
-            }
-            // Out of credit: not draining, so that the bounded prefetch fills and fetching stops. Whoever gives credit after
-            // the flag is up wakes this thread; whoever gave some before is seen by the second look. So is a command that
-            // came after the first look, because the poll above may have swallowed its wake-up.
-            self.shared.starved.store(true, Ordering::SeqCst);
-            if !self.may_hand_over() && self.incoming.is_empty() {
-                if let Some(event) = events.poll(wait) {
-                    self.on_event(&event);
-                }
+            } else if let Some(event) = self.handover.wait_for_credit(&events, wait, || !self.incoming.is_empty()) {
+                self.on_event(&event);
             }
         }
     }
 
-    fn may_hand_over(&self) -> bool {
-        !self.shared.paused.load(Ordering::SeqCst)
-            && self.shared.ahead.lock().len() < self.batches_ahead
-            && self.shared.tracker.lock().outstanding_bytes() < self.hand_over
-    }
-
-    /// Hands over what is in `messages`, one batch, or judges the error at its front.
+    /// Hands over what was taken, one batch, or judges the error at its front.
     fn hand_over(&mut self) {
-        if self.messages.len() == 0 {
+        if self.handover.messages.len() == 0 {
             return;
         }
-        let front = self.messages.get(0);
+        let front = self.handover.messages.get(0);
         if front.error() != 0 {
             let (mut error, truncation) = (front.to_error(), front.truncation());
             error.topic.get_or_insert_with(|| self.topic.to_string());
-            self.messages.release(1);
+            self.handover.messages.release(1);
             return self.on_message_error(error, truncation);
         }
-        let left = self.hand_over.saturating_sub(self.shared.tracker.lock().outstanding_bytes());
-        let limits = Limits { count: self.max_messages, data: batch::DATA, charge: left };
         let places = &self.places;
-        let chosen = batch::choose(&self.messages, limits, &mut self.runs, |message| {
-            Some((0, places.get(message.partition()).map_or(0, |place| place.epoch)))
-        });
-        let id = self.next_batch;
-        self.next_batch += 1;
-        let mut tracker = self.shared.tracker.lock();
-        for run in &self.runs {
+        let chosen =
+            self.handover.choose(|message| Some((0, places.get(message.partition()).map_or(0, |place| place.epoch))));
+        let mut tracker = self.shared.credit.tracker.lock();
+        for run in &self.handover.runs {
             if let Some(place) = self.places.get_mut(run.partition) {
                 if place.next.is_some_and(|next| run.first_offset < next) {
                     self.repeats += 1;
@@ -227,22 +175,12 @@ impl Driver {
                 place.next = Some(run.last_offset + 1);
                 place.leader_epoch = run.leader_epoch;
             }
-            tracker.handed_over(id, run.partition, run.last_offset, run.charge);
+            tracker.handed_over(self.handover.next_batch, run.partition, run.last_offset, run.charge);
         }
         drop(tracker);
-        let packed = batch::pack(&self.messages, chosen, &self.runs, self.misses, self.repeats);
+        let (topics, troubles) = (self.topics.clone(), &self.shared.troubles);
+        let batch = self.handover.pack(chosen, self.misses, self.repeats, topics, troubles);
         (self.misses, self.repeats) = (0, 0);
-        let count = packed.count;
-        self.messages.release(count);
-        self.take =
-            (batch::DATA / (chosen.1 / count).max(1)).clamp(16, self.max_messages.max(16)).min(self.max_messages);
-        if self.shared.troubles.any() {
-            let runs = &self.runs;
-            self.shared.troubles.healed(|_, trouble| trouble.is_none_or(|p| runs.iter().any(|run| run.partition == p)));
-        }
-        self.shared.ahead.lock().push_back((id, count));
-        let (topics, settler) = (self.topics.clone(), Some(self.shared.clone() as _));
-        let batch = Batch { id, packed, topics, outdated: Vec::new(), settler };
         (self.sink)(ConsumerEvent::Batch(batch));
     }
 
@@ -306,10 +244,10 @@ impl Driver {
         let list =
             Partitions::of(&self.topic, offsets.iter().map(|(partition, recorded)| (*partition, start(recorded))))?;
         for (partition, _) in offsets {
-            self.client.partition_queue(&self.topic, *partition)?.forward(&self.inbox);
+            self.client.partition_queue(&self.topic, *partition)?.forward(&self.handover.inbox);
         }
         how(&self.client, &list)?;
-        let mut tracker = self.shared.tracker.lock();
+        let mut tracker = self.shared.credit.tracker.lock();
         for (partition, recorded) in offsets {
             self.places.insert(*partition, behind(recorded));
             recorded.iter().for_each(|last| tracker.begin_behind(*partition, *last));
@@ -324,45 +262,6 @@ impl Driver {
             ffi::STATS => self.ask_for_statistics(event.stats()),
             _ => {}
         }
-    }
-
-    fn on_message_error(&mut self, error: Error, truncation: Option<Truncation>) {
-        match error.partition {
-            Some(partition) if error.code == code::AUTO_OFFSET_RESET => {
-                if let Some(place) = self.places.get_mut(partition) {
-                    place.lost = true;
-                    place.truncation = truncation;
-                    self.ask_watermarks(partition);
-                }
-            }
-            _ => self.on_error(error),
-        }
-    }
-
-    fn on_error(&mut self, error: Error) {
-        if !matches!(error.code, code::UNKNOWN_TOPIC_OR_PART | code::UNKNOWN_TOPIC_ID) {
-            return self.tell(error);
-        }
-        let now = Instant::now();
-        match &mut self.doubt {
-            Some(doubt) => doubt.newest = now,
-            None => {
-                self.log(LogLine::warning(error.to_string()));
-                self.doubt = Some(Doubt { judged_at: now + DOUBT, newest: now, error });
-            }
-        }
-    }
-
-    /// Tells of a topic that is still unknown: the errors went on coming, or the cluster says so.
-    fn judge(&self, doubt: Doubt) {
-        if doubt.judged_at.saturating_duration_since(doubt.newest) < DOUBT / 2 {
-            return self.tell(doubt.error);
-        }
-        let topic = self.topic.clone();
-        self.ask(move |client| {
-            let unknown = lookup::partitions_once(client, &topic, QUESTION).err();
-            unknown.filter(|error| error.code == code::UNKNOWN_TOPIC_OR_PART).map(Command::Gone)
-        });
     }
 
     /// To the error callback, the logger, or nobody who was told already.
@@ -384,91 +283,13 @@ impl Driver {
 
     /// Runs `job` on the helper thread and sends back the command it returns, if any. False when there is no thread for it.
     fn ask(&self, job: impl FnOnce(&Arc<Client>) -> Option<Command> + Send + 'static) -> bool {
-        let (commands, shared) = (self.commands.clone(), self.shared.clone());
+        let (commands, waker) = (self.commands.clone(), self.shared.waker.clone());
         self.helper.run(move |client| {
             if let Some(command) = job(client) {
                 let _ = commands.send(command);
-                shared.waker.wake();
+                waker.wake();
             }
         })
-    }
-
-    fn ask_watermarks(&mut self, partition: i32) {
-        let topic = self.topic.clone();
-        let asked = self.ask(move |client| {
-            let answer = client.query_watermarks(&topic, partition, QUESTION);
-            Some(Command::Watermarks { partition, answer })
-        });
-        if !asked {
-            self.ask_again.push((Instant::now() + ASK_AGAIN, partition));
-        }
-    }
-
-    /// The log does not have the offset that comes next: counts what is gone, says so, and goes on where the user wants.
-    fn relocate(&mut self, partition: i32, answer: Result<(i64, i64)>) {
-        let watermarks = match answer {
-            Ok(watermarks) => watermarks,
-            Err(error) => {
-                self.log(LogLine::warning(format!("watermarks of {}/{partition}: {error}; asking again", self.topic)));
-                self.ask_again.push((Instant::now() + ASK_AGAIN, partition));
-                return;
-            }
-        };
-        let relocation = self.places.relocate(partition, watermarks, self.reset);
-        let Some(place) = self.places.get_mut(partition).filter(|place| place.lost) else { return };
-        let (low, high) = watermarks;
-        let at = format!("{}/{partition}: offset {}", self.topic, place.next.unwrap_or(low));
-        let truncation = place.truncation.take();
-        let cut = truncation.as_ref().is_some_and(|truncation| truncation.offset >= 0);
-        let place_text = match truncation {
-            Some(_) => format!(
-                "{at} is behind where the log ({low} to {high}) was cut off, by an election or a crash of its leader"
-            ),
-            None => format!("{at} is not in the log ({low} to {high})"),
-        };
-        self.misses += relocation.misses;
-        self.repeats += u64::from(relocation.repeat);
-        let Some(to) = relocation.to else {
-            let mut error =
-                Error::kafka(code::AUTO_OFFSET_RESET, format!("{place_text}, and auto.offset.reset is 'error'"));
-            error.topic = Some(self.topic.to_string());
-            error.partition = Some(partition);
-            return self.tell(error);
-        };
-        if place.next != Some(to) || relocation.repeat {
-            let missed = relocation.misses;
-            (self.sink)(ConsumerEvent::Log(LogLine::warning(format!(
-                "{place_text}; {missed} missed, going on at {to}"
-            ))));
-            let mut tracker = self.shared.tracker.lock();
-            if cut {
-                // What is outstanding of the part that is left comes again after a crash, so nothing goes past it.
-                self.shared.fall_back(&mut tracker, partition, to);
-            } else {
-                tracker.forget(partition);
-                if relocation.repeat {
-                    self.shared.record_lower(partition, to - 1);
-                }
-            }
-        }
-        place.next = Some(to);
-        place.leader_epoch = relocation.leader_epoch;
-        place.epoch += 1;
-        place.lost = false;
-        // librdkafka stopped the partition: seeking it fails, taking it away and giving it back works. Taking it away ends
-        // the forwarding of its queue, a moment later and on librdkafka's thread; that has happened when the second call
-        // returns, which that thread answers after. What has come by then moves along with the queue.
-        let moved = Partitions::of(&self.topic, [(partition, to)]).and_then(|mut list| {
-            list.set_leader_epoch(0, relocation.leader_epoch);
-            let queue = self.client.partition_queue(&self.topic, partition)?;
-            self.client.incremental_unassign(&list)?;
-            self.client.incremental_assign(&list)?;
-            queue.forward(&self.inbox);
-            Ok(())
-        });
-        if let Err(error) = moved {
-            self.tell(error);
-        }
     }
 
     /// Does what is due; returns how long the thread may wait.
@@ -492,79 +313,6 @@ impl Driver {
         next.map_or(LONGEST_WAIT, |at| at.saturating_duration_since(now))
     }
 
-    /// Asks whether the topic has grown, and takes the offsets of what is new and ours.
-    fn refresh(&mut self) {
-        if self.refreshing {
-            return;
-        }
-        let (topic, shared, commands) = (self.topic.clone(), self.shared.clone(), self.commands.clone());
-        let (slot, slots, known) = (self.slot, self.slots, self.places.partitions());
-        self.refreshing = self.ask(move |client| {
-            let found = match lookup::partitions_once(client, &topic, QUESTION) {
-                Ok(found) => found,
-                // Out of reach is told by the connections' own errors.
-                Err(error) => {
-                    let quiet = matches!(error.code, code::TRANSPORT | code::TIMED_OUT);
-                    return Some(Command::Refreshed(if quiet { Ok(()) } else { Err(error) }));
-                }
-            };
-            let new: Vec<i32> = found.into_iter().filter(|p| p % slots == slot && !known.contains(p)).collect();
-            if new.is_empty() {
-                return Some(Command::Refreshed(Ok(())));
-            }
-            let waker = shared.clone();
-            shared.recorder.open(new.clone(), move |opened| {
-                let _ = commands.send(match opened {
-                    Ok(offsets) => Command::Added { offsets: new.into_iter().zip(offsets).collect() },
-                    Err(error) => Command::Refreshed(Err(error)),
-                });
-                waker.waker.wake();
-            });
-            None // the offset thread sends it, so that the next look waits for this one
-        });
-    }
-
-    /// Watermarks go stale when fetching stops, so they are asked for; what does not come in time is taken from the last fetch.
-    fn ask_for_statistics(&mut self, json: String) {
-        if self.asking_stats || self.places.partitions().is_empty() {
-            return self.statistics(json, &[], &[]);
-        }
-        let (topic, partitions) = (self.topic.clone(), self.places.partitions());
-        self.asking_stats = self.ask(move |client| {
-            let list = |at| {
-                let offsets = partitions.iter().map(|p| OffsetQuery { topic: topic.to_string(), partition: *p, at });
-                let question = ListOffsets { offsets: offsets.collect(), read_committed: false };
-                let listed = client.ask(&question, STATS_QUESTION).unwrap_or_default().into_iter();
-                listed.filter_map(|place| Some((place.partition, place.result.ok()?.offset?))).collect()
-            };
-            Some(Command::Stats { json, low: list(OffsetSpec::Earliest), high: list(OffsetSpec::Latest) })
-        });
-    }
-
-    fn statistics(&self, json: String, low: &[(i32, i64)], high: &[(i32, i64)]) {
-        let find =
-            |list: &[(i32, i64)], partition| list.iter().find(|(p, _)| *p == partition).map(|(_, offset)| *offset);
-        let (mut log_size, mut waiting) = (0, 0);
-        for (partition, place) in self.places.iter() {
-            let cached = self.client.cached_watermarks(&self.topic, partition);
-            let high = find(high, partition).or(cached.map(|(_, high)| high)).unwrap_or(0);
-            let low = find(low, partition).or(cached.map(|(low, _)| low)).unwrap_or(0).clamp(0, high);
-            let next = place.next.unwrap_or(if self.reset == Reset::Latest { high } else { low });
-            log_size += (high - low) as u64;
-            waiting += (high - next.max(low)).max(0) as u64;
-        }
-        // `next` is where the newest batch ended; what JavaScript has not begun with waits here.
-        let told: u64 = self.shared.ahead.lock().iter().map(|(_, messages)| *messages as u64).sum();
-        let fetched = (self.inbox.len() + self.messages.len()) as u64;
-        let stats = ConsumerStats {
-            json,
-            waiting_kafka: waiting.saturating_sub(fetched),
-            waiting_local: fetched.min(waiting) + told,
-            log_size,
-        };
-        (self.sink)(ConsumerEvent::Stats(stats));
-    }
-
     /// Ends the client in order: nothing is fetched, offsets are written, everything of librdkafka is given back.
     fn close(self, deadline: Instant, reply: Reply<()>) {
         let (tx, rx) = crossbeam_channel::bounded(1);
@@ -573,8 +321,8 @@ impl Driver {
         self.shared.waker.retire();
         self.helper.end(left());
         self.shared.troubles.close();
-        let Self { client, inbox, events, hook, messages, incoming, sink, .. } = self;
-        drop((messages, hook, events, inbox));
+        let Self { client, handover, incoming, sink, .. } = self;
+        drop(handover);
         let_go(client, left());
         sink(ConsumerEvent::Stopped);
         let written = rx.recv_timeout(left() + Duration::from_millis(300)).unwrap_or_else(|_| {

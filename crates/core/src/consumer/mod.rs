@@ -2,12 +2,9 @@
 
 mod config;
 mod driver;
-mod inbox;
 mod places;
 
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -19,11 +16,11 @@ pub(crate) use config::fetching;
 use config::Store;
 pub use config::{ConsumerConfig, Reset};
 use driver::{Command, Driver};
-pub(crate) use inbox::Inbox;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Settler};
 use crate::error::{Error, Result};
 use crate::ffi::{Client, ClientKind, Waker};
+use crate::handover::{Credit, Inbox};
 use crate::helper::{deadline, Closing, Helper, Retry};
 use crate::lookup::Lookup;
 use crate::offsets::{OffsetDirectory, OffsetEvent, OffsetStore, Recorder, Tracker};
@@ -60,12 +57,6 @@ pub struct ConsumerStats {
 
 pub(crate) type Sink = Arc<dyn Fn(ConsumerEvent) + Send + Sync>;
 
-/// Who is told that a batch was processed.
-pub(crate) trait Settler: Send + Sync {
-    fn settle(&self, batch: u64);
-    fn abandon(&self, batch: u64);
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     New,
@@ -76,35 +67,14 @@ enum State {
 
 /// What the client's thread and everybody else share.
 pub(crate) struct Shared {
-    pub(crate) tracker: Mutex<Tracker>,
+    pub(crate) credit: Arc<Credit>,
     pub(crate) recorder: Recorder,
-    pub(crate) waker: Waker,
-    pub(crate) paused: AtomicBool,
-    /// The client's thread waits for credit; whoever gives some wakes it.
-    pub(crate) starved: AtomicBool,
-    /// (batch, messages) told and not started.
-    pub(crate) ahead: Mutex<VecDeque<(u64, usize)>>,
+    pub(crate) waker: Arc<Waker>,
     pub(crate) troubles: Troubles,
     pub(crate) closing: Closing,
 }
 
 impl Shared {
-    fn credit(&self) {
-        if self.starved.swap(false, Ordering::SeqCst) {
-            self.waker.wake();
-        }
-    }
-
-    fn started(&self, batch: u64) {
-        {
-            let mut ahead = self.ahead.lock();
-            if let Some(at) = ahead.iter().position(|(id, _)| *id == batch) {
-                ahead.remove(at);
-            }
-        }
-        self.credit();
-    }
-
     /// The partition's log was cut off at this offset: nothing behind it stays recorded before what is outstanding is settled.
     fn fall_back(&self, tracker: &mut Tracker, partition: i32, at: i64) {
         if let Some(last) = tracker.fall_back(partition, at) {
@@ -123,20 +93,13 @@ impl Shared {
 
 impl Settler for Shared {
     fn settle(&self, batch: u64) {
-        let mut recordable = Vec::new();
-        // Recorded under the tracker's lock: two threads that settle must not record in the wrong order.
-        let mut tracker = self.tracker.lock();
-        tracker.settle(batch, &mut recordable);
-        for (partition, offset) in recordable {
-            self.recorder.record(partition, offset);
-        }
-        drop(tracker);
-        self.started(batch); // it was, even if nobody said so
+        self.credit.settle(batch, |recordable| {
+            recordable.into_iter().for_each(|(partition, offset)| self.recorder.record(partition, offset));
+        });
     }
 
     fn abandon(&self, batch: u64) {
-        self.tracker.lock().drop_batch(batch);
-        self.started(batch);
+        self.credit.abandon(batch);
     }
 }
 
@@ -215,13 +178,11 @@ impl Consumer {
                 OffsetEvent::Recovered => sink(ConsumerEvent::Log(LogLine::info("offsets are written again"))),
             })
         });
+        let waker = Arc::<Waker>::default();
         let shared = Arc::new(Shared {
-            tracker: Mutex::new(Tracker::default()),
+            credit: Arc::new(Credit::new(config.batches_ahead, derived.hand_over, waker.clone())),
             recorder,
-            waker: Waker::default(),
-            paused: AtomicBool::new(false),
-            starved: AtomicBool::new(false),
-            ahead: Mutex::default(),
+            waker,
             troubles: Troubles::default(),
             closing: Closing::default(),
         });
@@ -231,7 +192,6 @@ impl Consumer {
         let driver = Driver::new(
             &config,
             derived.reset,
-            derived.hand_over,
             client,
             topic.clone(),
             helper.clone(),
@@ -299,12 +259,12 @@ impl Consumer {
                     return None;
                 }
             };
-            let (waker, commands, reply) = (shared.clone(), commands.clone(), reply.clone());
+            let (waker, commands, reply) = (shared.waker.clone(), commands.clone(), reply.clone());
             shared.recorder.open(mine.clone(), move |opened| match opened {
                 Err(error) => reply.send(Err(error)),
                 Ok(offsets) => {
                     let _ = commands.send(Command::Assign { offsets: mine.into_iter().zip(offsets).collect(), reply });
-                    waker.waker.wake();
+                    waker.wake();
                 }
             });
             None
@@ -318,7 +278,7 @@ impl Consumer {
     pub fn recv(&self, timeout: Duration) -> Option<Batch> {
         let inbox = self.inbox.as_ref().expect("a consumer with a sink gets its batches there");
         let batch = inbox.take(deadline(timeout))?;
-        self.shared.started(batch.id());
+        self.shared.credit.started(batch.id());
         Some(batch)
     }
 
@@ -337,7 +297,7 @@ impl Consumer {
     }
 
     fn set_paused(&self, paused: bool) {
-        self.shared.paused.store(paused, Ordering::SeqCst);
+        self.shared.credit.set_paused(paused);
         if let Some(inbox) = &self.inbox {
             inbox.set_paused(paused);
         }
@@ -350,7 +310,7 @@ impl Consumer {
 
     #[cfg(feature = "tokio")]
     pub(crate) fn is_paused(&self) -> bool {
-        self.shared.paused.load(Ordering::SeqCst)
+        self.shared.credit.is_paused()
     }
 
     /// Ends a pause; after `stop` it does nothing.
@@ -369,7 +329,7 @@ impl Consumer {
 
     /// The receiver begins with this batch: another may be told.
     pub fn started(&self, batch: u64) {
-        self.shared.started(batch);
+        self.shared.credit.started(batch);
     }
 
     /// [`Batch::done`] by number.

@@ -9,7 +9,6 @@ mod partition;
 mod subscriptions;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -23,14 +22,13 @@ pub use event::{AssignedPartition, GroupEvent, Rebalance, RebalanceKind};
 use files::Files;
 pub use partition::{Subscription, TopicPartitionOffset};
 
-use crate::batch::Batch;
-use crate::consumer::{Inbox, Settler};
+use crate::batch::{Batch, Settler};
 use crate::error::Result;
 use crate::ffi::{Client, ClientKind, Partitions, Waker};
+use crate::handover::{Credit, Inbox};
 use crate::helper::{deadline, Closing, Helper, ANSWER};
 use crate::logical;
 use crate::lookup;
-use crate::offsets::Tracker;
 use crate::reply::{closed, fence, Reply};
 use crate::thread;
 use crate::trouble::Troubles;
@@ -39,20 +37,14 @@ pub(crate) type Sink = Arc<dyn Fn(GroupEvent) + Send + Sync>;
 
 /// What the client's thread and everybody else share.
 pub(crate) struct Shared {
-    pub(crate) tracker: Mutex<Tracker>,
+    pub(crate) credit: Arc<Credit>,
     /// What is done and not committed, by the tracker's number: the last offset. Written under the tracker's lock.
     pub(crate) recordable: Mutex<HashMap<i32, i64>>,
     /// What is assigned and not about to go, by topic number and partition.
     pub(crate) epochs: Mutex<HashMap<(i32, i32), Current>>,
     /// Topics that the cluster was asked about, which made a handle of each.
     pub(crate) asked: Mutex<HashSet<String>>,
-    pub(crate) waker: Waker,
-    /// The client's thread waits for credit; whoever gives some wakes it.
-    pub(crate) starved: AtomicBool,
-    /// Partitions are held back for having more than their share.
-    pub(crate) holding: AtomicBool,
-    /// Batches told and not started.
-    pub(crate) ahead: Mutex<Vec<u64>>,
+    pub(crate) waker: Arc<Waker>,
     pub(crate) troubles: Troubles,
     pub(crate) closing: Closing,
     /// For what asks librdkafka's memory only. Taken away before the end, so that no other thread holds the last piece.
@@ -66,33 +58,13 @@ pub(crate) struct Current {
     pub(crate) received: Option<(i64, u64)>,
 }
 
-impl Shared {
-    fn credit(&self) {
-        let starved = self.starved.swap(false, Ordering::SeqCst);
-        if starved || self.holding.load(Ordering::SeqCst) {
-            self.waker.wake();
-        }
-    }
-
-    fn started(&self, batch: u64) {
-        self.ahead.lock().retain(|id| *id != batch);
-        self.credit();
-    }
-}
-
 impl Settler for Shared {
     fn settle(&self, batch: u64) {
-        let mut recordable = Vec::new();
-        let mut tracker = self.tracker.lock();
-        tracker.settle(batch, &mut recordable);
-        self.recordable.lock().extend(recordable);
-        drop(tracker);
-        self.started(batch);
+        self.credit.settle(batch, |recordable| self.recordable.lock().extend(recordable));
     }
 
     fn abandon(&self, batch: u64) {
-        self.tracker.lock().drop_batch(batch);
-        self.started(batch);
+        self.credit.abandon(batch);
     }
 }
 
@@ -173,15 +145,13 @@ impl GroupConsumer {
         let settings = config.clone();
         let derived = config.derive()?;
         let client = Client::new(ClientKind::Consumer, derived.conf)?;
+        let waker = Arc::<Waker>::default();
         let shared = Arc::new(Shared {
-            tracker: Mutex::default(),
+            credit: Arc::new(Credit::new(settings.batches_ahead, derived.hand_over, waker.clone())),
             recordable: Mutex::default(),
             epochs: Mutex::default(),
             asked: Mutex::default(),
-            waker: Waker::default(),
-            starved: AtomicBool::new(false),
-            holding: AtomicBool::new(false),
-            ahead: Mutex::default(),
+            waker,
             troubles: Troubles::default(),
             closing: Closing::default(),
             client: Mutex::new(Some(client.clone())),
@@ -190,8 +160,6 @@ impl GroupConsumer {
         let (commands, incoming) = unbounded();
         let limits = driver::Limits {
             max_messages: settings.max_messages,
-            batches_ahead: settings.batches_ahead,
-            hand_over: derived.hand_over,
             poll: derived.poll,
             auto_commit: settings.auto_commit.filter(|_| derived.in_group || settings.offset_directory.is_some()),
             in_group: derived.in_group,
@@ -396,7 +364,7 @@ impl GroupConsumer {
     ///
     /// For a sink of one's own, in place of `started`, right before the messages are processed.
     pub fn admit(&self, mut batch: Batch) -> Option<Batch> {
-        self.shared.started(batch.id());
+        self.shared.credit.started(batch.id());
         let mut epochs = self.shared.epochs.lock();
         let mut runs = 0;
         for (run, at) in batch.places().enumerate() {
@@ -408,14 +376,14 @@ impl GroupConsumer {
         }
         drop(epochs);
         if !batch.outdated.is_empty() {
-            self.shared.tracker.lock().leave_out(batch.id, &batch.outdated);
+            self.shared.credit.tracker.lock().leave_out(batch.id, &batch.outdated);
         }
         (batch.outdated.len() < runs).then_some(batch)
     }
 
     /// The receiver begins with this batch: another may be told.
     pub fn started(&self, batch: u64) {
-        self.shared.started(batch);
+        self.shared.credit.started(batch);
     }
 
     /// [`Batch::done`] by number.
@@ -426,9 +394,7 @@ impl GroupConsumer {
     /// One run of a batch needs its bytes no longer. Offsets are then the receiver's own business
     /// ([`commit_with`](Self::commit_with)). Once a run.
     pub fn free(&self, batch: u64, run: usize) {
-        if self.shared.tracker.lock().settle_run(batch, run).is_some() {
-            self.shared.credit();
-        }
+        self.shared.credit.free(batch, run);
     }
 
     /// Ends: what is done is committed, the group is left, the client destroyed. Takes the time at most, and a second.

@@ -10,6 +10,8 @@ const REBALANCING: [i32; 5] = [
     code::FENCED_MEMBER_EPOCH,
     code::STALE_MEMBER_EPOCH,
 ];
+/// How long offsets may take to be on disk.
+const WRITE: Duration = Duration::from_secs(10);
 /// The pause before a commit that met a rebalance is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(50);
 
@@ -119,7 +121,7 @@ impl Driver {
             if !self.limits.in_group {
                 return Err(Error::config("committing needs a group (group.id)"));
             }
-            self.client.commit(&list, &self.events, number)
+            self.client.commit(&list, &self.handover.events, number)
         });
         match begun {
             Ok(()) => drop(self.commits.under_way.insert(number, attempt)),

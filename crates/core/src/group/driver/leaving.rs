@@ -5,6 +5,8 @@
 
 use super::*;
 
+/// How long the cluster may take to say which topics there are.
+const TOPICS: Duration = Duration::from_secs(5);
 /// How long the coordinator may take. A member that it does not answer is out when its session has timed out.
 const LEAVE: Duration = Duration::from_secs(5);
 
@@ -29,6 +31,14 @@ impl Driver {
                 None => self.replace_subscription(topics, existing, reply),
             }
         }
+    }
+
+    /// Subscribes when it is known which partitions there are: what comes later is new. Who cannot be asked is not waited for.
+    fn list_topics(&self, topics: Vec<Subscription>, reply: Reply<()>) -> bool {
+        self.help(move |client| {
+            let existing = client.topics(TOPICS).ok().map(|names| Arc::new(names.into_iter().collect()));
+            Command::Listed { topics, existing, reply }
+        })
     }
 
     /// Without topics it is answered when the group is left.

@@ -11,6 +11,10 @@ pub(super) enum Moved {
     Each(Reply<Vec<Option<i32>>>),
 }
 
+/// How long librdkafka may take to answer a move; it is tried again then.
+const MOVE: Duration = Duration::from_secs(5);
+/// The pause before a move is tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(20);
 /// How long the group may take to say what it has committed, before it is asked again.
 const QUESTION: Duration = Duration::from_secs(10);
 
@@ -22,14 +26,14 @@ impl Driver {
         self.drop_taken(&[key]);
         let Some(place) = self.assignment.get_mut(key) else { return };
         let unread = place.batch;
-        place.begin(epoch, start, self.next_batch);
+        place.begin(epoch, start, self.handover.next_batch);
         place.origin = if keep { place.origin } else { epoch };
         let received = {
             let mut epochs = self.shared.epochs.lock();
             let before = epochs.insert(key, Current { epoch, received: None });
             before.and_then(|before| before.received)
         };
-        let mut tracker = self.shared.tracker.lock();
+        let mut tracker = self.shared.credit.tracker.lock();
         if keep {
             tracker.forget_from(place.id, received.map_or(unread, |(_, batch)| batch + 1));
         } else {
@@ -41,7 +45,7 @@ impl Driver {
     /// Throws away what was taken of these and not handed over.
     pub(super) fn drop_taken(&mut self, keys: &[Key]) {
         let assignment = &self.assignment;
-        self.messages.retain(|message| assignment.key_at(message).is_none_or(|key| !keys.contains(&key)));
+        self.handover.messages.retain(|message| assignment.key_at(message).is_none_or(|key| !keys.contains(&key)));
     }
 
     /// The partition, unless it is not assigned, or about to go.
@@ -78,8 +82,8 @@ impl Driver {
             }
         }
         // librdkafka goes on behind these, whatever becomes of them.
-        for i in 0..self.messages.len() {
-            let message = self.messages.get(i);
+        for i in 0..self.handover.messages.len() {
+            let message = self.handover.messages.get(i);
             let Some(key) = self.assignment.key_at(&message).filter(|key| keys.contains(key) && message.error() == 0)
             else {
                 continue;
@@ -119,7 +123,7 @@ impl Driver {
         }
         let received = self.shared.epochs.lock().get(&key).and_then(|current| current.received);
         // What was taken and waits to be handed over is thrown away by the move.
-        let mut messages = (0..self.messages.len()).map(|i| self.messages.get(i));
+        let mut messages = (0..self.handover.messages.len()).map(|i| self.handover.messages.get(i));
         let taken = messages.find(|message| message.error() == 0 && self.assignment.key_at(message) == Some(key));
         let first = place.first.or(taken.map(|message| message.offset()));
         Some(match received.map(|(next, _)| next).or(first) {

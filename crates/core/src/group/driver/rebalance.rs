@@ -36,7 +36,7 @@ impl Driver {
             let epoch = self.assignment.new_epoch();
             come.push(self.coming(key, epoch, at.offset)?);
         }
-        self.assignment.add(&come, self.next_batch, Client::assign)?;
+        self.assignment.add(&come, self.handover.next_batch, Client::assign)?;
         let come: Vec<_> = come.into_iter().map(|come| (come.key, come.epoch)).collect();
         self.tell_rebalance(0, RebalanceKind::Assign, &come);
         self.publish();
@@ -146,7 +146,7 @@ impl Driver {
             come.push(self.coming(*key, *epoch, offset)?);
         }
         let how = if pending.cooperative { Client::incremental_assign } else { Client::assign };
-        let added = self.assignment.add(&come, self.next_batch, how);
+        let added = self.assignment.add(&come, self.handover.next_batch, how);
         self.publish();
         self.move_on();
         added
@@ -174,7 +174,7 @@ impl Driver {
             self.assignment.list(paused.map(|key| (*key, logical::INVALID))).and_then(|list| self.client.resume(&list));
         resumed.unwrap_or_else(|error| self.tell(error));
         let ids: Vec<_> = keys.iter().filter_map(|key| self.assignment.remove(*key)).collect();
-        let mut tracker = self.shared.tracker.lock();
+        let mut tracker = self.shared.credit.tracker.lock();
         let mut recordable = self.shared.recordable.lock();
         for id in ids {
             tracker.forget(id);
