@@ -4,13 +4,14 @@ use kafka_native::admin::{Admin, AdminConfig, AdminEvent};
 use kafka_native::Error;
 use napi_derive::napi;
 
-use crate::events::{none, text, Events, Kind, OnEvent};
+use crate::events::{none, text, Events, OnEvent, Stats};
 use crate::tokens::Tokens;
 use crate::{millis, refused, thrown, Properties, Thrown};
 
-#[napi(object)]
+#[napi(object, js_name = "NativeAdminOptions")]
 pub struct AdminOptions {
     pub properties: Properties,
+    /// Tokens are asked for with `Event.Token`.
     pub tokens: Option<bool>,
 }
 
@@ -36,7 +37,7 @@ impl NativeAdmin {
         let admin = Admin::with_events(config, move |event| match event {
             AdminEvent::Error(error) => told.error(error),
             AdminEvent::Log(line) => told.log(line),
-            AdminEvent::Stats(json) => told.tell(Kind::Stats, [text(json), none(), none(), none()]),
+            AdminEvent::Stats(json) => told.tell(Stats { json }),
         });
         Ok(Self { admin: Some(admin.map_err(thrown)?), events, tokens })
     }
@@ -45,23 +46,33 @@ impl NativeAdmin {
         self.admin.as_ref().ok_or_else(|| thrown(Error::wrong_state("the admin was closed")))
     }
 
+    /// Replies nothing when a broker has answered.
     #[napi]
     pub fn connect(&self, request: u32, timeout_ms: u32) -> Result<(), Thrown> {
         self.open()?.connect_with(millis(timeout_ms), self.events.reply(request, |()| none()));
         Ok(())
     }
 
+    /// `fields` and the reply are JSON (AdminRequests); a request that fails as a whole replies an error. Any number at once.
     #[napi]
-    pub fn request(&self, request: u32, name: String, fields: String, timeout_ms: u32) -> Result<(), Thrown> {
+    pub fn request(
+        &self,
+        request: u32,
+        #[napi(ts_arg_type = "keyof AdminRequests")] name: String,
+        fields: String,
+        timeout_ms: u32,
+    ) -> Result<(), Thrown> {
         self.open()?.request_json(&name, &fields, millis(timeout_ms), self.events.reply(request, text));
         Ok(())
     }
 
+    /// `expiresMs`: milliseconds since 1970; `extensions`: names and values by turns. Neither ever throws; a token that librdkafka does not take is a failure, too.
     #[napi]
     pub fn set_token(&self, value: String, expires_ms: f64, principal: String, extensions: Vec<String>) {
         self.tokens.set(value, expires_ms, principal, &extensions);
     }
 
+    /// There is no token: whoever waits for a connection hears `_AUTHENTICATION` with this reason.
     #[napi]
     pub fn set_token_failure(&self, reason: String) {
         self.tokens.fail(reason);

@@ -11,17 +11,19 @@ use kafka_native::{Consumer, ConsumerConfig, ConsumerEvent, Error, Reply};
 use napi::Env;
 use napi_derive::napi;
 
-use crate::events::{bytes, none, number, numbers, partitions, text, Events, Kind, OnEvent};
+use crate::events::{none, partitions, Batch, CommitOffsets, ConsumerStats, Events, OnEvent, ReadOffsets, Told};
 use crate::lifetime::{self, Client};
 use crate::{millis, refused, thrown, Properties, Thrown};
 
-#[napi(object)]
+#[napi(object, js_name = "NativeConsumerOptions")]
 pub struct ConsumerOptions {
     pub broker: String,
     pub topic: String,
     pub offset_directory: Option<String>,
+    /// Offsets are read and committed through the events instead of files.
     pub offset_manager: bool,
     pub max_messages_per_batch: f64,
+    /// 0 = none.
     pub statistics_interval_ms: u32,
     pub queued_max_kbytes: f64,
     pub workers: i32,
@@ -70,11 +72,13 @@ impl NativeConsumer {
         Ok(Self { consumer, events, manager })
     }
 
+    /// Replies the partitions, a number[]. After an error it may be called again.
     #[napi]
     pub fn start(&self, request: u32) {
         self.consumer.start_with(self.events.reply(request, partitions));
     }
 
+    /// Nothing is drained from librdkafka's queue until `resume`. Batches that were posted before still arrive.
     #[napi]
     pub fn pause(&self) -> Result<(), Thrown> {
         self.consumer.pause().map_err(thrown)
@@ -85,26 +89,32 @@ impl NativeConsumer {
         self.consumer.resume().map_err(thrown)
     }
 
+    /// The callback of a batch begins: gives back its place among the batches under way to JavaScript. Once a batch, also
+    /// when it is delivered again. This, `settle` and `drop` never throw; `settle` and `drop` may come after `stop` replied.
     #[napi]
     pub fn started(&self, batch: f64) {
         self.consumer.started(batch as u64);
     }
 
+    /// All messages of the batch are processed: their offsets may be recorded, their bytes are free.
     #[napi]
     pub fn settle(&self, batch: f64) {
         self.consumer.settle(batch as u64);
     }
 
+    /// The batch will not be processed (stopped before it started or succeeded): frees its bytes, records nothing.
     #[napi]
     pub fn drop(&self, batch: f64) {
         self.consumer.abandon(batch as u64);
     }
 
+    /// Replies when the pending offsets are on disk, the locks released and the client destroyed.
     #[napi]
     pub fn stop(&self, request: u32, timeout_ms: f64) {
         self.consumer.stop_with(millis(timeout_ms), self.events.reply(request, |()| none()));
     }
 
+    /// `error`: a message, when the manager failed.
     #[napi]
     pub fn offsets_read(&self, request: u32, offsets: Option<Vec<f64>>, error: Option<String>) {
         self.manager.answer(request, answer(offsets.unwrap_or_default(), error));
@@ -138,13 +148,11 @@ fn answer(offsets: Vec<f64>, error: Option<String>) -> Result<Vec<f64>, Error> {
 fn sink(events: Events) -> impl Fn(ConsumerEvent) + Send + Sync {
     move |event| match event {
         ConsumerEvent::Batch(batch) => {
-            let id = number(batch.id() as f64);
-            events.tell(Kind::Batch, [id, bytes(batch.into_packed()), none(), none()]);
+            events.tell(Batch { batch_id: batch.id(), packed: batch.into_packed() });
         }
         ConsumerEvent::Stats(stats) => {
-            let [kafka, local, size] =
-                [stats.waiting_kafka, stats.waiting_local, stats.log_size].map(|count| number(count as f64));
-            events.tell(Kind::Stats, [text(stats.json), kafka, local, size]);
+            let kafka_native::ConsumerStats { json, waiting_kafka, waiting_local, log_size } = stats;
+            events.tell(ConsumerStats { json, waiting_kafka, waiting_local, log_size });
         }
         ConsumerEvent::Error(error) => events.error(error),
         ConsumerEvent::Log(line) => events.log(line),
@@ -170,7 +178,7 @@ struct Waiting {
 }
 
 impl Manager {
-    fn ask(&self, kind: Kind, partitions: Vec<i32>, offsets: Vec<f64>) -> Answer {
+    fn ask<Q: Into<Told> + Send + 'static>(&self, question: impl FnOnce(u32) -> Q) -> Answer {
         let (tx, rx) = bounded(1);
         let id = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,8 +190,7 @@ impl Manager {
             waiting.answers.insert(id, tx);
             id
         };
-        let question = [number(id.into()), crate::events::partitions(partitions), numbers(offsets), none()];
-        if !self.events.ask(kind, question) {
+        if !self.events.ask(question(id)) {
             self.close();
         }
         rx.recv().unwrap_or_else(|_| Err(gone()))
@@ -206,7 +213,8 @@ impl Manager {
 
 impl OffsetStore for Manager {
     fn open(&mut self, partitions: &[i32]) -> Result<Vec<Option<i64>>, Error> {
-        let offsets = self.ask(Kind::ReadOffsets, partitions.to_vec(), Vec::new())?;
+        let asked = partitions.to_vec();
+        let offsets = self.ask(|request_id| ReadOffsets { request_id, partitions: asked })?;
         if offsets.len() != partitions.len() {
             let text = format!("the offset manager read {} offsets for {} partitions", offsets.len(), partitions.len());
             return Err(Error::from_store(text));
@@ -216,7 +224,7 @@ impl OffsetStore for Manager {
 
     fn write(&mut self, offsets: &[(i32, i64)]) -> Result<(), Error> {
         let (partitions, offsets) = offsets.iter().map(|(partition, offset)| (*partition, *offset as f64)).unzip();
-        self.ask(Kind::CommitOffsets, partitions, offsets).map(drop)
+        self.ask(|request_id| CommitOffsets { request_id, partitions, offsets }).map(drop)
     }
 
     fn close(&mut self) {}

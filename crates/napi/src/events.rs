@@ -10,37 +10,99 @@ use napi_derive::napi;
 
 use crate::group::{RebalanceData, TopicsData};
 
-/// `Event` in binding.ts.
-#[derive(Clone, Copy)]
-pub(crate) enum Kind {
-    Batch = 0,
-    Reply = 1,
-    Stats = 2,
-    Error = 3,
-    Log = 4,
-    Deliveries = 5,
-    Drained = 6,
-    ReadOffsets = 7,
-    CommitOffsets = 8,
-    Rebalance = 9,
-    Advanced = 10,
-    Token = 11,
-    Receipts = 12,
+/// Declares what clients tell: a kind, and the arguments that come with it, in order; a kind has several sets where clients tell
+/// different things by it. From it come `Kind`, a struct for each set, and TypeScript's `events.ts`.
+macro_rules! events {
+    ($($(#[doc = $doc:literal])+ $kind:ident { $($set:ident($($arg:ident: $type:ty),*))|+ })+) => {
+        #[derive(Debug, Clone, Copy)]
+        #[repr(u32)]
+        pub(crate) enum Kind {
+            $($(#[doc = $doc])+ $kind,)+
+        }
+
+        $($(
+            #[doc = concat!("Arguments of [`Kind::", stringify!($kind), "`].")]
+            pub(crate) struct $set { $(pub(crate) $arg: $type,)* }
+
+            impl From<$set> for Told {
+                fn from(told: $set) -> Self {
+                    let $set { $($arg,)* } = told;
+                    let mut args = [$(Argument::arg($arg),)*].into_iter();
+                    Self(Kind::$kind, std::array::from_fn(|_| args.next().unwrap_or_else(none)))
+                }
+            }
+        )+)+
+
+        /// Kind, words, sets: name, and of each argument the name and TypeScript's type.
+        #[cfg(test)]
+        #[allow(clippy::type_complexity)]
+        const TABLE: &[(&str, &str, &[(&str, &[(&str, &str)])])] = &[$((
+            stringify!($kind),
+            concat!($($doc, "\n"),+),
+            &[$((stringify!($set), &[$((stringify!($arg), <$type as Argument>::TYPE),)*])),+],
+        ),)+];
+    };
 }
 
-#[napi(object)]
+events! {
+    /// Answer with `started`, then `settle` or `drop`; a group's runs with `free`. Consumers only.
+    Batch { Batch(batch_id: u64, packed: Vec<u8>) }
+    /// Ends the asynchronous call that was given this id.
+    Reply { Answer(request_id: u32, error: Option<ErrorData>, value: Arg) }
+    /// librdkafka's statistics, and a producer's and a classic consumer's own.
+    Stats {
+        ConsumerStats(json: String, waiting_kafka: u64, waiting_local: u64, log_size: u64)
+        | ProducerStats(json: String, queue_length: u64, topics: Vec<String>, queue_lengths: Vec<f64>)
+        | Stats(json: String)
+    }
+    /// What has no caller; once per change of state, decided in Rust.
+    Error { Trouble(error: ErrorData) }
+    /// Since the last one, 1000 at most; of more, the first ones and how many were dropped.
+    Log { Log(lines: Vec<LogData>, dropped: u64) }
+    /// Since the last one, coalesced by (errcode, topic, partition). Producer only.
+    Deliveries { Deliveries(failures: Vec<FailureData>) }
+    /// Nothing is in flight any more. Producer only.
+    Drained { Drained() }
+    /// Answer with `offsetsRead`. Only with `offsetManager`.
+    ReadOffsets { ReadOffsets(request_id: u32, partitions: Vec<i32>) }
+    /// Answer with `offsetsCommitted`. Only with `offsetManager`.
+    CommitOffsets { CommitOffsets(request_id: u32, partitions: Vec<i32>, offsets: Vec<f64>) }
+    /// Answer with `rebalanced`. Group only.
+    Rebalance { Rebalance(rebalance: RebalanceData) }
+    /// All messages below the offset were told; it is behind the last of them because of transaction markers and aborted
+    /// messages, and can be committed. Group only.
+    Advanced { Advanced(topic_id: i32, partition: i32, epoch: i32, offset: i64) }
+    /// A token is wanted; answer with `setToken` or `setTokenFailure`. Only with `tokens`; not again before the answer.
+    Token { Token() }
+    /// Tickets that are through since the last one, coalesced. For each: id, place of its first error in `errors` (-1 = none),
+    /// number of partitions n, then n times partition, smallest offset (-1 = not known), time of appending in milliseconds (-1 =
+    /// the message has its own). Producer only.
+    Receipts { Receipts(columns: Float64Array, errors: Vec<ErrorData>) }
+}
+
+/// What is told, as JavaScript's arguments.
+pub(crate) struct Told(Kind, [Arg; 4]);
+
+/// An error as data; `KafkaError` is made of it in JavaScript. Kind 'timeout' becomes the code 'ETIMEDOUT', whatever the
+/// name. What a call throws at once (constructors, the mock cluster, `send` after `stop`) is an Error whose `code` is
+/// librdkafka's name: '_INVALID_ARG'.
+#[napi(object, js_name = "NativeErrorData")]
 pub struct ErrorData {
+    /// 'config' | 'state' | 'kafka' | 'offsets' | 'timeout'
     pub kind: String,
+    /// librdkafka's number
     pub code: i32,
+    /// librdkafka's name: '_TIMED_OUT'
     pub name: String,
     pub message: String,
     pub retriable: bool,
     pub fatal: bool,
+    /// The transaction can only be aborted.
     pub txn_requires_abort: bool,
     pub topic: Option<String>,
     pub partition: Option<i32>,
     pub broker: Option<String>,
-    /// At most one: an object that holds itself has no size.
+    /// The error behind this one; at most one.
     pub causes: Vec<ErrorData>,
 }
 
@@ -82,8 +144,9 @@ impl From<kafka_native::ErrorData> for ErrorData {
     }
 }
 
-#[napi(object)]
+#[napi(object, js_name = "NativeLog")]
 pub struct LogData {
+    /// syslog: 3 error, 4 warning, 6 info, 7 debug
     pub level: i32,
     pub facility: String,
     pub message: String,
@@ -95,7 +158,7 @@ impl From<LogLine> for LogData {
     }
 }
 
-#[napi(object)]
+#[napi(object, js_name = "NativeDeliveryFailure")]
 pub struct FailureData {
     pub errcode: i32,
     pub count: f64,
@@ -122,6 +185,48 @@ pub(crate) type Arg = Either14<
     TopicsData,
 >;
 
+/// What can be an argument of an event.
+pub(crate) trait Argument {
+    /// TypeScript's name of it.
+    #[cfg(test)]
+    const TYPE: &str;
+    fn arg(self) -> Arg;
+}
+
+macro_rules! arguments {
+    ($($type:ty as $typescript:literal = |$value:ident| $arg:expr;)+) => {
+        $(impl Argument for $type {
+            #[cfg(test)]
+            const TYPE: &str = $typescript;
+            fn arg(self) -> Arg {
+                let $value = self;
+                $arg
+            }
+        })+
+    };
+}
+
+arguments! {
+    f64 as "number" = |value| Arg::B(value);
+    u32 as "number" = |value| Arg::B(value.into());
+    i32 as "number" = |value| Arg::B(value.into());
+    u64 as "number" = |value| Arg::B(value as f64);
+    i64 as "number" = |value| Arg::B(value as f64);
+    String as "string" = |value| Arg::C(value);
+    Vec<u8> as "Buffer" = |value| Arg::D(value.into());
+    Vec<f64> as "number[]" = |value| Arg::E(value);
+    Vec<i32> as "number[]" = |value| Arg::I(value);
+    Vec<String> as "string[]" = |value| Arg::K(value);
+    Float64Array as "Float64Array" = |value| Arg::L(value);
+    ErrorData as "NativeErrorData" = |value| Arg::F(value);
+    Option<ErrorData> as "NativeErrorData | undefined" = |value| value.map_or_else(none, Arg::F);
+    Vec<ErrorData> as "NativeErrorData[]" = |value| Arg::M(value);
+    Vec<LogData> as "NativeLog[]" = |value| Arg::G(value);
+    Vec<FailureData> as "NativeDeliveryFailure[]" = |value| Arg::H(value);
+    RebalanceData as "NativeRebalance" = |value| Arg::J(value);
+    Arg as "any" = |value| value;
+}
+
 pub(crate) fn none() -> Arg {
     Arg::A(())
 }
@@ -137,19 +242,16 @@ pub(crate) fn bytes(value: Vec<u8>) -> Arg {
 pub(crate) fn numbers(values: Vec<f64>) -> Arg {
     Arg::E(values)
 }
+pub(crate) fn partitions(values: Vec<i32>) -> Arg {
+    Arg::I(values)
+}
 pub(crate) fn topics(values: Vec<(String, i32)>) -> Arg {
     let (topics, counts) = values.into_iter().unzip();
     Arg::N(TopicsData { topics, counts })
 }
-pub(crate) fn texts(values: Vec<String>) -> Arg {
-    Arg::K(values)
-}
-pub(crate) fn partitions(values: Vec<i32>) -> Arg {
-    Arg::I(values)
-}
 
 /// An event is made into JavaScript's arguments on the JavaScript thread, so that what coalesces does so until then.
-type Make = Box<dyn FnOnce() -> (Kind, [Arg; 4]) + Send>;
+type Make = Box<dyn FnOnce() -> Told + Send>;
 type Args = FnArgs<(u32, Arg, Arg, Arg, Arg)>;
 /// JavaScript's receiver of events.
 pub(crate) type OnEvent<'a> = Function<'a, Args, ()>;
@@ -180,29 +282,33 @@ impl Events {
             .callee_handled::<false>()
             .max_queue_size::<0>()
             .build_callback(|context| {
-                let (kind, [a, b, c, d]) = (context.value)();
+                let Told(kind, [a, b, c, d]) = (context.value)();
                 Ok(FnArgs { data: (kind as u32, a, b, c, d) })
             })?;
         Ok(Self { tell: Arc::new(tell), lines: Arc::default() })
     }
 
     /// Called on any thread; never blocks, because the queue is bounded by the clients' own credits.
-    pub(crate) fn tell_with(&self, make: impl FnOnce() -> (Kind, [Arg; 4]) + Send + 'static) {
-        self.tell.call(Box::new(make), ThreadsafeFunctionCallMode::NonBlocking);
+    pub(crate) fn tell_with<T: Into<Told>>(&self, make: impl FnOnce() -> T + Send + 'static) {
+        self.ask_with(make);
     }
 
-    pub(crate) fn tell(&self, kind: Kind, args: [Arg; 4]) {
-        self.tell_with(move || (kind, args));
+    pub(crate) fn tell<T: Into<Told> + Send + 'static>(&self, told: T) {
+        self.ask_with(move || told);
     }
 
     /// False when the environment is gone, so that nobody will answer.
-    pub(crate) fn ask(&self, kind: Kind, args: [Arg; 4]) -> bool {
-        let make: Make = Box::new(move || (kind, args));
+    pub(crate) fn ask<T: Into<Told> + Send + 'static>(&self, question: T) -> bool {
+        self.ask_with(move || question)
+    }
+
+    fn ask_with<T: Into<Told>>(&self, make: impl FnOnce() -> T + Send + 'static) -> bool {
+        let make: Make = Box::new(move || make().into());
         self.tell.call(make, ThreadsafeFunctionCallMode::NonBlocking) == Status::Ok
     }
 
     pub(crate) fn error(&self, error: Error) {
-        self.tell(Kind::Error, [Arg::F(error.into()), none(), none(), none()]);
+        self.tell(Trouble { error: error.into() });
     }
 
     /// Lines that come before JavaScript took the last ones go with them.
@@ -220,7 +326,7 @@ impl Events {
             self.tell_with(move || {
                 let Lines { waiting, dropped } =
                     std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
-                (Kind::Log, [Arg::G(waiting), number(dropped as f64), none(), none()])
+                Log { lines: waiting, dropped }
             });
         }
     }
@@ -230,10 +336,57 @@ impl Events {
         let events = self.clone();
         Reply::new(move |answer| {
             let (error, value) = match answer {
-                Ok(answer) => (none(), value(answer)),
-                Err(error) => (Arg::F(error.into()), none()),
+                Ok(answer) => (None, value(answer)),
+                Err(error) => (Some(error.into()), none()),
             };
-            events.tell(Kind::Reply, [number(id.into()), error, value, none()]);
+            events.tell(Answer { request_id: id, error, value });
         })
+    }
+}
+
+#[cfg(test)]
+#[path = "../../core/src/generated.rs"]
+mod generated;
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use super::*;
+
+    fn camel(name: &str) -> String {
+        let mut words = name.split('_');
+        let first = words.next().unwrap_or_default().to_owned();
+        words.fold(first, |all, word| all + &word[..1].to_uppercase() + &word[1..])
+    }
+
+    #[test]
+    fn javascript_hears_the_events_that_are_declared_here() {
+        let mut text = String::from(
+            "import type { NativeDeliveryFailure, NativeErrorData, NativeLog, NativeRebalance } from './addon-data';\n\n",
+        );
+        text += "/**\n * Everything that a client tells comes through the one function that its constructor was given, on the JavaScript thread,\n * in the order in which it happened: `onEvent(kind, ...)`. It must not throw.\n */\nexport const enum Event {\n";
+        for (i, (kind, doc, _)) in TABLE.iter().enumerate() {
+            let doc = doc.trim().replace("\n ", "\n   * ");
+            let doc = if doc.contains('\n') { format!("/**\n   * {doc}\n   */") } else { format!("/** {doc} */") };
+            writeln!(text, "  {doc}\n  {kind} = {i},").unwrap();
+        }
+        text += "}\n";
+        let mut told = Vec::new();
+        for (kind, _, sets) in TABLE {
+            for (set, args) in *sets {
+                let args = args.iter().map(|(name, of)| format!(", {}: {of}", camel(name)));
+                writeln!(text, "\nexport type Told{set} = [kind: Event.{kind}{}];", String::from_iter(args)).unwrap();
+                told.push(format!("Told{set}"));
+            }
+        }
+        writeln!(
+            text,
+            "\n/** What is told: the kind, and what comes with it. */\nexport type Told = {};",
+            told.join(" | ")
+        )
+        .unwrap();
+        text += "export type OnEvent = (...told: Told) => void;\n";
+        generated::compare("js/kafka-native/src/events.ts", "crates/napi/src/events.rs", &text);
     }
 }

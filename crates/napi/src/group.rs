@@ -11,39 +11,52 @@ use kafka_native::{
 use napi::Env;
 use napi_derive::napi;
 
-use crate::events::{bytes, none, number, numbers, partitions, text, topics, Arg, Events, Kind, OnEvent};
+use crate::events::{bytes, none, number, numbers, partitions, topics, Advanced, Batch, Events, OnEvent, Stats};
 use crate::lifetime::{self, Client};
 use crate::tokens::Tokens;
 use crate::{millis, refused, thrown, Properties, Thrown};
 
-#[napi(object)]
+#[napi(object, js_name = "NativeGroupOptions")]
 pub struct GroupOptions {
+    /// librdkafka's, in order. Without `group.id` there is only `assign`, and nothing can be committed.
     pub properties: Properties,
     pub max_messages_per_batch: f64,
+    /// Ceiling in bytes for what is prefetched, and handed over and not freed; each message with 304 bytes of overhead.
     pub budget_bytes: f64,
+    /// 0 = none.
     pub statistics_interval_ms: u32,
+    /// Without `group.id`: offsets are committed to files in it, as those of the classic consumer.
     pub offset_directory: Option<String>,
+    /// Tokens are asked for with `Event.Token`.
     pub tokens: Option<bool>,
 }
 
-/// The arrays are parallel: one element a topic.
-#[napi(object)]
+/// Topics, and how many partitions each has; the arrays are parallel.
+#[napi(object, js_name = "NativeTopics")]
 pub struct TopicsData {
     pub topics: Vec<String>,
     pub counts: Vec<i32>,
 }
 
-/// The arrays are parallel: one element a partition.
-#[napi(object)]
+/// What a rebalance gives or takes; the arrays are parallel, one element a partition.
+#[napi(object, js_name = "NativeRebalance")]
 pub struct RebalanceData {
+    /// For `rebalanced`.
     pub id: f64,
+    /// 'assign': these come; 'revoke': these go when `rebalanced` was called; 'lost': these are gone already, nothing can be committed.
+    #[napi(ts_type = "'assign' | 'revoke' | 'lost'")]
     pub kind: String,
     pub topics: Vec<String>,
+    /// What a run's topic id means; a topic keeps its id as long as the client lives.
     pub topic_ids: Vec<i32>,
     pub partitions: Vec<i32>,
+    /// The assignment epochs that runs of these partitions carry from now on ('assign'); runs of any other epoch are out of date.
     pub epochs: Vec<i32>,
+    /// '' without a group.
     pub member_id: String,
+    /// -1 without a group; with the protocol `consumer` the member's epoch.
     pub generation: i32,
+    /// 'EAGER', 'COOPERATIVE' or 'NONE' (not a member yet, or no group).
     pub protocol: String,
 }
 
@@ -69,6 +82,9 @@ impl From<Rebalance> for RebalanceData {
     }
 }
 
+/// A consumer in a group, or with an assignment of its own. Of a batch, each run is processed on its own: free it when it
+/// is, or when its epoch is out of date. Replies and batches come in the order in which they happened: what arrives behind
+/// the reply of `seek`, `pause` or `resume` was fetched after it. Lists of partitions are parallel arrays.
 #[napi]
 pub struct NativeGroup {
     consumer: Arc<GroupConsumer>,
@@ -133,11 +149,16 @@ impl NativeGroup {
         Ok(Self { consumer, member, events, tokens })
     }
 
+    /// Replies nothing when a broker has answered.
     #[napi]
     pub fn connect(&self, request: u32, timeout_ms: u32) {
         self.consumer.connect_with(millis(timeout_ms), self.events.reply(request, |()| none()));
     }
 
+    /// Replaces the subscription: names, or patterns that begin with '^'. `earliest`: where a partition of the topic begins
+    /// that has no committed offset, or whose offset the log does not have; true = at its begin, false = at its end. `existing`: the
+    /// topics that there were when the program subscribed, `counts` how many partitions each had: what is not among them begins at its
+    /// begin. The first call joins the group; without topics it leaves. Replies nothing.
     #[napi]
     pub fn subscribe(
         &self,
@@ -154,27 +175,34 @@ impl NativeGroup {
         self.consumer.subscribe_with(topics.collect(), Some(existing), self.events.reply(request, |()| none()));
     }
 
+    /// Replaces the assignment, without joining. Offsets: the next to be read, -2 = begin, -1 = end, -1000 = committed. Replies
+    /// nothing; the Rebalance events ('revoke' of what was, 'assign') come before the reply and want no answer.
     #[napi]
     pub fn assign(&self, request: u32, topics: Vec<String>, partitions: Vec<i32>, offsets: Vec<f64>) {
         self.consumer.assign_with(places(topics, partitions, offsets), self.events.reply(request, |()| none()));
     }
 
+    /// Goes on with a rebalance. For 'assign', `offsets` (parallel to its partitions) says where to begin: -1001 = where the
+    /// group committed. Late answers are ignored.
     #[napi]
     pub fn rebalanced(&self, rebalance: f64, offsets: Option<Vec<f64>>) {
         let offsets = offsets.map(|offsets| offsets.into_iter().map(|offset| offset as i64).collect());
         self.consumer.rebalanced(rebalance as u64, offsets);
     }
 
+    /// The batch has arrived: another may be told. Once a batch.
     #[napi]
     pub fn started(&self, batch: f64) {
         self.consumer.started(batch as u64);
     }
 
+    /// The run of the batch (its index) needs its bytes no longer. Once a run, also when it is out of date. Never throws.
     #[napi]
     pub fn free(&self, batch: f64, run: u32) {
         self.consumer.free(batch as u64, run as usize);
     }
 
+    /// Replies the partition's new epoch; -1 when it is not assigned. Offsets as for `assign`.
     #[napi]
     pub fn seek(&self, request: u32, topic: String, partition: i32, offset: f64) {
         let to = TopicPartitionOffset::new(topic, partition, offset as i64);
@@ -182,12 +210,15 @@ impl NativeGroup {
             .seek_with(to, self.events.reply(request, |epoch: Option<i32>| number(epoch.unwrap_or(-1).into())));
     }
 
+    /// What was prefetched of them is thrown away. Replies nothing; what is not assigned is left out. Runs that were told before keep their epoch.
     #[napi]
     pub fn pause(&self, request: u32, topics: Vec<String>, partitions: Vec<i32>) {
         let partitions = topics.into_iter().zip(partitions).collect();
         self.consumer.pause_with(partitions, self.events.reply(request, |()| none()));
     }
 
+    /// Goes on at these offsets (the next to be read; -1001 = behind the last message that was told). Replies their new epochs,
+    /// -1 for what is not assigned.
     #[napi]
     pub fn resume(&self, request: u32, topics: Vec<String>, partition: Vec<i32>, offsets: Vec<f64>) {
         let reply = self.events.reply(request, |epochs: Vec<Option<i32>>| {
@@ -196,6 +227,8 @@ impl NativeGroup {
         self.consumer.resume_with(places(topics, partition, offsets), reply);
     }
 
+    /// Commits the next offsets to be read. Replies nothing when the coordinator has them, or the first error. What is no
+    /// longer assigned is committed all the same as far as the coordinator takes it: leave it out.
     #[napi]
     pub fn commit(
         &self,
@@ -210,6 +243,7 @@ impl NativeGroup {
         self.consumer.commit_with(places, self.events.reply(request, |()| none()));
     }
 
+    /// Replies the committed offsets, -1 = none.
     #[napi]
     pub fn committed(&self, request: u32, topics: Vec<String>, partitions: Vec<i32>, timeout_ms: u32) {
         let reply = self.events.reply(request, |offsets: Vec<Option<i64>>| {
@@ -218,6 +252,7 @@ impl NativeGroup {
         self.consumer.committed_with(topics.into_iter().zip(partitions).collect(), millis(timeout_ms), reply);
     }
 
+    /// Replies the offsets of the first messages that are not older than the times (milliseconds), the end's where there is none.
     #[napi]
     pub fn offsets_for_times(
         &self,
@@ -233,37 +268,45 @@ impl NativeGroup {
         self.consumer.offsets_for_times_with(places(topics, partitions, timestamps), millis(timeout_ms), reply);
     }
 
+    /// Replies the numbers of a topic's partitions.
     #[napi]
     pub fn partitions_of(&self, request: u32, topic: String, timeout_ms: u32) {
         self.consumer.partitions_of_with(&topic, millis(timeout_ms), self.events.reply(request, partitions));
     }
 
+    /// Replies {@link NativeTopics}: the cluster's.
     #[napi]
     pub fn list_topics(&self, request: u32, timeout_ms: u32) {
         self.consumer.topics_with(millis(timeout_ms), self.events.reply(request, topics));
     }
 
-    #[napi]
+    /// [low, high] as the last fetch told them, -1001 = not known. Does not ask anybody.
+    #[napi(ts_return_type = "[number, number]")]
     pub fn watermarks(&self, topic: String, partition: i32) -> Vec<f64> {
         let (low, high) = self.consumer.watermarks(&topic, partition).unwrap_or((logical::INVALID, logical::INVALID));
         vec![low as f64, high as f64]
     }
 
+    /// Replies the serialised metadata of the group for a transaction, a Buffer (rd_kafka_consumer_group_metadata_write).
     #[napi]
     pub fn group_metadata(&self, request: u32) {
         self.consumer.group_metadata_with(self.events.reply(request, bytes));
     }
 
+    /// `expiresMs`: milliseconds since 1970; `extensions`: names and values by turns. Neither ever throws; a token that librdkafka does not take is a failure, too.
     #[napi]
     pub fn set_token(&self, value: String, expires_ms: f64, principal: String, extensions: Vec<String>) {
         self.tokens.set(value, expires_ms, principal, &extensions);
     }
 
+    /// There is no token: whoever waits for a connection hears `_AUTHENTICATION` with this reason.
     #[napi]
     pub fn set_token_failure(&self, reason: String) {
         self.tokens.fail(reason);
     }
 
+    /// Leaves the group and ends the client. A last Rebalance 'revoke' may come, which wants its answer. Replies nothing; it
+    /// takes the time at most, and half a second.
     #[napi]
     pub fn stop(&self, request: u32, timeout_ms: f64) {
         self.consumer.stop_with(millis(timeout_ms), self.events.reply(request, |()| none()));
@@ -289,8 +332,7 @@ fn sink(
 ) -> impl Fn(GroupEvent) + Send + Sync {
     move |event| match event {
         GroupEvent::Batch(batch) => {
-            let id = number(batch.id() as f64);
-            events.tell(Kind::Batch, [id, bytes(batch.into_packed()), none(), none()]);
+            events.tell(Batch { batch_id: batch.id(), packed: batch.into_packed() });
         }
         GroupEvent::Rebalance(rebalance) => {
             rebalances.last.store(rebalance.id, Ordering::SeqCst);
@@ -298,16 +340,15 @@ fn sink(
                 let consumer = this.get().and_then(Weak::upgrade);
                 return consumer.into_iter().for_each(|consumer| consumer.rebalanced(rebalance.id, None));
             }
-            events.tell(Kind::Rebalance, [Arg::J(rebalance.into()), none(), none(), none()]);
+            events.tell(crate::events::Rebalance { rebalance: rebalance.into() });
         }
         GroupEvent::Advanced(places) => {
             for (at, offset) in places {
-                let place = [at.topic_id, at.partition, at.epoch].map(|int| number(int.into()));
-                let [topic, partition, epoch] = place;
-                events.tell(Kind::Advanced, [topic, partition, epoch, number(offset as f64)]);
+                let (topic_id, partition, epoch) = (at.topic_id, at.partition, at.epoch);
+                events.tell(Advanced { topic_id, partition, epoch, offset });
             }
         }
-        GroupEvent::Stats(json) => events.tell(Kind::Stats, [text(json), none(), none(), none()]),
+        GroupEvent::Stats(json) => events.tell(Stats { json }),
         GroupEvent::Error(error) => events.error(error),
         GroupEvent::Log(line) => events.log(line),
         GroupEvent::Stopped => {}

@@ -1,10 +1,9 @@
-//! The N-API addon: exports only. What crosses is described in `js/kafka-native/src/binding.ts`.
+//! The N-API addon: exports only. TypeScript's declarations of them are made of this crate: `addon.ts` by napi-derive, with the words
+//! said here, `events.ts` by [`events`].
 //!
 //! Constructors and methods run on the JavaScript thread and never block; everything that clients tell comes back through
 //! the one threadsafe function of each client.
 #![deny(unsafe_code)]
-// The exports are documented where their users read: in binding.ts.
-#![allow(missing_docs)]
 
 mod admin;
 mod consumer;
@@ -25,6 +24,7 @@ pub fn error_codes() -> Vec<(i32, String)> {
     kafka_native::error_codes().into_iter().map(|(code, name)| (code, format!("RD_KAFKA_RESP_ERR_{name}"))).collect()
 }
 
+/// The version of the vendored librdkafka.
 #[napi]
 pub fn librdkafka_version() -> String {
     kafka_native::librdkafka_version()
@@ -48,7 +48,8 @@ pub fn shutdown(ms: u32) -> u32 {
 }
 
 /// librdkafka's properties as JavaScript gives them: pairs of strings.
-type Properties = Vec<(String, String)>;
+#[napi]
+pub type Properties = Vec<(String, String)>;
 
 /// An error as an exception: its code is librdkafka's name.
 type Thrown = napi::Error<String>;

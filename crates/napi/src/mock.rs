@@ -44,6 +44,7 @@ impl NativeMockCluster {
         self.with(|cluster| cluster.broker_up(id))
     }
 
+    /// Round-trip latency added to every request of broker `id` (-1 = all), in milliseconds.
     #[napi]
     pub fn set_latency(&self, id: i32, ms: u32) -> Result<(), Thrown> {
         self.with(|cluster| cluster.set_latency(id, millis(ms)))
@@ -59,6 +60,7 @@ impl NativeMockCluster {
         self.with(|cluster| cluster.set_follower(&topic, partition, broker))
     }
 
+    /// The next requests with this API key fail with these codes, in order.
     #[napi]
     pub fn push_errors(&self, api_key: i32, codes: Vec<i32>) -> Result<(), Thrown> {
         self.with(|cluster| {
@@ -67,6 +69,7 @@ impl NativeMockCluster {
         })
     }
 
+    /// Fails every request of a topic with this code; 0 heals it.
     #[napi]
     pub fn set_topic_error(&self, topic: String, code: i32) -> Result<(), Thrown> {
         self.with(|cluster| cluster.set_topic_error(&topic, code))

@@ -12,19 +12,23 @@ use napi::Env;
 use napi_derive::napi;
 
 use crate::events::{
-    none, number, numbers, partitions, text, texts, Arg, ErrorData, Events, FailureData, Kind, OnEvent,
+    none, number, partitions, Deliveries, Drained, ErrorData, Events, FailureData, OnEvent, ProducerStats, Receipts,
 };
 use crate::lifetime::{self, Client};
 use crate::tokens::Tokens;
 use crate::{millis, refused, thrown, Properties, Thrown};
 
-#[napi(object)]
+#[napi(object, js_name = "NativeProducerOptions")]
 pub struct ProducerOptions {
     pub broker: String,
+    /// The budget: messages in flight.
     pub max_messages: f64,
+    /// 0 = none.
     pub statistics_interval_ms: u32,
+    /// Properties, in order; the values are strings already.
     pub properties: Properties,
     pub topic_properties: Properties,
+    /// Tokens are asked for with `Event.Token`.
     pub tokens: Option<bool>,
 }
 
@@ -83,6 +87,9 @@ impl NativeProducer {
         Ok(Self { producer, events, tokens })
     }
 
+    /// Hands `count` messages to the client's thread; copies before it returns. `index` has three ints a message: key length,
+    /// value length (-1 = null), length of the header block (0 = none); key, value, header block follow each other in `arena`.
+    /// `timestamps`: milliseconds a message, 0 = now; null when no message has one.
     #[napi]
     pub fn send(
         &self,
@@ -109,11 +116,16 @@ impl NativeProducer {
         })
     }
 
+    /// The number of a topic, for tickets; the properties are librdkafka's for topics, and count when the producer has not
+    /// heard of the topic before.
     #[napi]
     pub fn topic(&self, topic: String, properties: Properties) -> Result<u32, Thrown> {
         self.producer.topic(&topic, &properties).map(|id| id.0).map_err(thrown)
     }
 
+    /// Like `send`, for many sends at once. `partitions`: one a message, -1 = the partitioner's choice; null when no message has
+    /// its own. `tickets` has three ints a ticket: its id, the topic's number, how many of the messages, in order, are its own.
+    /// Every ticket comes back in a Receipts event, also when messages are refused.
     #[napi]
     pub fn send_tickets(
         &self,
@@ -135,11 +147,13 @@ impl NativeProducer {
         self.producer.send_tickets(records, &tickets).map_err(thrown)
     }
 
+    /// Replies nothing when a broker has answered.
     #[napi]
     pub fn connect(&self, request: u32, timeout_ms: f64) {
         self.producer.connect_with(millis(timeout_ms), self.done(request));
     }
 
+    /// Replies numbers; for each partition: error, id, leader, number of replicas, these, number of those in sync, these.
     #[napi]
     pub fn partitions(&self, request: u32, topic: String, max_tries: u32, interval_ms: u32) {
         let retry = Retry { max_tries, interval: millis(interval_ms) };
@@ -147,6 +161,8 @@ impl NativeProducer {
         self.producer.partitions_with(&topic, retry, reply);
     }
 
+    /// This and the calls about transactions run one after the other, behind everything that was sent before; each replies nothing.
+    /// Errors: `retriable`, `txnRequiresAbort` or `fatal`.
     #[napi]
     pub fn flush(&self, request: u32, timeout_ms: f64) {
         self.producer.flush_with(millis(timeout_ms), self.done(request));
@@ -162,6 +178,7 @@ impl NativeProducer {
         self.producer.begin_transaction_with(self.done(request));
     }
 
+    /// `group`: its id, or the metadata that a member of it wrote. The lists are parallel.
     #[napi]
     pub fn send_offsets(
         &self,
@@ -198,6 +215,7 @@ impl NativeProducer {
         self.producer.queue_length() as u32
     }
 
+    /// Replies a number.
     #[napi]
     pub fn partition_count(&self, request: u32, topic: String, max_tries: u32, interval_ms: u32) {
         let retry = Retry { max_tries, interval: millis(interval_ms) };
@@ -208,16 +226,19 @@ impl NativeProducer {
         );
     }
 
+    /// `expiresMs`: milliseconds since 1970; `extensions`: names and values by turns. Neither ever throws; a token that librdkafka does not take is a failure, too.
     #[napi]
     pub fn set_token(&self, value: String, expires_ms: f64, principal: String, extensions: Vec<String>) {
         self.tokens.set(value, expires_ms, principal, &extensions);
     }
 
+    /// There is no token: whoever waits for a connection hears `_AUTHENTICATION` with this reason.
     #[napi]
     pub fn set_token_failure(&self, reason: String) {
         self.tokens.fail(reason);
     }
 
+    /// Flushes, purges at the deadline, destroys. Replies how many messages were left and purged.
     #[napi]
     pub fn stop(&self, request: u32, timeout_ms: f64) {
         self.producer.stop_with(millis(timeout_ms), self.events.reply(request, |left: usize| number(left as f64)));
@@ -250,7 +271,7 @@ fn records<'a>(
     }
 }
 
-/// As binding.ts describes the reply of `partitions`.
+/// As `partitions` replies it.
 fn flat(found: &[PartitionMetadata]) -> Vec<i32> {
     let mut flat = Vec::new();
     for partition in found {
@@ -263,7 +284,7 @@ fn flat(found: &[PartitionMetadata]) -> Vec<i32> {
     flat
 }
 
-/// As binding.ts describes the event `Receipts`: columns, and the errors that they name.
+/// As the event `Receipts` has them: columns, and the errors that they name.
 fn columns(receipts: Vec<Receipt>) -> (Vec<f64>, Vec<ErrorData>) {
     let mut columns = Vec::with_capacity(6 * receipts.len());
     let mut errors: Vec<kafka_native::Error> = Vec::new();
@@ -303,20 +324,21 @@ fn sink(events: Events, this: Arc<OnceLock<Weak<Producer>>>) -> impl Fn(Producer
                     topic: failure.topic,
                     partition: failure.partition,
                 });
-                (Kind::Deliveries, [Arg::H(failures.collect()), none(), none(), none()])
+                Deliveries { failures: failures.collect() }
             }),
             ProducerEvent::Receipts => events.tell_with(move || {
                 let receipts = producer.upgrade().map(|producer| producer.take_receipts()).unwrap_or_default();
                 let (columns, errors) = columns(receipts);
-                (Kind::Receipts, [Arg::L(columns.into()), Arg::M(errors), none(), none()])
+                Receipts { columns: columns.into(), errors }
             }),
-            ProducerEvent::Drained => events.tell(Kind::Drained, [none(), none(), none(), none()]),
+            ProducerEvent::Drained => events.tell(Drained {}),
             ProducerEvent::Stats(json) => events.tell_with(move || {
                 let producer = producer.upgrade();
                 let length = producer.as_ref().map_or(0, |producer| producer.queue_length());
                 let by_topic = producer.map(|producer| producer.queue_length_by_topic()).unwrap_or_default();
-                let (topics, lengths) = by_topic.into_iter().map(|(topic, length)| (topic, length as f64)).unzip();
-                (Kind::Stats, [text(json), number(length as f64), texts(topics), numbers(lengths)])
+                let (topics, queue_lengths) =
+                    by_topic.into_iter().map(|(topic, length)| (topic, length as f64)).unzip();
+                ProducerStats { json, queue_length: length as u64, topics, queue_lengths }
             }),
             ProducerEvent::Error(error) => events.error(error),
             ProducerEvent::Log(line) => events.log(line),

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use kafka_native::{Error, Reply, Token, TokenProvider};
 
-use crate::events::{none, Events, Kind};
+use crate::events::{self, Events};
 
 /// The last moment that a Date of JavaScript can name.
 const END_OF_TIME_MS: f64 = 8.64e15;
@@ -17,10 +17,10 @@ pub(crate) struct Tokens(Arc<Mutex<Option<Reply<Token>>>>);
 impl Tokens {
     /// Asks JavaScript with an event.
     pub(crate) fn provider(&self, events: &Events) -> TokenProvider {
-        let (tokens, events) = (self.clone(), events.clone());
+        let (tokens, to) = (self.clone(), events.clone());
         TokenProvider::new(move |reply| {
             *tokens.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
-            if !events.ask(Kind::Token, [none(), none(), none(), none()]) {
+            if !to.ask(events::Token {}) {
                 drop(tokens.take());
             }
         })

@@ -1,5 +1,5 @@
 import type { AdminRequests, Named } from './admin-requests';
-import { Event, type NativeAdmin, type NativeErrorData, type NativeLog, type NativeTokens } from './binding';
+import { Event, type NativeAdmin, type NativeLog, type NativeTokens, type Told } from './binding';
 import { Calls } from './calls';
 import { fromData, native, type KafkaError } from './errors';
 import { keep, letGo, watchExit, weakly } from './lifetime';
@@ -53,12 +53,12 @@ export class AdminClient {
     letGo(this);
   }
 
-  readonly #onEvent = (kind: Event, a?: any, b?: any, c?: any): void => {
-    if (kind === Event.Reply) this.#calls.finish(a, b, c);
-    else if (kind === Event.Error) this.#tells.error(fromData(a as NativeErrorData));
-    else if (kind === Event.Log) this.#tells.log(a as NativeLog[], b as number);
-    else if (kind === Event.Stats) this.#tells.stats?.(a as string);
-    else if (kind === Event.Token) this.#giveToken?.(this.#native);
+  readonly #onEvent = (...told: Told): void => {
+    if (told[0] === Event.Reply) this.#calls.finish(told[1], told[2], told[3]);
+    else if (told[0] === Event.Error) this.#tells.error(fromData(told[1]));
+    else if (told[0] === Event.Log) this.#tells.log(told[1], told[2]);
+    else if (told[0] === Event.Stats) this.#tells.stats?.(told[1]);
+    else if (told[0] === Event.Token) this.#giveToken?.(this.#native);
   };
 }
 

@@ -46,7 +46,7 @@ const listening = new Set<object>();
  */
 export function weakly(onEvent: OnEvent): OnEvent {
   const weak = new WeakRef(onEvent);
-  return (kind, a, b, c, d) => weak.deref()?.(kind, a, b, c, d);
+  return (...told) => weak.deref()?.(...told);
 }
 
 /** A callback of the user's hears this client, idle or not: it lives on, whether the user refers to it or not, until `letGo`. */

@@ -2,7 +2,7 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import { inspect } from 'node:util';
 import { readBatch, type Encoding } from '../batch';
-import { Event, type NativeConsumer, type NativeErrorData, type NativeLog } from '../binding';
+import { type ToldConsumerStats, Event, type NativeConsumer, type Told } from '../binding';
 import { Calls } from '../calls';
 import { fromData, native, stateError } from '../errors';
 import { hold, keep, letGo, release, watchExit, weakly } from '../lifetime';
@@ -201,27 +201,29 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
   }
 
   /** Everything that the addon tells; must not throw. */
-  readonly #onEvent = (kind: Event, a?: any, b?: any, c?: any, d?: any): void => {
-    switch (kind) {
+  readonly #onEvent = (...told: Told): void => {
+    switch (told[0]) {
       case Event.Batch:
-        if (this.#stopping) return this.#native.drop(a);
-        this.#waiting.push({ id: a, packed: b, attempts: 0 });
+        if (this.#stopping) return this.#native.drop(told[1]);
+        this.#waiting.push({ id: told[1], packed: told[2], attempts: 0 });
         // The last one in line starts at once, on the stack of the event; a queue is worked off one batch a turn.
         if (!this.#turn.waiting) this.#startNext();
         return;
       case Event.Reply:
-        return this.#calls.finish(a, b, c);
-      case Event.Stats:
+        return this.#calls.finish(told[1], told[2], told[3]);
+      case Event.Stats: {
         if (!this.#options.onStats) return;
-        return this.#log.guard('stats_callback', this.#options.onStats, withStatistics({ waiting_kafka: b as number, waiting_local: c as number, kafka_log_size: d as number }, a));
+        const [, json, waiting_kafka, waiting_local, kafka_log_size] = told as ToldConsumerStats;
+        return this.#log.guard('stats_callback', this.#options.onStats, withStatistics({ waiting_kafka, waiting_local, kafka_log_size }, json));
+      }
       case Event.Error:
-        return this.#log.report(this.#options.onError, fromData(a as NativeErrorData));
+        return this.#log.report(this.#options.onError, fromData(told[1]));
       case Event.Log:
-        return this.#log.native(a as NativeLog[], b as number);
+        return this.#log.native(told[1], told[2]);
       case Event.ReadOffsets:
-        return void this.#readOffsets(a, b);
+        return void this.#readOffsets(told[1], told[2]);
       case Event.CommitOffsets:
-        return void this.#commitOffsets(a, b, c);
+        return void this.#commitOffsets(told[1], told[2], told[3]);
     }
   };
 

@@ -1,5 +1,5 @@
 import { Arena, MAX_PARTITION, type Payload, type SendError } from '../arena';
-import { Event, type NativeDeliveryFailure, type NativeErrorData, type NativeLog, type NativeProducer } from '../binding';
+import { Event, type NativeDeliveryFailure, type NativeProducer, type Told, type ToldProducerStats } from '../binding';
 import { Calls } from '../calls';
 import { fromData, fromThrown, invalidType, invalidValue, native, outOfRange, stateError, timeoutError, type KafkaError } from '../errors';
 import { hold, keep, letGo, release, watchExit, weakly } from '../lifetime';
@@ -186,23 +186,25 @@ export class Producer {
   }
 
   /** Everything that the addon tells; must not throw. */
-  readonly #onEvent = (kind: Event, a?: any, b?: any, c?: any, d?: any): void => {
-    switch (kind) {
+  readonly #onEvent = (...told: Told): void => {
+    switch (told[0]) {
       case Event.Reply:
-        return this.#calls.finish(a, b, c);
+        return this.#calls.finish(told[1], told[2], told[3]);
       case Event.Drained:
         // More may have been sent since it was posted: then another one follows.
         if (this.#stopping || this.#native.queueLength() === 0) this.#idle();
         return;
       case Event.Deliveries:
-        return this.#deliveriesFailed(a as NativeDeliveryFailure[]);
-      case Event.Stats:
+        return this.#deliveriesFailed(told[1]);
+      case Event.Stats: {
         if (!this.#onStats) return;
-        return this.#log.guard('stats_callback', this.#onStats, withStatistics({ send_queue_length: b as number, send_queue_length_by_topic: byTopic(c as string[], d as number[]) }, a));
+        const [, json, send_queue_length, topics, lengths] = told as ToldProducerStats;
+        return this.#log.guard('stats_callback', this.#onStats, withStatistics({ send_queue_length, send_queue_length_by_topic: byTopic(topics, lengths) }, json));
+      }
       case Event.Error:
-        return this.#log.report(this.#onError, fromData(a as NativeErrorData));
+        return this.#log.report(this.#onError, fromData(told[1]));
       case Event.Log:
-        return this.#log.native(a as NativeLog[], b as number);
+        return this.#log.native(told[1], told[2]);
     }
   };
 

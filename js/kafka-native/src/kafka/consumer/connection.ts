@@ -1,4 +1,4 @@
-import { Event, type NativeErrorData, type NativeGroup, type NativeLog, type NativeRebalance } from '../../binding';
+import { Event, type NativeGroup, type NativeRebalance, type Told } from '../../binding';
 import { Calls } from '../../calls';
 import { fromData, native, type KafkaError } from '../../errors';
 import { keep, letGo, watchExit, weakly } from '../../lifetime';
@@ -67,27 +67,27 @@ export class GroupConnection {
   }
 
   /** Everything that the addon tells; must not throw. */
-  readonly #onEvent = (kind: Event, a?: any, b?: any, c?: any, d?: any): void => {
-    switch (kind) {
+  readonly #onEvent = (...told: Told): void => {
+    switch (told[0]) {
       case Event.Batch:
-        if (this.receiver) return this.receiver.batch(a, b);
-        return this.native.started(a);
+        if (this.receiver) return this.receiver.batch(told[1], told[2]);
+        return this.native.started(told[1]);
       case Event.Advanced:
-        return this.receiver?.advanced(a, b, c, d);
+        return this.receiver?.advanced(told[1], told[2], told[3], told[4]);
       case Event.Reply:
-        return this.calls.finish(a, b, c);
+        return this.calls.finish(told[1], told[2], told[3]);
       case Event.Rebalance:
-        if (this.receiver) return this.receiver.rebalance(a);
-        return this.native.rebalanced(a.id, null);
+        if (this.receiver) return this.receiver.rebalance(told[1]);
+        return this.native.rebalanced(told[1].id, null);
       case Event.Error:
-        if (this.receiver) return this.receiver.error(fromData(a as NativeErrorData));
-        return this.#log.error(`${a.name}: ${a.message}`);
+        if (this.receiver) return this.receiver.error(fromData(told[1]));
+        return this.#log.error(`${told[1].name}: ${told[1].message}`);
       case Event.Token:
         return this.#context.giveToken?.(this.native);
       case Event.Stats:
-        return this.#context.metrics.take(this, a);
+        return this.#context.metrics.take(this, told[1]);
       case Event.Log:
-        return logNative(this.#log, a as NativeLog[], b);
+        return logNative(this.#log, told[1], told[2]);
     }
   };
 }

@@ -1,4 +1,4 @@
-import { Event, type NativeErrorData, type NativeLog, type NativeProducer } from '../../binding';
+import { Event, type NativeErrorData, type NativeProducer, type Told } from '../../binding';
 import { Calls } from '../../calls';
 import { native, fromData } from '../../errors';
 import { keep, letGo, watchExit, weakly } from '../../lifetime';
@@ -9,7 +9,7 @@ import { toKafkaJSError } from '../errors';
 import { logNative, type KafkaLogger } from '../logger';
 import type { PartitionMetadata } from '../partitions';
 
-/** What a lane tells: its tickets that are through, as binding.ts describes the columns. @internal */
+/** What a lane tells: its tickets that are through, as events.ts describes the columns. @internal */
 export type OnReceipts = (columns: Float64Array, errors: NativeErrorData[]) => void;
 
 /**
@@ -78,22 +78,22 @@ export class Lane {
   }
 
   /** Everything that the addon tells; must not throw. */
-  readonly #onEvent = (kind: Event, a?: any, b?: any, c?: any): void => {
-    switch (kind) {
+  readonly #onEvent = (...told: Told): void => {
+    switch (told[0]) {
       case Event.Receipts:
-        return this.#onReceipts(a as Float64Array, b as NativeErrorData[]);
+        return this.#onReceipts(told[1], told[2]);
       case Event.Reply:
-        return this.#calls.finish(a, b, c);
+        return this.#calls.finish(told[1], told[2], told[3]);
       case Event.Stats:
-        return this.#context.metrics.take(this, a as string);
+        return this.#context.metrics.take(this, told[1]);
       case Event.Token:
         return this.#context.giveToken?.(this.native);
       case Event.Error: {
-        const { code, message, broker, topic } = fromData(a as NativeErrorData);
+        const { code, message, broker, topic } = fromData(told[1]);
         return this.#logger.error(message, { code, broker, topic });
       }
       case Event.Log:
-        return logNative(this.#logger, a as NativeLog[], b as number);
+        return logNative(this.#logger, told[1], told[2]);
     }
   };
 }
