@@ -2,7 +2,6 @@
 // How a process ends: by itself when all is stopped, and without a crash or a hang when it is ended in the middle of traffic.
 
 const assert = require('node:assert/strict');
-const fs = require('node:fs');
 const path = require('node:path');
 const { once } = require('node:events');
 const { after, before, describe, test } = require('node:test');

@@ -8,7 +8,7 @@ const { member } = require('./support/groups.js');
 const { Calls } = require('./support/watch.js');
 const { kafkajs } = require('./support/kafkajs.js');
 
-const { MemberMetadata, MemberAssignment } = kafkajs.AssignerProtocol;
+const { MemberMetadata } = kafkajs.AssignerProtocol;
 
 describe('other members of a group', () => {
   let cluster;

@@ -4,7 +4,6 @@
 const assert = require('node:assert/strict');
 const { describe, test, before, after } = require('node:test');
 const { Consumer, KafkaError, Producer } = require('kafka-native');
-const { KafkaCluster } = require('@kafka-native/kafka-for-tests');
 const { real } = require('./support/clusters.js');
 const { Inbox, folder, silent, within } = require('./support/flow.js');
 const { Calls, witness } = require('./support/watch.js');

@@ -31,10 +31,8 @@ consumer.start().then(
 );
 
 let stopped;
-const stop = () => {
-  // A second signal, or the channel's end that we cause below, finds it under way.
-  stopped ??= consumer.stop({ drain: true }).then(() => process.connected && process.disconnect());
-};
+// A second signal, or the channel's end that we cause here, finds it under way.
+const stop = () => (stopped ??= consumer.stop({ drain: true }).then(() => process.connected && process.disconnect()));
 process.on('SIGTERM', stop);
 process.on('SIGINT', stop);
 process.on('disconnect', stop); // the primary is gone

@@ -4,7 +4,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
 const { onBoth } = require('../../test/support/clusters.js');
-const { byPartition, folder, offsets } = require('../../test/support/flow.js');
+const { folder, offsets } = require('../../test/support/flow.js');
 const { EXAMPLES, Example } = require('./support.js');
 
 test("the README's first program is the example, to the letter", () => {
@@ -32,7 +32,7 @@ onBoth('the first program', (cluster) => {
     await second.until(() => second.all(lines).length >= 2, 'two messages');
     assert.deepEqual(await second.kill('SIGINT'), { code: 0, signal: null }, second.stderr);
     for (const [line] of second.all(lines)) {
-      const [, partition, offset] = /^(\d+)\/(\d+):/.exec(line).map(Number);
+      const [, partition, offset] = /^(\d+)\/(\d+):/.exec(line)?.map(Number) ?? [];
       assert.ok(offset > (recorded[partition] ?? -1), `${line} is new: ${JSON.stringify(recorded)} was recorded`);
     }
   });

@@ -166,7 +166,7 @@ test('after the last retry the consumer crashes, leaves, and starts again', asyn
 });
 
 test('a programming error crashes without a retry and without a restart', async (t) => {
-  const { consumer, native, arrive } = await running(t, { eachMessage: () => undefined.x });
+  const { consumer, arrive } = await running(t, { eachMessage: () => undefined.x });
   const crash = deferred();
   consumer.on(consumer.events.CRASH, ({ payload }) => crash.resolve(payload));
   arrive([0, [0]]);
@@ -683,7 +683,7 @@ test('eachMessage that transfers the memory of its messages away gets all of the
 
 test('eachBatch that finds the memory of its messages gone is told so, and gets again what it did not resolve', async (t) => {
   const got = [];
-  const { native, arrive, logger } = await running(t, { eachBatch: ({ batch, resolveOffset }) => {
+  const { native, logger } = await running(t, { eachBatch: ({ batch, resolveOffset }) => {
     for (const message of batch.messages) {
       got.push(`${message.offset} ${Buffer.from(transfer(message.value))}`);
       resolveOffset(message.offset);
