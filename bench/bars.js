@@ -7,11 +7,13 @@ const BASELINE = 'c-loop';
 const APIS = ['kafka-native', 'classic'];
 
 /**
- * @param {Record<string, { contenders: Record<string, { figures?: object }> }>} shapes as in the results
- * @returns {{ what: string, contender: string, measured?: number, limit?: number, atLeast: boolean, met?: boolean, note?: string }[]}
- *   without `measured` or `limit`: the run did not measure it
+ * @typedef {{ what: string, contender: string, measured?: number, limit?: number, atLeast: boolean, met?: boolean, note?: string }} Bar
+ *
+ * @param {Record<string, { contenders: Record<string, { figures?: import('./shapes.js').Figures }> }>} shapes as in the results
+ * @returns {Bar[]} without `measured` or `limit`: the run did not measure it
  */
 function bars(shapes) {
+  /** @type {Bar[]} */
   const list = [];
   const median = (shape, contender, figure) => shapes[shape]?.contenders[contender]?.figures?.[figure]?.median;
   /** The best of the contenders of these kinds. */

@@ -7,9 +7,9 @@ function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Figure by figure; what a contender did not measure is left out. */
+/** Figure by figure; what a contender did not measure is left out. @type {Record<string, { title: string, of: (report: import('./shapes.js').Report) => number }>} */
 const FIGURES = {
-  rate: { title: 'msg/s', of: ({ flowMessages, seconds }) => flowMessages / seconds || undefined },
+  rate: { title: 'msg/s', of: ({ flowMessages, seconds }) => flowMessages / seconds || NaN },
   cpu: { title: 'CPU s per 1 M msg', of: ({ cpu, messages }) => (cpu / messages) * 1e6 },
   thread: { title: 'of it JS thread', of: ({ thread, messages }) => (thread / messages) * 1e6 },
   flowCpu: { title: 'CPU s per 1 M msg, from the first', of: ({ flowCpu, flowMessages }) => (flowCpu / flowMessages) * 1e6 },
@@ -24,13 +24,13 @@ const FIGURES = {
 };
 
 /**
- * @param {object[]} rounds the reports of one contender in one shape
+ * @param {import('./shapes.js').Report[]} rounds the reports of one contender in one shape
  * @returns {Record<string, { median: number, min: number, max: number }>}
  */
 function summary(rounds) {
   const figures = {};
   for (const [name, { of }] of Object.entries(FIGURES)) {
-    const values = rounds.map(of).filter(Number.isFinite);
+    const values = rounds.map(of).filter((value) => Number.isFinite(value));
     if (values.length > 0) figures[name] = { median: median(values), min: Math.min(...values), max: Math.max(...values) };
   }
   return figures;

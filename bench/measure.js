@@ -25,7 +25,7 @@ function threadCpu() {
 /** MB, the highest since the program began: `getrusage` counts what the process was before `exec`, a copy of its parent, too. */
 function rss() {
   if (process.platform !== 'linux') return process.resourceUsage().maxRSS / 1024;
-  return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024;
+  return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024;
 }
 
 /** What was used since the client was made, and since messages flow. */
@@ -68,7 +68,7 @@ class Meter {
       start: this.#flow.time - this.#begin.time,
       cpu: used - this.#begin.cpu,
       flowCpu: used - this.#flow.cpu,
-      thread: thread === undefined ? undefined : thread - this.#begin.thread,
+      thread: thread === undefined || this.#begin.thread === undefined ? undefined : thread - this.#begin.thread,
       // Of the time between two ticks of a timer of one millisecond, so an idle loop has 1.1 here. It may not have ticked.
       delay: this.#delay.count > 0 ? this.#delay.percentile(99) / 1e6 : undefined,
       gc: this.#gc,

@@ -29,7 +29,7 @@ function plot(title, rows, names) {
       if (figure === undefined) return;
       const [y, middle] = [TOP + i * ROW + (ROW - BAR) / 2, TOP + i * ROW + ROW / 2];
       parts.push(
-        `<rect x="${left}" y="${y}" width="${(x(figure.median) - left).toFixed(1)}" height="${BAR}" fill="${COLOURS[CONTENDERS[contender].kind]}"/>`,
+        `<rect x="${left}" y="${y}" width="${(Number(x(figure.median)) - left).toFixed(1)}" height="${BAR}" fill="${COLOURS[CONTENDERS[contender].kind]}"/>`,
         `<path d="M${x(figure.min)} ${middle}H${x(figure.max)}" stroke="#222" stroke-width="1.5"/>`,
         `<text x="${Number(x(figure.max)) + 6}" y="${middle + 4}">${number(figure.median)}</text>`,
       );

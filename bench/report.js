@@ -102,7 +102,7 @@ function pictures({ shapes }) {
  * Writes results.json, README.md and the plots; what an older run left there goes.
  *
  * @param {string} folder
- * @param {object} results
+ * @param {import('./shapes.js').Results} results
  */
 function write(folder, results) {
   const plots = pictures(results);

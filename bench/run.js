@@ -70,7 +70,7 @@ function settings() {
 /**
  * One contender does one task, in a process of its own.
  *
- * @returns {object} what it measured, or { error }
+ * @returns {{ report: import('./shapes.js').Report, error?: undefined } | { report?: undefined, error: string }} what it measured
  */
 function run(contender, task) {
   const [command, args] =
@@ -80,8 +80,11 @@ function run(contender, task) {
   const { stdout, stderr, status, signal, error } = spawnSync(command, args, { encoding: 'utf8', timeout: PATIENCE, killSignal: 'SIGKILL', maxBuffer: 2 ** 28 });
   const line = stdout?.split('\n').findLast((text) => text.startsWith('{'));
   // Another's client that crashes behind its report has done its task.
-  if (line && (status === 0 || !OURS.includes(contender))) return JSON.parse(line);
-  const how = error?.code === 'ETIMEDOUT' ? `was not done after ${PATIENCE / 1000} s` : `ended with ${signal ?? status}`;
+  if (line && (status === 0 || !OURS.includes(contender))) {
+    const report = JSON.parse(line);
+    return report.error ? { error: report.error } : { report };
+  }
+  const how = error && 'code' in error && error.code === 'ETIMEDOUT' ? `was not done after ${PATIENCE / 1000} s` : `ended with ${signal ?? status}`;
   return { error: `${how} ${stderr?.trim().split('\n').at(-1) ?? ''}`.trim() };
 }
 
@@ -131,8 +134,9 @@ async function main() {
   const contenders = Object.fromEntries(wanted.map((name) => [name, installed(name)]));
 
   const cluster = process.env.KAFKA_BROKER ? undefined : await KafkaCluster.start({ heap: 'bench' });
-  const broker = process.env.KAFKA_BROKER ?? cluster.brokers;
+  const broker = cluster?.brokers ?? String(process.env.KAFKA_BROKER);
   const admin = new Admin({ broker });
+  /** @type {import('./shapes.js').Results} */
   const results = { date: new Date().toISOString(), ...surroundings(cluster !== undefined), settings: { rounds, factor }, contenders, shapes: {}, bars: [] };
   for (const [name, shape] of Object.entries(shapes)) {
     const here = chosen.contenders(shape).filter((contender) => !contenders[contender].problem);
@@ -156,13 +160,13 @@ async function main() {
           }
           // The group, and the directory of offset files.
           const state = mkdtempSync(join(os.tmpdir(), 'kafka-native-bench-'));
-          const report = run(contender, { ...task, broker, topic, state });
+          const { report, error } = run(contender, { ...task, broker, topic, state });
           rmSync(state, { recursive: true });
           if (!backlog) await admin.deleteTopic(topic);
-          if (report.error) entry.errors.push(report.error);
-          else entry.rounds.push(report);
+          if (report) entry.rounds.push(report);
+          else entry.errors.push(error);
           entry.figures = summary(entry.rounds);
-          say(`${round + 1}/${rounds}  ${name.padEnd(24)}${contender.padEnd(16)}${glance(report)}`);
+          say(`${round + 1}/${rounds}  ${name.padEnd(24)}${contender.padEnd(16)}${report ? glance(report) : `failed: ${error.split('\n')[0]}`}`);
         }
       }
       results.bars = bars(results.shapes);
@@ -180,7 +184,6 @@ async function main() {
 
 /** A report in one line. */
 function glance(report) {
-  if (report.error) return `failed: ${report.error.split('\n')[0]}`;
   return Object.entries(summary([report]))
     .filter(([name]) => ['rate', 'cpu', 'p50', 'p99', 'require', 'first', 'rss'].includes(name))
     .map(([name, { median }]) => `${name} ${number(median)}`)

@@ -9,8 +9,24 @@ const { EVERYONE, OURS } = require('./contenders.js');
  * @property {string[]} contenders unless chosen by hand
  * @property {Record<string, string>} [not] who does not do it, and why
  * @property {boolean} quick whether `--quick` has it: what a bar of the project is about
- * @property {object} [backlog] the topic that is read: made and filled once, before the rounds; equal ones are shared
- * @property {object} task what a contender is told; `work.js` and the C loop read it
+ * @property {Backlog} [backlog] the topic that is read: made and filled once, before the rounds; equal ones are shared
+ * @property {Task} task what a contender is told; `work.js` and the C loop read it
+ *
+ * @typedef {{ messages: number, partitions: number, size: number, codec: string, headers: boolean }} Backlog
+ * @typedef {{ work: string, partitions: number, size: number, count?: number, seconds?: number, [setting: string]: unknown }} Task
+ *
+ * @typedef {Record<string, number>} Report what a contender measured in a round
+ * @typedef {Record<string, { median: number, min?: number, max?: number }>} Figures
+ * @typedef {{ rounds: Report[], errors: string[], figures: Figures }} Entry of a contender in a shape
+ *
+ * @typedef {object} Results
+ * @property {string} date
+ * @property {object} machine
+ * @property {object} versions
+ * @property {object} settings
+ * @property {object} contenders
+ * @property {Record<string, Omit<Shape, 'contenders'> & { contenders: Record<string, Entry> }>} shapes
+ * @property {import('./bars.js').Bar[]} bars
  */
 
 const MILLION = 1_000_000;
@@ -21,6 +37,7 @@ const MILLION = 1_000_000;
  */
 const SECONDS = { consume: 6, produce: 2 };
 
+/** @param {string} title @param {{ messages?: number, partitions?: number, size?: number, codec?: string, headers?: boolean, count?: number, seconds?: number, pause?: number }} [task] */
 const consume = (title, { messages = MILLION, count = messages, partitions = 4, size = 100, codec = 'none', headers = false, ...task } = {}, contenders = OURS) => ({
   title,
   contenders,

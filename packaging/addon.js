@@ -43,6 +43,7 @@ function rustFlags(platform) {
 /** Builds the addon of this machine's `platform` and returns the path of its stripped file. */
 function buildAddon(platform) {
   const target = join(folder, 'cargo');
+  /** @type {NodeJS.ProcessEnv} */
   const env = { ...process.env, CARGO_TARGET_DIR: target, CARGO_ENCODED_RUSTFLAGS: rustFlags(platform) };
   if (platform.macos) env.MACOSX_DEPLOYMENT_TARGET = platform.macos;
   const args = ['--release', '--locked', '-p', 'kafka-native-napi', '--target'];

@@ -14,6 +14,8 @@ const file = join(root, 'THIRD-PARTY-NOTICES');
 /**
  * The C libraries: the crate that vendors each, its licence in there, and what says its version where the crate's own version
  * does not. librdkafka's file has the licences of what it carries itself: lz4, snappy, cJSON and more.
+ *
+ * @type {{ name: string, crate: string, licence: string, path: string, version?: [string, RegExp] }[]}
  */
 const libraries = [
   { name: 'librdkafka', crate: 'rdkafka-sys', licence: 'BSD-2-Clause, and those of its parts', path: 'librdkafka/LICENSES.txt' },
@@ -77,8 +79,8 @@ const tidy = (text) => text.replaceAll('\r\n', '\n').replace(/[ \t]+$/gm, '').re
 function textOf(crate) {
   const files = readdirSync(folder(crate));
   const name = preferred.map((pattern) => files.find((each) => pattern.test(each))).find(Boolean);
-  const all = [name, ...files.filter((each) => besides.test(each))];
-  if (name) return all.map((each) => tidy(readFileSync(join(folder(crate), each), 'utf8'))).join('\n\n');
+  const more = files.filter((each) => besides.test(each));
+  if (name) return [name, ...more].map((each) => tidy(readFileSync(join(folder(crate), each), 'utf8'))).join('\n\n');
   if (crate.license !== 'MIT') throw new Error(`${crate.name} ${crate.version} (${crate.license}) has no licence file: say in packaging/notices.js which text holds`);
   return mit(crate.authors.map((each) => each.replace(/ <.*>/, '')).join(', ') || `the authors of ${crate.name}`);
 }

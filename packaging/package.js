@@ -36,7 +36,7 @@ function stageFolder(folder) {
   return seal(to, manifest);
 }
 
-/** The package of one platform: its addon, and what lets npm choose. */
+/** The package of one platform: its addon, and what lets npm choose. @param {import('./platforms.js').Platform} platform @param {string} addon */
 function stagePlatform({ name, os, cpu, libc }, addon) {
   const { version, license, repository, engines } = read(join(root, 'js/kafka-native/package.json'));
   const to = join(stage, name);

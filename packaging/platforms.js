@@ -9,6 +9,10 @@
  * What it may need at most is what Node 20 itself needs there: `glibc`, `macos`.
  *
  * `runner` is GitHub's machine of the release; with `image` everything happens in that container.
+ *
+ * @typedef {{ name: string, os: string, cpu: string, libc?: string, target: string, glibc?: string, macos?: string, runner: string, image?: string }} Platform
+ *
+ * @type {Platform[]}
  */
 const platforms = [
   { name: 'linux-x64-gnu', os: 'linux', cpu: 'x64', libc: 'glibc', target: 'x86_64-unknown-linux-gnu', glibc: '2.28', runner: 'ubuntu-24.04' },

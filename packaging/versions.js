@@ -54,7 +54,7 @@ function setVersion(version) {
   execFileSync('npm', ['install', '--package-lock-only', '--ignore-scripts'], { cwd: root, stdio: 'inherit' });
 }
 
-function main([version]) {
+function main(/** @type {string[]} */ [version]) {
   if (version) setVersion(version);
   const found = versions();
   const all = new Set(found.map(([, each]) => each));

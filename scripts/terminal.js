@@ -52,8 +52,9 @@ async function run(command, ...args) {
   if (code !== 0) throw new Failure(`'${[path.basename(command), ...args].join(' ')}' failed with code ${code}; its messages are above`);
 }
 
-function tell(/** @type {Error} */ error) {
-  console.error(`\n${red((error instanceof Failure ? error.message : error.stack) ?? String(error))}`);
+function tell(/** @type {unknown} */ error) {
+  const text = error instanceof Failure ? error.message : error instanceof Error ? error.stack : undefined;
+  console.error(`\n${red(text ?? String(error))}`);
 }
 
 /** Runs a script: whatever it throws ends the process with a message and code 1. */

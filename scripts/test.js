@@ -84,7 +84,7 @@ function checked(code, sum, passed = 0) {
 /** @type {Record<string, Part>} */
 const WITHOUT_KAFKA = {
   ...(spawnSync('cargo', ['fmt', '--version']).status === 0 && { 'The form of the Rust code': single('cargo', 'fmt', '--all', '--check') }),
-  'The rules of the JavaScript code': single('npm', 'run', '--silent', 'lint:js'),
+  'The rules and types of the JavaScript code': single('npm', 'run', '--silent', 'lint:js'),
   'The package kafka-native': nodeTests('js/kafka-native/test'),
   'Its types, as users see them': single(process.execPath, 'node_modules/typescript/bin/tsc', '-p', 'js/kafka-native/test/types'),
   'The launcher of the real Kafka': nodeTests('deps/kafka/test'),

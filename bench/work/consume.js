@@ -28,7 +28,7 @@ module.exports = async function consume(load, task) {
         ended = true;
         resolve(meter.end(received));
       }
-      if (pause) return sleep(pause);
+      return pause ? sleep(pause) : undefined;
     }
     client.consume(task, receive).catch(reject);
   });

@@ -22,23 +22,25 @@ module.exports = async function latency(load, task) {
     arrived();
   }
 
+  /** @type {Promise<void>} */
   const done = new Promise((resolve) => (arrived = () => received >= WARM_UP && resolve()));
   await client.consume(task, receive);
   for (let i = 0; i < WARM_UP; i++) await send();
   await done;
   times.length = received = 0;
 
+  /** @type {Promise<void>} */
   const all = new Promise((resolve) => (arrived = () => received >= count && resolve()));
   const sends = [];
   const begin = performance.now();
-  await new Promise((resolve) => {
+  await /** @type {Promise<void>} */ (new Promise((resolve) => {
     function tick() {
       while (sends.length < count && sends.length <= ((performance.now() - begin) / 1000) * rate) sends.push(send());
       if (sends.length === count) resolve();
       else setTimeout(tick, 1);
     }
     tick();
-  });
+  }));
   await Promise.all([...sends, all]);
   times.sort((a, b) => a - b);
   const at = (q) => times[Math.floor(times.length * q)];

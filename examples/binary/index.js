@@ -51,13 +51,14 @@ async function main() {
   await consumer.start();
 }
 
+/** @param {import('kafka-native').Message<'buffer', 'buffer'>} message */
 function describe({ key, payload, headers }) {
-  if (payload === null) return `${key.toString('hex')}: is gone`;
+  if (payload === null) return `${key?.toString('hex')}: is gone`;
   if (key === undefined) return `without a key: ${payload.length} bytes`;
   // A Buffer is a view on the batch that it came in, wherever that begins: an array of numbers needs an aligned copy.
   const values = new Float64Array(new Uint8Array(payload).buffer);
-  if (sum(values) !== headers.checksum[0]) throw new Error(`${key.toString('hex')}: the payload was changed`);
-  return `${key.toString('hex')}: ${[...values].map((value) => value.toFixed(1)).join(' ')} ${headers.unit}`;
+  if (sum(values) !== headers?.checksum?.[0]) throw new Error(`${key.toString('hex')}: the payload was changed`);
+  return `${key.toString('hex')}: ${[...values].map((value) => value.toFixed(1)).join(' ')} ${headers?.unit}`;
 }
 
 main().catch((error) => {

@@ -83,6 +83,8 @@ class Job {
   #began = 0;
   #ended = 0;
   #highestLag = 0;
+  /** @type {Error | undefined} */
+  error;
 
   constructor({ topic, client }, directory, perPartition) {
     this.topic = topic;
@@ -122,7 +124,7 @@ class Job {
     } finally {
       screen.stop();
     }
-    for (const worker of Object.values(cluster.workers)) worker.send('stop');
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.send('stop');
     for (const { code, signal } of await Promise.all(this.#exits)) {
       if (code !== 0) throw new Error(`a worker ended with ${signal ?? `code ${code}`}`);
     }
@@ -180,7 +182,7 @@ class Job {
 
   /** Ends what a failure left behind. */
   end() {
-    for (const worker of Object.values(cluster.workers ?? {})) worker.process.kill('SIGKILL');
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGKILL');
     this.producer.stop({ timeout: 0 }).catch(() => {});
   }
 

@@ -3,7 +3,7 @@
 
 const { Consumer } = require('kafka-native');
 
-const { topic, client, directory, slot, workers } = JSON.parse(process.env.DEMO_WORKER);
+const { topic, client, directory, slot, workers } = JSON.parse(process.env.DEMO_WORKER ?? '{}');
 
 let received = 0;
 let lag = 0;
@@ -22,16 +22,16 @@ const consumer = new Consumer({
   receive_callback: ({ messages }) => {
     for (const { partition, payload } of messages) {
       const next = places[partition] ?? 0;
-      if (Number.parseInt(payload, 10) !== next) misplaced++;
+      if (Number.parseInt(payload ?? '', 10) !== next) misplaced++;
       places[partition] = next + 1;
     }
     received += messages.length;
   },
   stats_callback: ({ waiting_kafka, waiting_local }) => (lag = waiting_kafka + waiting_local),
-  error_callback: (error) => process.send({ error: error.message }),
+  error_callback: (error) => process.send?.({ error: error.message }),
 });
 
-const tell = (more = {}) => process.send({ received, lag, misplaced, places, ...more });
+const tell = (more = {}) => process.send?.({ received, lag, misplaced, places, ...more });
 let told = '';
 const timer = setInterval(() => {
   const news = `${received} ${lag}`;
@@ -41,7 +41,7 @@ const timer = setInterval(() => {
 
 consumer.start().then(
   (partitions) => tell({ partitions, started: true }),
-  (error) => process.send({ error: error.message }),
+  (error) => process.send?.({ error: error.message }),
 );
 
 process.once('message', async () => {

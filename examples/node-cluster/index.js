@@ -35,7 +35,7 @@ function primary() {
   const stop = () => {
     if (stopping) return;
     stopping = true;
-    for (const worker of Object.values(cluster.workers)) worker.process.kill('SIGTERM');
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGTERM');
     // Nothing else keeps this process: it ends behind its last worker.
   };
   process.on('SIGTERM', stop);

@@ -20,11 +20,12 @@ const consumer = kafka.consumer({ groupId: `shop-${process.pid}` });
 (async () => {
   await Promise.all([producer.connect(), consumer.connect()]);
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
+  /** @type {Promise<void>} */
   const handled = new Promise((resolve) => {
     consumer.run({
       eachMessage: async ({ message }) => {
         await tracer.startActiveSpan('ship', async (span) => {
-          span.setAttribute('order', message.value.toString());
+          span.setAttribute('order', String(message.value));
           span.end();
         });
         resolve();

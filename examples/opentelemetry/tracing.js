@@ -20,7 +20,7 @@ const contextManager = {
 const getter = { keys: (headers) => Object.keys(headers ?? {}), get: (headers, name) => headers?.[name]?.toString() };
 const setter = { set: (headers, name, value) => { headers[name] = value; } };
 
-/** What begins with the context that `begin` makes, and ends with its span. */
+/** What begins with the context that `begin` makes, and ends with its span. @param {string} name @param {(event: any) => import('@opentelemetry/api').Context} begin */
 function follow(name, begin) {
   const channel = tracingChannel(`kafka-native:${name}`);
   const spans = new WeakMap();
@@ -31,7 +31,7 @@ function follow(name, begin) {
   });
   channel.subscribe({
     start() {}, end() {}, asyncStart() {},
-    error: (event) => spans.get(event)?.setStatus({ code: SpanStatusCode.ERROR, message: event.error.message }).recordException(event.error),
+    error: (event) => spans.get(event)?.setStatus({ code: SpanStatusCode.ERROR, message: /** @type {Error} */ (event.error).message }).recordException(event.error),
     asyncEnd: (event) => spans.get(event)?.end(),
   });
 }

@@ -22,14 +22,14 @@ onBoth('examples/node-cluster', (cluster) => {
     send();
 
     const { broker } = cluster().options();
-    const example = new Example(t, 'node-cluster', { args: [topic, 2], env: { KAFKA_BROKER: broker, OFFSETS: directory } });
+    const example = new Example(t, 'node-cluster', { args: [topic, '2'], env: { KAFKA_BROKER: broker, OFFSETS: directory } });
     const done = () => new Set(example.all(/^done (\d+\/\d+)$/).map(([, place]) => place));
 
     const starts = () => example.all(/^slot 0: receives the partitions 0, 2$/).length;
     for (let round = 1; round <= 3; round++) {
       // Killed at work, not before it could say that it has begun, while the other slot does all that was waited for.
       await example.until(() => starts() === round && done().size > 300 * round, 'some work done', 30_000);
-      const pid = Number(example.all(/^slot 0: process (\d+)$/).at(-1)[1]);
+      const pid = Number(example.all(/^slot 0: process (\d+)$/).at(-1)?.[1]);
       process.kill(pid, 'SIGKILL');
       await example.until(() => example.stdout.includes(`slot 0: process ${pid} died (SIGKILL)`), 'the death is noticed');
     }

@@ -9,7 +9,7 @@ onBoth('examples/send', (cluster) => {
   test('sends what it says', async (t) => {
     const topic = await cluster().topic(2);
     const { broker } = cluster().options();
-    const example = new Example(t, 'send', { args: [topic, 2500], env: { KAFKA_BROKER: broker } });
+    const example = new Example(t, 'send', { args: [topic, '2500'], env: { KAFKA_BROKER: broker } });
     assert.deepEqual(await example.exit(), { code: 0, signal: null }, example.stderr);
     assert.equal(example.stdout, `2500 messages are in ${topic}\n`);
 

@@ -179,12 +179,12 @@ async function run({ rows = Infinity } = {}) {
     yield ['send after stop', async () => { const one = producer(); await one.stop(); one.send('topic', 0, ['x']); }, fails(/stopped/)];
     yield ['partition_count after stop', async () => { const one = producer(); await one.stop(); await one.partition_count('topic'); }, fails(/stopped/)];
     yield ['stop three times', async () => { const one = producer(); await Promise.all([one.stop(), one.stop(), one.stop()]); }, fine];
-    yield ['Producer without new', () => Producer({ ...given }), fails(/new/)];
+    yield ['Producer without new', () => /** @type {any} */ (Producer)({ ...given }), fails(/new/)];
     yield ['a method without its object', () => (0, sender.send)('topic', 0, ['x']), fails(/./)];
     yield ['a method of another object', () => Producer.prototype.send.call({}, 'topic', 0, ['x']), fails(/./)];
     yield ['a mock cluster with no broker', () => new MockCluster({ brokers: 0 }), fails(/brokers/)];
     yield ['a topic that is there already', () => cluster.createTopic('topic'), fails(/./)];
-    yield ['an admin without broker', () => new Admin({}), fails(/broker/)];
+    yield ['an admin without broker', () => new Admin(/** @type {any} */ ({})), fails(/broker/)];
 
     yield ['options changed after construction', async () => {
       const callbacks = [];
@@ -192,7 +192,7 @@ async function run({ rows = Infinity } = {}) {
       const options = { ...given, driver_options, topic: 'topic', logger: { ...silent }, offset_directory: path.join(inside, 'changed'), receive_callback: () => callbacks.push('ours') };
       const one = keep(new Consumer(options));
       for (const name of Object.keys(options)) options[name] = null;
-      for (const name of Object.keys(driver_options)) driver_options[name] = {};
+      for (const name of Object.keys(driver_options)) Object.assign(driver_options, { [name]: {} });
       await one.start();
       sender.send('topic', 0, ['x']);
       while (callbacks.length === 0) await new Promise(setImmediate);
@@ -219,19 +219,20 @@ async function run({ rows = Infinity } = {}) {
   const error = console.error;
   console.error = () => {};
   let count = 0;
-  for (const [what, act, expected] of table()) {
+  for (const [what, act, expected] of /** @type {Iterable<[string, () => unknown, ReturnType<typeof fails> | undefined]>} */ (table())) {
     if (count++ >= rows) break;
     try {
       await act();
       if (expected) wrong.push(`${what}: no error`);
-    } catch (thrown) {
+    } catch (caught) {
+      const thrown = /** @type {Error | undefined} */ (caught);
       if (!expected) wrong.push(`${what}: ${thrown?.stack ?? thrown}`);
       else if (!expected.kinds.some((kind) => thrown instanceof kind)) wrong.push(`${what}: ${thrown?.name}: ${thrown?.message}`);
-      else if (!expected.message.test(thrown.message)) wrong.push(`${what}: the message is '${thrown.message}'`);
+      else if (!expected.message.test(String(thrown?.message))) wrong.push(`${what}: the message is '${thrown?.message}'`);
     }
   }
   const stops = await Promise.allSettled(clients.map((client) => client.stop({ timeout: 5000 })));
-  for (const { status, reason } of stops) if (status === 'rejected') wrong.push(`stop: ${reason}`);
+  for (const stop of stops) if (stop.status === 'rejected') wrong.push(`stop: ${stop.reason}`);
   console.error = error;
   cluster.close();
   const escaped = fs.readdirSync(directory).filter((name) => name !== 'inside');

@@ -21,6 +21,7 @@ class Child extends EventEmitter {
    * @param {import('node:test').TestContext} t it is killed, should it still run when the test is over
    * @param {string} program the name of a file in `programs/`
    * @param {object} options given to the program as JSON
+   * @param {{ execArgv?: string[] }} [how]
    */
   constructor(t, program, options, { execArgv = [] } = {}) {
     super();
@@ -28,9 +29,9 @@ class Child extends EventEmitter {
     const file = path.join(__dirname, '..', 'programs', program);
     this.name = `${program} ${JSON.stringify(options)}`;
     this.process = fork(file, [JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], env, execArgv });
-    this.process.stdout.on('data', (text) => (this.stdout += text));
-    this.process.stderr.on('data', (text) => (this.stderr += text));
-    this.process.on('message', (message) => {
+    this.process.stdout?.on('data', (text) => (this.stdout += text));
+    this.process.stderr?.on('data', (text) => (this.stderr += text));
+    this.process.on('message', (/** @type {any} */ message) => {
       this.last = JSON.stringify(message).slice(0, 500);
       this.emit(message.type, message);
     });
@@ -60,13 +61,13 @@ class Child extends EventEmitter {
     this.process.send(message);
   }
 
-  /** Kills it, and waits until it is gone. */
+  /** Kills it, and waits until it is gone. @param {NodeJS.Signals} signal */
   async kill(signal = 'SIGKILL') {
     this.process.kill(signal);
     return this.ended;
   }
 
-  /** Waits for its end, which must be of its own and no crash; a hang is a failure. */
+  /** Waits for its end, which must be of its own and no crash; a hang is a failure. @param {{ code?: number, ms?: number, stderr?: RegExp }} [how] */
   async exits({ code = 0, ms = 30_000, stderr } = {}) {
     const how = await within(ms, () => `${this.name} does not end; ${this.#tail()}`, () => this.ended);
     if (how.code !== code || how.signal !== null) throw new Error(`${this.name} ended with ${JSON.stringify(how)}, not ${code}; ${this.#tail()}`);
@@ -82,9 +83,9 @@ class Child extends EventEmitter {
 
 /** In a program: its options, and the way to say something. */
 const options = () => JSON.parse(process.argv[2]);
-const say = (type, message = {}) => void (process.connected && process.send({ type, ...message }));
+const say = (type, message = {}) => void (process.connected && process.send?.({ type, ...message }));
 
 /** The most memory that this process ever had, in KiB. (`maxRSS` begins with what the parent had when it forked.) */
-const peakMemory = () => Number(/^VmHWM:\s*(\d+) kB$/m.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1]);
+const peakMemory = () => Number(/^VmHWM:\s*(\d+) kB$/m.exec(fs.readFileSync('/proc/self/status', 'utf8'))?.[1]);
 
 module.exports = { CRASH, Child, options, peakMemory, say };

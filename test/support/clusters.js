@@ -12,8 +12,10 @@ const { KafkaCluster } = require('@kafka-native/kafka-for-tests');
  * @typedef {object} Cluster
  * @property {string} kind 'embedded' or 'real'
  * @property {() => { broker: string, driver_options?: object }} options to be spread into a client's options
- * @property {(partitions?: number) => Promise<string>} topic makes a topic with a name of its own
- * @property {KafkaCluster} [kafka] the real one's launcher; absent when KAFKA_BROKER names a cluster that is already there
+ * @property {(partitions?: number, options?: object) => Promise<string>} topic makes a topic with a name of its own
+ * @property {MockCluster} [mock] the embedded one itself
+ * @property {Admin} [admin] of the real one
+ * @property {InstanceType<typeof KafkaCluster>} [kafka] the real one's launcher; absent when KAFKA_BROKER names a cluster that is already there
  */
 
 let topics = 0;
@@ -41,13 +43,13 @@ async function embedded({ brokers = 1 } = {}) {
 /**
  * The cluster that KAFKA_BROKER names, else a fresh one. A test that destroys takes its own: `real({ own: true })`.
  *
- * @param {{ own?: boolean } & import('@kafka-native/kafka-for-tests').Options} [how]
+ * @param {{ own?: boolean } & Parameters<typeof KafkaCluster.start>[0]} [how]
  * @returns {Promise<Cluster & { close(): Promise<void> }>}
  */
 async function real({ own = false, ...how } = {}) {
   const given = own ? undefined : process.env.KAFKA_BROKER;
   const kafka = given ? undefined : await KafkaCluster.start(how);
-  const broker = given ?? kafka.brokers;
+  const broker = kafka?.brokers ?? String(given);
   const admin = new Admin({ broker });
   return {
     kind: 'real',
@@ -73,7 +75,7 @@ async function real({ own = false, ...how } = {}) {
  * @param {(cluster: () => Cluster) => void} flows
  */
 function onBoth(name, flows) {
-  for (const [kind, make] of [['embedded', embedded], ['real', real]]) {
+  for (const [kind, make] of Object.entries({ embedded, real })) {
     describe(`${name}, ${kind} cluster`, () => {
       /** @type {any} */ let cluster;
       before(async () => (cluster = await make()));

@@ -8,13 +8,13 @@ const { topicName } = require('./clusters.js');
 const { kafkajs, oracle } = require('./kafkajs.js');
 
 /** A `Kafka` of ours, or, with `library` kafkajs, of KafkaJS. */
-function client(cluster, { library, ...options } = {}) {
+function client(cluster, /** @type {{ library?: unknown, [option: string]: unknown }} */ { library, ...options } = {}) {
   if (library === kafkajs) return oracle(cluster, options);
   return new Kafka({ brokers: cluster.options().broker.split(','), logger: silent, ...options });
 }
 
 /** A connected consumer. Short times, so that a rebalance takes a moment. */
-async function member(t, cluster, { library, client: of = {}, ...config } = {}) {
+async function member(t, cluster, /** @type {Record<string, any>} */ { library, client: of = {}, ...config } = {}) {
   const times = config.groupProtocol === 'consumer' ? {} : { sessionTimeout: 6000, heartbeatInterval: 200 };
   const made = client(cluster, { library, ...of }).consumer({ groupId: topicName('group'), rebalanceTimeout: 10_000, maxWaitTimeInMs: 100, ...times, ...config });
   t.after(() => made.disconnect());
@@ -51,9 +51,9 @@ class Got extends EventEmitter {
   }
 }
 
-/** Resolves with the payload of the next event of that name which fits. */
+/** Resolves with the payload of the next event of that name which fits. @param {(payload: any) => unknown} [fits] */
 function event(consumer, name, fits = () => true, ms = 30_000) {
-  let remove;
+  let remove = () => {};
   return within(ms, `the event ${name}`, () => new Promise((resolve) => {
     remove = consumer.on(consumer.events[name], ({ payload }) => fits(payload) && resolve(payload));
   })).finally(() => remove());

@@ -19,6 +19,7 @@ class Calls extends EventEmitter {
     this.emit('call');
   };
 
+  /** @param {(call: any) => unknown} [fits] */
   async until(fits = () => true, ms = 30_000, what = fits) {
     return within(ms, () => `${what} never came; the last: ${describe(this.all.slice(-3))}`, async () => {
       for (let seen = 0; ; ) {
@@ -38,7 +39,7 @@ class Calls extends EventEmitter {
 }
 
 function describe(calls) {
-  return JSON.stringify(calls, (_, value) => (value instanceof Error ? `${value.code}: ${value.message}` : value))?.slice(0, 800);
+  return JSON.stringify(calls, (_, value) => (value instanceof Error ? `${'code' in value ? value.code : undefined}: ${value.message}` : value))?.slice(0, 800);
 }
 
 /** A logger that remembers its lines as [level, message]. */
@@ -57,7 +58,7 @@ async function eventually(ms, what, look) {
       last = await look();
       if (last) return last;
     } catch (error) {
-      last = error.message;
+      last = error instanceof Error ? error.message : error;
     }
     if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}; the last look: ${last}`);
   }
