@@ -3,6 +3,8 @@
 //! They are librdkafka's: negative for local errors, whose names begin with `_` there; positive for Kafka's own.
 //! [`error_codes`](crate::error_codes) lists all that librdkafka knows.
 
+pub(crate) use kafka_native_librdkafka::errors::{list, name, text};
+
 /// Makes the constants, and for the test a list of them.
 macro_rules! codes {
     ($($(#[$meta:meta])* $name:ident = $number:literal,)*) => {
@@ -208,9 +210,9 @@ mod tests {
 
     #[test]
     fn every_code_has_the_name_that_librdkafka_gives_it() {
-        for (name, number) in ALL {
+        for (known, number) in ALL {
             let local = if *number < 0 { "_" } else { "" };
-            assert_eq!(crate::ffi::error_name(*number), format!("{local}{name}"), "{number}");
+            assert_eq!(super::name(*number), format!("{local}{known}"), "{number}");
         }
     }
 }

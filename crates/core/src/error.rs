@@ -82,6 +82,19 @@ impl Error {
         }
     }
 
+    /// An error that librdkafka or the broker raised.
+    pub(crate) fn kafka(code: i32, message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::Kafka, code, message);
+        error.retriable = code::is_retriable(code);
+        error.fatal = code::is_fatal(code);
+        error
+    }
+
+    /// The same in librdkafka's words for the code.
+    pub(crate) fn of(code: i32) -> Self {
+        Self::kafka(code, code::text(code))
+    }
+
     pub(crate) fn config(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Config, code::INVALID_ARG, message)
     }
@@ -118,7 +131,7 @@ impl Error {
 
     /// librdkafka's name of the code, such as `_TIMED_OUT` or `UNKNOWN_TOPIC_OR_PART`.
     pub fn name(&self) -> String {
-        crate::ffi::error_name(self.code)
+        code::name(self.code)
     }
 }
 

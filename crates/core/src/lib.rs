@@ -53,6 +53,7 @@ pub mod offsets;
 mod packed;
 mod producer;
 mod reply;
+mod requests;
 mod thread;
 mod token;
 #[cfg(feature = "tokio")]
@@ -82,7 +83,7 @@ pub use trouble::LogLine;
 /// Every error that librdkafka knows: its number and its name without the prefix, such as (-185, `_TIMED_OUT`); [`code`]
 /// has those that this library speaks of.
 pub fn error_codes() -> Vec<(i32, String)> {
-    ffi::error_codes()
+    code::list()
 }
 
 /// The version of the vendored librdkafka: `major.minor.patch`.

@@ -1,4 +1,4 @@
-//! Finding out what partitions a topic has: on the helper thread, again and again while it can heal.
+//! Finding the cluster, and out what partitions a topic has: on the helper thread, again and again while it can heal.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::code;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi::{error_text, Client, PartitionMetadata};
+use crate::ffi::{Client, PartitionMetadata};
 use crate::helper::{deadline, Closing, Helper, Retry};
 use crate::reply::{closed, Reply};
+use crate::requests::CreateTopics;
 use crate::trouble::{Guarded, Troubles};
 
 /// The times that one question to the cluster is given; a client that closes waits for the one under way.
@@ -42,9 +43,10 @@ pub(crate) fn partitions_once(client: &Arc<Client>, topic: &str, timeout: Durati
 
 fn metadata_once(client: &Arc<Client>, topic: &str, timeout: Duration) -> Result<Vec<PartitionMetadata>> {
     let handle = client.topic(topic)?;
+    hurry(client, timeout)?;
     let metadata = client.metadata(&handle, timeout).and_then(|metadata| match metadata.error {
         0 => Ok(metadata),
-        code => Err(Error::kafka(code, error_text(code))),
+        code => Err(Error::of(code)),
     });
     metadata.map(|metadata| metadata.partitions).map_err(|mut error| {
         error.topic = Some(topic.to_owned());
@@ -111,6 +113,45 @@ impl Lookup {
     }
 }
 
+/// Blocks until a broker answers, `timeout` at most.
+///
+/// A new client asks the first broker that it connects to for the others and the cluster's id, by itself: that is waited for. Our
+/// own `rd_kafka_metadata` would ask for every topic of the cluster, so only who has had that answer before asks again.
+pub(crate) fn reach(client: &Arc<Client>, timeout: Duration) -> Result<()> {
+    let deadline = Instant::now() + timeout;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    if hurry(client, timeout)? {
+        while !left().is_zero() {
+            // The answer can come between librdkafka's look and its wait, and is seen by the next look then.
+            let (begin, look) = (Instant::now(), left().min(LOOK));
+            if client.knows_cluster(look) {
+                return Ok(());
+            }
+            if begin.elapsed() < look / 2 {
+                break; // a broker has answered that tells no id
+            }
+        }
+    }
+    client.ask_brokers(left())
+}
+
+/// How long `reach` waits for an answer before it looks again.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Makes a new client connect at once: to any broker, and when that has told them, to the controller. librdkafka gives the first
+/// connection up then, with what was asked through it, and makes the next 11 ms after the first at the earliest, but for one
+/// that has to go somewhere. Returns whether the client is new.
+///
+/// To create no topics is a request for the controller that librdkafka refuses when it is connected, and never sends.
+fn hurry(client: &Arc<Client>, timeout: Duration) -> Result<bool> {
+    if client.knows_cluster(Duration::ZERO) {
+        return Ok(false);
+    }
+    let unread = client.new_queue();
+    client.start(&CreateTopics { topics: Vec::new(), validate_only: true }, timeout, &unread, 0)?;
+    Ok(true)
+}
+
 /// Answers when any broker does: then the connection works, and so do its credentials. A refusal answers at once, what can
 /// heal is tried again until the time is over.
 pub(crate) fn connect<S: Send + Sync + 'static>(
@@ -153,7 +194,7 @@ impl Reach {
         waiting: &Guarded<()>,
     ) -> ControlFlow<Result<()>, Instant> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let error = match client.reach(left.min(LEAST)) {
+        let error = match reach(client, left.min(LEAST)) {
             Ok(()) => return ControlFlow::Break(Ok(())),
             Err(error) => error,
         };

@@ -1,4 +1,4 @@
-//! Answers that come from another thread, and the fence around the code of users that runs on ours.
+//! Answers that come from another thread, and the fence around code that must not unwind into ours.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -30,8 +30,9 @@ impl<T> Drop for Reply<T> {
     }
 }
 
-/// Runs a user's code. Its panic, which the panic hook has told, must not take a client's thread along, or batches and
-/// answers would stop without a word.
+/// Runs a user's code, or the body of a callback that C calls. A panic, which the panic hook has told, ends here: it must not
+/// take a client's thread along, or batches and answers would stop without a word; and unwinding through C's frames is
+/// undefined behaviour.
 pub(crate) fn fence(code: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(code));
 }

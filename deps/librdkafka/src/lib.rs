@@ -1,10 +1,13 @@
 //! The C declarations of the librdkafka that kafka-native is built with.
 //!
 //! This crate names the build (features per platform) once; everything else in the workspace
-//! sees librdkafka through it. The declarations are raw: `kafka-native`'s `ffi` module is their only safe owner.
+//! sees librdkafka through it. The declarations are raw: `kafka-native`'s `ffi` module is their only safe owner. What is
+//! `unsafe` here says why it is sound, as there: the two casts into librdkafka's own structs, and [`errors`].
 //!
 //! Some defects of the vendored version are mended: each file in `patches` says which and why, and `build.rs` compiles the few files of
 //! librdkafka that they change, in front of the vendored ones.
+
+pub mod errors;
 
 pub use openssl_sys::X509_verify_cert_error_string;
 pub use rdkafka_sys::bindings::*;
@@ -87,7 +90,6 @@ extern "C" {
     pub fn rd_regex_destroy(pattern: *mut rd_regex_t);
 }
 
-#[allow(missing_docs)]
 extern "C" {
     /// Whether a consumer is a member of its group still after `rd_kafka_unsubscribe`; asks librdkafka's main thread. The
     /// consumer's queue is yielded when that ends. `patches` brings it.

@@ -11,6 +11,7 @@ use crate::code;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, Client, Event, Queue};
 use crate::helper::{deadline, let_go, Helper};
+use crate::lookup;
 use crate::trouble::{Guarded, LogLine, Verdict};
 
 /// How long an answer may come after the time that was given to the broker.
@@ -135,7 +136,7 @@ impl Driver {
             }
             if look.is_some_and(|look| look <= Instant::now()) {
                 self.asked = Instant::now();
-                self.helper.run(|client| drop(client.reach(PATIENCE)));
+                self.helper.run(|client| drop(lookup::reach(client, PATIENCE)));
             }
             self.expire();
         }

@@ -21,52 +21,6 @@
 //! Every request is a struct, which says what it answers and how its items fail. An `Err` of
 //! [`request`](Admin::request) means that nobody answered; what became of each item is in the answer.
 
-/// An enumeration with Kafka's numbers, which cross to other languages as such.
-macro_rules! numbered {
-    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $number:tt,)* }) => {
-        enumerated! {
-            $(#[$meta])*
-            #[derive(serde::Deserialize)]
-            #[serde(from = "i32", into = "i32")]
-            #[cfg_attr(test, ts(as = "i32"))]
-            $(#[cfg_attr(test, doc = concat!(" ", $number, " ", stringify!($variant)))])*
-            $name { $($(#[$variant_meta])* $variant = $number,)* }
-        }
-
-        impl From<$name> for i32 {
-            fn from(value: $name) -> i32 {
-                value as i32
-            }
-        }
-    };
-}
-
-/// An enumeration that librdkafka gives as numbers; one that is not listed is the first.
-macro_rules! enumerated {
-    ($(#[$meta:meta])* $name:ident {
-        $(#[$first_meta:meta])* $first:ident = 0,
-        $($(#[$variant_meta:meta])* $variant:ident = $number:literal,)*
-    }) => {
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-        #[cfg_attr(test, derive(ts_rs::TS))]
-        #[non_exhaustive]
-        $(#[$meta])*
-        pub enum $name {
-            $(#[$first_meta])* $first = 0,
-            $($(#[$variant_meta])* $variant = $number,)*
-        }
-
-        impl From<i32> for $name {
-            fn from(number: i32) -> Self {
-                match number {
-                    $($number => Self::$variant,)*
-                    _ => Self::$first,
-                }
-            }
-        }
-    };
-}
-
 /// The requests by their names, which cross to other languages: `requests!(each)` is `each! { CreateTopics, ... }`.
 macro_rules! requests {
     ($each:ident) => {
@@ -96,14 +50,8 @@ macro_rules! requests {
     };
 }
 
-mod access;
-mod cluster;
-mod configs;
 mod driver;
-mod groups;
 mod json;
-mod log;
-mod topics;
 #[cfg(test)]
 mod typescript;
 
@@ -113,14 +61,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{unbounded, Sender};
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 
-pub use access::*;
-pub use cluster::*;
-pub use configs::*;
-pub use groups::*;
-pub use log::*;
-pub use topics::*;
+pub use crate::requests::*;
 
 use crate::code;
 use crate::config::Properties;
@@ -133,50 +75,6 @@ use crate::thread;
 use crate::token::TokenProvider;
 use crate::trouble::{LogLine, Troubles};
 use driver::{Driver, Job};
-
-/// What became of one item of a request: a topic, group, user or resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-pub struct Named<T = ()> {
-    /// The item's name.
-    pub name: String,
-    /// What became of it.
-    pub result: Result<T>,
-}
-
-/// What became of one partition of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-pub struct Placed<T = ()> {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// What became of it.
-    pub result: Result<T>,
-}
-
-/// A partition.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-pub struct TopicPartition {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-}
-
-/// A partition with an offset.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-pub struct TopicPartitionOffset {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// The offset.
-    pub offset: i64,
-}
 
 /// A request that an [`Admin`] makes: one of the structs of this module.
 pub trait AdminRequest: ffi::Operation {}
@@ -321,7 +219,7 @@ impl Admin {
             None => start(),
             Some(standing) => {
                 let shared = self.shared.clone();
-                self.helper.run(move |client| match client.reach(lookup::under(timeout)) {
+                self.helper.run(move |client| match lookup::reach(client, lookup::under(timeout)) {
                     Ok(()) => {
                         shared.troubles.healed(|_, _| true);
                         start();

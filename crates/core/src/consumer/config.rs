@@ -23,6 +23,17 @@ pub enum Reset {
     Error,
 }
 
+impl Reset {
+    /// Its name as a value of `auto.offset.reset`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Earliest => "earliest",
+            Self::Latest => "latest",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// How to make a [`Consumer`](crate::Consumer).
 pub struct ConsumerConfig {
     pub(crate) topic: String,

@@ -2,8 +2,8 @@
 
 use std::ffi::c_void;
 
-use super::certificate::{on_certificate, Refused};
 use super::rd;
+use super::refusals::{on_certificate, Refused};
 use super::token::{on_refresh, Asking};
 use crate::token::TokenProvider;
 

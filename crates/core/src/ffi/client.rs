@@ -2,18 +2,14 @@
 
 use std::ffi::c_char;
 use std::sync::{Arc, Once};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::callbacks::Callbacks;
 use super::niceness::with_nice_threads;
-use super::{c_string, check, check_error, error_text, millis, rd, text, Conf, Partitions, Queue, RoundRobin, Topic};
-use crate::admin::CreateTopics;
+use super::{c_string, check, check_error, millis, rd, text, Conf, Partitioner, Partitions, Queue, Topic};
 use crate::code;
 use crate::error::{Error, Result};
 use crate::logical;
-
-/// How long `reach` waits for an answer before it looks again.
-const LOOK: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientKind {
@@ -27,7 +23,7 @@ pub(crate) struct Client {
     /// Dropped behind the client, whose callbacks use them.
     pub(super) callbacks: Arc<Callbacks>,
     /// Used by librdkafka until it is destroyed.
-    round_robin: Option<Box<RoundRobin>>,
+    _partitioner: Option<Box<Arc<dyn Partitioner>>>,
 }
 
 // SAFETY: librdkafka's client may be used by any thread.
@@ -89,7 +85,7 @@ impl Client {
             return Err(Error::config(format!("the client could not be made: {}", text(reason.as_ptr()))));
         }
         conf.raw = std::ptr::null_mut();
-        let client = Self { raw, callbacks, round_robin: conf.round_robin.take() };
+        let client = Self { raw, callbacks, _partitioner: conf.partitioner.take() };
         if let Some(asking) = &client.callbacks.asking {
             // SAFETY: alive; `drop` closes it.
             unsafe { asking.open(raw) }?;
@@ -143,14 +139,8 @@ impl Client {
         Topic::new(self, name, properties)
     }
 
-    /// Who gives messages without a key a partition, unless librdkafka does.
-    pub(crate) fn round_robin(&self) -> Option<&RoundRobin> {
-        self.round_robin.as_deref()
-    }
-
     /// Asks the cluster about a topic; blocks up to `timeout`.
     pub(crate) fn metadata(self: &Arc<Self>, topic: &Topic, timeout: Duration) -> Result<TopicMetadata> {
-        self.hurry(timeout)?;
         let mut raw = std::ptr::null();
         // SAFETY: client and topic are alive; on success the metadata is ours until destroyed below. Codes inside are read
         // as integers; `partition_cnt` entries are valid.
@@ -172,47 +162,12 @@ impl Client {
                         .collect(),
                 });
             rd::rd_kafka_metadata_destroy(raw);
-            found.ok_or_else(|| Error::kafka(code::UNKNOWN_TOPIC_OR_PART, error_text(code::UNKNOWN_TOPIC_OR_PART)))
+            found.ok_or_else(|| Error::of(code::UNKNOWN_TOPIC_OR_PART))
         }
     }
 
-    /// Blocks until a broker answers, `timeout` at most.
-    ///
-    /// A new client asks the first broker that it connects to for the others and the cluster's id, by itself: that is waited for. Our
-    /// own `rd_kafka_metadata` would ask for every topic of the cluster, so only who has had that answer before asks again.
-    pub(crate) fn reach(self: &Arc<Self>, timeout: Duration) -> Result<()> {
-        let deadline = Instant::now() + timeout;
-        let left = || deadline.saturating_duration_since(Instant::now());
-        if self.hurry(timeout)? {
-            while !left().is_zero() {
-                // The answer can come between librdkafka's look and its wait, and is seen by the next look then.
-                let (begin, look) = (Instant::now(), left().min(LOOK));
-                if self.knows_cluster(look) {
-                    return Ok(());
-                }
-                if begin.elapsed() < look / 2 {
-                    break; // a broker has answered that tells no id
-                }
-            }
-        }
-        self.ask_brokers(left())
-    }
-
-    /// Makes a new client connect at once: to any broker, and when that has told them, to the controller. librdkafka gives the first
-    /// connection up then, with what was asked through it, and makes the next 11 ms after the first at the earliest, but for one
-    /// that has to go somewhere. Returns whether the client is new.
-    ///
-    /// To create no topics is a request for the controller that librdkafka refuses when it is connected, and never sends.
-    fn hurry(self: &Arc<Self>, timeout: Duration) -> Result<bool> {
-        if self.knows_cluster(Duration::ZERO) {
-            return Ok(false);
-        }
-        let unread = self.new_queue();
-        self.start(&CreateTopics { topics: Vec::new(), validate_only: true }, timeout, &unread, 0)?;
-        Ok(true)
-    }
-
-    fn knows_cluster(&self, timeout: Duration) -> bool {
+    /// Whether the cluster's id is known, or becomes so within `timeout`.
+    pub(crate) fn knows_cluster(&self, timeout: Duration) -> bool {
         // SAFETY: the client is alive; the id is a string of its own, or null when it was not told in time.
         unsafe {
             let id = rd::rd_kafka_clusterid(self.raw, millis(timeout));
@@ -223,7 +178,8 @@ impl Client {
         }
     }
 
-    fn ask_brokers(&self, timeout: Duration) -> Result<()> {
+    /// Asks any broker for the others; blocks up to `timeout`.
+    pub(crate) fn ask_brokers(&self, timeout: Duration) -> Result<()> {
         let mut raw = std::ptr::null();
         // SAFETY: the client is alive; no topic is asked for; on success the metadata is ours and destroyed.
         unsafe {

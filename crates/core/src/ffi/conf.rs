@@ -1,9 +1,10 @@
 //! `rd_kafka_conf_t`
 
 use std::ffi::c_char;
+use std::sync::Arc;
 
 use super::callbacks::Callbacks;
-use super::{c_string, rd, text, RoundRobin};
+use super::{c_string, partitioner, rd, text, Partitioner};
 use crate::error::{Error, Result};
 use crate::token::TokenProvider;
 
@@ -12,13 +13,13 @@ pub(crate) struct Conf {
     pub(super) raw: *mut rd::rd_kafka_conf_t,
     pub(super) callbacks: Callbacks,
     /// Its client keeps it.
-    pub(super) round_robin: Option<Box<RoundRobin>>,
+    pub(super) partitioner: Option<Box<Arc<dyn Partitioner>>>,
 }
 
 impl Conf {
     pub(crate) fn new() -> Self {
         // SAFETY: allocates; never null.
-        Self { raw: unsafe { rd::rd_kafka_conf_new() }, callbacks: Callbacks::default(), round_robin: None }
+        Self { raw: unsafe { rd::rd_kafka_conf_new() }, callbacks: Callbacks::default(), partitioner: None }
     }
 
     /// Sets a global property, or a topic property as the default of every topic. librdkafka judges name and value; the
@@ -40,9 +41,9 @@ impl Conf {
         Err(Error::config(format!("property '{name}': {reason}")))
     }
 
-    /// Chooses partitions as Java's murmur2 does for messages with a key, and in turn for those without.
-    pub(crate) fn partition_in_turn(&mut self) {
-        self.round_robin = Some(RoundRobin::install(self.raw));
+    /// Chooses partitions as Java's murmur2 does for messages with a key, and asks this for those without.
+    pub(crate) fn partition_by(&mut self, partitioner: Arc<dyn Partitioner>) {
+        self.partitioner = Some(partitioner::install(self.raw, partitioner));
     }
 
     /// Which events come through the queues; what is not named goes nowhere.

@@ -1,13 +1,11 @@
 //! What a client does as a member of a group: subscribing, rebalances, positions, commits, leaving.
 
 use std::ffi::c_void;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::partitions::{copies, first_error, PartitionOffset};
-use super::{check, check_error, error_text, millis, rd, text, Client, Event, Partitions, Queue, Topic};
+use super::{check, check_error, millis, rd, text, Client, Event, Partitions, Queue};
 use crate::code;
-use crate::consumer::Reset;
 use crate::error::{Error, Result};
 
 /// What a rebalance event asks for.
@@ -54,17 +52,6 @@ impl Client {
         let list = Partitions::list(topics.iter().map(|topic| (topic.as_str(), -1, 0)))?;
         // SAFETY: both are alive; the list is copied.
         check(unsafe { rd::codes::rd_kafka_subscribe(self.raw(), list.raw()) })
-    }
-
-    /// A handle of a topic whose partitions begin at this place when they have no committed offset. The first handle of a
-    /// topic decides, as long as one lives.
-    pub(crate) fn topic_from(self: &Arc<Self>, name: &str, reset: Reset) -> Result<Topic> {
-        let value = match reset {
-            Reset::Earliest => "earliest",
-            Reset::Latest => "latest",
-            Reset::Error => "error",
-        };
-        self.topic_with(name, &[("auto.offset.reset".into(), value.into())])
     }
 
     /// Gives back the whole assignment.
@@ -196,7 +183,7 @@ impl Event<'_> {
                 let lost = unsafe { rd::rd_kafka_assignment_lost(client.raw()) } != 0;
                 Ok(Rebalance { assign: false, lost, partitions })
             }
-            code => Err(Error::kafka(code, error_text(code))),
+            code => Err(Error::of(code)),
         }
     }
 

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::{rd, text, Client};
+use crate::code;
 use crate::error::Error;
 use crate::packed::{block_bytes, header_bytes};
 
@@ -114,7 +115,7 @@ impl<'a> Message<'a> {
     pub(crate) fn error_text(&self) -> String {
         match self.value() {
             Some(value) if !value.is_empty() => String::from_utf8_lossy(value).into_owned(),
-            _ => super::error_text(self.error()),
+            _ => code::text(self.error()),
         }
     }
 

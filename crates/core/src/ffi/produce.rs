@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::{c_string, check_error, error_text, rd, text, Client};
+use super::{c_string, check_error, rd, text, Client};
 use crate::error::{Error, Result};
 
 /// A local topic handle. Making one starts librdkafka's interest in the topic; cached by its users.
@@ -97,7 +97,7 @@ impl Topic {
         if raw.is_null() {
             // SAFETY: reads this thread's last error.
             let code = unsafe { rd::codes::rd_kafka_last_error() };
-            let mut error = Error::kafka(code, error_text(code));
+            let mut error = Error::of(code);
             error.topic = Some(name.to_owned());
             return Err(error);
         }

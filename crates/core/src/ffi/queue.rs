@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::fence::fence;
 use super::{millis, rd, Client, Event, Messages};
+use crate::reply::fence;
 
 /// A counted queue of a client.
 pub(crate) struct Queue {

@@ -8,10 +8,9 @@ use std::time::UNIX_EPOCH;
 use parking_lot::Mutex;
 
 use super::callbacks::Callbacks;
-use super::fence::fence;
 use super::{c_string, rd, text};
 use crate::error::{Error, Result};
-use crate::reply::Reply;
+use crate::reply::{fence, Reply};
 use crate::token::{Token, TokenProvider};
 
 /// Whom to ask, and where the answer goes. Answers hold the door only, never the client, so that who answers late cannot

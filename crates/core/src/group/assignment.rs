@@ -201,7 +201,7 @@ impl Assignment {
         }
         let asked = shared.asked.lock();
         let reset = if asked.contains(topic) { DEFAULT_RESET } else { reset };
-        let handle = self.client.topic_from(topic, reset)?;
+        let handle = self.client.topic_with(topic, &[("auto.offset.reset".into(), reset.name().into())])?;
         drop(asked);
         self.beginnings.insert(name, (handle, reset));
         Ok(reset)

@@ -1,7 +1,9 @@
 //! What a producer is made of.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::partitioning::RoundRobin;
 use crate::config::Properties;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Conf};
@@ -17,6 +19,7 @@ pub struct ProducerConfig {
 /// What follows from the configuration.
 pub(crate) struct Derived {
     pub(crate) conf: Conf,
+    pub(super) round_robin: Option<Arc<RoundRobin>>,
     pub(crate) max_messages: u64,
     pub(crate) max_bytes: u64,
     pub(crate) max_message_bytes: usize,
@@ -85,14 +88,7 @@ impl ProducerConfig {
             Some(Ok(bytes)) => bytes,
             Some(Err(_)) => return Err(Error::config("property 'message.max.bytes' must be a whole number")),
         };
-        let partitioner = user.take("partitioner");
-        let in_turn = partitioner.as_deref() == Some("murmur2_round_robin");
-        match partitioner.filter(|_| !in_turn) {
-            Some(partitioner) => user.set("partitioner", partitioner),
-            // With a linger of its own librdkafka asks no partitioner for messages without a key.
-            None if in_turn => user.set("sticky.partitioning.linger.ms", 0),
-            None => {}
-        }
+        let round_robin = RoundRobin::of(&mut user);
         let mut defaults = Properties::defaults(&user);
         defaults.set("partitioner", "murmur2_random"); // as Java
         defaults.set("linger.ms", 0.5);
@@ -102,9 +98,9 @@ impl ProducerConfig {
         engine.set("log.queue", true);
         let events = ffi::DELIVERIES | ffi::ERROR | ffi::STATS | ffi::LOG;
         let mut conf = defaults.then(&user).then(&engine).into_conf(events)?;
-        if in_turn {
-            conf.partition_in_turn();
+        if let Some(round_robin) = &round_robin {
+            conf.partition_by(round_robin.clone());
         }
-        Ok(Derived { conf, max_messages, max_bytes, max_message_bytes, warning })
+        Ok(Derived { conf, round_robin, max_messages, max_bytes, max_message_bytes, warning })
     }
 }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::outbound::TopicState;
+use super::partitioning::RoundRobin;
 use super::tickets::{opaque_of, Done, Tickets, Waiter};
 use super::{Refusal, Shared};
 use crate::code;
 use crate::error::{Error, Result};
-use crate::ffi::{self, error_text, Choice, Client, Outgoing, ProduceBatch, ProduceMemory, Topic};
+use crate::ffi::{self, Client, Outgoing, ProduceBatch, ProduceMemory, Topic};
 use crate::packed::{header_block, Records};
 use crate::reply::closed;
 
@@ -34,48 +35,13 @@ impl Stretch<'_> {
     }
 }
 
-/// Messages without a key of one send, those of a partition one after the other: only the first of each asks the partitioner.
-/// In turn one by one they cost 0.35 us more each, most of it in librdkafka: locks, and memory that is read crosswise.
-#[derive(Default)]
-struct Spread {
-    partition: i32,
-    /// How many more go there.
-    left: usize,
-    /// How many partitions were chosen.
-    chosen: usize,
-}
-
-/// A send is cut into shares for so many partitions at most, or into shares of so many messages; the next one goes on behind them. Each
-/// share is a request: a send of 1000 to a thousand partitions would be a thousand of one message.
-const FEW: usize = 16;
-const SHARE: usize = 64;
-/// A send of fewer messages that crosses together with others of its topic goes to one partition, where the partitioner lets those
-/// of a millisecond follow one another: a request of them all, in place of one a partition. Awaited batches of 100, ten at a time,
-/// take a quarter less CPU by it, and come 18 % faster.
-const SMALL: usize = 256;
-
-impl Spread {
-    /// Where the next message goes; none: the partitioner has to be asked.
-    fn next(&mut self) -> Option<i32> {
-        self.left = self.left.checked_sub(1)?;
-        Some(self.partition)
-    }
-
-    /// A message went where the partitioner said; its even share of the `messages` of the send follows, of a small send among others
-    /// (`together`) all of them.
-    fn chosen(&mut self, choice: Choice, messages: usize, together: bool) {
-        let partitions = if together { 1 } else { choice.count.min(FEW.max(messages / SHARE)) };
-        let share = messages / partitions + usize::from(self.chosen < messages % partitions);
-        (self.partition, self.left) = (choice.partition, share.saturating_sub(1));
-        self.chosen += 1;
-    }
-}
-
 /// On whichever thread has the lock: the client's own, or that of who sends a few messages. It calls nobody: what there is to
 /// tell is told by the client's thread.
 pub(super) struct Dispatch {
     client: Arc<Client>,
     shared: Arc<Shared>,
+    /// Who gives messages without a key a partition, unless librdkafka does.
+    round_robin: Option<Arc<RoundRobin>>,
     /// librdkafka's handles by the topic's number, and what is known of the topic by the handle's id.
     handles: Vec<Option<Topic>>,
     states: HashMap<usize, Arc<TopicState>>,
@@ -95,10 +61,11 @@ pub(super) struct News {
 }
 
 impl Dispatch {
-    pub(super) fn new(client: Arc<Client>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(client: Arc<Client>, shared: Arc<Shared>, round_robin: Option<Arc<RoundRobin>>) -> Self {
         Self {
             client,
             shared,
+            round_robin,
             handles: Vec::new(),
             states: HashMap::new(),
             tickets: Tickets::default(),
@@ -125,7 +92,7 @@ impl Dispatch {
     /// Hands messages to librdkafka in their order: those of one partition that follow one another in one call, those with
     /// headers or a timestamp one by one.
     pub(super) fn send(&mut self, runs: Vec<Run>, records: Records<'_>, refused: &[Refusal]) {
-        let in_turn = self.client.round_robin().is_some();
+        let round_robin = self.round_robin.clone();
         let mut messages = records.iter();
         let mut stretch = Stretch { to: None, messages: self.memory.batch() };
         let (mut start, mut refused) = (0, refused);
@@ -133,20 +100,19 @@ impl Dispatch {
         while let Some(run) = runs.next() {
             let neighbours = [before.as_ref(), runs.peek().map(|next| &next.topic)];
             let among = neighbours.into_iter().flatten().any(|topic| Arc::ptr_eq(topic, &run.topic));
-            let together = among && run.count < SMALL;
             let end = start + run.count;
             let (mine, others) = refused.split_at(refused.partition_point(|refusal| refusal.index < end));
             refused = others;
             let errors = mine.iter().map(|refusal| (refusal.index - start, &refusal.error));
             let place = self.tickets.open(run.waiter, run.count, errors);
-            let mut spread = Spread::default();
+            let mut spread = round_robin.as_ref().map(|round_robin| round_robin.spread(run.count, among));
             for (index, record) in messages.by_ref().take(run.count).enumerate() {
                 if mine.binary_search_by_key(&(start + index), |refusal| refusal.index).is_ok() {
                     continue;
                 }
                 let own = if record.partition >= 0 { record.partition } else { run.partition };
-                let spreads = in_turn && own < 0 && record.key.is_none();
-                let partition = if spreads { spread.next().unwrap_or(own) } else { own };
+                let mut spread = spread.as_mut().filter(|_| own < 0 && record.key.is_none());
+                let partition = spread.as_mut().and_then(|spread| spread.next()).unwrap_or(own);
                 let message = Outgoing { key: record.key, value: record.value, opaque: opaque_of(place, index) };
                 if !record.is_plain() {
                     self.produce(&mut stretch);
@@ -158,11 +124,9 @@ impl Dispatch {
                     }
                     stretch.messages.push(&message);
                 }
-                if spreads && partition < 0 && run.count > 1 {
+                if let Some(spread) = spread.filter(|_| partition < 0 && run.count > 1) {
                     self.produce(&mut stretch);
-                    if let Some(choice) = self.choice(&run.topic) {
-                        spread.chosen(choice, run.count, together);
-                    }
+                    self.handle(&run.topic).into_iter().for_each(|topic| spread.follow(topic));
                 }
             }
             (start, before) = (end, Some(run.topic));
@@ -171,9 +135,9 @@ impl Dispatch {
         self.memory.keep(stretch.messages);
     }
 
-    /// Where the partitioner sent the topic's last message; none while the topic's partitions are not known.
-    fn choice(&self, topic: &TopicState) -> Option<Choice> {
-        self.client.round_robin()?.take_choice(self.handles.get(topic.id as usize)?.as_ref()?.id())
+    /// The id of librdkafka's handle, once there is one.
+    fn handle(&self, topic: &TopicState) -> Option<usize> {
+        Some(self.handles.get(topic.id as usize)?.as_ref()?.id())
     }
 
     fn produce(&mut self, stretch: &mut Stretch<'_>) {
@@ -318,49 +282,8 @@ fn why(client: &Client, code: i32, size: usize) -> Error {
             ),
         ),
         code::FATAL | code::PURGE_QUEUE | code::PURGE_INFLIGHT => {
-            client.fatal_error().unwrap_or_else(|| Error::kafka(code, error_text(code)))
+            client.fatal_error().unwrap_or_else(|| Error::of(code))
         }
-        code => Error::kafka(code, error_text(code)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// How many messages of one send go to each partition that it reaches, in turn.
-    fn shares(messages: usize, partitions: usize, together: bool) -> Vec<usize> {
-        let (mut spread, mut shares) = (Spread::default(), Vec::new());
-        for _ in 0..messages {
-            match spread.next() {
-                Some(_) => *shares.last_mut().unwrap() += 1,
-                None => {
-                    shares.push(1);
-                    spread.chosen(Choice { partition: 0, count: partitions }, messages, together);
-                }
-            }
-        }
-        shares
-    }
-
-    #[test]
-    fn a_send_is_spread_evenly_over_all_partitions() {
-        assert_eq!(shares(4, 4, false), [1; 4]);
-        assert_eq!(shares(3, 4, false), [1; 3]);
-        assert_eq!(shares(102, 4, false), [26, 26, 25, 25]);
-        assert_eq!(shares(16, 16, false), [1; 16]);
-    }
-
-    #[test]
-    fn a_send_to_a_topic_of_many_partitions_makes_few_requests() {
-        assert_eq!(shares(10, 1000, false), [1; 10]);
-        let thousand = shares(1000, 1000, false);
-        assert_eq!((thousand.len(), thousand.iter().max()), (16, Some(&63)));
-        let many = shares(100_000, 1000, false);
-        assert_eq!((many.len(), many.iter().min()), (1000, Some(&100)));
-    }
-    #[test]
-    fn a_small_send_among_others_goes_to_one_partition() {
-        assert_eq!(shares(100, 4, true), [100]);
+        code => Error::of(code),
     }
 }

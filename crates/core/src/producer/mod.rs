@@ -4,6 +4,7 @@ mod config;
 mod dispatch;
 mod driver;
 mod outbound;
+mod partitioning;
 mod record;
 mod tickets;
 mod transactions;
@@ -23,7 +24,6 @@ use driver::{Command, Driver, Line};
 pub use outbound::DeliveryFailure;
 use outbound::{Failures, Outbound, TopicState};
 pub use record::{Delivery, Record};
-pub(crate) use tickets::index_of;
 pub use tickets::{Receipt, Written};
 pub use transactions::ConsumerGroup;
 
@@ -184,7 +184,7 @@ impl Producer {
         });
         let helper = Arc::new(Helper::new("kafka-producer", client.clone()));
         let (commands, incoming) = unbounded();
-        let line = Arc::new(Mutex::new(Some(Dispatch::new(client.clone(), shared.clone()))));
+        let line = Arc::new(Mutex::new(Some(Dispatch::new(client.clone(), shared.clone(), derived.round_robin))));
         let driver = Driver::new(client, helper.clone(), shared.clone(), incoming, sink, line.clone());
         let thread = thread::spawn("kafka-producer", helper.serving(move || driver.run()))
             .map_err(|error| Error::state(format!("no thread for the producer: {error}")))?;
@@ -202,10 +202,8 @@ impl Producer {
 
     /// Like [`send`](Self::send), and answers when every message is delivered or has failed: one result each, in order.
     pub fn deliver(&self, topic: &str, partition: i32, records: &[Record<'_>], reply: Reply<Vec<Result<Delivery>>>) {
-        if let Err(error) = self.send_packed(topic, partition, record::pack(records).view(), Some(reply)) {
-            // The reply was dropped unsent and has answered that the client is gone; a wrong topic is told here.
-            (!self.shared.closing.begun()).then(|| eprintln!("kafka-native: {error}"));
-        }
+        // What refuses the call as a whole is the reply's answer, too.
+        let _ = self.send_packed(topic, partition, record::pack(records).view(), Some(reply));
     }
 
     /// [`send`](Self::send) of messages that are packed already, with or without an answer for their delivery.

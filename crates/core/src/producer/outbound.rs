@@ -10,7 +10,6 @@ use parking_lot::Mutex;
 use super::Refusal;
 use crate::code;
 use crate::error::Error;
-use crate::ffi::error_text;
 use crate::packed::Records;
 
 /// Everything accepted and not yet delivered.
@@ -147,7 +146,7 @@ impl Outbound {
             if self.messages.load(Ordering::Relaxed) + accepted >= self.max_messages
                 || self.bytes.load(Ordering::Relaxed) + size >= self.max_bytes
             {
-                let error = Error::kafka(code::QUEUE_FULL, error_text(code::QUEUE_FULL));
+                let error = Error::of(code::QUEUE_FULL);
                 refused.extend((index..end).map(|index| Refusal { index, error: error.clone() }));
                 break;
             }
@@ -223,7 +222,7 @@ impl Failures {
             .map(|((code, topic, partition), count)| DeliveryFailure {
                 code,
                 count,
-                message: error_text(code),
+                message: code::text(code),
                 topic: topic.to_string(),
                 partition,
             })

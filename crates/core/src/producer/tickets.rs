@@ -72,7 +72,7 @@ pub(super) fn opaque_of(place: Option<usize>, index: usize) -> usize {
 }
 
 /// The message's index in its account.
-pub(crate) fn index_of(opaque: usize) -> usize {
+pub(super) fn index_of(opaque: usize) -> usize {
     opaque & 0xffff_ffff
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 
 use super::*;
-use crate::admin::{
+use crate::requests::{
     Acl, AclFilter, AlterUsers, CreateAcls, DeleteAcls, DeletedAcl, DescribeAcls, DescribeUsers, Named, ScramCredential,
 };
 

@@ -1,7 +1,7 @@
 //! Configurations.
 
 use super::*;
-use crate::admin::{AlterConfigs, ConfigEntry, ConfigKind, ConfigResource, ConfigResult, DescribeConfigs, Named};
+use crate::requests::{AlterConfigs, ConfigEntry, ConfigKind, ConfigResource, ConfigResult, DescribeConfigs, Named};
 
 fn resource(
     resources: &mut Objects<rd::rd_kafka_ConfigResource_t>,

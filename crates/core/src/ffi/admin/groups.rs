@@ -1,11 +1,11 @@
 //! Groups and what they committed.
 
 use super::*;
-use crate::admin::{
+use crate::logical;
+use crate::requests::{
     AlterGroupOffsets, CommittedOffset, DeleteGroupOffsets, DeleteGroups, DescribeGroups, GroupDescription,
     GroupListing, GroupListings, GroupMember, ListGroupOffsets, ListGroups, Named, TopicPartition,
 };
-use crate::logical;
 
 impl Operation for ListGroups {
     type Answer = GroupListings;

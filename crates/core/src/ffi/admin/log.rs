@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::admin::{DeleteRecords, ListOffsets, ListedOffset};
+use crate::requests::{DeleteRecords, ListOffsets, ListedOffset};
 
 /// librdkafka's `_NOENT`: none of the partitions has a leader, because there is none of them.
 fn unknown<'a, T>(error: Error, places: impl Iterator<Item = (&'a String, i32)>) -> Result<Vec<Placed<T>>> {
@@ -12,7 +12,7 @@ fn unknown<'a, T>(error: Error, places: impl Iterator<Item = (&'a String, i32)>)
     }
     Ok(places
         .map(|(topic, partition)| {
-            let mut error = Error::kafka(code::UNKNOWN_TOPIC_OR_PART, error_text(code::UNKNOWN_TOPIC_OR_PART));
+            let mut error = Error::of(code::UNKNOWN_TOPIC_OR_PART);
             (error.topic, error.partition) = (Some(topic.clone()), Some(partition));
             Placed { topic: topic.clone(), partition, result: Err(error) }
         })

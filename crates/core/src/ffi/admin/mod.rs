@@ -1,4 +1,4 @@
-//! librdkafka's Admin API: requests that are answered by an event. One file a noun, as in `crate::admin`.
+//! librdkafka's Admin API: requests that are answered by an event. One file a noun, as in `crate::requests`.
 
 mod access;
 mod configs;
@@ -10,11 +10,10 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{c_string, check_error, error_text, millis, rd, text, Client, Event, Partitions, Queue};
-use crate::admin::{Node, Placed};
+use super::{c_string, check_error, millis, rd, text, Client, Event, Partitions, Queue};
 use crate::code;
 use crate::error::{Error, Result};
-use crate::helper::deadline;
+use crate::requests::{Node, Placed};
 
 /// A request of the Admin API.
 pub trait Operation: Send + 'static {
@@ -105,12 +104,12 @@ impl Client {
     pub(crate) fn ask<O: Operation>(self: &Arc<Self>, operation: &O, timeout: Duration) -> Result<O::Answer> {
         let queue = self.new_queue();
         self.start(operation, timeout, &queue, 0)?;
-        let deadline = deadline(timeout);
+        let deadline = Instant::now() + timeout.min(MOST);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match queue.poll(left) {
                 Some(event) => return answer(operation, &event),
-                None if left.is_zero() => return Err(Error::kafka(code::TIMED_OUT, error_text(code::TIMED_OUT))),
+                None if left.is_zero() => return Err(Error::of(code::TIMED_OUT)),
                 None => {}
             }
         }
@@ -193,7 +192,7 @@ unsafe fn array<'a, T>(get: impl FnOnce(&mut usize) -> *mut *const T) -> &'a [*c
 fn item_error(code: i32, message: *const c_char) -> Result<()> {
     let mut message = text(message);
     if message.is_empty() || message.ends_with(": ") {
-        message.push_str(&error_text(code));
+        message.push_str(&code::text(code));
     }
     match code {
         0 => Ok(()),

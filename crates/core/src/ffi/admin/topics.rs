@@ -1,7 +1,7 @@
 //! Topics, their partitions and leaders, the cluster.
 
 use super::*;
-use crate::admin::{
+use crate::requests::{
     ClusterDescription, CreatePartitions, CreateTopics, DeleteTopics, DescribeCluster, DescribeTopics, ElectLeaders,
     Named, PartitionDescription, TopicDescription,
 };

@@ -1,14 +1,15 @@
-//! Why TLS refuses: librdkafka tells that a certificate is not accepted, but not why, nor that it was the client's own.
+//! Why a connection is refused: librdkafka tells that a certificate is not accepted, but not why, nor that it was the
+//! client's own.
 
 use std::ffi::{c_char, c_int, c_void};
 
 use parking_lot::Mutex;
 
 use super::callbacks::Callbacks;
-use super::fence::fence;
 use super::{rd, text};
 use crate::code::{SSL, TRANSPORT};
 use crate::error::Error;
+use crate::reply::fence;
 
 /// The broker whose certificate was not accepted last (`host:port`), and why.
 #[derive(Default)]
