@@ -1,5 +1,5 @@
-//! The N-API addon: exports only. TypeScript's declarations of them are made of this crate: `addon.ts` by napi-derive, with the words
-//! said here, `events.ts` by [`events`].
+//! The N-API addon: the core's calls and events for JavaScript, and the end of an environment's clients. TypeScript's declarations
+//! are made of this crate: `addon.ts` by napi-derive, with the words said here, `events.ts` by [`events`].
 //!
 //! Constructors and methods run on the JavaScript thread and never block; everything that clients tell comes back through
 //! the one threadsafe function of each client.
@@ -30,9 +30,8 @@ pub fn librdkafka_version() -> String {
     kafka_native::librdkafka_version()
 }
 
-/// When the addon is loaded: whether the clients' threads stand back behind JavaScript's. Not unless asked: on two processors
-/// shared with a broker 10 makes the event loop's delay while consuming a third less, but producing takes a quarter more CPU
-/// and a lone message 0.2 ms longer.
+/// When the addon is loaded: whether the clients' threads stand back behind JavaScript's. Not unless asked: the event
+/// loop waits less while consuming, but producing takes more CPU and a lone message longer (`bench/README.md`).
 #[napi_derive::module_init]
 fn stand_back() {
     if let Some(asked) = std::env::var("KAFKA_NATIVE_NICENESS").ok().and_then(|text| text.parse().ok()) {

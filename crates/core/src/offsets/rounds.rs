@@ -12,8 +12,7 @@ use crate::error::{Error, Result};
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(10);
 /// The rest after a round for which nobody waits: a stream of values is one round in so long, and a lone value is written at
-/// once. Without it the disk's pace counted, hundreds of rounds a second, which took a tenth of what consuming takes; with 10 ms
-/// it was 8 % of the CPU, and consuming 4 % slower.
+/// once. Without it the disk's pace would count, hundreds of rounds a second, and take CPU from consuming.
 const REST: Duration = Duration::from_millis(50);
 
 #[derive(Default)]

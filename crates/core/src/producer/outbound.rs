@@ -45,8 +45,8 @@ pub(crate) struct TopicState {
     delivered: AtomicBool,
 }
 
-/// librdkafka holds the lock of a topic while it gives the messages that waited for the topic's metadata to its partitions, 0.3 us
-/// each: with more of them nobody but the client's thread waits for that.
+/// librdkafka holds the lock of a topic while it gives the messages that waited for the topic's metadata to its partitions, one
+/// after the other: with more of them nobody but the client's thread waits for that.
 const WAIT_FOR: u64 = 16 * 1024;
 
 impl TopicState {

@@ -27,7 +27,8 @@ const JOIN: Duration = Duration::from_secs(1);
 const FEW: usize = 16;
 const SHARE: usize = 64;
 /// A send of fewer messages that crosses together with others of its topic goes to one partition, where the partitioner lets those
-/// of a millisecond follow one another: a request of them all, in place of one a partition.
+/// of a millisecond follow one another: a request of them all, in place of one a partition
+/// (`npm run bench -- --shapes awaited-batches`).
 const SMALL: usize = 256;
 
 /// Whose turn it is, by topic.
