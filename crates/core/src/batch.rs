@@ -3,29 +3,12 @@
 use std::sync::Arc;
 
 use crate::ffi::{self, Messages};
-use crate::layout::{self, Double, Flag, Header as Head, Int, Place, RunField, Since};
+use crate::layout::{self, Double, Flag, Header as Head, Int, Place, Run, RunField, Since};
 use crate::packed::header_block;
 
 /// A batch ends at this many bytes of keys and values. Fewer cost more CPU, and more hold JavaScript's event loop longer
 /// (`npm run bench -- --shapes consume`).
 pub(crate) const DATA: usize = 192 * 1024;
-
-/// A stretch of one partition's messages that share assignment, leader epoch and kind of timestamp.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Run {
-    /// What the run's messages say of their topic handle, and its number in the batch's topics.
-    pub(crate) handle: usize,
-    pub(crate) topic: i32,
-    pub(crate) partition: i32,
-    pub(crate) epoch: i32,
-    pub(crate) leader_epoch: i32,
-    pub(crate) timestamp_type: i32,
-    pub(crate) first: usize,
-    pub(crate) first_offset: i64,
-    pub(crate) last_offset: i64,
-    /// What its messages charge against the budget.
-    pub(crate) charge: u64,
-}
 
 /// Where a batch ends, whatever comes first. A message larger than the bytes travels alone.
 #[derive(Debug, Clone, Copy)]

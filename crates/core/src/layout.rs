@@ -19,7 +19,6 @@
 //! A new field of messages is one more line in [`Double`] or [`Int`] that says how the packer reads it, and a getter for
 //! those who receive.
 
-use crate::batch::Run;
 use crate::ffi::Message;
 
 /// An enum whose variants are places in order, with their words for other languages.
@@ -136,6 +135,23 @@ written! {
         /// The index of its first message.
         First = run.first as i32,
     }
+}
+
+/// A stretch of one partition's messages that share assignment, leader epoch and kind of timestamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// What the run's messages say of their topic handle, and its number in the batch's topics.
+    pub(crate) handle: usize,
+    pub(crate) topic: i32,
+    pub(crate) partition: i32,
+    pub(crate) epoch: i32,
+    pub(crate) leader_epoch: i32,
+    pub(crate) timestamp_type: i32,
+    pub(crate) first: usize,
+    pub(crate) first_offset: i64,
+    pub(crate) last_offset: i64,
+    /// What its messages charge against the budget.
+    pub(crate) charge: u64,
 }
 
 /// Where the bytes of a message are.

@@ -1,4 +1,4 @@
-// Generated from crates/core/src/admin by its tests. Do not edit.
+// Generated from crates/core/src/requests by its tests. Do not edit.
 
 /** Each request's fields and answer. */
 export interface AdminRequests {

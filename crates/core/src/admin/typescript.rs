@@ -80,5 +80,5 @@ fn typescript_has_the_requests_of_this_module() {
     let requests = format!("/** Each request's fields and answer. */\nexport interface AdminRequests {{\n{requests}}}");
     let declarations = Vec::from_iter(types.found.into_values()).join("\n\n");
     let text = format!("{requests}\n\n{declarations}\n");
-    generated::compare("js/kafka-native/src/admin-requests.ts", "crates/core/src/admin", &text);
+    generated::compare("js/kafka-native/src/admin-requests.ts", "crates/core/src/requests", &text);
 }

@@ -10,9 +10,10 @@ use std::time::Duration;
 pub(crate) use credit::Credit;
 pub(crate) use inbox::Inbox;
 
-use crate::batch::{self, Batch, Limits, Run, Settler};
+use crate::batch::{self, Batch, Limits, Settler};
 use crate::error::Result;
 use crate::ffi::{self, Client, Messages, Queue, ReadyHook};
+use crate::layout::Run;
 use crate::trouble::Troubles;
 
 /// After a start, as many messages are taken at once: their size is not known yet.
