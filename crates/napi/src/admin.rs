@@ -4,7 +4,7 @@ use kafka_native::admin::{Admin, AdminConfig, AdminEvent};
 use kafka_native::Error;
 use napi_derive::napi;
 
-use crate::events::{none, text, Events, OnEvent, Stats};
+use crate::events::{Events, OnEvent, Stats};
 use crate::tokens::Tokens;
 use crate::{millis, refused, thrown, Properties, Thrown};
 
@@ -49,7 +49,7 @@ impl NativeAdmin {
     /// Replies nothing when a broker has answered.
     #[napi]
     pub fn connect(&self, request: u32, timeout_ms: u32) -> Result<(), Thrown> {
-        self.open()?.connect_with(millis(timeout_ms), self.events.reply(request, |()| none()));
+        self.open()?.connect_with(millis(timeout_ms), self.events.reply(request));
         Ok(())
     }
 
@@ -62,7 +62,7 @@ impl NativeAdmin {
         fields: String,
         timeout_ms: u32,
     ) -> Result<(), Thrown> {
-        self.open()?.request_json(&name, &fields, millis(timeout_ms), self.events.reply(request, text));
+        self.open()?.request_json(&name, &fields, millis(timeout_ms), self.events.reply(request));
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use kafka_native::{Consumer, ConsumerConfig, ConsumerEvent, Error, Reply};
 use napi::Env;
 use napi_derive::napi;
 
-use crate::events::{none, partitions, Batch, CommitOffsets, ConsumerStats, Events, OnEvent, ReadOffsets, Told};
+use crate::events::{Batch, CommitOffsets, ConsumerStats, Events, OnEvent, ReadOffsets, Told};
 use crate::lifetime::{self, Client};
 use crate::{millis, refused, thrown, Properties, Thrown};
 
@@ -75,7 +75,7 @@ impl NativeConsumer {
     /// Replies the partitions, a number[]. After an error it may be called again.
     #[napi]
     pub fn start(&self, request: u32) {
-        self.consumer.start_with(self.events.reply(request, partitions));
+        self.consumer.start_with(self.events.reply(request));
     }
 
     /// Nothing is drained from librdkafka's queue until `resume`. Batches that were posted before still arrive.
@@ -111,7 +111,7 @@ impl NativeConsumer {
     /// Replies when the pending offsets are on disk, the locks released and the client destroyed.
     #[napi]
     pub fn stop(&self, request: u32, timeout_ms: f64) {
-        self.consumer.stop_with(millis(timeout_ms), self.events.reply(request, |()| none()));
+        self.consumer.stop_with(millis(timeout_ms), self.events.reply(request));
     }
 
     /// `error`: a message, when the manager failed.

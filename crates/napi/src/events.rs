@@ -207,11 +207,13 @@ macro_rules! arguments {
 }
 
 arguments! {
+    () as "undefined" = |value| Arg::A(value);
     f64 as "number" = |value| Arg::B(value);
     u32 as "number" = |value| Arg::B(value.into());
     i32 as "number" = |value| Arg::B(value.into());
     u64 as "number" = |value| Arg::B(value as f64);
     i64 as "number" = |value| Arg::B(value as f64);
+    usize as "number" = |value| Arg::B(value as f64);
     String as "string" = |value| Arg::C(value);
     Vec<u8> as "Buffer" = |value| Arg::D(value.into());
     Vec<f64> as "number[]" = |value| Arg::E(value);
@@ -224,30 +226,15 @@ arguments! {
     Vec<LogData> as "NativeLog[]" = |value| Arg::G(value);
     Vec<FailureData> as "NativeDeliveryFailure[]" = |value| Arg::H(value);
     RebalanceData as "NativeRebalance" = |value| Arg::J(value);
+    Vec<(String, i32)> as "NativeTopics" = |value| {
+        let (topics, counts) = value.into_iter().unzip();
+        Arg::N(TopicsData { topics, counts })
+    };
     Arg as "any" = |value| value;
 }
 
-pub(crate) fn none() -> Arg {
+fn none() -> Arg {
     Arg::A(())
-}
-pub(crate) fn number(value: f64) -> Arg {
-    Arg::B(value)
-}
-pub(crate) fn text(value: String) -> Arg {
-    Arg::C(value)
-}
-pub(crate) fn bytes(value: Vec<u8>) -> Arg {
-    Arg::D(value.into())
-}
-pub(crate) fn numbers(values: Vec<f64>) -> Arg {
-    Arg::E(values)
-}
-pub(crate) fn partitions(values: Vec<i32>) -> Arg {
-    Arg::I(values)
-}
-pub(crate) fn topics(values: Vec<(String, i32)>) -> Arg {
-    let (topics, counts) = values.into_iter().unzip();
-    Arg::N(TopicsData { topics, counts })
 }
 
 /// An event is made into JavaScript's arguments on the JavaScript thread, so that what coalesces does so until then.
@@ -332,11 +319,20 @@ impl Events {
     }
 
     /// The reply of the call that JavaScript knows by this id.
-    pub(crate) fn reply<T: Send + 'static>(&self, id: u32, value: impl FnOnce(T) -> Arg + Send + 'static) -> Reply<T> {
+    pub(crate) fn reply<T: Argument + Send + 'static>(&self, id: u32) -> Reply<T> {
+        self.reply_with(id, |answer| answer)
+    }
+
+    /// The same, with what JavaScript is given of the answer.
+    pub(crate) fn reply_with<T: Send + 'static, A: Argument>(
+        &self,
+        id: u32,
+        value: impl FnOnce(T) -> A + Send + 'static,
+    ) -> Reply<T> {
         let events = self.clone();
         Reply::new(move |answer| {
             let (error, value) = match answer {
-                Ok(answer) => (None, value(answer)),
+                Ok(answer) => (None, value(answer).arg()),
                 Err(error) => (Some(error.into()), none()),
             };
             events.tell(Answer { request_id: id, error, value });

@@ -11,7 +11,7 @@ use kafka_native::{
 use napi::Env;
 use napi_derive::napi;
 
-use crate::events::{bytes, none, number, numbers, partitions, topics, Advanced, Batch, Events, OnEvent, Stats};
+use crate::events::{Advanced, Batch, Events, OnEvent, Stats};
 use crate::lifetime::{self, Client};
 use crate::tokens::Tokens;
 use crate::{millis, refused, thrown, Properties, Thrown};
@@ -152,7 +152,7 @@ impl NativeGroup {
     /// Replies nothing when a broker has answered.
     #[napi]
     pub fn connect(&self, request: u32, timeout_ms: u32) {
-        self.consumer.connect_with(millis(timeout_ms), self.events.reply(request, |()| none()));
+        self.consumer.connect_with(millis(timeout_ms), self.events.reply(request));
     }
 
     /// Replaces the subscription: names, or patterns that begin with '^'. `earliest`: where a partition of the topic begins
@@ -172,14 +172,14 @@ impl NativeGroup {
         let topics =
             topics.into_iter().zip(earliest).map(|(topic, earliest)| Subscription::new(topic, reset(earliest)));
         let existing = existing.into_iter().zip(counts).collect();
-        self.consumer.subscribe_with(topics.collect(), Some(existing), self.events.reply(request, |()| none()));
+        self.consumer.subscribe_with(topics.collect(), Some(existing), self.events.reply(request));
     }
 
     /// Replaces the assignment, without joining. Offsets: the next to be read, -2 = begin, -1 = end, -1000 = committed. Replies
     /// nothing; the Rebalance events ('revoke' of what was, 'assign') come before the reply and want no answer.
     #[napi]
     pub fn assign(&self, request: u32, topics: Vec<String>, partitions: Vec<i32>, offsets: Vec<f64>) {
-        self.consumer.assign_with(places(topics, partitions, offsets), self.events.reply(request, |()| none()));
+        self.consumer.assign_with(places(topics, partitions, offsets), self.events.reply(request));
     }
 
     /// Goes on with a rebalance. For 'assign', `offsets` (parallel to its partitions) says where to begin: -1001 = where the
@@ -206,23 +206,22 @@ impl NativeGroup {
     #[napi]
     pub fn seek(&self, request: u32, topic: String, partition: i32, offset: f64) {
         let to = TopicPartitionOffset::new(topic, partition, offset as i64);
-        self.consumer
-            .seek_with(to, self.events.reply(request, |epoch: Option<i32>| number(epoch.unwrap_or(-1).into())));
+        self.consumer.seek_with(to, self.events.reply_with(request, |epoch: Option<i32>| epoch.unwrap_or(-1)));
     }
 
     /// What was prefetched of them is thrown away. Replies nothing; what is not assigned is left out. Runs that were told before keep their epoch.
     #[napi]
     pub fn pause(&self, request: u32, topics: Vec<String>, partitions: Vec<i32>) {
         let partitions = topics.into_iter().zip(partitions).collect();
-        self.consumer.pause_with(partitions, self.events.reply(request, |()| none()));
+        self.consumer.pause_with(partitions, self.events.reply(request));
     }
 
     /// Goes on at these offsets (the next to be read; -1001 = behind the last message that was told). Replies their new epochs,
     /// -1 for what is not assigned.
     #[napi]
     pub fn resume(&self, request: u32, topics: Vec<String>, partition: Vec<i32>, offsets: Vec<f64>) {
-        let reply = self.events.reply(request, |epochs: Vec<Option<i32>>| {
-            partitions(epochs.into_iter().map(|epoch| epoch.unwrap_or(-1)).collect())
+        let reply = self.events.reply_with(request, |epochs: Vec<Option<i32>>| {
+            Vec::from_iter(epochs.into_iter().map(|epoch| epoch.unwrap_or(-1)))
         });
         self.consumer.resume_with(places(topics, partition, offsets), reply);
     }
@@ -240,14 +239,14 @@ impl NativeGroup {
     ) {
         let mut places = places(topics, partitions, offsets);
         places.iter_mut().zip(metadata).for_each(|(place, metadata)| place.metadata = metadata);
-        self.consumer.commit_with(places, self.events.reply(request, |()| none()));
+        self.consumer.commit_with(places, self.events.reply(request));
     }
 
     /// Replies the committed offsets, -1 = none.
     #[napi]
     pub fn committed(&self, request: u32, topics: Vec<String>, partitions: Vec<i32>, timeout_ms: u32) {
-        let reply = self.events.reply(request, |offsets: Vec<Option<i64>>| {
-            numbers(offsets.into_iter().map(|offset| offset.unwrap_or(-1) as f64).collect())
+        let reply = self.events.reply_with(request, |offsets: Vec<Option<i64>>| {
+            Vec::from_iter(offsets.into_iter().map(|offset| offset.unwrap_or(-1) as f64))
         });
         self.consumer.committed_with(topics.into_iter().zip(partitions).collect(), millis(timeout_ms), reply);
     }
@@ -264,20 +263,20 @@ impl NativeGroup {
     ) {
         let reply = self
             .events
-            .reply(request, |offsets: Vec<i64>| numbers(offsets.into_iter().map(|offset| offset as f64).collect()));
+            .reply_with(request, |offsets: Vec<i64>| Vec::from_iter(offsets.into_iter().map(|offset| offset as f64)));
         self.consumer.offsets_for_times_with(places(topics, partitions, timestamps), millis(timeout_ms), reply);
     }
 
     /// Replies the numbers of a topic's partitions.
     #[napi]
     pub fn partitions_of(&self, request: u32, topic: String, timeout_ms: u32) {
-        self.consumer.partitions_of_with(&topic, millis(timeout_ms), self.events.reply(request, partitions));
+        self.consumer.partitions_of_with(&topic, millis(timeout_ms), self.events.reply(request));
     }
 
     /// Replies {@link NativeTopics}: the cluster's.
     #[napi]
     pub fn list_topics(&self, request: u32, timeout_ms: u32) {
-        self.consumer.topics_with(millis(timeout_ms), self.events.reply(request, topics));
+        self.consumer.topics_with(millis(timeout_ms), self.events.reply(request));
     }
 
     /// [low, high] as the last fetch told them, -1001 = not known. Does not ask anybody.
@@ -290,7 +289,7 @@ impl NativeGroup {
     /// Replies the serialised metadata of the group for a transaction, a Buffer (rd_kafka_consumer_group_metadata_write).
     #[napi]
     pub fn group_metadata(&self, request: u32) {
-        self.consumer.group_metadata_with(self.events.reply(request, bytes));
+        self.consumer.group_metadata_with(self.events.reply(request));
     }
 
     /// `expiresMs`: milliseconds since 1970; `extensions`: names and values by turns. Neither ever throws; a token that librdkafka does not take is a failure, too.
@@ -309,7 +308,7 @@ impl NativeGroup {
     /// takes the time at most, and half a second.
     #[napi]
     pub fn stop(&self, request: u32, timeout_ms: f64) {
-        self.consumer.stop_with(millis(timeout_ms), self.events.reply(request, |()| none()));
+        self.consumer.stop_with(millis(timeout_ms), self.events.reply(request));
     }
 }
 

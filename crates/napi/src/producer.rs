@@ -11,9 +11,7 @@ use napi::bindgen_prelude::{Either, Float64ArraySlice, Int32ArraySlice, Uint8Arr
 use napi::Env;
 use napi_derive::napi;
 
-use crate::events::{
-    none, number, partitions, Deliveries, Drained, ErrorData, Events, FailureData, OnEvent, ProducerStats, Receipts,
-};
+use crate::events::{Deliveries, Drained, ErrorData, Events, FailureData, OnEvent, ProducerStats, Receipts};
 use crate::lifetime::{self, Client};
 use crate::tokens::Tokens;
 use crate::{millis, refused, thrown, Properties, Thrown};
@@ -150,14 +148,14 @@ impl NativeProducer {
     /// Replies nothing when a broker has answered.
     #[napi]
     pub fn connect(&self, request: u32, timeout_ms: f64) {
-        self.producer.connect_with(millis(timeout_ms), self.done(request));
+        self.producer.connect_with(millis(timeout_ms), self.events.reply(request));
     }
 
     /// Replies numbers; for each partition: error, id, leader, number of replicas, these, number of those in sync, these.
     #[napi]
     pub fn partitions(&self, request: u32, topic: String, max_tries: u32, interval_ms: u32) {
         let retry = Retry { max_tries, interval: millis(interval_ms) };
-        let reply = self.events.reply(request, |found: Vec<PartitionMetadata>| partitions(flat(&found)));
+        let reply = self.events.reply_with(request, |found: Vec<PartitionMetadata>| flat(&found));
         self.producer.partitions_with(&topic, retry, reply);
     }
 
@@ -165,17 +163,17 @@ impl NativeProducer {
     /// Errors: `retriable`, `txnRequiresAbort` or `fatal`.
     #[napi]
     pub fn flush(&self, request: u32, timeout_ms: f64) {
-        self.producer.flush_with(millis(timeout_ms), self.done(request));
+        self.producer.flush_with(millis(timeout_ms), self.events.reply(request));
     }
 
     #[napi]
     pub fn init_transactions(&self, request: u32, timeout_ms: f64) {
-        self.producer.init_transactions_with(millis(timeout_ms), self.done(request));
+        self.producer.init_transactions_with(millis(timeout_ms), self.events.reply(request));
     }
 
     #[napi]
     pub fn begin_transaction(&self, request: u32) {
-        self.producer.begin_transaction_with(self.done(request));
+        self.producer.begin_transaction_with(self.events.reply(request));
     }
 
     /// `group`: its id, or the metadata that a member of it wrote. The lists are parallel.
@@ -197,17 +195,17 @@ impl NativeProducer {
         let offsets: Vec<_> = offsets
             .map(|((topic, partition), offset)| TopicPartitionOffset::new(topic, partition, offset as i64))
             .collect();
-        self.producer.send_offsets_with(&group, &offsets, millis(timeout_ms), self.done(request));
+        self.producer.send_offsets_with(&group, &offsets, millis(timeout_ms), self.events.reply(request));
     }
 
     #[napi]
     pub fn commit_transaction(&self, request: u32, timeout_ms: f64) {
-        self.producer.commit_transaction_with(millis(timeout_ms), self.done(request));
+        self.producer.commit_transaction_with(millis(timeout_ms), self.events.reply(request));
     }
 
     #[napi]
     pub fn abort_transaction(&self, request: u32, timeout_ms: f64) {
-        self.producer.abort_transaction_with(millis(timeout_ms), self.done(request));
+        self.producer.abort_transaction_with(millis(timeout_ms), self.events.reply(request));
     }
 
     #[napi]
@@ -219,11 +217,7 @@ impl NativeProducer {
     #[napi]
     pub fn partition_count(&self, request: u32, topic: String, max_tries: u32, interval_ms: u32) {
         let retry = Retry { max_tries, interval: millis(interval_ms) };
-        self.producer.partition_count_with(
-            &topic,
-            retry,
-            self.events.reply(request, |count: i32| number(count.into())),
-        );
+        self.producer.partition_count_with(&topic, retry, self.events.reply(request));
     }
 
     /// `expiresMs`: milliseconds since 1970; `extensions`: names and values by turns. Neither ever throws; a token that librdkafka does not take is a failure, too.
@@ -241,14 +235,7 @@ impl NativeProducer {
     /// Flushes, purges at the deadline, destroys. Replies how many messages were left and purged.
     #[napi]
     pub fn stop(&self, request: u32, timeout_ms: f64) {
-        self.producer.stop_with(millis(timeout_ms), self.events.reply(request, |left: usize| number(left as f64)));
-    }
-}
-
-impl NativeProducer {
-    /// The reply of a call that answers nothing.
-    fn done(&self, request: u32) -> Reply<()> {
-        self.events.reply(request, |()| none())
+        self.producer.stop_with(millis(timeout_ms), self.events.reply(request));
     }
 }
 
