@@ -84,7 +84,7 @@ const roles = {
       let failures = 0;
       const producer = new Producer({
         broker: brokers, logger, driver_options, queue_buffering_max_ms: 5,
-        delivery_report_callback: ({ errors }) => (failures += errors.length),
+        delivery_report_callback: ({ errors }) => (failures += errors),
       });
       let from = 0;
       for (; from < 100 * SIZE && !stopping; from += SIZE) {

@@ -30,6 +30,13 @@ class Frames {
   }
 }
 
+/** A frame with its length in front. */
+function framed(...parts) {
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(parts.reduce((sum, part) => sum + part.length, 0));
+  return Buffer.concat([length, ...parts]);
+}
+
 /** The ways to garble the body of an answer; each takes the bytes and returns new ones. */
 const ways = {
   bytes(body, { below }) {
@@ -88,10 +95,11 @@ function mendChecksums(body) {
 /**
  * Stands in front of the broker at `port`.
  *
- * @param {{ random?: () => number, rate?: number, spare?: number, change?: (name: string, body: Buffer) => Buffer }} how
- * `rate`: of an answer to be garbled; so many first answers of each kind are spared; `change`: what is done in place of all that
+ * @param {{ random?: () => number, rate?: number, spare?: number, change?: (name: string, body: Buffer) => Buffer | null, passes?: (name: string) => boolean }} how
+ * `rate`: of an answer to be garbled; so many first answers of each kind are spared; `change`: what is done in place of all that,
+ * null cuts the connection, as a request that does not pass does
  */
-async function garbling(port, { random = Math.random, rate = 0, spare = 0, change }) {
+async function garbling(port, { random = Math.random, rate = 0, spare = 0, change, passes = () => true }) {
   const below = (end) => Math.floor(random() * Math.max(1, end));
   const chance = { below, one: (list) => list[below(list.length)] };
   const seen = {};
@@ -119,8 +127,12 @@ async function garbling(port, { random = Math.random, rate = 0, spare = 0, chang
     const names = new Map();
     const [requests, answers] = [new Frames(), new Frames()];
     client.on('data', (chunk) => {
-      for (const frame of requests.take(chunk)) names.set(frame.readInt32BE(4), NAMES[frame.readInt16BE(0)] ?? String(frame.readInt16BE(0)));
-      broker.write(chunk);
+      for (const frame of requests.take(chunk)) {
+        const name = NAMES[frame.readInt16BE(0)] ?? String(frame.readInt16BE(0));
+        if (!passes(name)) return client.destroy();
+        names.set(frame.readInt32BE(4), name);
+        broker.write(framed(frame));
+      }
     });
     broker.on('data', (chunk) => {
       for (const frame of answers.take(chunk)) {
@@ -132,10 +144,8 @@ async function garbling(port, { random = Math.random, rate = 0, spare = 0, chang
           if (place + 4 <= frame.length && frame.readInt32BE(place) === port) frame.writeInt32BE(server.address().port, place);
         }
         const body = (change ?? garble)(name, frame.subarray(4));
-        const head = Buffer.alloc(8);
-        head.writeInt32BE(4 + body.length, 0);
-        frame.copy(head, 4, 0, 4);
-        client.write(Buffer.concat([head, body]));
+        if (body === null) return client.destroy();
+        client.write(framed(frame.subarray(0, 4), body));
       }
     });
   });

@@ -1,0 +1,147 @@
+'use strict';
+// Idempotent producers over a broker whose answers get lost or lie: each message is written once, whatever happens to others.
+
+const assert = require('node:assert/strict');
+const { after, before, describe, test } = require('node:test');
+const { randomBytes } = require('node:crypto');
+const { Kafka, Producer } = require('kafka-native');
+const { real } = require('./support/clusters.js');
+const { silent } = require('./support/flow.js');
+const { oracle, readWithKafkaJS } = require('./support/kafkajs.js');
+const { random, seed } = require('./support/random.js');
+const { Calls } = require('./support/watch.js');
+const { garbling } = require('./fuzz/proxy.js');
+
+const [NONE, NOT_LEADER, REQUEST_TIMED_OUT, MESSAGE_TOO_LARGE, NOT_ENOUGH_REPLICAS_AFTER_APPEND] = [0, 6, 7, 10, 20];
+/** A topic that takes no more makes a gap in its partition's sequence of a message that is larger. */
+const SMALL = { config: { 'max.message.bytes': '1000' } };
+const tooLarge = () => randomBytes(2000);
+
+/** What an answer to Produce says of the one partition of a topic: behind its name, the count of partitions and the partition. */
+const codeAt = (body, topic) => body.indexOf(topic) + topic.length + 1 + 4;
+
+describe('an idempotent producer', () => {
+  let cluster;
+  before(async () => (cluster = await real()));
+  after(() => cluster?.close());
+
+  const proxied = async (t, how) => {
+    const proxy = await garbling(Number(cluster.options().broker.split(',')[0].split(':')[1]), how);
+    t.after(() => proxy.close());
+    return proxy;
+  };
+
+  function idempotent(t, broker, { driver_options, ...options } = {}) {
+    const reports = new Calls();
+    const producer = new Producer({
+      broker, logger: silent, delivery_report_callback: reports.take, queue_buffering_max_ms: 0,
+      driver_options: { 'enable.idempotence': true, 'reconnect.backoff.ms': 10, 'reconnect.backoff.max.ms': 50, ...driver_options },
+      ...options,
+    });
+    t.after(() => producer.stop().catch(() => {}));
+    return { producer, reports };
+  }
+
+  for (const [name, code] of Object.entries({ NOT_LEADER, NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT, 'a cut connection': NONE })) {
+    test(`writes a message once whose answer was ${name}, although the sequence of another partition breaks before it asks again`, { timeout: 60_000 }, async (t) => {
+      const [topic, small] = [await cluster.topic(1), await cluster.topic(1, SMALL)];
+      let lied = 0;
+      const proxy = await proxied(t, {
+        change(kind, body) {
+          if (kind !== 'Produce' || !body.includes(topic) || lied > 0) return body;
+          lied++;
+          producer.send(small, 0, [tooLarge()]);
+          if (code === NONE) return null;
+          assert.equal(body.readInt16BE(codeAt(body, topic)), NONE);
+          body.writeInt16BE(code, codeAt(body, topic));
+          return body;
+        },
+      });
+      // The other partition's answer is there before the message is sent again.
+      const { producer, reports } = idempotent(t, proxy.broker, { driver_options: { 'retry.backoff.ms': 1000 } });
+      producer.send(topic, 0, ['first']);
+      const { rdkafka_errinfo } = await reports.until();
+      assert.deepEqual(rdkafka_errinfo.map((failure) => [failure.topic, failure.errcode]), [[small, MESSAGE_TOO_LARGE]]);
+      producer.send(topic, 0, ['second']);
+      producer.send(small, 0, ['fits']);
+      await producer.stop();
+      assert.equal(lied, 1);
+      const values = async (of, count) => (await readWithKafkaJS(t, cluster, of, (messages) => messages.length >= count)).map(({ value }) => String(value));
+      assert.deepEqual(await values(topic, 2), ['first', 'second']);
+      assert.deepEqual(await values(small, 1), ['fits']);
+    });
+  }
+
+  test(`writes each message at most once and in order, and every acknowledged one, whatever becomes of requests and answers (SEED=${seed})`, { timeout: 180_000 }, async (t) => {
+    const [PARTITIONS, SENDS, TIMEOUT] = [4, 250, 1500];
+    const chance = random(seed);
+    const [topic, small] = [await cluster.topic(PARTITIONS), await cluster.topic(1, SMALL)];
+    const did = {};
+    const does = (what, rate) => {
+      const now = chance() < rate;
+      if (now) did[what] = (did[what] ?? 0) + 1;
+      return now;
+    };
+    let deaf = 0;
+    const proxy = await proxied(t, {
+      // Now and then for so long that messages run out of time.
+      passes(kind) {
+        if (kind !== 'Produce' || Date.now() < deaf) return kind !== 'Produce';
+        if (does('deaf', 0.005)) deaf = Date.now() + TIMEOUT + 1000 * chance();
+        return !does('lost request', 0.03);
+      },
+      change(kind, body) {
+        if (kind !== 'Produce') return body;
+        if (does('lost answer', 0.03)) return null;
+        const at = codeAt(body, topic);
+        if (!body.includes(topic) || body.readInt16BE(at) !== NONE) return body;
+        for (const code of [NOT_LEADER, REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND]) {
+          if (!does(`answer ${code}`, 0.02)) continue;
+          body.writeInt16BE(code, at);
+          break;
+        }
+        return body;
+      },
+    });
+    const producer = new Kafka({ brokers: [proxy.broker], logger: silent }).producer({
+      idempotent: true,
+      properties: { 'message.timeout.ms': TIMEOUT, 'batch.num.messages': 4, 'retry.backoff.ms': 50, 'retry.backoff.max.ms': 200, 'reconnect.backoff.ms': 10, 'reconnect.backoff.max.ms': 50 },
+    });
+    t.after(() => producer.disconnect());
+    await producer.connect();
+
+    const acknowledged = [];
+    const failed = new Map();
+    const outcome = (sent, values) => sent.then(() => acknowledged.push(...values), (error) => values.forEach((value) => failed.set(value, error.message)));
+    const writing = Array.from({ length: PARTITIONS }, async (_, partition) => {
+      const underWay = new Set();
+      for (let from = 0, sends = 0; sends < SENDS; sends++) {
+        const values = Array.from({ length: 1 + Math.floor(chance() * 6) }, () => `${partition}/${from++}`);
+        const sent = outcome(producer.send({ topic, messages: values.map((value) => ({ partition, value })) }), values).finally(() => underWay.delete(sent));
+        underWay.add(sent);
+        if (does('too large', 0.01)) await producer.send({ topic: small, messages: [{ value: tooLarge() }] }).catch(() => {});
+        if (underWay.size >= 8) await Promise.race(underWay);
+      }
+      await Promise.all(underWay);
+    });
+    await Promise.all(writing);
+    deaf = 0;
+    await producer.disconnect();
+    const told = [...new Set(failed.values())];
+
+    const end = oracle(cluster).producer();
+    await end.connect();
+    await end.send({ topic, messages: Array.from({ length: PARTITIONS }, (_, partition) => ({ partition, value: 'end' })) });
+    await end.disconnect();
+    const log = await readWithKafkaJS(t, cluster, topic, (messages) => messages.filter(({ value }) => String(value) === 'end').length === PARTITIONS);
+    const values = log.map(({ value }) => String(value)).filter((value) => value !== 'end');
+    t.diagnostic(JSON.stringify({ did, acknowledged: acknowledged.length, failed: failed.size, told }));
+    assert.deepEqual(values.filter((value, at) => values.indexOf(value) !== at), [], 'twice');
+    assert.deepEqual(acknowledged.filter((value) => !values.includes(value)), [], 'acknowledged and lost');
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const order = values.filter((value) => value.startsWith(`${partition}/`)).map((value) => Number(value.split('/')[1]));
+      assert.deepEqual(order, order.toSorted((a, b) => a - b), `the order of partition ${partition}`);
+    }
+    assert.ok(acknowledged.length > 0);
+  });
+});
