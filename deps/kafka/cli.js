@@ -166,7 +166,7 @@ const commands = {
 /**
  * One line of `serve`: what to do, and the numbers of the nodes to do it to.
  *
- * @param {KafkaCluster} cluster
+ * @param {InstanceType<typeof KafkaCluster>} cluster
  * @param {string} line
  */
 async function obey(cluster, line) {
@@ -226,7 +226,7 @@ function chosen(flags) {
 }
 
 /**
- * @param {KafkaCluster} cluster
+ * @param {InstanceType<typeof KafkaCluster>} cluster
  * @param {string} id
  */
 function nodeOf(cluster, id) {

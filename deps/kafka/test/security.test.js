@@ -16,7 +16,7 @@ const API_VERSIONS = 18;
 const SASL_HANDSHAKE = 17;
 const SASL_AUTHENTICATE = 36;
 
-/** @type {KafkaCluster} */
+/** @type {InstanceType<typeof KafkaCluster>} */
 let cluster;
 before(async () => {
   cluster = await KafkaCluster.start({ security: true, acls: true });

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::config::Properties;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Conf};
+use crate::handover::budget;
 use crate::helper::Retry;
-use crate::layout::MESSAGE_OVERHEAD;
 use crate::offsets::OffsetStore;
 use crate::token::TokenProvider;
 
@@ -62,12 +62,6 @@ pub(crate) struct Derived {
     pub(crate) warning: Option<String>,
 }
 
-/// How much is prefetched is what speed needs: more than this many messages only cost memory.
-const PREFETCH_MESSAGES: u64 = 10_000;
-/// A batch's columns are counted in 32 bits, and its messages pin what they came in.
-const MOST_MESSAGES: usize = 1_000_000;
-const MIB: u64 = 1024 * 1024;
-
 impl ConsumerConfig {
     /// A consumer of all partitions of `topic`; `brokers` is `host:port`, several separated by commas
     /// (`bootstrap.servers`). An empty topic is refused when the consumer is made, and with offset files any name that Kafka
@@ -80,9 +74,9 @@ impl ConsumerConfig {
             store: Store::None,
             slot: 0,
             slots: 1,
-            max_messages: 10_000,
+            max_messages: budget::MAX_MESSAGES,
             budget: 1_000_000 * 1024,
-            batches_ahead: 4,
+            batches_ahead: budget::BATCHES_AHEAD,
             retry: Retry::default(),
             properties,
         }
@@ -175,7 +169,7 @@ impl ConsumerConfig {
         if self.max_messages == 0 || self.budget == 0 {
             return Err(Error::config("max_messages_per_callback and queued_max_messages_kbytes must be at least 1"));
         }
-        self.max_messages = self.max_messages.min(MOST_MESSAGES);
+        self.max_messages = self.max_messages.min(budget::MOST_MESSAGES);
         let mut user = std::mem::take(&mut self.properties);
         let reset = match user.take("auto.offset.reset").as_deref() {
             None | Some("smallest" | "earliest" | "beginning") => Reset::Earliest,
@@ -188,42 +182,13 @@ impl ConsumerConfig {
             }
         };
         let warning = user.refuse_owned();
-        let (defaults, mut engine) = fetching(&mut user, self.budget)?;
+        let (defaults, mut engine) = budget::fetching(&mut user, self.budget)?;
         let mut own = Properties::default();
         own.set("group.id", "kafka-native"); // assign() wants one; nothing is joined or committed
         own.set("allow.auto.create.topics", true);
         let defaults = defaults.then(&own);
         engine.set("auto.offset.reset", "error"); // a lost position is ours to judge: it may be a miss
         let conf = defaults.then(&user).then(&engine).into_conf(ffi::ERROR | ffi::STATS | ffi::LOG)?;
-        Ok(Derived { conf, reset, hand_over: (self.budget / 2).max(1), warning })
+        Ok(Derived { conf, reset, hand_over: budget::hand_over(self.budget), warning })
     }
-}
-
-/// Defaults, and what the engine sets: how much is fetched ahead under a budget, and that nothing is committed by itself.
-pub(crate) fn fetching(user: &mut Properties, budget: u64) -> Result<(Properties, Properties)> {
-    // Half of the budget for what is prefetched (its bytes a quarter, its overhead a quarter), half for what is handed over.
-    let quarter = budget / 4;
-    let prefetch_kib =
-        user.take_number("queued.max.messages.kbytes", 1, 2_097_151)?.unwrap_or(65_536).min((quarter / 1024).max(1));
-    let prefetch_messages = user
-        .take_number("queued.min.messages", 1, 10_000_000)?
-        .unwrap_or(PREFETCH_MESSAGES)
-        .min((quarter / MESSAGE_OVERHEAD as u64).max(1));
-
-    let mut defaults = Properties::defaults(user);
-    // A full prefetch queue stops fetching for this long; librdkafka's 1000 makes bursts of one second.
-    defaults.set("fetch.queue.backoff.ms", 2);
-    // A batch that was garbled on its way is fetched again, as in Java's client.
-    defaults.set("check.crcs", true);
-    defaults.set("fetch.max.bytes", quarter.clamp(MIB, 52_428_800));
-    // As fast as 1 MiB, and what waits to be handed over is half of it. Where the round trip is long, more is faster.
-    defaults.set("max.partition.fetch.bytes", MIB / 2);
-    let mut engine = Properties::default();
-    engine.set("queued.max.messages.kbytes", prefetch_kib);
-    engine.set("queued.min.messages", prefetch_messages);
-    engine.set("enable.auto.commit", false);
-    engine.set("enable.auto.offset.store", false);
-    engine.set("enable.partition.eof", false);
-    engine.set("log.queue", true);
-    Ok((defaults, engine))
 }

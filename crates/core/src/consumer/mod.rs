@@ -12,7 +12,6 @@ use std::time::Duration;
 use crossbeam_channel::{unbounded, Sender};
 use parking_lot::Mutex;
 
-pub(crate) use config::fetching;
 use config::Store;
 pub use config::{ConsumerConfig, Reset};
 use driver::{Command, Driver};

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Properties;
-use crate::consumer::fetching;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Conf};
+use crate::handover::budget;
 use crate::token::TokenProvider;
 
 /// How to make a [`GroupConsumer`](crate::GroupConsumer).
@@ -43,9 +43,9 @@ impl GroupConfig {
         let mut properties = Properties::default();
         properties.set("bootstrap.servers", brokers);
         Self {
-            max_messages: 10_000,
+            max_messages: budget::MAX_MESSAGES,
             budget: 64 * 1024 * 1024,
-            batches_ahead: 4,
+            batches_ahead: budget::BATCHES_AHEAD,
             auto_commit: Some(Duration::from_secs(5)),
             offset_directory: None,
             properties,
@@ -54,7 +54,7 @@ impl GroupConfig {
 
     /// The most messages in a batch, from 1 to 1 000 000; a batch also ends at 192 KiB of data and never waits to fill. Default 10 000.
     pub fn max_messages(mut self, count: usize) -> Self {
-        self.max_messages = count.clamp(1, 1_000_000);
+        self.max_messages = count.clamp(1, budget::MOST_MESSAGES);
         self
     }
 
@@ -123,7 +123,7 @@ impl GroupConfig {
         }
         let markers = self.properties.get("isolation.level") != Some("read_uncommitted");
         let poll_ms = self.properties.get("max.poll.interval.ms").and_then(|ms| ms.parse().ok()).unwrap_or(300_000);
-        let (mut defaults, mut engine) = fetching(&mut self.properties, self.budget)?;
+        let (mut defaults, mut engine) = budget::fetching(&mut self.properties, self.budget)?;
         if in_group {
             // So topics and partitions that are made later are found within seconds. Without a word about the second, what is known
             // would count for three times the first only, however long no broker can be asked.
@@ -139,7 +139,7 @@ impl GroupConfig {
         let conf = defaults.then(&self.properties).then(&engine).into_conf(events)?;
         Ok(Derived {
             conf,
-            hand_over: (self.budget / 2).max(1),
+            hand_over: budget::hand_over(self.budget),
             in_group,
             markers,
             poll: Duration::from_millis((poll_ms / 4).max(1)),

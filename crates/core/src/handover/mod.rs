@@ -1,6 +1,7 @@
 //! How messages get from librdkafka's queue to a consumer's receiver: taken as far as the credit goes, handed over by the batch.
 //! The same for a consumer without a group and a member of one.
 
+pub(crate) mod budget;
 mod credit;
 mod inbox;
 
