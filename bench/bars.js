@@ -28,7 +28,13 @@ function bars(shapes) {
   };
   const times = (factor, value) => (value === undefined ? undefined : factor * value);
   const toBaseline = (shape, contender, figure, factor, atLeast, what) =>
-    bar(`${what}: at ${atLeast ? 'least' : 'most'} ${factor} times the C loop's`, contender, atLeast, median(shape, contender, figure), times(factor, median(shape, BASELINE, figure)));
+    bar(
+      `${what}: at ${atLeast ? 'least' : 'most'} ${factor} times the C loop's`,
+      contender,
+      atLeast,
+      median(shape, contender, figure),
+      times(factor, median(shape, BASELINE, figure)),
+    );
   const toPeers = (shape, contender, figure, factor, kinds, what) =>
     bar(`${what}: at least ${factor} times`, contender, true, median(shape, contender, figure), times(factor, best(shape, figure, kinds)));
   const below = (shape, contender, figure, limit, what) => bar(`${what}: at most ${limit}`, contender, false, median(shape, contender, figure), limit);

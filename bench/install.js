@@ -18,7 +18,10 @@ const NODE_24 = join(MODULES, 'node-24');
 /** The one Node that all contenders run on: that of `contenders/` if it is there, else this one. */
 const node = () => (existsSync(NODE_24) ? join(NODE_24, 'bin/node') : process.execPath);
 
-const lock = () => createHash('sha256').update(readFileSync(join(FOLDER, 'package-lock.json'))).digest('hex');
+const lock = () =>
+  createHash('sha256')
+    .update(readFileSync(join(FOLDER, 'package-lock.json')))
+    .digest('hex');
 
 /** @returns {{ lock?: string, problems: Record<string, string> }} */
 const stamp = () => (existsSync(STAMP) ? JSON.parse(readFileSync(STAMP, 'utf8')) : { problems: {} });

@@ -14,11 +14,32 @@ const packed = pack([{ partition: 0, messages }]);
 
 const ways = {
   'lazy, nothing read': (batch) => batch.messages.length,
-  'lazy, value': (batch) => { let sum = 0; for (const message of batch.messages) sum += message.value.length; return sum; },
-  'lazy, value and offset': (batch) => { let sum = 0; for (const message of batch.messages) sum += message.value.length + message.offset.length; return sum; },
-  'lazy, every field': (batch) => { let sum = 0; for (const { key, value, offset, timestamp, headers } of batch.messages) sum += value.length + offset.length + timestamp.length + (key ? 1 : 0) + (headers.a ? 1 : 0); return sum; },
-  'plain objects, value': (batch) => { let sum = 0; for (const message of batch.read()) sum += message.value.length; return sum; },
-  'columns, lengths': (batch) => { let sum = 0; for (const length of batch.columns.valueLengths) sum += length; return sum; },
+  'lazy, value': (batch) => {
+    let sum = 0;
+    for (const message of batch.messages) sum += message.value.length;
+    return sum;
+  },
+  'lazy, value and offset': (batch) => {
+    let sum = 0;
+    for (const message of batch.messages) sum += message.value.length + message.offset.length;
+    return sum;
+  },
+  'lazy, every field': (batch) => {
+    let sum = 0;
+    for (const { key, value, offset, timestamp, headers } of batch.messages)
+      sum += value.length + offset.length + timestamp.length + (key ? 1 : 0) + (headers.a ? 1 : 0);
+    return sum;
+  },
+  'plain objects, value': (batch) => {
+    let sum = 0;
+    for (const message of batch.read()) sum += message.value.length;
+    return sum;
+  },
+  'columns, lengths': (batch) => {
+    let sum = 0;
+    for (const length of batch.columns.valueLengths) sum += length;
+    return sum;
+  },
 };
 
 const measured = Object.fromEntries(Object.keys(ways).map((name) => [name, []]));

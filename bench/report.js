@@ -21,7 +21,12 @@ const COSTS = {
     '100 K messages': 'consume-100K',
     '10 M messages': 'consume-10M',
   },
-  'cost-produce': { '4 partitions, 1 M messages': 'produce', '1000 partitions': 'produce-1000-partitions', '10 K messages': 'produce-10K', '10 M messages': 'produce-10M' },
+  'cost-produce': {
+    '4 partitions, 1 M messages': 'produce',
+    '1000 partitions': 'produce-1000-partitions',
+    '10 K messages': 'produce-10K',
+    '10 M messages': 'produce-10M',
+  },
 };
 
 const table = (head, rows) => [`| ${head.join(' | ')} |`, `|${head.map(() => '---|').join('')}`, ...rows.map((row) => `| ${row.join(' | ')} |`), ''];
@@ -31,7 +36,10 @@ const title = (name) => CONTENDERS[name].title;
 function shapeTable({ contenders, not = {} }) {
   const names = Object.keys(contenders);
   const columns = Object.keys(FIGURES).filter((figure) => names.some((name) => contenders[name].figures[figure]));
-  const rows = names.map((name) => [title(name), ...columns.map((figure) => (contenders[name].figures[figure] ? spread(contenders[name].figures[figure]) : ''))]);
+  const rows = names.map((name) => [
+    title(name),
+    ...columns.map((figure) => (contenders[name].figures[figure] ? spread(contenders[name].figures[figure]) : '')),
+  ]);
   const problems = [
     ...names.flatMap((name) => [...new Set(contenders[name].errors)].map((error) => `- ${title(name)} failed: ${error.split('\n')[0]}`)),
     ...Object.entries(not).map(([name, why]) => `- ${title(name)} does not take part: ${why}`),
@@ -58,12 +66,18 @@ function markdown({ date, machine, versions, settings, contenders, shapes, bars 
     `${date}. Rounds: ${settings.rounds}; medians (lowest-highest). ${settings.factor === 1 ? '' : `The numbers of messages are multiplied by ${settings.factor}. `}What the shapes do, and how to read this: [bench/README.md](../README.md).`,
     '',
     `- ${machine.cpu}, ${machine.cores} cores shared with the broker, ${machine.memory} GB; ${machine.system}, kernel ${machine.kernel}`,
-    `- ${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}`,
+    `- ${Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', ')}`,
     `- An empty Node has an RSS of ${number(machine.emptyNode)} MB`,
     '',
     ...table(
       ['contender', 'version', ''],
-      Object.entries(contenders).map(([name, { version, problem }]) => [title(name), version ?? '', problem ? `does not take part: ${problem.replaceAll('\n', ' ')}` : '']),
+      Object.entries(contenders).map(([name, { version, problem }]) => [
+        title(name),
+        version ?? '',
+        problem ? `does not take part: ${problem.replaceAll('\n', ' ')}` : '',
+      ]),
     ),
     '## Bars',
     '',
@@ -82,7 +96,12 @@ function pictures({ shapes }) {
   for (const [name, { title: text, task, contenders }] of Object.entries(shapes)) {
     const rows = Object.entries(contenders).filter(([, { figures }]) => Object.keys(figures).length > 0);
     const names = PLOTTED[task.work].filter((figure) => rows.some(([, { figures }]) => figures[figure]));
-    if (rows.length > 1 && names.length > 0) plots[name] = plot(text, rows.map(([contender, { figures }]) => ({ label: title(contender), contender, figures })), names);
+    if (rows.length > 1 && names.length > 0)
+      plots[name] = plot(
+        text,
+        rows.map(([contender, { figures }]) => ({ label: title(contender), contender, figures })),
+        names,
+      );
   }
   for (const [name, points] of Object.entries(COSTS)) {
     const there = Object.entries(points).filter(([, shape]) => shapes[shape]);
@@ -93,7 +112,10 @@ function pictures({ shapes }) {
         return figures?.flowCpu ? [{ label: `${label}: ${contender}`, contender, figures }] : [];
       }),
     );
-    if (rows.length > 0) plots[name] = plot(name === 'cost-consume' ? 'Consume: cost against partitions and messages' : 'Produce: cost against partitions and messages', rows, ['flowCpu']);
+    if (rows.length > 0)
+      plots[name] = plot(name === 'cost-consume' ? 'Consume: cost against partitions and messages' : 'Produce: cost against partitions and messages', rows, [
+        'flowCpu',
+      ]);
   }
   return plots;
 }
@@ -114,6 +136,9 @@ function write(folder, results) {
 }
 
 /** The bars as text for the terminal. */
-const tell = (bars) => barRows(bars).map(([met, ...rest]) => `${met.replaceAll('*', '').padEnd(13)}${rest.join('  ')}`).join('\n');
+const tell = (bars) =>
+  barRows(bars)
+    .map(([met, ...rest]) => `${met.replaceAll('*', '').padEnd(13)}${rest.join('  ')}`)
+    .join('\n');
 
 module.exports = { tell, write };

@@ -77,7 +77,12 @@ function run(contender, task) {
     contender === 'c-loop'
       ? [C_LOOP, Object.entries(task).map(([name, value]) => `${name}=${value}`)]
       : [node(), [join(__dirname, 'work.js'), contender, JSON.stringify(task)]];
-  const { stdout, stderr, status, signal, error } = spawnSync(command, args, { encoding: 'utf8', timeout: PATIENCE, killSignal: 'SIGKILL', maxBuffer: 2 ** 28 });
+  const { stdout, stderr, status, signal, error } = spawnSync(command, args, {
+    encoding: 'utf8',
+    timeout: PATIENCE,
+    killSignal: 'SIGKILL',
+    maxBuffer: 2 ** 28,
+  });
   const line = stdout?.split('\n').findLast((text) => text.startsWith('{'));
   // Another's client that crashes behind its report has done its task.
   if (line && (status === 0 || !OURS.includes(contender))) {
@@ -156,7 +161,8 @@ async function main() {
           if (!backlog) {
             await makeTopic(broker, admin, topic, task.partitions);
             // A broker takes milliseconds for the first message of each partition: not what is measured.
-            if (task.partitions >= 100) await fill(broker, topic, { messages: task.partitions, partitions: task.partitions, size: 1, codec: 'none', headers: false });
+            if (task.partitions >= 100)
+              await fill(broker, topic, { messages: task.partitions, partitions: task.partitions, size: 1, codec: 'none', headers: false });
           }
           // The group, and the directory of offset files.
           const state = mkdtempSync(join(os.tmpdir(), 'kafka-native-bench-'));

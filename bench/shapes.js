@@ -38,7 +38,11 @@ const MILLION = 1_000_000;
 const SECONDS = { consume: 6, produce: 2 };
 
 /** @param {string} title @param {{ messages?: number, partitions?: number, size?: number, codec?: string, headers?: boolean, count?: number, seconds?: number, pause?: number }} [task] */
-const consume = (title, { messages = MILLION, count = messages, partitions = 4, size = 100, codec = 'none', headers = false, ...task } = {}, contenders = OURS) => ({
+const consume = (
+  title,
+  { messages = MILLION, count = messages, partitions = 4, size = 100, codec = 'none', headers = false, ...task } = {},
+  contenders = OURS,
+) => ({
   title,
   contenders,
   quick: false,
@@ -64,7 +68,19 @@ const latency = (title, rate, seconds, linger) => ({
   title,
   contenders: EVERYONE,
   quick: false,
-  task: { work: 'latency', rate, count: rate * seconds, partitions: 1, size: 100, linger, acks: -1, idempotent: false, strings: true, commit: false, inFlight: MILLION },
+  task: {
+    work: 'latency',
+    rate,
+    count: rate * seconds,
+    partitions: 1,
+    size: 100,
+    linger,
+    acks: -1,
+    idempotent: false,
+    strings: true,
+    commit: false,
+    inFlight: MILLION,
+  },
 });
 
 const start = (title, task, backlog, not = {}) => ({

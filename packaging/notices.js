@@ -74,14 +74,19 @@ function linked() {
 }
 
 const folder = (crate) => resolve(crate.manifest_path, '..');
-const tidy = (text) => text.replaceAll('\r\n', '\n').replace(/[ \t]+$/gm, '').replace(/^\n+|\s+$/g, '');
+const tidy = (text) =>
+  text
+    .replaceAll('\r\n', '\n')
+    .replace(/[ \t]+$/gm, '')
+    .replace(/^\n+|\s+$/g, '');
 
 function textOf(crate) {
   const files = readdirSync(folder(crate));
   const name = preferred.map((pattern) => files.find((each) => pattern.test(each))).find(Boolean);
   const more = files.filter((each) => besides.test(each));
   if (name) return [name, ...more].map((each) => tidy(readFileSync(join(folder(crate), each), 'utf8'))).join('\n\n');
-  if (crate.license !== 'MIT') throw new Error(`${crate.name} ${crate.version} (${crate.license}) has no licence file: say in packaging/notices.js which text holds`);
+  if (crate.license !== 'MIT')
+    throw new Error(`${crate.name} ${crate.version} (${crate.license}) has no licence file: say in packaging/notices.js which text holds`);
   return mit(crate.authors.map((each) => each.replace(/ <.*>/, '')).join(', ') || `the authors of ${crate.name}`);
 }
 

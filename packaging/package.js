@@ -42,7 +42,10 @@ function stagePlatform({ name, os, cpu, libc }, addon) {
   const to = join(stage, name);
   mkdirSync(to, { recursive: true });
   cpSync(addon, join(to, basename(addon)));
-  writeFileSync(join(to, 'README.md'), `# @kafka-native/${name}\n\nThe addon of [kafka-native](https://www.npmjs.com/package/kafka-native) for ${name}. It is installed by that package.\n`);
+  writeFileSync(
+    join(to, 'README.md'),
+    `# @kafka-native/${name}\n\nThe addon of [kafka-native](https://www.npmjs.com/package/kafka-native) for ${name}. It is installed by that package.\n`,
+  );
   return seal(to, {
     name: `@kafka-native/${name}`,
     version,

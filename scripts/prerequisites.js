@@ -98,7 +98,12 @@ function checkPrerequisites({ test }) {
   if (mac && packages('brew')) lines.push(`  Homebrew: brew install ${packages('brew')}`);
   const others = missing.filter(({ apt, other }) => other && (mac || !apt));
   for (const other of new Set(others.map((one) => one.other))) {
-    lines.push(`  ${others.filter((one) => one.other === other).map(({ what }) => what).join(', ')}: ${other}`);
+    lines.push(
+      `  ${others
+        .filter((one) => one.other === other)
+        .map(({ what }) => what)
+        .join(', ')}: ${other}`,
+    );
   }
   throw new Failure([...lines, '', 'Then run the same command again.'].join('\n'));
 }

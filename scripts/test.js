@@ -22,11 +22,19 @@ const { setup } = require('./setup.js');
  * @returns {Part}
  */
 const nodeTests = (folder) => async (env) => {
-  const files = fs.readdirSync(path.join(ROOT, folder)).filter((name) => name.endsWith('.test.js')).map((name) => path.join(folder, name));
+  const files = fs
+    .readdirSync(path.join(ROOT, folder))
+    .filter((name) => name.endsWith('.test.js'))
+    .map((name) => path.join(folder, name));
   if (files.length === 0) throw new Failure(`${folder} has no tests`);
   const counts = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'kafka-native-')), 'counts.json');
   try {
-    const reporters = ['--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=./scripts/count.mjs', `--test-reporter-destination=${counts}`];
+    const reporters = [
+      '--test-reporter=spec',
+      '--test-reporter-destination=stdout',
+      '--test-reporter=./scripts/count.mjs',
+      `--test-reporter-destination=${counts}`,
+    ];
     const code = await exitOf(process.execPath, ['--test', '--test-concurrency=1', ...reporters, ...files], { env });
     const text = fs.existsSync(counts) ? fs.readFileSync(counts, 'utf8') : '';
     return checked(code, text ? JSON.parse(text) : { passed: 0, failed: 0, skipped: 0 });
@@ -55,8 +63,10 @@ async function cargoTests(env) {
  * @param {string[]} args
  * @returns {Part}
  */
-const single = (command, ...args) => async (env) =>
-  checked(await exitOf(command, args, { env }), { passed: 0, failed: 0, skipped: 0 }, 1);
+const single =
+  (command, ...args) =>
+  async (env) =>
+    checked(await exitOf(command, args, { env }), { passed: 0, failed: 0, skipped: 0 }, 1);
 
 /**
  * What is random in a part is the same in every run, unless SEED says otherwise: a change is judged by what it changes. By hand

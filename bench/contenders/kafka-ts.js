@@ -10,7 +10,12 @@ function client({ broker }) {
 
 /** It commits after every batch; that cannot be turned off. */
 exports.consume = async (task, receive) => {
-  const consumer = await client(task).startConsumer({ groupId: task.state, topics: [task.topic], fromBeginning: true, onBatch: (messages) => receive(messages) });
+  const consumer = await client(task).startConsumer({
+    groupId: task.state,
+    topics: [task.topic],
+    fromBeginning: true,
+    onBatch: (messages) => receive(messages),
+  });
   return { stop: () => consumer.close() };
 };
 

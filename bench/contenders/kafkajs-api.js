@@ -7,7 +7,13 @@
  * @param {(task: object) => object} made.producer
  * @param {(task: object) => object} [made.subscription] @param {(task: object) => object} [made.run] @param {(task: object) => object} [made.sending]
  */
-module.exports = ({ consumer, producer, subscription = () => ({ fromBeginning: true }), run = (task) => ({ autoCommit: task.commit }), sending = (task) => ({ acks: task.acks }) }) => ({
+module.exports = ({
+  consumer,
+  producer,
+  subscription = () => ({ fromBeginning: true }),
+  run = (task) => ({ autoCommit: task.commit }),
+  sending = (task) => ({ acks: task.acks }),
+}) => ({
   async consume(task, receive) {
     const client = consumer(task);
     await client.connect();

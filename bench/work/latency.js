@@ -33,14 +33,16 @@ module.exports = async function latency(load, task) {
   const all = new Promise((resolve) => (arrived = () => received >= count && resolve()));
   const sends = [];
   const begin = performance.now();
-  await /** @type {Promise<void>} */ (new Promise((resolve) => {
-    function tick() {
-      while (sends.length < count && sends.length <= ((performance.now() - begin) / 1000) * rate) sends.push(send());
-      if (sends.length === count) resolve();
-      else setTimeout(tick, 1);
-    }
-    tick();
-  }));
+  await /** @type {Promise<void>} */ (
+    new Promise((resolve) => {
+      function tick() {
+        while (sends.length < count && sends.length <= ((performance.now() - begin) / 1000) * rate) sends.push(send());
+        if (sends.length === count) resolve();
+        else setTimeout(tick, 1);
+      }
+      tick();
+    })
+  );
   await Promise.all([...sends, all]);
   times.sort((a, b) => a - b);
   const at = (q) => times[Math.floor(times.length * q)];

@@ -44,9 +44,7 @@ async function makeArchive() {
  * @param {string[]} jvm
  */
 async function runOnce(dir, numbers, jvm) {
-  const ports = /** @type {import('./config.js').Ports} */ (
-    Object.fromEntries(['controller', ...ALL_LISTENERS].map((kind, i) => [kind, numbers[i]]))
-  );
+  const ports = /** @type {import('./config.js').Ports} */ (Object.fromEntries(['controller', ...ALL_LISTENERS].map((kind, i) => [kind, numbers[i]])));
   const tlsDir = path.join(dir, 'tls');
   await makeTls(tlsDir);
   const broker = new Broker({ id: 1, dir, clusterId: 'kafka-native-archive00', ports, alone: true, jvm, detached: false, wipe: dir });

@@ -88,7 +88,10 @@ function identity(id, ports, dataDir) {
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     listeners: addresses.map(({ address }) => address).join(),
-    'advertised.listeners': addresses.filter(({ key }) => key !== 'controller').map(({ address }) => address).join(),
+    'advertised.listeners': addresses
+      .filter(({ key }) => key !== 'controller')
+      .map(({ address }) => address)
+      .join(),
     'listener.security.protocol.map': own.map(([key]) => `${NAMES[key].name}:${NAMES[key].protocol}`).join(),
     'log.dirs': dataDir,
   };

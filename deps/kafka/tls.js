@@ -31,8 +31,19 @@ const TEN_YEARS = 3650;
 async function makeTls(dir) {
   const fresh = fs.mkdtempSync(`${dir}.`);
   const file = (/** @type {string} */ name) => path.join(fresh, name);
-  await openssl('req', '-x509', ...newKey(file('ca.key')), '-subj', '/CN=kafka-native test CA',
-    '-extensions', 'authority', '-days', String(TEN_YEARS), '-out', file('ca.pem'));
+  await openssl(
+    'req',
+    '-x509',
+    ...newKey(file('ca.key')),
+    '-subj',
+    '/CN=kafka-native test CA',
+    '-extensions',
+    'authority',
+    '-days',
+    String(TEN_YEARS),
+    '-out',
+    file('ca.pem'),
+  );
 
   /** @type {[name: string, extensions: string, days: number][]} */
   const certificates = [
@@ -45,8 +56,26 @@ async function makeTls(dir) {
     certificates.map(async ([name, extensions, days], i) => {
       const request = file(`${name}.csr`);
       await openssl('req', '-new', ...newKey(file(`${name}.key`)), '-subj', `/CN=${name}`, '-out', request);
-      await openssl('x509', '-req', '-in', request, '-CA', file('ca.pem'), '-CAkey', file('ca.key'), '-set_serial', String(i + 2),
-        '-extfile', CONFIG, '-extensions', extensions, '-days', String(days), '-out', file(`${name}.pem`));
+      await openssl(
+        'x509',
+        '-req',
+        '-in',
+        request,
+        '-CA',
+        file('ca.pem'),
+        '-CAkey',
+        file('ca.key'),
+        '-set_serial',
+        String(i + 2),
+        '-extfile',
+        CONFIG,
+        '-extensions',
+        extensions,
+        '-days',
+        String(days),
+        '-out',
+        file(`${name}.pem`),
+      );
       // The broker reads key and certificate from one file.
       fs.writeFileSync(file(`${name}.both.pem`), fs.readFileSync(file(`${name}.key`), 'utf8') + fs.readFileSync(file(`${name}.pem`), 'utf8'));
     }),

@@ -29,7 +29,9 @@ async function main() {
   const directory = values.offsets ?? fs.mkdtempSync(path.join(os.tmpdir(), 'kafka-native-'));
 
   const kafka = process.env.KAFKA_BROKER ? await yours(process.env.KAFKA_BROKER) : embedded();
-  console.log(`${kafka.name}\nTopic ${kafka.topic}: ${PARTITIONS} partitions, ${number(perPartition * PARTITIONS)} messages of ${BYTES} bytes, ${WORKERS} workers\n`);
+  console.log(
+    `${kafka.name}\nTopic ${kafka.topic}: ${PARTITIONS} partitions, ${number(perPartition * PARTITIONS)} messages of ${BYTES} bytes, ${WORKERS} workers\n`,
+  );
   const job = new Job(kafka, directory, perPartition);
   try {
     await job.run();
@@ -189,7 +191,9 @@ class Job {
   report() {
     const seconds = (this.#ended - this.#began) / 1000;
     const rate = number(Math.round(this.total / seconds / 1000) * 1000);
-    console.log(`\n${number(this.total)} messages in ${seconds.toFixed(1)} s: ${rate} a second, sent and received.\nThe highest lag was ${number(this.#highestLag)} messages.`);
+    console.log(
+      `\n${number(this.total)} messages in ${seconds.toFixed(1)} s: ${rate} a second, sent and received.\nThe highest lag was ${number(this.#highestLag)} messages.`,
+    );
     console.log(`\nOffsets recorded in ${this.directory}:\n`);
     table(
       ['file', 'content', 'worker', 'messages'],
@@ -208,7 +212,10 @@ class Job {
     const misplaced = this.workers.reduce((sum, worker) => sum + worker.misplaced, 0);
     if (misplaced > 0) wrong.push(`${misplaced} messages were repeated, missing or out of order`);
     if (wrong.length > 0) console.error(`\nThis is wrong:\n${wrong.map((line) => `  ${line}`).join('\n')}`);
-    else console.log('\nEvery message was seen exactly once, in order, in each partition.\nEach file holds the offset of the last one: the next start goes on behind it.');
+    else
+      console.log(
+        '\nEvery message was seen exactly once, in order, in each partition.\nEach file holds the offset of the last one: the next start goes on behind it.',
+      );
     return wrong.length === 0;
   }
 

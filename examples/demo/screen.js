@@ -27,7 +27,10 @@ function progress(job) {
   const rates = { sent: new Rate(), received: new Rate() };
   const show = process.stdout.isTTY ? bars(job.total) : lines();
   const update = () => {
-    show.update(['sent', 'received'].map((name) => ({ name, count: job[name], rate: rates[name].add(job[name]), total: job.total })), job.lag);
+    show.update(
+      ['sent', 'received'].map((name) => ({ name, count: job[name], rate: rates[name].add(job[name]), total: job.total })),
+      job.lag,
+    );
   };
   const timer = setInterval(update, show.interval);
   return {
@@ -42,7 +45,15 @@ function progress(job) {
 function bars(total) {
   const bars = new MultiBar(
     // Ctrl-C ends the demo as it ends any program.
-    { format: '{name} {bar} {percent} {count} {rate}/s', stream: process.stdout, barsize: 30, gracefulExit: false, linewrap: null, hideCursor: null, forceRedraw: true },
+    {
+      format: '{name} {bar} {percent} {count} {rate}/s',
+      stream: process.stdout,
+      barsize: 30,
+      gracefulExit: false,
+      linewrap: null,
+      hideCursor: null,
+      forceRedraw: true,
+    },
     Presets.shades_classic,
   );
   const rows = ['sent', 'received'].map((name) => bars.create(total, 0, { name: name.padEnd(8), percent: '  0%', count: '', rate: '0' }));

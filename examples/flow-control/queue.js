@@ -37,10 +37,12 @@ class WorkQueue {
     if (this.#running < this.concurrency && this.#waiting.length > 0) {
       const { job, resolve, reject } = this.#waiting.shift();
       this.#running++;
-      this.work(job).then(resolve, reject).finally(() => {
-        this.#running--;
-        this.#next();
-      });
+      this.work(job)
+        .then(resolve, reject)
+        .finally(() => {
+          this.#running--;
+          this.#next();
+        });
     }
     this.onSize(this.#waiting.length);
   }

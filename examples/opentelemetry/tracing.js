@@ -18,7 +18,11 @@ const contextManager = {
 
 /** Headers as the propagators read and write them; those that were received are Buffers. */
 const getter = { keys: (headers) => Object.keys(headers ?? {}), get: (headers, name) => headers?.[name]?.toString() };
-const setter = { set: (headers, name, value) => { headers[name] = value; } };
+const setter = {
+  set: (headers, name, value) => {
+    headers[name] = value;
+  },
+};
 
 /** What begins with the context that `begin` makes, and ends with its span. @param {string} name @param {(event: any) => import('@opentelemetry/api').Context} begin */
 function follow(name, begin) {
@@ -30,8 +34,14 @@ function follow(name, begin) {
     return active;
   });
   channel.subscribe({
-    start() {}, end() {}, asyncStart() {},
-    error: (event) => spans.get(event)?.setStatus({ code: SpanStatusCode.ERROR, message: /** @type {Error} */ (event.error).message }).recordException(event.error),
+    start() {},
+    end() {},
+    asyncStart() {},
+    error: (event) =>
+      spans
+        .get(event)
+        ?.setStatus({ code: SpanStatusCode.ERROR, message: /** @type {Error} */ (event.error).message })
+        .recordException(event.error),
     asyncEnd: (event) => spans.get(event)?.end(),
   });
 }
@@ -42,7 +52,10 @@ exports.followKafka = function followKafka() {
   const attributes = (topic) => ({ 'messaging.system': 'kafka', 'messaging.destination.name': topic });
 
   follow('send', ({ topic, messages }) => {
-    const span = tracer.startSpan(`send ${topic}`, { kind: SpanKind.PRODUCER, attributes: { ...attributes(topic), 'messaging.batch.message_count': messages.length } });
+    const span = tracer.startSpan(`send ${topic}`, {
+      kind: SpanKind.PRODUCER,
+      attributes: { ...attributes(topic), 'messaging.batch.message_count': messages.length },
+    });
     const active = trace.setSpan(context.active(), span);
     for (const message of messages) propagation.inject(active, message.headers, setter);
     return active;
@@ -51,8 +64,14 @@ exports.followKafka = function followKafka() {
   // With eachBatch there is `messages` in place of `message`, which may belong to many traces: link them.
   follow('batch', ({ topic, partition, message, messages = [] }) => {
     const parent = message ? propagation.extract(ROOT_CONTEXT, message.headers, getter) : ROOT_CONTEXT;
-    const links = messages.map(({ headers }) => ({ context: trace.getSpanContext(propagation.extract(ROOT_CONTEXT, headers, getter)) })).filter((link) => link.context);
-    const span = tracer.startSpan(`process ${topic}`, { kind: SpanKind.CONSUMER, links, attributes: { ...attributes(topic), 'messaging.destination.partition.id': String(partition) } }, parent);
+    const links = messages
+      .map(({ headers }) => ({ context: trace.getSpanContext(propagation.extract(ROOT_CONTEXT, headers, getter)) }))
+      .filter((link) => link.context);
+    const span = tracer.startSpan(
+      `process ${topic}`,
+      { kind: SpanKind.CONSUMER, links, attributes: { ...attributes(topic), 'messaging.destination.partition.id': String(partition) } },
+      parent,
+    );
     return trace.setSpan(parent, span);
   });
 };

@@ -10,11 +10,18 @@ const HEAD = '// Generated from crates/napi by napi-derive. Do not edit.\n';
 /** @param {string} lines what napi-derive wrote */
 function declarations(lines) {
   /** @type {{ kind: string, name: string, js_doc: string, def: string }[]} */
-  const all = lines.trim().split('\n').map((line) => JSON.parse(line));
-  const body = (/** @type {string} */ def) => def.split('\n').map((line) => {
-    const text = line.trim();
-    return text.startsWith('*') ? `   ${text}` : text.startsWith('/**') ? `  ${text}` : `  ${text};`;
-  }).join('\n');
+  const all = lines
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const body = (/** @type {string} */ def) =>
+    def
+      .split('\n')
+      .map((line) => {
+        const text = line.trim();
+        return text.startsWith('*') ? `   ${text}` : text.startsWith('/**') ? `  ${text}` : `  ${text};`;
+      })
+      .join('\n');
   const members = (/** @type {string} */ name) => all.find((one) => one.kind === 'impl' && one.name === name)?.def ?? '';
   /** @type {Record<string, (one: { name: string, def: string }) => string>} */
   const written = {
@@ -23,7 +30,11 @@ function declarations(lines) {
     struct: ({ name }) => `export declare class ${name} {\n${body(members(name))}\n}`,
     fn: ({ def }) => `export declare ${def};`,
   };
-  const texts = (/** @type {string[]} */ ...kinds) => all.filter(({ kind }) => kinds.includes(kind)).map((one) => one.js_doc + written[one.kind]?.(one)).sort();
+  const texts = (/** @type {string[]} */ ...kinds) =>
+    all
+      .filter(({ kind }) => kinds.includes(kind))
+      .map((one) => one.js_doc + written[one.kind]?.(one))
+      .sort();
   const known = [...Object.keys(written), 'impl'];
   const strange = all.find(({ kind }) => !known.includes(kind));
   if (strange) throw new Error(`no words for an export of kind ${strange.kind}: ${strange.name}`);
@@ -31,7 +42,11 @@ function declarations(lines) {
   const names = all.filter(({ kind }) => kind === 'type' || kind === 'interface').map(({ name }) => name);
   const calls = texts('struct', 'fn');
   const used = names.filter((name) => calls.some((text) => new RegExp(`\\b${name}\\b`).test(text))).sort();
-  const imports = [`import type { ${used.join(', ')} } from './addon-data';`, "import type { AdminRequests } from './admin-requests';", "import type { OnEvent } from './events';"];
+  const imports = [
+    `import type { ${used.join(', ')} } from './addon-data';`,
+    "import type { AdminRequests } from './admin-requests';",
+    "import type { OnEvent } from './events';",
+  ];
   return {
     'addon-data.ts': [HEAD, ...data].join('\n\n').replace('\n\n\n', '\n\n') + '\n',
     'addon.ts': [HEAD + '\n' + imports.join('\n'), ...calls].join('\n\n') + '\n',

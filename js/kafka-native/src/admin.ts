@@ -85,10 +85,12 @@ export class Admin {
   /** The offsets of the first message (`low`) and behind the last one (`high`). */
   async watermarks(topic: string, partition: number, options: AdminCallOptions = {}): Promise<{ low: number; high: number }> {
     const read = this.#options('watermarks', options);
-    const [low, high] = await Promise.all([BEGIN, END].map(async (at) => {
-      const [place] = await this.#request('ListOffsets', { offsets: [{ topic, partition, at }] }, read);
-      return unwrap(place!.result).offset!;
-    }));
+    const [low, high] = await Promise.all(
+      [BEGIN, END].map(async (at) => {
+        const [place] = await this.#request('ListOffsets', { offsets: [{ topic, partition, at }] }, read);
+        return unwrap(place!.result).offset!;
+      }),
+    );
     return { low: low!, high: high! };
   }
 

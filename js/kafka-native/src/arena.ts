@@ -57,7 +57,10 @@ export function copyOfBytes(bytes: Uint8Array): Buffer {
 
 /** Thrown for one message; without a stack, since a caller may send a million wrong ones. @internal */
 export class Refusal {
-  constructor(readonly reason: { code: string; errno: number }, readonly message: string) {}
+  constructor(
+    readonly reason: { code: string; errno: number },
+    readonly message: string,
+  ) {}
 
   get tooLarge(): boolean {
     return this.reason === TOO_LARGE;

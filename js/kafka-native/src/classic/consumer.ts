@@ -229,8 +229,12 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
 
   get #mayStart(): boolean {
     return (
-      this.#waiting.length > 0 && this.#state === 'started' && !this.#paused && !this.#stopping &&
-      this.#retry === undefined && this.#running < this.#options.maxInFlight
+      this.#waiting.length > 0 &&
+      this.#state === 'started' &&
+      !this.#paused &&
+      !this.#stopping &&
+      this.#retry === undefined &&
+      this.#running < this.#options.maxInFlight
     );
   }
 
@@ -249,7 +253,13 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
   }
 
   #deliver(batch: Waiting): void {
-    const { native: { topic }, payloads, keys, receive, commitOnError } = this.#options;
+    const {
+      native: { topic },
+      payloads,
+      keys,
+      receive,
+      commitOnError,
+    } = this.#options;
     if (batch.attempts === 0) this.#native.started(batch.id);
     this.#running++;
     let result: unknown;

@@ -29,7 +29,9 @@ export function makeOffsetManager(option: unknown, options: unknown): OffsetMana
 export async function readOffsets(manager: OffsetManager, partitions: number[]): Promise<number[]> {
   const given: unknown = await manager.read(partitions);
   if (typeof given !== 'object' || given === null || (Array.isArray(given) && given.length !== partitions.length)) {
-    throw invalidType(`offset_manager.read must give an offset for each of the partitions ${partitions.join(', ')}, got ${Array.isArray(given) ? `${given.length} of them` : describe(given)}`);
+    throw invalidType(
+      `offset_manager.read must give an offset for each of the partitions ${partitions.join(', ')}, got ${Array.isArray(given) ? `${given.length} of them` : describe(given)}`,
+    );
   }
   return partitions.map((partition, i) => {
     const offset: unknown = Array.isArray(given) ? given[i] : ((given as Record<number, unknown>)[partition] ?? -1);

@@ -199,7 +199,11 @@ export class Producer {
       case Event.Stats: {
         if (!this.#onStats) return;
         const [, json, send_queue_length, topics, lengths] = told as ToldProducerStats;
-        return this.#log.guard('stats_callback', this.#onStats, withStatistics({ send_queue_length, send_queue_length_by_topic: byTopic(topics, lengths) }, json));
+        return this.#log.guard(
+          'stats_callback',
+          this.#onStats,
+          withStatistics({ send_queue_length, send_queue_length_by_topic: byTopic(topics, lengths) }, json),
+        );
       }
       case Event.Error:
         return this.#log.report(this.#onError, fromData(told[1]));

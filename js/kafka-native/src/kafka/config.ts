@@ -74,7 +74,9 @@ const MAX_SOCKET_TIMEOUT = 300_000;
 export function readKafkaConfig(config: unknown): ClientContext {
   const read = new OptionReader('Kafka', config);
   if (read.any('socketFactory') !== undefined) {
-    throw new KafkaJSNotImplemented('Kafka: socketFactory is not supported: librdkafka has sockets of its own; for a tunnel or proxy, let `brokers` and the advertised listeners name its address');
+    throw new KafkaJSNotImplemented(
+      'Kafka: socketFactory is not supported: librdkafka has sockets of its own; for a tunnel or proxy, let `brokers` and the advertised listeners name its address',
+    );
   }
   const own = read.properties('properties');
   for (const [name] of own) {

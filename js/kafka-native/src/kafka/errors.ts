@@ -116,7 +116,18 @@ export class KafkaJSRequestTimeoutError extends KafkaJSError {
   readonly sentAt?: number | undefined;
   readonly pendingDuration?: number | undefined;
 
-  constructor(e?: Reason, metadata: { broker?: string | undefined; clientId?: string; correlationId?: number; createdAt?: number; sentAt?: number; pendingDuration?: number; cause?: unknown } = {}) {
+  constructor(
+    e?: Reason,
+    metadata: {
+      broker?: string | undefined;
+      clientId?: string;
+      correlationId?: number;
+      createdAt?: number;
+      sentAt?: number;
+      pendingDuration?: number;
+      cause?: unknown;
+    } = {},
+  ) {
     super(e, { cause: metadata.cause });
     this.broker = metadata.broker;
     this.correlationId = metadata.correlationId;
@@ -315,9 +326,11 @@ export function toKafkaJSError(error: unknown): Error {
       // It was tried again until its time was over.
       const { cause } = error;
       // That all brokers are down says nothing; the error itself does.
-      const last = !(cause instanceof KafkaError) ? new KafkaJSRequestTimeoutError(message, { cause: error })
-        : cause.code === '_ALL_BROKERS_DOWN' ? new KafkaJSConnectionError(message, { code: cause.code, cause: error })
-        : toKafkaJSError(cause);
+      const last = !(cause instanceof KafkaError)
+        ? new KafkaJSRequestTimeoutError(message, { cause: error })
+        : cause.code === '_ALL_BROKERS_DOWN'
+          ? new KafkaJSConnectionError(message, { code: cause.code, cause: error })
+          : toKafkaJSError(cause);
       return (last as KafkaJSError).retriable ? new KafkaJSNumberOfRetriesExceeded(last, { retryCount: 0, retryTime: 0 }) : last;
     }
     case '_TIMED_OUT':

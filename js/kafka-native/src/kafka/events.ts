@@ -34,7 +34,11 @@ export type RequestQueueSizeEvent = InstrumentationEvent<{ broker: string; clien
 /** @throws KafkaJSNonRetriableError for a name that is not among `events` of this role. @internal */
 export function checkEvent(role: 'admin' | 'consumer' | 'producer', events: Record<string, string>, eventName: string): void {
   if (!Object.values(events).includes(eventName)) {
-    throw new KafkaJSNonRetriableError(`Event name should be one of ${Object.keys(events).map((key) => `${role}.events.${key}`).join(', ')}`);
+    throw new KafkaJSNonRetriableError(
+      `Event name should be one of ${Object.keys(events)
+        .map((key) => `${role}.events.${key}`)
+        .join(', ')}`,
+    );
   }
 }
 

@@ -50,16 +50,20 @@ export function createLogger(level: logLevel = logLevel.INFO, creator: logCreato
   let current = effective(level);
   const write = creator(current);
   const make = (namespace: string, own: logLevel | undefined): KafkaLogger => {
-    const line = (severity: Severity) => (message: string, extra: object = {}) => {
-      if (severity > (own ?? current)) return;
-      write({ namespace, level: severity, label: LABELS[severity], log: { timestamp: new Date().toISOString(), logger: 'kafkajs', message, ...extra } });
-    };
+    const line =
+      (severity: Severity) =>
+      (message: string, extra: object = {}) => {
+        if (severity > (own ?? current)) return;
+        write({ namespace, level: severity, label: LABELS[severity], log: { timestamp: new Date().toISOString(), logger: 'kafkajs', message, ...extra } });
+      };
     return {
       info: line(logLevel.INFO),
       error: line(logLevel.ERROR),
       warn: line(logLevel.WARN),
       debug: line(logLevel.DEBUG),
-      setLogLevel: (next) => { current = next; },
+      setLogLevel: (next) => {
+        current = next;
+      },
       namespace: (name, level) => make(name, level === undefined ? undefined : effective(level)),
     };
   };
@@ -76,16 +80,22 @@ export function logNative(logger: KafkaLogger, lines: NativeLog[], dropped: numb
 /** Lines as text to a logger of the user's: `[Namespace] message {"more":...}`. @internal */
 export function logTo(target: Logger): logCreator {
   const logger = new SafeLogger(target, []);
-  return () => ({ namespace, level, log: { message, timestamp: _, logger: __, ...more } }) => {
-    logger.write(METHODS[level as Severity], `${namespace && `[${namespace}] `}${message}${Object.keys(more).length > 0 ? ` ${inspect(more, { breakLength: Infinity })}` : ''}`);
-  };
+  return () =>
+    ({ namespace, level, log: { message, timestamp: _, logger: __, ...more } }) => {
+      logger.write(
+        METHODS[level as Severity],
+        `${namespace && `[${namespace}] `}${message}${Object.keys(more).length > 0 ? ` ${inspect(more, { breakLength: Infinity })}` : ''}`,
+      );
+    };
 }
 
 /** One line of JSON to the console, as KafkaJS writes it. */
-export const consoleLogger: logCreator = () => ({ namespace, level, label, log }) => {
-  const text = JSON.stringify({ level: label, ...log, message: namespace ? `[${namespace}] ${log.message}` : log.message });
-  if (level === logLevel.ERROR) console.error(text);
-  else if (level === logLevel.WARN) console.warn(text);
-  else if (level === logLevel.DEBUG) console.log(text);
-  else console.info(text);
-};
+export const consoleLogger: logCreator =
+  () =>
+  ({ namespace, level, label, log }) => {
+    const text = JSON.stringify({ level: label, ...log, message: namespace ? `[${namespace}] ${log.message}` : log.message });
+    if (level === logLevel.ERROR) console.error(text);
+    else if (level === logLevel.WARN) console.warn(text);
+    else if (level === logLevel.DEBUG) console.log(text);
+    else console.info(text);
+  };

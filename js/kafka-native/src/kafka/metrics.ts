@@ -55,7 +55,9 @@ const OF_BROKERS: Metric<BrokerStatistics>[] = [
   gauge('broker_rtt_p99_seconds', '99th percentile of round-trip times in the last interval.', (b) => (b.rtt?.cnt ? seconds(b.rtt.p99) : undefined)),
   gauge('broker_requests_in_flight', 'Requests that the broker has not answered.', (b) => b.waitresp_cnt),
   gauge('broker_requests_waiting', 'Requests that wait to be sent to the broker.', (b) => b.outbuf_cnt),
-  gauge('broker_throttle_average_seconds', 'Average time that the broker throttled requests by in the last interval.', (b) => (b.throttle?.cnt ? b.throttle.avg / 1e3 : undefined)),
+  gauge('broker_throttle_average_seconds', 'Average time that the broker throttled requests by in the last interval.', (b) =>
+    b.throttle?.cnt ? b.throttle.avg / 1e3 : undefined,
+  ),
   counter('broker_request_errors', 'Requests that could not be sent.', (b) => b.txerrs),
   counter('broker_request_retries', 'Requests that were tried again.', (b) => b.txretries),
   counter('broker_request_timeouts', 'Requests that were not answered in time.', (b) => b.req_timeouts),
@@ -80,20 +82,34 @@ const OF_PARTITIONS: Metric<PartitionStatistics>[] = [
  */
 export function prometheus(clients: Iterable<Statistics>): string {
   const lists: [Statistics, Labels][] = [...clients].map((one) => [one, { client: one.name, client_id: one.client_id }]);
-  const brokers = lists.flatMap(([{ brokers }, labels]) => Object.values(brokers ?? {}).map((broker): [BrokerStatistics, Labels] => [broker, { ...labels, broker: broker.name }]));
+  const brokers = lists.flatMap(([{ brokers }, labels]) =>
+    Object.values(brokers ?? {}).map((broker): [BrokerStatistics, Labels] => [broker, { ...labels, broker: broker.name }]),
+  );
   const partitions = lists.flatMap(([{ topics }, labels]) =>
     Object.values(topics ?? {}).flatMap(({ topic, partitions }) =>
-      Object.values(partitions).filter(({ partition }) => partition >= 0).map((one): [PartitionStatistics, Labels] => [one, { ...labels, topic, partition: one.partition }]),
+      Object.values(partitions)
+        .filter(({ partition }) => partition >= 0)
+        .map((one): [PartitionStatistics, Labels] => [one, { ...labels, topic, partition: one.partition }]),
     ),
   );
-  return [...OF_CLIENTS.flatMap((metric) => expose(metric, lists)), ...OF_BROKERS.flatMap((metric) => expose(metric, brokers)), ...OF_PARTITIONS.flatMap((metric) => expose(metric, partitions))].join('');
+  return [
+    ...OF_CLIENTS.flatMap((metric) => expose(metric, lists)),
+    ...OF_BROKERS.flatMap((metric) => expose(metric, brokers)),
+    ...OF_PARTITIONS.flatMap((metric) => expose(metric, partitions)),
+  ].join('');
 }
 
 /** The lines of one metric, which the format wants together. */
 function expose<T>({ name, type, help, value }: Metric<T>, of: [T, Labels][]): string[] {
   const samples = of.flatMap(([from, labels]) => {
     const sample = value(from);
-    return sample === undefined ? [] : [`${name}{${Object.entries(labels).map(([label, text]) => `${label}="${escape(String(text))}"`).join(',')}} ${sample}\n`];
+    return sample === undefined
+      ? []
+      : [
+          `${name}{${Object.entries(labels)
+            .map(([label, text]) => `${label}="${escape(String(text))}"`)
+            .join(',')}} ${sample}\n`,
+        ];
   });
   return samples.length === 0 ? [] : [`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`, ...samples];
 }

@@ -21,7 +21,8 @@ export interface OidcOptions {
 export function oidcProvider(options: OidcOptions): TokenProvider {
   const { clientId, clientSecret, scope, parameters, extensions, fetch: request = globalThis.fetch } = options;
   for (const name of ['tokenEndpoint', 'clientId', 'clientSecret'] as const) {
-    if (typeof options[name] !== 'string' || !options[name]) throw new TypeError(`Kafka: sasl.oidc.${name} must be a string that is not empty, got ${describe(options[name])}`);
+    if (typeof options[name] !== 'string' || !options[name])
+      throw new TypeError(`Kafka: sasl.oidc.${name} must be a string that is not empty, got ${describe(options[name])}`);
   }
   const endpoint = new URL(options.tokenEndpoint);
   const authorization = `Basic ${Buffer.from(`${encode(clientId)}:${encode(clientSecret)}`).toString('base64')}`;

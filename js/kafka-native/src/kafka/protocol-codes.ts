@@ -1,6 +1,7 @@
 /*
  * Kafka's error codes under the names that KafkaJS gives them (librdkafka's differ: UNKNOWN_TOPIC_OR_PART), from 1 on.
  */
+// biome-ignore format: a table
 const TYPES = [
   'OFFSET_OUT_OF_RANGE', 'CORRUPT_MESSAGE', 'UNKNOWN_TOPIC_OR_PARTITION', 'INVALID_FETCH_SIZE',
   'LEADER_NOT_AVAILABLE', 'NOT_LEADER_FOR_PARTITION', 'REQUEST_TIMED_OUT', 'BROKER_NOT_AVAILABLE',
@@ -30,6 +31,7 @@ const TYPES = [
 export type ProtocolType = (typeof TYPES)[number];
 
 /** What KafkaJS tries again; CONCURRENT_TRANSACTIONS is among them, against the protocol's own table. */
+// biome-ignore format: a table
 const RETRIABLE: ReadonlySet<string> = new Set<ProtocolType>([
   'CORRUPT_MESSAGE', 'UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE', 'NOT_LEADER_FOR_PARTITION', 'REQUEST_TIMED_OUT',
   'REPLICA_NOT_AVAILABLE', 'NETWORK_EXCEPTION', 'GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP',

@@ -48,7 +48,13 @@ export function readSecurity(ssl: unknown, sasl: unknown, own: Properties): Secu
   const encrypted = ssl !== undefined && ssl !== null && ssl !== false;
   const properties: Properties = [];
   if (encrypted || sasl) properties.push(['security.protocol', sasl ? (encrypted ? 'sasl_ssl' : 'sasl_plaintext') : 'ssl']);
-  if (encrypted) properties.push(...tlsProperties(ssl === true ? {} : (ssl as tls.ConnectionOptions), own.some(([name]) => name.startsWith('ssl.ca.'))));
+  if (encrypted)
+    properties.push(
+      ...tlsProperties(
+        ssl === true ? {} : (ssl as tls.ConnectionOptions),
+        own.some(([name]) => name.startsWith('ssl.ca.')),
+      ),
+    );
   if (!sasl) return { properties, tokens: undefined };
   const { credentials, tokens } = readSasl(sasl as SASLOptions | Mechanism);
   return { properties: [...properties, ...credentials], tokens };
@@ -56,18 +62,25 @@ export function readSecurity(ssl: unknown, sasl: unknown, own: Properties): Secu
 
 /** What librdkafka cannot do, and what can be done about it. */
 const NO_TLS: Record<string, string> = {
-  checkServerIdentity: "a certificate is checked for the broker's name; properties: { 'ssl.endpoint.identification.algorithm': 'none' } takes any name of a trusted certificate",
-  servername: "the name is that of the broker's address; let `brokers` and the brokers' advertised listeners say the name of the certificate, or take any name with properties: { 'ssl.endpoint.identification.algorithm': 'none' }",
+  checkServerIdentity:
+    "a certificate is checked for the broker's name; properties: { 'ssl.endpoint.identification.algorithm': 'none' } takes any name of a trusted certificate",
+  servername:
+    "the name is that of the broker's address; let `brokers` and the brokers' advertised listeners say the name of the certificate, or take any name with properties: { 'ssl.endpoint.identification.algorithm': 'none' }",
   pfx: "use properties: { 'ssl.keystore.location': file, 'ssl.keystore.password': password }, or cert and key as PEM",
   crl: "use properties: { 'ssl.crl.location': file }",
   secureContext: 'use ca, cert and key',
 };
 
 /** Options of `tls.connect` as properties. */
-function tlsProperties({ ca, cert, key, passphrase, rejectUnauthorized, ciphers, sigalgs, ecdhCurve, ...others }: tls.ConnectionOptions, caNamed: boolean): Properties {
+function tlsProperties(
+  { ca, cert, key, passphrase, rejectUnauthorized, ciphers, sigalgs, ecdhCurve, ...others }: tls.ConnectionOptions,
+  caNamed: boolean,
+): Properties {
   for (const [name, value] of Object.entries(others)) {
     if (value === undefined) continue;
-    throw new KafkaJSNotImplemented(`ssl.${name} is not supported: ${(Object.hasOwn(NO_TLS, name) && NO_TLS[name]) || "see librdkafka's properties that begin with 'ssl.', which `properties` takes"}`);
+    throw new KafkaJSNotImplemented(
+      `ssl.${name} is not supported: ${(Object.hasOwn(NO_TLS, name) && NO_TLS[name]) || "see librdkafka's properties that begin with 'ssl.', which `properties` takes"}`,
+    );
   }
   const properties: Properties = [];
   const set = (name: string, value: string | undefined) => value !== undefined && properties.push([name, value]);
@@ -94,15 +107,24 @@ function single<T>(name: string, value: T | T[]): T {
 
 /** PEM as it is, one or several; DER as PEM. */
 function certificate(name: string, value: unknown): string {
-  if (typeof value !== 'string' && !(value instanceof Uint8Array)) throw new TypeError(`Kafka: ssl.${name} must be PEM or DER, a string or a Buffer, got ${describe(value)}`);
+  if (typeof value !== 'string' && !(value instanceof Uint8Array))
+    throw new TypeError(`Kafka: ssl.${name} must be PEM or DER, a string or a Buffer, got ${describe(value)}`);
   const text = typeof value === 'string' ? value : Buffer.from(value).toString('latin1');
   return text.includes('-----BEGIN') ? text : new (lazily.crypto().X509Certificate)(value).toString();
 }
 
 /** Where systems keep their authorities: what librdkafka looks through, too. */
 const AUTHORITIES = [
-  '/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/certs/ca-bundle.crt', '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
-  '/etc/ssl/ca-bundle.pem', '/etc/pki/tls/cacert.pem', '/etc/ssl/cert.pem', '/etc/ssl/certs', '/usr/local/share/certs/ca-root-nss.crt', '/private/etc/ssl/cert.pem',
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/certs/ca-bundle.crt',
+  '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/pki/tls/cacert.pem',
+  '/etc/ssl/cert.pem',
+  '/etc/ssl/certs',
+  '/usr/local/share/certs/ca-root-nss.crt',
+  '/private/etc/ssl/cert.pem',
 ];
 
 /**
@@ -125,10 +147,14 @@ const PASSWORDS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'];
 function readSasl(sasl: SASLOptions | Mechanism): { credentials: Properties; tokens: TokenProvider | undefined } {
   const mechanism = String(sasl.mechanism).toUpperCase();
   if ('authenticationProvider' in sasl) {
-    throw new KafkaJSNotImplemented('sasl.authenticationProvider is not supported: librdkafka speaks its mechanisms itself; a token of any kind fits mechanism oauthbearer with an oauthBearerProvider');
+    throw new KafkaJSNotImplemented(
+      'sasl.authenticationProvider is not supported: librdkafka speaks its mechanisms itself; a token of any kind fits mechanism oauthbearer with an oauthBearerProvider',
+    );
   }
   if (mechanism === 'AWS') {
-    throw new KafkaJSNotImplemented("the mechanism 'aws' is not supported: MSK takes oauthbearer, with an oauthBearerProvider that signs, such as generateAuthToken of aws-msk-iam-sasl-signer-js");
+    throw new KafkaJSNotImplemented(
+      "the mechanism 'aws' is not supported: MSK takes oauthbearer, with an oauthBearerProvider that signs, such as generateAuthToken of aws-msk-iam-sasl-signer-js",
+    );
   }
   const credentials: Properties = [['sasl.mechanism', mechanism]];
   if (PASSWORDS.includes(mechanism)) {

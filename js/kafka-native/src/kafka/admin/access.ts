@@ -63,7 +63,8 @@ export abstract class AccessAdmin extends GroupAdmin {
     if (acl.length === 0) refuse('Invalid acl: there are none');
     for (const entry of acl) {
       checkAcl(entry);
-      if ([entry.principal, entry.host, entry.resourceName].some((text) => typeof text !== 'string')) refuse('Invalid acl: principal, host and resourceName must be strings');
+      if ([entry.principal, entry.host, entry.resourceName].some((text) => typeof text !== 'string'))
+        refuse('Invalid acl: principal, host and resourceName must be strings');
     }
     (await this.ask('CreateAcls', { acls: acl.map(nativeOf) }, { timeout })).forEach(valueOf);
     return true;
@@ -129,7 +130,15 @@ export abstract class AccessAdmin extends GroupAdmin {
   }
 }
 
-function nativeOf<A extends AclFilter>({ resourceType, resourceName, resourcePatternType, principal, host, operation, permissionType }: A): A extends AclEntry ? NativeAcl : NativeAclFilter {
+function nativeOf<A extends AclFilter>({
+  resourceType,
+  resourceName,
+  resourcePatternType,
+  principal,
+  host,
+  operation,
+  permissionType,
+}: A): A extends AclEntry ? NativeAcl : NativeAclFilter {
   return { resource: resourceType, name: resourceName, pattern: resourcePatternType, principal, host, operation, permission: permissionType } as any;
 }
 

@@ -45,7 +45,11 @@ export interface AlterConfigsResponse {
 /** Configurations of topics and brokers. */
 export abstract class ConfigAdmin extends TopicAdmin {
   /** Rejects with the first resource's error. */
-  async describeConfigs({ resources, includeSynonyms = false, timeout }: { resources: ResourceConfigQuery[]; includeSynonyms?: boolean } & AdminCall): Promise<DescribeConfigResponse> {
+  async describeConfigs({
+    resources,
+    includeSynonyms = false,
+    timeout,
+  }: { resources: ResourceConfigQuery[]; includeSynonyms?: boolean } & AdminCall): Promise<DescribeConfigResponse> {
     checkResources(resources);
     for (const { configNames } of resources) if (configNames != null) checkArray('configNames', configNames);
     const asked = resources.map(({ configNames, ...resource }) => ({ ...resource, configNames: configNames && [...configNames] }));
@@ -54,7 +58,13 @@ export abstract class ConfigAdmin extends TopicAdmin {
       resources: described.map(({ kind, name, result }) => {
         const names = asked.find((resource) => resource.type === kind && resource.name === name)?.configNames;
         const entries = valueOf(result as ItemResult<ConfigEntry[]>).filter((entry) => !names || names.includes(entry.name));
-        return { errorCode: 0, errorMessage: '', resourceType: kind, resourceName: name, configEntries: entries.map((entry) => entryOf(entry, includeSynonyms)) };
+        return {
+          errorCode: 0,
+          errorMessage: '',
+          resourceType: kind,
+          resourceName: name,
+          configEntries: entries.map((entry) => entryOf(entry, includeSynonyms)),
+        };
       }),
     };
   }
@@ -65,7 +75,11 @@ export abstract class ConfigAdmin extends TopicAdmin {
   }
 
   /** Sets, deletes, appends to and subtracts from single properties. */
-  incrementalAlterConfigs({ resources, validateOnly, timeout }: { resources: IncrementalResourceConfig[]; validateOnly?: boolean } & AdminCall): Promise<AlterConfigsResponse> {
+  incrementalAlterConfigs({
+    resources,
+    validateOnly,
+    timeout,
+  }: { resources: IncrementalResourceConfig[]; validateOnly?: boolean } & AdminCall): Promise<AlterConfigsResponse> {
     return this.#alter(resources, validateOnly, { timeout }, false);
   }
 
@@ -74,12 +88,15 @@ export abstract class ConfigAdmin extends TopicAdmin {
     checkResources(resources);
     for (const { name, configEntries } of resources) {
       checkArray(`configEntries of ${name}`, configEntries);
-      const wrong = configEntries.find((entry) => typeof entry.name !== 'string' || (typeof entry.value !== 'string' && (values || entry.operation !== 'delete')));
+      const wrong = configEntries.find(
+        (entry) => typeof entry.name !== 'string' || (typeof entry.value !== 'string' && (values || entry.operation !== 'delete')),
+      );
       if (wrong) refuse(`Invalid configEntries of ${name}: an entry needs a name and a value that are strings`);
     }
     const asked = resources.map((resource) => ({ ...resource, configEntries: resource.configEntries.map((entry) => ({ ...entry })) }));
     const altered = await this.#ofBrokers(asked, call, (some) =>
-      this.ask('AlterConfigs', { resources: some.map((resource) => ({ ...resourceOf(resource), entries: resource.configEntries })), validateOnly }, call));
+      this.ask('AlterConfigs', { resources: some.map((resource) => ({ ...resourceOf(resource), entries: resource.configEntries })), validateOnly }, call),
+    );
     return {
       resources: altered.map(({ kind, name, result }) => {
         valueOf(result);
@@ -109,7 +126,9 @@ function checkResources(resources: unknown): void {
   for (const { type, name } of resources) {
     if (typeof type !== 'number' || !(type in ConfigResourceTypes)) refuse(`Invalid resource type ${describe(type)}`);
     if (type === ConfigResourceTypes.BROKER_LOGGER) {
-      throw new KafkaJSNotImplemented('The loggers of brokers are not supported by librdkafka: use kafka-configs.sh --entity-type broker-loggers, which comes with Kafka');
+      throw new KafkaJSNotImplemented(
+        'The loggers of brokers are not supported by librdkafka: use kafka-configs.sh --entity-type broker-loggers, which comes with Kafka',
+      );
     }
     if (typeof name !== 'string' || name === '') refuse(`Invalid resource name ${describe(name)}`);
   }

@@ -4,7 +4,14 @@ import type { AdminRequests } from '../../admin-requests';
 import { BEGIN } from '../../logical';
 import { describe } from '../../options';
 import { connectDeadline, type ClientContext, type RetryOptions } from '../client';
-import { KafkaJSConnectionClosedError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded, KafkaJSProtocolError, toKafkaJSError, type KafkaJSError } from '../errors';
+import {
+  KafkaJSConnectionClosedError,
+  KafkaJSNonRetriableError,
+  KafkaJSNumberOfRetriesExceeded,
+  KafkaJSProtocolError,
+  toKafkaJSError,
+  type KafkaJSError,
+} from '../errors';
 import { checkEvent, Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from '../events';
 import { logNative, type KafkaLogger } from '../logger';
 
@@ -30,8 +37,12 @@ export type AdminEvents = typeof events;
 const AN_HOUR = 3_600_000;
 /** What KafkaJS's admin tries again: the cluster has not heard of it yet, or leaders and coordinators move. */
 const PASSING: ReadonlySet<string> = new Set([
-  'UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE', 'NOT_LEADER_FOR_PARTITION',
-  'GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+  'GROUP_LOAD_IN_PROGRESS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
 ]);
 
 /** What every admin has: its connection, its events, and how it asks. */
@@ -91,9 +102,14 @@ export abstract class AdminConnection {
   }
 
   /** Makes a request; before the first `connect` as well. @internal */
-  protected async ask<K extends keyof AdminRequests>(name: K, fields: AdminRequests[K]['fields'], { timeout }: AdminCall = {}): Promise<AdminRequests[K]['answer']> {
+  protected async ask<K extends keyof AdminRequests>(
+    name: K,
+    fields: AdminRequests[K]['fields'],
+    { timeout }: AdminCall = {},
+  ): Promise<AdminRequests[K]['answer']> {
     if (this.#disconnected) throw new KafkaJSConnectionClosedError('The admin is disconnected');
-    if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) throw new KafkaJSNonRetriableError(`Invalid timeout ${timeout}: it is in milliseconds`);
+    if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0))
+      throw new KafkaJSNonRetriableError(`Invalid timeout ${timeout}: it is in milliseconds`);
     try {
       return await (await this.#open()).request(name, fields, Math.ceil(Math.min(timeout ?? this.#context.requestTimeout, AN_HOUR)));
     } catch (error) {
@@ -123,18 +139,25 @@ export abstract class AdminConnection {
   }
 
   async #make(): Promise<AdminClient> {
-    return new AdminClient(await this.#context.properties(), {
-      error: ({ code, message }) => this.#log.error(`${code}: ${message}`),
-      log: (lines, dropped) => logNative(this.#log, lines, dropped),
-      stats: (json) => this.#context.metrics.take(this, json),
-      kept: this.#context.metrics.wanted,
-    }, this.#context.giveToken);
+    return new AdminClient(
+      await this.#context.properties(),
+      {
+        error: ({ code, message }) => this.#log.error(`${code}: ${message}`),
+        log: (lines, dropped) => logNative(this.#log, lines, dropped),
+        stats: (json) => this.#context.metrics.take(this, json),
+        kept: this.#context.metrics.wanted,
+      },
+      this.#context.giveToken,
+    );
   }
 
   async #close(): Promise<void> {
     const client = this.#client;
     this.#client = undefined;
-    await client?.then((open) => open.close(), () => {});
+    await client?.then(
+      (open) => open.close(),
+      () => {},
+    );
     this.#context.metrics.forget(this);
   }
 }

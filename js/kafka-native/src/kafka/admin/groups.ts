@@ -40,7 +40,6 @@ export interface DeleteGroupsResult {
 }
 export type FetchOffsetsPartition = SeekEntry & { metadata: string | null };
 
-
 /** Consumer groups, and what they committed. */
 export abstract class GroupAdmin extends OffsetAdmin {
   /** The consumer groups of all brokers. Rejects when a broker does not tell. */
@@ -56,11 +55,16 @@ export abstract class GroupAdmin extends OffsetAdmin {
     const ids = [...groupIds];
     for (const id of ids) checkName('group id', id);
     if (ids.length === 0) return { groups: [] };
-    const groups = await this.retry(async () => new Map((await this.ask('DescribeGroups', { groups: [...new Set(ids)] }, call)).map(({ name, result }) => {
-      const error = errorOf(result);
-      if (error && (error as KafkaJSProtocolError).type !== 'GROUP_ID_NOT_FOUND') throw error;
-      return [name, descriptionOf(name, error ? undefined : valueOf(result))];
-    })));
+    const groups = await this.retry(
+      async () =>
+        new Map(
+          (await this.ask('DescribeGroups', { groups: [...new Set(ids)] }, call)).map(({ name, result }) => {
+            const error = errorOf(result);
+            if (error && (error as KafkaJSProtocolError).type !== 'GROUP_ID_NOT_FOUND') throw error;
+            return [name, descriptionOf(name, error ? undefined : valueOf(result))];
+          }),
+        ),
+    );
     return { groups: ids.map((id) => groups.get(id)!) };
   }
 
@@ -83,15 +87,23 @@ export abstract class GroupAdmin extends OffsetAdmin {
    * @param request.topics default: those that it committed, without the partitions where it did not
    * @param request.resolveOffsets turns '-1' and '-2' into the end and the begin of the log, and commits that
    */
-  async fetchOffsets({ groupId, topics = [], resolveOffsets = false, timeout }: { groupId: string; topics?: string[]; resolveOffsets?: boolean } & AdminCall): Promise<{ topic: string; partitions: FetchOffsetsPartition[] }[]> {
+  async fetchOffsets({
+    groupId,
+    topics = [],
+    resolveOffsets = false,
+    timeout,
+  }: { groupId: string; topics?: string[]; resolveOffsets?: boolean } & AdminCall): Promise<{ topic: string; partitions: FetchOffsetsPartition[] }[]> {
     checkName('groupId', groupId);
     checkArray('topics', topics);
     const named = [...topics];
     const partitions: TopicPartition[] = [];
     for (const topic of named) partitions.push(...(await this.partitionsOf(topic, { timeout })).map((partition) => ({ topic, partition })));
     const offsets = await this.retry(async () =>
-      (await this.ask('ListGroupOffsets', named.length > 0 ? { group: groupId, partitions } : { group: groupId }, { timeout }))
-        .map(({ result, ...place }) => ({ ...place, ...valueOf(result) })));
+      (await this.ask('ListGroupOffsets', named.length > 0 ? { group: groupId, partitions } : { group: groupId }, { timeout })).map(({ result, ...place }) => ({
+        ...place,
+        ...valueOf(result),
+      })),
+    );
     const byTopic = new Map<string, FetchOffsetsPartition[]>(named.map((topic) => [topic, []]));
     for (const { topic, partition, offset, metadata } of offsets) {
       byTopic.set(topic, [...(byTopic.get(topic) ?? []), { partition, offset: String(offset ?? END), metadata: metadata || null }]);
@@ -124,13 +136,20 @@ export abstract class GroupAdmin extends OffsetAdmin {
     const existing = await this.partitionsOf(topic, call);
     const unknown = wanted.find(({ partition }) => !existing.includes(partition));
     if (unknown) throw new KafkaJSProtocolError(failureOf('UNKNOWN_TOPIC_OR_PARTITION', `Topic ${topic} has no partition ${unknown.partition}`));
-    const { groups: [description] } = await this.describeGroups([group], call);
+    const {
+      groups: [description],
+    } = await this.describeGroups([group], call);
     if (!['Empty', 'Dead'].includes(description!.state)) {
       throw new KafkaJSNonRetriableError(`Group ${group} has members (its state is ${description!.state}): stop its consumers before its offsets are set`);
     }
     for (const at of [END, BEGIN]) {
       const logical = wanted.filter(({ offset }) => offset === at);
-      const real = await this.listOffsets(topic, logical.map(({ partition }) => partition), at, call);
+      const real = await this.listOffsets(
+        topic,
+        logical.map(({ partition }) => partition),
+        at,
+        call,
+      );
       for (const entry of logical) entry.offset = real.find(({ partition }) => partition === entry.partition)!.offset!;
     }
     const offsets = wanted.map((entry) => ({ topic, ...entry }));
@@ -156,7 +175,7 @@ export abstract class GroupAdmin extends OffsetAdmin {
     checkName('groupId', groupId);
     checkName('topic', topic);
     if (partitions != null) checkArray('partitions', partitions);
-    const places = (partitions ?? await this.partitionsOf(topic, { timeout })).map((partition) => ({ topic, partition }));
+    const places = (partitions ?? (await this.partitionsOf(topic, { timeout }))).map((partition) => ({ topic, partition }));
     const results: Placed[] = await this.ask('DeleteGroupOffsets', { group: groupId, partitions: places }, { timeout });
     const errors = results.flatMap(({ result }) => errorOf(result) ?? []);
     if (errors.length > 0) throw new KafkaJSAggregateError(`Some offsets of group ${groupId} were not deleted`, errors);

@@ -58,7 +58,12 @@ export abstract class OffsetAdmin extends ConfigAdmin {
     for (const { partition, offset } of before) {
       const low = begins.find((begin) => begin.partition === partition)!.offset!;
       if (offset !== END && offset < low) {
-        this.logger().warn('Nothing is deleted: the partition begins behind the offset already', { topic, partition, offset: String(offset), low: String(low) });
+        this.logger().warn('Nothing is deleted: the partition begins behind the offset already', {
+          topic,
+          partition,
+          offset: String(offset),
+          low: String(low),
+        });
       }
     }
     const failed = (await this.ask('DeleteRecords', { before }, { timeout })).flatMap(({ partition, result }) => {
@@ -85,7 +90,11 @@ export abstract class OffsetAdmin extends ConfigAdmin {
   /** One offset for each partition, by number; null where no message fits. @internal */
   protected async listOffsets(topic: string, partitions: number[], at: number, call: AdminCall): Promise<{ partition: number; offset: number | null }[]> {
     if (partitions.length === 0) return [];
-    const listed: Placed<{ offset: number | null }>[] = await this.ask('ListOffsets', { offsets: partitions.map((partition) => ({ topic, partition, at })) }, call);
+    const listed: Placed<{ offset: number | null }>[] = await this.ask(
+      'ListOffsets',
+      { offsets: partitions.map((partition) => ({ topic, partition, at })) },
+      call,
+    );
     return listed.map(({ partition, result }) => ({ partition, offset: valueOf(result).offset })).sort(byPartition);
   }
 }

@@ -70,7 +70,12 @@ export abstract class TopicAdmin extends AdminConnection {
    * @param request.waitForLeaders default true: resolves when every partition has a leader; KafkaJSTimeout when that takes
    * longer than `timeout`, or 10 s
    */
-  async createTopics({ topics, validateOnly = false, waitForLeaders = true, timeout }: { topics: ITopicConfig[]; validateOnly?: boolean; waitForLeaders?: boolean } & AdminCall): Promise<boolean> {
+  async createTopics({
+    topics,
+    validateOnly = false,
+    waitForLeaders = true,
+    timeout,
+  }: { topics: ITopicConfig[]; validateOnly?: boolean; waitForLeaders?: boolean } & AdminCall): Promise<boolean> {
     checkArray('topics', topics);
     checkTopics(topics);
     const fields = topics.map(({ topic, numPartitions = -1, replicationFactor = -1, replicaAssignment = [], configEntries }) => ({
@@ -90,7 +95,11 @@ export abstract class TopicAdmin extends AdminConnection {
       if (errors.every((error) => (error as KafkaJSProtocolError).type === 'TOPIC_ALREADY_EXISTS')) return false;
       throw new KafkaJSAggregateError('Topic creation errors', errors);
     }
-    if (waitForLeaders && !validateOnly) await this.#leaders(fields.map(({ topic }) => topic), timeout);
+    if (waitForLeaders && !validateOnly)
+      await this.#leaders(
+        fields.map(({ topic }) => topic),
+        timeout,
+      );
     return true;
   }
 
@@ -122,7 +131,11 @@ export abstract class TopicAdmin extends AdminConnection {
   }
 
   /** Adds partitions; resolves with true. Rejects with the first error by the name of the topic; the other topics have grown. */
-  async createPartitions({ topicPartitions, validateOnly = false, timeout }: { topicPartitions: ITopicPartitionConfig[]; validateOnly?: boolean } & AdminCall): Promise<boolean> {
+  async createPartitions({
+    topicPartitions,
+    validateOnly = false,
+    timeout,
+  }: { topicPartitions: ITopicPartitionConfig[]; validateOnly?: boolean } & AdminCall): Promise<boolean> {
     checkArray('topicPartitions', topicPartitions);
     if (topicPartitions.length === 0) refuse('Invalid topicPartitions: there are none');
     checkTopics(topicPartitions);
@@ -140,16 +153,24 @@ export abstract class TopicAdmin extends AdminConnection {
     const given = [...topics];
     for (const topic of given) checkName('topic', topic);
     const names = given.length > 0 ? given : await this.listTopics({ timeout });
-    const described = await this.retry(async () => {
-      const found = await this.describe(names, { timeout });
-      if (found.some(({ partitions }) => partitions.some(({ leader }) => leader === null))) throw new KafkaJSProtocolError(LEADERLESS);
-      return found;
-    }, new Set([LEADERLESS.type]));
+    const described = await this.retry(
+      async () => {
+        const found = await this.describe(names, { timeout });
+        if (found.some(({ partitions }) => partitions.some(({ leader }) => leader === null))) throw new KafkaJSProtocolError(LEADERLESS);
+        return found;
+      },
+      new Set([LEADERLESS.type]),
+    );
     return {
       topics: described.map(({ name, partitions }) => ({
         name,
         partitions: partitions.map(({ partition, leader, replicas, inSync, offline }) => ({
-          partitionErrorCode: 0, partitionId: partition, leader: leader!, replicas, isr: inSync, offlineReplicas: offline,
+          partitionErrorCode: 0,
+          partitionId: partition,
+          leader: leader!,
+          replicas,
+          isr: inSync,
+          offlineReplicas: offline,
         })),
       })),
     };
@@ -161,7 +182,9 @@ export abstract class TopicAdmin extends AdminConnection {
   }
 
   /** The brokers that are up, and which of them takes the controller's requests; null while none does. */
-  async describeCluster(call?: AdminCall): Promise<{ brokers: { nodeId: number; host: string; port: number }[]; controller: number | null; clusterId: string }> {
+  async describeCluster(
+    call?: AdminCall,
+  ): Promise<{ brokers: { nodeId: number; host: string; port: number }[]; controller: number | null; clusterId: string }> {
     const { id, controller, brokers } = await this.ask('DescribeCluster', {}, call);
     return { brokers: brokers.map(({ id: nodeId, host, port }) => ({ nodeId, host, port })), controller, clusterId: id };
   }
@@ -176,7 +199,8 @@ export abstract class TopicAdmin extends AdminConnection {
     const partitions = topics?.flatMap(({ topic, partitions: of }) => (checkArray('partitions', of), of).map((partition) => ({ topic, partition })));
     const election = unclean ? 'unclean' : 'preferred';
     const results = await this.ask('ElectLeaders', partitions ? { election, partitions } : { election }, { timeout });
-    return results.map(({ topic, partition, result }) => ({ topic, partition, error: errorOf(result) }))
+    return results
+      .map(({ topic, partition, result }) => ({ topic, partition, error: errorOf(result) }))
       .filter(({ error }) => (error as KafkaJSProtocolError | undefined)?.type !== 'ELECTION_NOT_NEEDED')
       .map(({ error, ...place }) => (error ? { ...place, error } : place));
   }
@@ -196,14 +220,16 @@ export abstract class TopicAdmin extends AdminConnection {
 function replicasOf(topic: string, assignment: ReplicaAssignment[]): number[][] {
   checkArray(`replicaAssignment of topic ${topic}`, assignment);
   const sorted = [...assignment].sort((a, b) => a.partition - b.partition);
-  if (sorted.some(({ partition }, index) => partition !== index)) refuse(`Invalid replicaAssignment of topic ${topic}: it must name every partition from 0 on once`);
+  if (sorted.some(({ partition }, index) => partition !== index))
+    refuse(`Invalid replicaAssignment of topic ${topic}: it must name every partition from 0 on once`);
   return sorted.map(({ replicas }) => replicas);
 }
 
 function entriesOf(topic: string, entries: unknown): [string, string][] {
   checkArray(`configEntries of topic ${topic}`, entries);
   return entries.map((entry, index) => {
-    if (typeof entry?.name !== 'string' || typeof entry.value !== 'string') refuse(`Invalid configEntries of topic ${topic}: entry ${index} needs a name and a value that are strings`);
+    if (typeof entry?.name !== 'string' || typeof entry.value !== 'string')
+      refuse(`Invalid configEntries of topic ${topic}: entry ${index} needs a name and a value that are strings`);
     return [entry.name, entry.value];
   });
 }

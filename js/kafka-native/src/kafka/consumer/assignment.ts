@@ -55,7 +55,12 @@ export class AssignedPartition implements TopicPartition {
   /** A move is under way: the next waits for its answer. */
   moving = false;
 
-  constructor(readonly topic: string, readonly partition: number, readonly topicId: number, epoch: number) {
+  constructor(
+    readonly topic: string,
+    readonly partition: number,
+    readonly topicId: number,
+    epoch: number,
+  ) {
     this.epoch = epoch;
   }
 
@@ -219,8 +224,17 @@ export class Assignment {
   pauseNative(partitions: readonly AssignedPartition[]): void {
     if (partitions.length === 0) return;
     for (const { topic, partition } of partitions) this.#pausedNatively.add(name(topic, partition));
-    void this.#calls.start<void>((id) => this.#native.pause(id, partitions.map(({ topic }) => topic), partitions.map(({ partition }) => partition)))
-      .catch((error: unknown) => this.#failed(`Partitions could not be paused in librdkafka, what it fetches of them is thrown away: ${(error as Error).message}`));
+    void this.#calls
+      .start<void>((id) =>
+        this.#native.pause(
+          id,
+          partitions.map(({ topic }) => topic),
+          partitions.map(({ partition }) => partition),
+        ),
+      )
+      .catch((error: unknown) =>
+        this.#failed(`Partitions could not be paused in librdkafka, what it fetches of them is thrown away: ${(error as Error).message}`),
+      );
   }
 
   /** Of partitions that come, those that were paused when they went, and are not any more. */
@@ -310,7 +324,9 @@ export class Assignment {
       else if (!done) again.push(assigned);
     }
     if (again.length === 0) return;
-    this.#failed(`Partitions could not be moved, tried again in ${delay} ms: ${again.map(({ topic, partition }) => name(topic, partition)).join(', ')}: ${reason}`);
+    this.#failed(
+      `Partitions could not be moved, tried again in ${delay} ms: ${again.map(({ topic, partition }) => name(topic, partition)).join(', ')}: ${reason}`,
+    );
     for (const assigned of again) this.#tellLater(assigned, delay);
   }
 

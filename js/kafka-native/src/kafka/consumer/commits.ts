@@ -20,7 +20,15 @@ export interface OffsetsByTopicPartition {
 }
 
 /** The core has waited for the rebalance, and it took partitions away, or lasts for too long. @internal */
-export const REBALANCING = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'FENCED_MEMBER_EPOCH', 'STALE_MEMBER_EPOCH', '_ASSIGNMENT_LOST', '_NO_OFFSET']);
+export const REBALANCING = new Set([
+  'REBALANCE_IN_PROGRESS',
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
+  'FENCED_MEMBER_EPOCH',
+  'STALE_MEMBER_EPOCH',
+  '_ASSIGNMENT_LOST',
+  '_NO_OFFSET',
+]);
 const RETRY_MS = 500;
 
 /** @internal */
@@ -152,7 +160,15 @@ export class Commits {
     try {
       await trace('commit', { ...names, topics }, () =>
         this.#owner.calls.start<void>((id) =>
-          this.#owner.native.commit(id, flat.map(({ topic }) => topic), flat.map(({ partition }) => Number(partition)), flat.map(({ offset }) => Number(offset)), flat.map(({ metadata }) => metadata ?? null))));
+          this.#owner.native.commit(
+            id,
+            flat.map(({ topic }) => topic),
+            flat.map(({ partition }) => Number(partition)),
+            flat.map(({ offset }) => Number(offset)),
+            flat.map(({ metadata }) => metadata ?? null),
+          ),
+        ),
+      );
     } catch (error) {
       throw error instanceof KafkaError && REBALANCING.has(error.code) ? rebalancing(error.message, error) : toKafkaJSError(error);
     }
@@ -173,7 +189,10 @@ export class Commits {
     try {
       await Promise.race([this.#last(of), late]);
     } catch (error) {
-      this.#owner.log.warn(`Offsets of partitions that go were not committed, their last messages come again: ${(error as Error).message}`, this.#owner.names());
+      this.#owner.log.warn(
+        `Offsets of partitions that go were not committed, their last messages come again: ${(error as Error).message}`,
+        this.#owner.names(),
+      );
     } finally {
       clearTimeout(timer);
     }

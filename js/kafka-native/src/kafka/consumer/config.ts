@@ -114,14 +114,18 @@ export function readConsumerConfig(config: unknown, requestTimeout: number): Rea
   const read = new OptionReader('Kafka.consumer', config ?? {});
   const groupId = (config as ConsumerConfig | undefined)?.groupId;
   if (groupId !== null && (typeof groupId !== 'string' || groupId === '')) {
-    throw new KafkaJSNonRetriableError(`Kafka.consumer: groupId must be a string that is not empty, or null for a consumer that joins no group; got ${describe(groupId)}`);
+    throw new KafkaJSNonRetriableError(
+      `Kafka.consumer: groupId must be a string that is not empty, or null for a consumer that joins no group; got ${describe(groupId)}`,
+    );
   }
   read.any('groupId');
   const sessionTimeout = read.integer('sessionTimeout', 30_000, 1, 3_600_000);
   const rebalanceTimeout = Math.max(read.integer('rebalanceTimeout', 60_000, 1, 86_400_000), sessionTimeout);
   const heartbeatInterval = read.integer('heartbeatInterval', 3000, 1, 3_600_000);
   if (heartbeatInterval >= sessionTimeout) {
-    throw new KafkaJSNonRetriableError(`Kafka.consumer: heartbeatInterval (${heartbeatInterval}) must be below sessionTimeout (${sessionTimeout}); a third of it is right`);
+    throw new KafkaJSNonRetriableError(
+      `Kafka.consumer: heartbeatInterval (${heartbeatInterval}) must be below sessionTimeout (${sessionTimeout}); a third of it is right`,
+    );
   }
   const maxAge = read.integer('metadataMaxAge', 300_000, 10, 3_600_000);
   const metadataMaxAge = groupId === null ? maxAge : Math.min(maxAge, MEMBER_LOOKS_MS);
@@ -144,8 +148,13 @@ export function readConsumerConfig(config: unknown, requestTimeout: number): Rea
       ['partition.assignment.strategy', assigner],
     );
   } else {
-    for (const [name, instead] of [['sessionTimeout', 'group.consumer.session.timeout.ms'], ['heartbeatInterval', 'group.consumer.heartbeat.interval.ms'], ['partitionAssigners', 'group.consumer.assignors']] as const) {
-      if (read.any(name) !== undefined) throw new KafkaJSNonRetriableError(`Kafka.consumer: with groupProtocol 'consumer' the broker decides (${instead}): leave out ${name}`);
+    for (const [name, instead] of [
+      ['sessionTimeout', 'group.consumer.session.timeout.ms'],
+      ['heartbeatInterval', 'group.consumer.heartbeat.interval.ms'],
+      ['partitionAssigners', 'group.consumer.assignors'],
+    ] as const) {
+      if (read.any(name) !== undefined)
+        throw new KafkaJSNonRetriableError(`Kafka.consumer: with groupProtocol 'consumer' the broker decides (${instead}): leave out ${name}`);
     }
     properties.push(['group.protocol', 'consumer']);
   }
@@ -172,7 +181,8 @@ export function readConsumerConfig(config: unknown, requestTimeout: number): Rea
     if (Object.hasOwn(OWNED, name)) throw new KafkaJSNonRetriableError(`Kafka.consumer: the property ${name} is the engine's: ${OWNED[name]}`);
   }
   const offsetDirectory = read.string('offsetDirectory');
-  if (groupId !== null && offsetDirectory !== undefined) throw new KafkaJSNonRetriableError('Kafka.consumer: a group keeps its offsets in the brokers: offsetDirectory is for groupId null');
+  if (groupId !== null && offsetDirectory !== undefined)
+    throw new KafkaJSNonRetriableError('Kafka.consumer: a group keeps its offsets in the brokers: offsetDirectory is for groupId null');
   const hook = (name: string): Hook => read.callback<(partitions: TopicPartitions[]) => unknown>(name);
   return {
     groupId,
@@ -201,9 +211,13 @@ function readAssigners(given: unknown): string[] | undefined {
   }
   const names = given.map((assigner: unknown) => {
     if (typeof assigner === 'string' && Object.hasOwn(STRATEGIES, assigner)) return STRATEGIES[assigner as PartitionAssigner];
-    const known = Object.keys(STRATEGIES).map((name) => `'${name}'`).join(', ');
+    const known = Object.keys(STRATEGIES)
+      .map((name) => `'${name}'`)
+      .join(', ');
     throw typeof assigner === 'function' || typeof assigner === 'object'
-      ? new KafkaJSNotImplemented(`Kafka.consumer: assigners in JavaScript are not possible: librdkafka divides the partitions; use one of ${known}, or assign() for a division of your own`)
+      ? new KafkaJSNotImplemented(
+          `Kafka.consumer: assigners in JavaScript are not possible: librdkafka divides the partitions; use one of ${known}, or assign() for a division of your own`,
+        )
       : new KafkaJSNonRetriableError(`Kafka.consumer: partitionAssigners takes ${known}, got ${describe(assigner)}`);
   });
   if (names.length > 1 && names.includes('cooperative-sticky')) {

@@ -134,11 +134,13 @@ export class Consumer {
     if (this.#session) throw new KafkaJSNonRetriableError('Consumer.subscribe: the consumer runs already; subscribe before run(), or stop() first');
     if (this.#config.groupId === null) throw new KafkaJSNonRetriableError('Consumer.subscribe: needs a groupId; a consumer without a group takes assign()');
     if (this.#positions.length > 0) throw new KafkaJSNonRetriableError('Consumer.subscribe: partitions are assigned already; assign([]) takes them back');
-    if (topics !== undefined && topics !== null && !Array.isArray(topics)) throw new KafkaJSNonRetriableError(`Consumer.subscribe: "topics" must be an array, got ${describe(topics)}`);
+    if (topics !== undefined && topics !== null && !Array.isArray(topics))
+      throw new KafkaJSNonRetriableError(`Consumer.subscribe: "topics" must be an array, got ${describe(topics)}`);
     if (!topic && !topics) throw new KafkaJSNonRetriableError('Consumer.subscribe: "topics" is missing');
     const wanted = topics ?? [topic];
     for (const each of wanted) {
-      if (typeof each !== 'string' && !(each instanceof RegExp)) throw new KafkaJSNonRetriableError(`Consumer.subscribe: a topic must be a string or a RegExp, got ${describe(each)}`);
+      if (typeof each !== 'string' && !(each instanceof RegExp))
+        throw new KafkaJSNonRetriableError(`Consumer.subscribe: a topic must be a string or a RegExp, got ${describe(each)}`);
     }
     for (const each of wanted) this.#subscription.add(each, fromBeginning);
   }
@@ -196,14 +198,20 @@ export class Consumer {
     }
     if (this.#running !== running) return;
     let crashed: Promise<void> | undefined;
-    const session = new Session({
-      config: this.#config,
-      subscription: this.#subscription,
-      positions: this.#positions,
-      events: this.#instrumentation,
-      log: this.#log,
-      onCrash: (error) => (crashed = this.#crashed(error)),
-    }, connection, options, this.#retry, demand);
+    const session = new Session(
+      {
+        config: this.#config,
+        subscription: this.#subscription,
+        positions: this.#positions,
+        events: this.#instrumentation,
+        log: this.#log,
+        onCrash: (error) => (crashed = this.#crashed(error)),
+      },
+      connection,
+      options,
+      this.#retry,
+      demand,
+    );
     this.#session = connection.receiver = session;
     this.#instrumentation.emit(CONSUMER_EVENTS.CONNECT);
     await session.start();
@@ -245,7 +253,8 @@ export class Consumer {
 
   async #within(options: StopOptions | undefined, end: () => Promise<void>): Promise<void> {
     const timeout = options?.timeout;
-    if (timeout !== undefined && !(Number.isInteger(timeout) && timeout >= 0 && timeout < 2 ** 31)) throw new KafkaJSNonRetriableError(`Consumer: timeout must be milliseconds, 0 or more, got ${describe(timeout)}`);
+    if (timeout !== undefined && !(Number.isInteger(timeout) && timeout >= 0 && timeout < 2 ** 31))
+      throw new KafkaJSNonRetriableError(`Consumer: timeout must be milliseconds, 0 or more, got ${describe(timeout)}`);
     const session = this.#session;
     const timer = timeout === undefined ? undefined : setTimeout(() => session?.leaveHandlersBehind(timeout), timeout);
     try {
@@ -297,11 +306,13 @@ export class Consumer {
 
   /** Commits the next offsets to be read. Resolves when the coordinator has them. */
   async commitOffsets(topicPartitions: TopicPartitionOffsetAndMetadata[] = []): Promise<void> {
-    if (!Array.isArray(topicPartitions)) throw new KafkaJSNonRetriableError(`Consumer.commitOffsets: takes an array of { topic, partition, offset }, got ${describe(topicPartitions)}`);
+    if (!Array.isArray(topicPartitions))
+      throw new KafkaJSNonRetriableError(`Consumer.commitOffsets: takes an array of { topic, partition, offset }, got ${describe(topicPartitions)}`);
     const topics: TopicOffsets[] = topicPartitions.map(({ topic, partition, offset, metadata = null }) => {
       const at = checkPosition('commitOffsets', topic, partition, offset);
       if (at < 0) throw new KafkaJSNonRetriableError(`Consumer.commitOffsets: the offset must not be negative, got ${offset}`);
-      if (metadata !== null && typeof metadata !== 'string') throw new KafkaJSNonRetriableError(`Consumer.commitOffsets: metadata must be a string or null, got ${describe(metadata)}`);
+      if (metadata !== null && typeof metadata !== 'string')
+        throw new KafkaJSNonRetriableError(`Consumer.commitOffsets: metadata must be a string or null, got ${describe(metadata)}`);
       return { topic, partitions: [{ partition: Number(partition), offset: String(at), metadata }] };
     });
     await this.#runningSession('commitOffsets').commits.commit(topics);
@@ -344,7 +355,9 @@ export class Consumer {
       return !assigned || assigned.lost;
     });
     if (gone.length === 0) return metadata;
-    throw rebalancing(`The consumer does not have ${gone.map(({ topic, partition }) => `${topic}/${partition}`).join(', ')} any more: abort the transaction, who has them now reads their messages again`);
+    throw rebalancing(
+      `The consumer does not have ${gone.map(({ topic, partition }) => `${topic}/${partition}`).join(', ')} any more: abort the transaction, who has them now reads their messages again`,
+    );
   }
 
   /** A transaction has these offsets; what is returned takes them back. @internal */
@@ -384,7 +397,10 @@ export class Consumer {
   }
 
   /** Calls the listener at every event of this name; returns what removes it. What it throws is logged. */
-  on<K extends keyof ConsumerEventPayloads>(eventName: K, listener: (event: InstrumentationEvent<ConsumerEventPayloads[K]>) => unknown): RemoveInstrumentationEventListener {
+  on<K extends keyof ConsumerEventPayloads>(
+    eventName: K,
+    listener: (event: InstrumentationEvent<ConsumerEventPayloads[K]>) => unknown,
+  ): RemoveInstrumentationEventListener {
     checkEvent('consumer', CONSUMER_EVENTS, eventName);
     return this.#instrumentation.on(eventName, listener);
   }

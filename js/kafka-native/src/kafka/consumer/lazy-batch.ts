@@ -38,7 +38,11 @@ export interface BatchColumns {
 /** What the addon handed over in one go: messages of one or more partitions. @internal */
 export class PackedBatch extends PackedColumns {
   /** @param own keys, values and headers get memory of their own instead of views: for handlers that transfer it away */
-  constructor(readonly id: number, packed: Uint8Array, readonly own: boolean) {
+  constructor(
+    readonly id: number,
+    packed: Uint8Array,
+    readonly own: boolean,
+  ) {
     super(packed);
   }
 
@@ -107,7 +111,9 @@ export class PackedBatch extends PackedColumns {
 
   check(): void {
     if (!this.gone) return;
-    throw new KafkaJSError('The memory of this batch was transferred to somebody else (postMessage, structuredClone, ArrayBuffer.transfer), with everything that was not read yet: what is not resolved is given again. Transfer a copy: new Uint8Array(value).buffer');
+    throw new KafkaJSError(
+      'The memory of this batch was transferred to somebody else (postMessage, structuredClone, ArrayBuffer.transfer), with everything that was not read yet: what is not resolved is given again. Transfer a copy: new Uint8Array(value).buffer',
+    );
   }
 
   /** Bytes of keys, values and headers, these by their share. */
@@ -154,7 +160,13 @@ function copy<B extends Buffer | null>(bytes: B): B {
 /** One beside the other, in memory of their own. */
 function joined(all: readonly BatchColumns[]): BatchColumns {
   const count = all.reduce((sum, { offsets }) => sum + offsets.length, 0);
-  const columns = { offsets: new Float64Array(count), timestamps: new Float64Array(count), positions: new Int32Array(count), keyLengths: new Int32Array(count), valueLengths: new Int32Array(count) };
+  const columns = {
+    offsets: new Float64Array(count),
+    timestamps: new Float64Array(count),
+    positions: new Int32Array(count),
+    keyLengths: new Int32Array(count),
+    valueLengths: new Int32Array(count),
+  };
   const data: Uint8Array[] = [];
   let at = 0;
   let bytes = 0;

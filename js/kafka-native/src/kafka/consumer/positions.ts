@@ -34,14 +34,18 @@ const LOOKUP_MS = 10_000;
 export function readPositions(given: unknown, commits: boolean): Position[] {
   if (!Array.isArray(given)) throw new KafkaJSNonRetriableError(`Consumer.assign: takes an array of { topic, partition, offset }, got ${describe(given)}`);
   return given.map(({ topic, partition, offset, timestamp }: AssignedPosition) => {
-    if (typeof topic !== 'string' || topic === '') throw new KafkaJSNonRetriableError(`Consumer.assign: topic must be a string that is not empty, got ${describe(topic)}`);
-    if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0)) throw new KafkaJSNonRetriableError(`Consumer.assign: partition must be an integer from 0, got ${describe(partition)}`);
+    if (typeof topic !== 'string' || topic === '')
+      throw new KafkaJSNonRetriableError(`Consumer.assign: topic must be a string that is not empty, got ${describe(topic)}`);
+    if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0))
+      throw new KafkaJSNonRetriableError(`Consumer.assign: partition must be an integer from 0, got ${describe(partition)}`);
     if (offset !== undefined && timestamp !== undefined) throw new KafkaJSNonRetriableError('Consumer.assign: takes offset or timestamp, not both');
     const time = timestamp === undefined ? undefined : Number(timestamp);
-    if (time !== undefined && !(Number.isInteger(time) && time >= 0)) throw new KafkaJSNonRetriableError(`Consumer.assign: timestamp must be a Date or milliseconds, got ${describe(timestamp)}`);
+    if (time !== undefined && !(Number.isInteger(time) && time >= 0))
+      throw new KafkaJSNonRetriableError(`Consumer.assign: timestamp must be a Date or milliseconds, got ${describe(timestamp)}`);
     const where = offset ?? (commits ? 'committed' : 'beginning');
     const next = NAMED.get(where) ?? parseOffset(where);
-    if (next === undefined) throw new KafkaJSNonRetriableError(`Consumer.assign: offset must be an integer below 2^53, 'beginning', 'end' or 'committed', got ${describe(where)}`);
+    if (next === undefined)
+      throw new KafkaJSNonRetriableError(`Consumer.assign: offset must be an integer below 2^53, 'beginning', 'end' or 'committed', got ${describe(where)}`);
     if (where === 'committed' && !commits) throw new KafkaJSNonRetriableError("Consumer.assign: offset 'committed' needs a groupId, or an offsetDirectory");
     return { topic, partition, offset: next, timestamp: time };
   });
@@ -64,17 +68,30 @@ function textOf(value: unknown): string | undefined {
 }
 
 /** Asks the cluster for the partitions and the times. @internal */
-export async function resolvePositions(calls: Calls, native: NativeGroup, positions: readonly Position[]): Promise<{ topics: string[]; partitions: number[]; offsets: number[] }> {
-  const each = await Promise.all(positions.map(async (position) => {
-    const { topic, partition } = position;
-    const partitions = partition !== undefined ? [partition] : await calls.start<number[]>((id) => native.partitionsOf(id, topic, LOOKUP_MS));
-    return partitions.map((number) => ({ ...position, partition: number }));
-  }));
+export async function resolvePositions(
+  calls: Calls,
+  native: NativeGroup,
+  positions: readonly Position[],
+): Promise<{ topics: string[]; partitions: number[]; offsets: number[] }> {
+  const each = await Promise.all(
+    positions.map(async (position) => {
+      const { topic, partition } = position;
+      const partitions = partition !== undefined ? [partition] : await calls.start<number[]>((id) => native.partitionsOf(id, topic, LOOKUP_MS));
+      return partitions.map((number) => ({ ...position, partition: number }));
+    }),
+  );
   const all = each.flat();
   const timed = all.filter(({ timestamp }) => timestamp !== undefined);
   if (timed.length > 0) {
     const found = await calls.start<number[]>((id) =>
-      native.offsetsForTimes(id, timed.map(({ topic }) => topic), timed.map(({ partition }) => partition), timed.map(({ timestamp }) => timestamp!), LOOKUP_MS));
+      native.offsetsForTimes(
+        id,
+        timed.map(({ topic }) => topic),
+        timed.map(({ partition }) => partition),
+        timed.map(({ timestamp }) => timestamp!),
+        LOOKUP_MS,
+      ),
+    );
     for (const [i, position] of timed.entries()) position.offset = found[i]!;
   }
   return { topics: all.map(({ topic }) => topic), partitions: all.map(({ partition }) => partition), offsets: all.map(({ offset }) => offset) };
@@ -103,7 +120,8 @@ export function checkPosition(call: string, topic: unknown, partition: unknown, 
 
 /** @internal */
 export function checkPartitions(call: string, topicPartitions: unknown): void {
-  if (!Array.isArray(topicPartitions)) throw new KafkaJSNonRetriableError(`Consumer.${call}: takes an array of { topic, partitions }, got ${describe(topicPartitions)}`);
+  if (!Array.isArray(topicPartitions))
+    throw new KafkaJSNonRetriableError(`Consumer.${call}: takes an array of { topic, partitions }, got ${describe(topicPartitions)}`);
   for (const each of topicPartitions as ({ topic?: unknown; partitions?: unknown } | undefined)[]) {
     if (!each?.topic) throw new KafkaJSNonRetriableError(`Consumer.${call}: invalid topic ${describe(each?.topic ?? each)}`);
     const { partitions } = each;

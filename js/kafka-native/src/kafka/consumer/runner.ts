@@ -153,7 +153,8 @@ export class Runner {
       const assigned = this.#line.shift()!;
       assigned.queued = false;
       if (!assigned.ready) continue;
-      if (assigned.runs[0]!.packed.gone) { // the handler of another partition has taken its memory away
+      if (assigned.runs[0]!.packed.gone) {
+        // the handler of another partition has taken its memory away
         this.#owner.fetchAgain(assigned);
         continue;
       }
@@ -196,8 +197,14 @@ export class Runner {
     const begun = Date.now();
     const listened = events.listened('consumer.start_batch_process') || events.listened('consumer.end_batch_process');
     const about = listened && {
-      topic, partition, highWatermark: batch.highWatermark, offsetLag: batch.offsetLag(), offsetLagLow: batch.offsetLagLow(),
-      batchSize: batch.size, firstOffset: batch.firstOffset(), lastOffset: batch.lastOffset(),
+      topic,
+      partition,
+      highWatermark: batch.highWatermark,
+      offsetLag: batch.offsetLag(),
+      offsetLagLow: batch.offsetLagLow(),
+      batchSize: batch.size,
+      firstOffset: batch.firstOffset(),
+      lastOffset: batch.lastOffset(),
     };
     let failure: unknown;
     let failed = false;
@@ -357,7 +364,14 @@ export function concurrencyOf({ partitionsConsumedConcurrently: concurrency = 1 
 }
 
 /** What sendOffsets() and commitOffsets() say in a rebalance: when it is over the partition has gone, or is ours as before. */
-const REBALANCING = new Set<unknown>(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'NOT_COORDINATOR_FOR_GROUP', 'UNKNOWN_MEMBER_ID', 'FENCED_MEMBER_EPOCH', 'STALE_MEMBER_EPOCH']);
+const REBALANCING = new Set<unknown>([
+  'REBALANCE_IN_PROGRESS',
+  'ILLEGAL_GENERATION',
+  'NOT_COORDINATOR_FOR_GROUP',
+  'UNKNOWN_MEMBER_ID',
+  'FENCED_MEMBER_EPOCH',
+  'STALE_MEMBER_EPOCH',
+]);
 
 /** KafkaJS's rule: programming errors are not tried again. */
 function isRetriable(error: Error): boolean {

@@ -178,14 +178,20 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   #cure({ code }: KafkaError): string | undefined {
     switch (code) {
       case 'INCONSISTENT_GROUP_PROTOCOL':
-        return `The group has members of another protocol: none of their partition assigners is '${this.#config.assigner || 'consumer'}'. This consumer keeps trying, and `
-          + "joins when the last of them has left. For a move without a gap let all members have one of partitionAssigners in common, or groupProtocol 'consumer'";
+        return (
+          `The group has members of another protocol: none of their partition assigners is '${this.#config.assigner || 'consumer'}'. This consumer keeps trying, and ` +
+          "joins when the last of them has left. For a move without a gap let all members have one of partitionAssigners in common, or groupProtocol 'consumer'"
+        );
       case 'GROUP_MAX_SIZE_REACHED':
-        return 'The group has as many members as it may have. This consumer keeps trying, and joins when another leaves. Run fewer members, or let the broker '
-          + "have more: group.max.size, and group.consumer.max.size for groupProtocol 'consumer'";
+        return (
+          'The group has as many members as it may have. This consumer keeps trying, and joins when another leaves. Run fewer members, or let the broker ' +
+          "have more: group.max.size, and group.consumer.max.size for groupProtocol 'consumer'"
+        );
       case 'UNRELEASED_INSTANCE_ID':
-        return 'Another member of the group has the groupInstanceId of this one. This consumer keeps trying, and joins when the other has been disconnected, or was '
-          + 'silent for the session timeout of the group. If both are to run, give each a groupInstanceId of its own';
+        return (
+          'Another member of the group has the groupInstanceId of this one. This consumer keeps trying, and joins when the other has been disconnected, or was ' +
+          'silent for the session timeout of the group. If both are to run, give each a groupInstanceId of its own'
+        );
     }
     return undefined;
   }
@@ -217,7 +223,8 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
       }
       if (assigned.begin < 0) assigned.begin = run.firstOffset;
       if (assigned.next < 0) assigned.next = run.firstOffset;
-      if (assigned.paused) { // told before librdkafka knew
+      if (assigned.paused) {
+        // told before librdkafka knew
         this.native.free(id, index);
         continue;
       }
@@ -250,7 +257,11 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
 
   /** A handler has taken the memory of what waits. */
   fetchAgain(assigned: AssignedPartition): void {
-    if (!this.#own) this.log.warn('A handler transferred the memory of a batch away. What was left of it is fetched again, and from now on keys, values and headers are copies', this.names());
+    if (!this.#own)
+      this.log.warn(
+        'A handler transferred the memory of a batch away. What was left of it is fetched again, and from now on keys, values and headers are copies',
+        this.names(),
+      );
     this.#own = true;
     this.assignment.fetchAgain(assigned);
   }
@@ -281,8 +292,11 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     this.#onJoined();
     clearInterval(this.#watch);
     const warning = setTimeout(() => {
-      this.log.warn(`The consumer stops, and has waited for ${STOP_WARNING_MS} ms for handlers that still run: ${this.#busy()}. A handler that awaits stop() or `
-        + 'disconnect() waits for itself: call it without await; or give it a timeout, after which handlers are left behind', this.names());
+      this.log.warn(
+        `The consumer stops, and has waited for ${STOP_WARNING_MS} ms for handlers that still run: ${this.#busy()}. A handler that awaits stop() or ` +
+          'disconnect() waits for itself: call it without await; or give it a timeout, after which handlers are left behind',
+        this.names(),
+      );
     }, STOP_WARNING_MS);
     await Promise.race([this.#runner.stop(), this.#leftBehind]);
     clearTimeout(warning);
@@ -305,7 +319,10 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   }
 
   #busy(): string {
-    return [...this.assignment].filter(({ delivery }) => delivery).map(({ topic, partition, next }) => `${topic}/${partition} at offset ${next}`).join(', ');
+    return [...this.assignment]
+      .filter(({ delivery }) => delivery)
+      .map(({ topic, partition, next }) => `${topic}/${partition} at offset ${next}`)
+      .join(', ');
   }
 
   readonly #leave = async (): Promise<void> => {
@@ -354,7 +371,12 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     const { topics, partitions } = rebalance;
     this.#memberId = rebalance.memberId;
     this.#generation = rebalance.generation;
-    if (topics.length > 0) await this.#hook('onPartitionsAssigned', this.#config.hooks.assign, topics.map((topic, i) => ({ topic, partition: partitions[i]! })));
+    if (topics.length > 0)
+      await this.#hook(
+        'onPartitionsAssigned',
+        this.#config.hooks.assign,
+        topics.map((topic, i) => ({ topic, partition: partitions[i]! })),
+      );
     const begins = await this.#begins(rebalance);
     const come = this.#inGroup ? this.#come(rebalance) : taken;
     if (this.#inGroup) {
@@ -379,8 +401,13 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     this.#onJoined();
     if (!this.#inGroup) return;
     const payload = {
-      groupId: this.#config.groupId, memberId: this.#memberId, leaderId: '', isLeader: false,
-      memberAssignment: this.assignment.byTopic(), groupProtocol: this.#config.assigner, duration: Date.now() - (this.#rebalanceBegan ?? Date.now()),
+      groupId: this.#config.groupId,
+      memberId: this.#memberId,
+      leaderId: '',
+      isLeader: false,
+      memberAssignment: this.assignment.byTopic(),
+      groupProtocol: this.#config.assigner,
+      duration: Date.now() - (this.#rebalanceBegan ?? Date.now()),
     };
     this.#rebalanceBegan = undefined;
     this.events.emit('consumer.group_join', payload);
@@ -409,8 +436,12 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     const topicsNotSubscribed = [...new Set(foreign.map(({ topic }) => topic))];
     const assignedTopics = Object.keys(this.assignment.byTopic());
     const payload = {
-      groupId: this.#config.groupId, generationId: this.#generation, memberId: this.#memberId,
-      assignedTopics, topicsSubscribed: assignedTopics.filter((topic) => !topicsNotSubscribed.includes(topic)), topicsNotSubscribed,
+      groupId: this.#config.groupId,
+      generationId: this.#generation,
+      memberId: this.#memberId,
+      assignedTopics,
+      topicsSubscribed: assignedTopics.filter((topic) => !topicsNotSubscribed.includes(topic)),
+      topicsNotSubscribed,
     };
     this.assignment.pauseNative(foreign);
     for (const assigned of foreign) this.assignment.remove(assigned);
@@ -454,7 +485,10 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => {
         const names = busy.filter(({ delivery }) => delivery).map(({ topic, partition }) => `${topic}/${partition}`);
-        this.log.warn(`Handlers of partitions that go to other members still run after ${patience} ms (rebalanceTimeout), and are not waited for: their messages come again there`, { ...this.names(), partitions: names });
+        this.log.warn(
+          `Handlers of partitions that go to other members still run after ${patience} ms (rebalanceTimeout), and are not waited for: their messages come again there`,
+          { ...this.names(), partitions: names },
+        );
         resolve();
       }, patience);
       let left = busy.length;
@@ -482,8 +516,17 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
 
 /** Of the broker's answers to joining, fetching and committing: what stays as it is until somebody changes something. */
 const UNHEALABLE = new Set([
-  '_AUTHENTICATION', '_SSL', 'SASL_AUTHENTICATION_FAILED', 'GROUP_AUTHORIZATION_FAILED', 'TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED',
-  'INVALID_GROUP_ID', 'INVALID_SESSION_TIMEOUT', 'FENCED_INSTANCE_ID',
-  'UNSUPPORTED_VERSION', 'UNSUPPORTED_ASSIGNOR', 'INVALID_REGULAR_EXPRESSION',
+  '_AUTHENTICATION',
+  '_SSL',
+  'SASL_AUTHENTICATION_FAILED',
+  'GROUP_AUTHORIZATION_FAILED',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'INVALID_GROUP_ID',
+  'INVALID_SESSION_TIMEOUT',
+  'FENCED_INSTANCE_ID',
+  'UNSUPPORTED_VERSION',
+  'UNSUPPORTED_ASSIGNOR',
+  'INVALID_REGULAR_EXPRESSION',
 ]);
 const UNKNOWN_TOPICS = new Set(['UNKNOWN_TOPIC_OR_PART', '_UNKNOWN_TOPIC', '_UNKNOWN_PARTITION']);

@@ -40,10 +40,15 @@ export async function* payloads(source: Source, { signal }: ReadOptions): AsyncG
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     if (!ended) {
-      await source.run((payload) => new Promise((done) => {
-        given = { payload, done };
-        wake();
-      }), demand, end);
+      await source.run(
+        (payload) =>
+          new Promise((done) => {
+            given = { payload, done };
+            wake();
+          }),
+        demand,
+        end,
+      );
     }
     while (!ended) {
       demand.ask();

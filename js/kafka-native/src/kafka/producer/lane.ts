@@ -31,7 +31,10 @@ export class Lane {
     const brokers = properties.find(([name]) => name === 'bootstrap.servers')?.[1] ?? '';
     const tokens = context.giveToken !== undefined;
     // The budget is kept in JavaScript, where sends wait for room.
-    const unbounded: Properties = [['queue.buffering.max.messages', '0'], ['queue.buffering.max.kbytes', '2147483647']];
+    const unbounded: Properties = [
+      ['queue.buffering.max.messages', '0'],
+      ['queue.buffering.max.kbytes', '2147483647'],
+    ];
     const options = { broker: brokers, maxMessages: 0, statisticsIntervalMs: 0, properties: [...properties, ...unbounded], topicProperties: [], tokens };
     try {
       this.native = native(() => new binding.NativeProducer(options, weakly(this.#onEvent)));

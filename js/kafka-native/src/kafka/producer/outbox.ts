@@ -208,7 +208,9 @@ export class Outbox {
       const chosen = packed.unplaced!.map((message) => {
         const partition = this.#partitioner!({ topic: topic.name, partitionMetadata, message });
         if (!Number.isInteger(partition) || partition < 0 || partition > MAX_PARTITION) {
-          throw new KafkaJSNonRetriableError(`The partitioner gave ${describe(partition)} for a message to topic "${topic.name}": it must be the number of a partition`);
+          throw new KafkaJSNonRetriableError(
+            `The partitioner gave ${describe(partition)} for a message to topic "${topic.name}": it must be the number of a partition`,
+          );
         }
         return partition;
       });
@@ -290,7 +292,8 @@ export class Outbox {
       const begin = end;
       const from = packed.at;
       let to = from;
-      for (const most = Math.min(arena.count, from + packed.left, from + limit - count); to < most && this.#bytes + end - begin < bytes; to++) end += sizeOf(arena.index, to);
+      for (const most = Math.min(arena.count, from + packed.left, from + limit - count); to < most && this.#bytes + end - begin < bytes; to++)
+        end += sizeOf(arena.index, to);
       count += to - from;
       this.#packer.advance(packed, to - from, end - begin);
       this.#issue(send, tickets++, to - from, end - begin);
@@ -335,7 +338,15 @@ export class Outbox {
       if (at === 0) native.sendTickets(arena.bytes, arena.index, count, timestamps, partitions, this.#tickets, tickets);
       else {
         const part = <T extends Float64Array | Int32Array>(column: T | null) => column && (column.subarray(at, at + count) as T);
-        native.sendTickets(arena.bytes.subarray(byte, end), arena.index.subarray(3 * at, 3 * (at + count)), count, part(timestamps), part(partitions), this.#tickets, tickets);
+        native.sendTickets(
+          arena.bytes.subarray(byte, end),
+          arena.index.subarray(3 * at, 3 * (at + count)),
+          count,
+          part(timestamps),
+          part(partitions),
+          this.#tickets,
+          tickets,
+        );
       }
     } catch (thrown) {
       // The client has ended. Nothing was taken.
@@ -395,12 +406,15 @@ export class Outbox {
     let since = Infinity;
     for (const send of this.#waiting()) since = Math.min(since, send.since);
     if (since === Infinity) return;
-    this.#deadline = setTimeout(() => {
-      this.#deadline = undefined;
-      const late = performance.now() - maxBlock;
-      for (const send of [...this.#waiting()]) if (send.since <= late) this.#abandon(send, this.#late(send));
-      this.#pump();
-    }, Math.max(0, since + maxBlock - performance.now())).unref();
+    this.#deadline = setTimeout(
+      () => {
+        this.#deadline = undefined;
+        const late = performance.now() - maxBlock;
+        for (const send of [...this.#waiting()]) if (send.since <= late) this.#abandon(send, this.#late(send));
+        this.#pump();
+      },
+      Math.max(0, since + maxBlock - performance.now()),
+    ).unref();
   }
 
   #late({ admitted, topic, place }: Send): Error {

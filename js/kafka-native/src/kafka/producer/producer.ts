@@ -13,7 +13,20 @@ import {
 } from '../events';
 import { Lane } from './lane';
 import type { KafkaLogger } from '../logger';
-import { checkTopic, CompressionTypes, copyOf, listOf, ownMessage, SEND, withHeaders, type Message, type ProducerBatch, type ProducerRecord, type RecordMetadata, type SendOptions } from './messages';
+import {
+  checkTopic,
+  CompressionTypes,
+  copyOf,
+  listOf,
+  ownMessage,
+  SEND,
+  withHeaders,
+  type Message,
+  type ProducerBatch,
+  type ProducerRecord,
+  type RecordMetadata,
+  type SendOptions,
+} from './messages';
 import { Outbox } from './outbox';
 import { checkMessages, type Packed } from './packer';
 import { readProducerConfig, type ProducerConfig, type ReadProducerConfig } from './config';
@@ -114,7 +127,7 @@ export class Producer {
     const { limits, createPartitioner, metadataMaxAge } = this.#config;
     let connection: Connection | undefined;
     try {
-      const properties = [...await this.#context.properties(), ...this.#config.properties];
+      const properties = [...(await this.#context.properties()), ...this.#config.properties];
       const outbox = new Outbox(limits, createPartitioner?.(), metadataMaxAge);
       connection = { outbox, properties, lanes: [] };
       const lane = this.#lane(connection, 0);
@@ -146,7 +159,8 @@ export class Producer {
     const end = performance.now() + this.#context.requestTimeout;
     const left = (): number => Math.max(0, Math.ceil(end - performance.now()));
     try {
-      if (this.#transaction instanceof Transaction) await this.#transaction.abort().catch((error: Error) => this.#logger.warn(`The open transaction was not aborted: ${error.message}`));
+      if (this.#transaction instanceof Transaction)
+        await this.#transaction.abort().catch((error: Error) => this.#logger.warn(`The open transaction was not aborted: ${error.message}`));
       await this.#flush(connection, { timeout: left() }).catch(() => outbox.giveUp(new KafkaJSError('The producer is disconnected')));
       const transactional = await transactions?.catch(() => undefined);
       await Promise.all([...lanes, ...(transactional ? [transactional] : [])].map((lane) => lane.stop(left())));
@@ -196,7 +210,8 @@ export class Producer {
   async sendBatchIn(lane: Lane | undefined, batch: ProducerBatch): Promise<RecordMetadata[]> {
     if (typeof batch !== 'object' || batch === null) throw new KafkaJSNonRetriableError(`sendBatch takes { topicMessages }, got ${describe(batch)}`);
     const { topicMessages } = batch;
-    if (topicMessages != null && !Array.isArray(topicMessages)) throw new KafkaJSNonRetriableError(`Invalid topicMessages: it must be an array, got ${describe(topicMessages)}`);
+    if (topicMessages != null && !Array.isArray(topicMessages))
+      throw new KafkaJSNonRetriableError(`Invalid topicMessages: it must be an array, got ${describe(topicMessages)}`);
     const options = this.#options(batch, lane !== undefined);
     const byTopic = new Map<string, Message[]>();
     for (const entry of copyOf(topicMessages ?? [])) {
@@ -316,7 +331,8 @@ export class Producer {
   }
 
   async #flush({ outbox, lanes, transactions }: Connection, { timeout = Infinity, signal }: FlushOptions): Promise<void> {
-    if (typeof timeout !== 'number' || !(timeout >= 0)) throw new KafkaJSNonRetriableError(`Invalid timeout ${describe(timeout)}: it must be a number of 0 or more, milliseconds`);
+    if (typeof timeout !== 'number' || !(timeout >= 0))
+      throw new KafkaJSNonRetriableError(`Invalid timeout ${describe(timeout)}: it must be a number of 0 or more, milliseconds`);
     if (signal !== undefined) checkSignal(signal);
     signal?.throwIfAborted();
     let over = false;

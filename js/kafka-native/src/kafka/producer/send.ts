@@ -93,8 +93,12 @@ export class Send {
     const known = at > 0 ? results[at - 1] : undefined;
     if (known?.partition !== partition) {
       const result = {
-        topicName: this.topic.name, partition, errorCode: 0,
-        baseOffset: String(baseOffset), logAppendTime: String(appendTime), logStartOffset: '-1',
+        topicName: this.topic.name,
+        partition,
+        errorCode: 0,
+        baseOffset: String(baseOffset),
+        logAppendTime: String(appendTime),
+        logStartOffset: '-1',
       };
       if (at === results.length) results.push(result);
       else results.splice(at, 0, result);

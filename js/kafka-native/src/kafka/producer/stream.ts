@@ -16,7 +16,10 @@ export type StreamedMessage = Message | string | Uint8Array;
  * with the error, when they are written or have failed.
  * @internal
  */
-export function producerStream(producer: { send(record: ProducerRecord): Promise<unknown> }, { highWaterMark = 1000, ...record }: ProducerStreamOptions): Writable {
+export function producerStream(
+  producer: { send(record: ProducerRecord): Promise<unknown> },
+  { highWaterMark = 1000, ...record }: ProducerStreamOptions,
+): Writable {
   const send = (messages: StreamedMessage[], done: (error?: Error | null) => void): void => {
     const whole = messages.map((message) => (typeof message === 'string' || message instanceof Uint8Array ? { value: message } : message));
     producer.send({ ...record, messages: whole }).then(() => done(), done);
@@ -25,6 +28,10 @@ export function producerStream(producer: { send(record: ProducerRecord): Promise
     objectMode: true,
     highWaterMark,
     write: (message, _, done) => send([message], done),
-    writev: (chunks, done) => send(chunks.map(({ chunk }) => chunk), done),
+    writev: (chunks, done) =>
+      send(
+        chunks.map(({ chunk }) => chunk),
+        done,
+      ),
   });
 }

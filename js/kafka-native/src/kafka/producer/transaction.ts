@@ -71,18 +71,33 @@ export class Transaction {
   /** Makes the offsets of a consumer group part of the transaction: they are committed when it is. */
   async sendOffsets(offsets: Offsets & OffsetsGroup): Promise<void> {
     this.#check();
-    const { topics, consumer, groupMetadata, consumerGroupId } = offsets as Offsets & { consumer?: Consumer; groupMetadata?: Uint8Array; consumerGroupId?: string };
-    if (!consumer && !groupMetadata && !consumerGroupId) throw new KafkaJSNonRetriableError('sendOffsets needs the consumer that read the messages, its groupMetadata, or a consumerGroupId');
+    const { topics, consumer, groupMetadata, consumerGroupId } = offsets as Offsets & {
+      consumer?: Consumer;
+      groupMetadata?: Uint8Array;
+      consumerGroupId?: string;
+    };
+    if (!consumer && !groupMetadata && !consumerGroupId)
+      throw new KafkaJSNonRetriableError('sendOffsets needs the consumer that read the messages, its groupMetadata, or a consumerGroupId');
     if (!Array.isArray(topics)) throw new KafkaJSNonRetriableError('sendOffsets needs topics: [{ topic, partitions: [{ partition, offset }] }]');
-    const flat = topics.flatMap(({ topic, partitions }) => partitions.map(({ partition, offset }): TopicOffset => ({ topic, partition: Number(partition), offset: Number(offset) })));
+    const flat = topics.flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition, offset }): TopicOffset => ({ topic, partition: Number(partition), offset: Number(offset) })),
+    );
     for (const { topic, partition, offset } of flat) {
-      if (!Number.isSafeInteger(offset) || offset < 0) throw new KafkaJSNonRetriableError(`sendOffsets: the offset of partition ${partition} of topic "${topic}" must be a number of 0 or more, as text`);
+      if (!Number.isSafeInteger(offset) || offset < 0)
+        throw new KafkaJSNonRetriableError(`sendOffsets: the offset of partition ${partition} of topic "${topic}" must be a number of 0 or more, as text`);
     }
-    const group = consumer ? await consumer.groupMetadataOf(flat) : groupMetadata ?? consumerGroupId!;
+    const group = consumer ? await consumer.groupMetadataOf(flat) : (groupMetadata ?? consumerGroupId!);
     try {
-      await this.#lane.call((native, id) => native.sendOffsets(
-        id, group, flat.map(({ topic }) => topic), flat.map(({ partition }) => partition), flat.map(({ offset }) => offset), this.#timeout,
-      ));
+      await this.#lane.call((native, id) =>
+        native.sendOffsets(
+          id,
+          group,
+          flat.map(({ topic }) => topic),
+          flat.map(({ partition }) => partition),
+          flat.map(({ offset }) => offset),
+          this.#timeout,
+        ),
+      );
     } catch (error) {
       const { cause } = error as Error;
       throw cause instanceof KafkaError && REBALANCING.has(cause.code) ? rebalancing(cause.message, cause) : error;
