@@ -53,25 +53,29 @@ type Job = Box<dyn FnOnce(&Arc<Client>) + Send>;
 struct Stopping {
     deadline: Instant,
     purged: Option<usize>,
-    /// Messages that will not be delivered, when the end has come.
-    lost: usize,
     replies: Vec<Reply<usize>>,
 }
 
 impl Stopping {
     /// Takes what nobody will do any more: a send is lost, a job that is dropped answers that the client is gone, and a stop has the
-    /// same answer as the first.
-    fn drain(&mut self, incoming: &Receiver<Command>, mut refuse: impl FnMut(Vec<Run>, PackedRecords, Vec<Refusal>)) {
+    /// same answer as the first. Returns how many messages are lost.
+    fn drain(
+        &mut self,
+        incoming: &Receiver<Command>,
+        mut refuse: impl FnMut(Vec<Run>, PackedRecords, Vec<Refusal>),
+    ) -> usize {
+        let mut lost = 0;
         for command in incoming.try_iter() {
             match command {
                 Command::Stop { reply, .. } => self.replies.push(reply),
                 Command::Send { runs, records, refused } => {
-                    self.lost += records.len() - refused.len();
+                    lost += records.len() - refused.len();
                     refuse(runs, records, refused);
                 }
                 Command::Run { job, .. } => drop(job),
             }
         }
+        lost
     }
 }
 
@@ -158,7 +162,7 @@ impl Driver {
             Command::Stop { deadline, reply } => match &mut self.stopping {
                 Some(stopping) => stopping.replies.push(reply),
                 None => {
-                    self.stopping = Some(Stopping { deadline, purged: None, lost: 0, replies: vec![reply] });
+                    self.stopping = Some(Stopping { deadline, purged: None, replies: vec![reply] });
                     // Ends the linger of what is queued; waits beside us, because the reports come through this thread.
                     self.helper.run(move |client| {
                         client.flush(deadline.saturating_duration_since(Instant::now()));
@@ -226,9 +230,10 @@ impl Driver {
     fn close(mut self) {
         let mut stopping = self.stopping.take().expect("only a stop ends the thread");
         let mut dispatch = self.line.lock().take().expect(UNTIL_CLOSE);
-        stopping.lost = self.lost + stopping.purged.unwrap_or(0);
+        let mut lost = self.lost + stopping.purged.unwrap_or(0);
         // What came behind the last look: sends on other threads that were faster than the stop's mark, and more stops.
-        stopping.drain(&self.incoming, |runs, records, refused| dispatch.refuse_all(runs, records.view(), &refused));
+        lost += stopping
+            .drain(&self.incoming, |runs, records, refused| dispatch.refuse_all(runs, records.view(), &refused));
         self.shared.waker.retire();
         self.helper.end(Duration::ZERO);
         self.shared.troubles.close();
@@ -238,14 +243,14 @@ impl Driver {
         let mut tickets = dispatch.end();
         let_go(client, Duration::from_secs(1));
         // Meanwhile, too; nobody is left to tell of a failure without a ticket.
-        stopping.drain(&incoming, |runs, _, _| {
+        lost += stopping.drain(&incoming, |runs, _, _| {
             for run in runs {
                 tickets.open(run.waiter, run.count, std::iter::empty());
             }
         });
         tell_done(&shared, &sink, tickets.end(&closed()));
         for reply in stopping.replies {
-            reply.send(Ok(stopping.lost));
+            reply.send(Ok(lost));
         }
         drop(incoming);
     }
