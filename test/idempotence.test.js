@@ -4,9 +4,9 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { randomBytes } = require('node:crypto');
-const { Kafka, Producer } = require('kafka-native');
+const { Kafka } = require('kafka-native');
 const { embedded, real } = require('./support/clusters.js');
-const { Inbox, consumer, folder, silent } = require('./support/flow.js');
+const { Inbox, consumer, folder, producer, silent } = require('./support/flow.js');
 const { readWithKafkaJS } = require('./support/kafkajs.js');
 const { random, seed } = require('./support/random.js');
 const { Calls, eventually } = require('./support/watch.js');
@@ -26,21 +26,10 @@ describe('an idempotent producer', () => {
   after(() => cluster?.close());
 
   const proxied = async (t, how) => {
-    const proxy = await garbling(Number(cluster.options().broker.split(',')[0].split(':')[1]), how);
+    const proxy = await garbling(cluster.options().broker, how);
     t.after(() => proxy.close());
     return proxy;
   };
-
-  function idempotent(t, broker, { driver_options, ...options } = {}) {
-    const reports = new Calls();
-    const producer = new Producer({
-      broker, logger: silent, delivery_report_callback: reports.take, queue_buffering_max_ms: 0,
-      driver_options: { 'enable.idempotence': true, 'reconnect.backoff.ms': 10, 'reconnect.backoff.max.ms': 50, ...driver_options },
-      ...options,
-    });
-    t.after(() => producer.stop().catch(() => {}));
-    return { producer, reports };
-  }
 
   for (const [name, code] of Object.entries({ NOT_LEADER, NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT, 'a cut connection': NONE })) {
     test(`writes a message once whose answer was ${name}, although the sequence of another partition breaks before it asks again`, { timeout: 60_000 }, async (t) => {
@@ -50,21 +39,25 @@ describe('an idempotent producer', () => {
         change(kind, body) {
           if (kind !== 'Produce' || !body.includes(topic) || lied > 0) return body;
           lied++;
-          producer.send(small, 0, [tooLarge()]);
+          sender.send(small, 0, [tooLarge()]);
           if (code === NONE) return null;
           assert.equal(body.readInt16BE(codeAt(body, topic)), NONE);
           body.writeInt16BE(code, codeAt(body, topic));
           return body;
         },
       });
-      // The other partition's answer is there before the message is sent again.
-      const { producer, reports } = idempotent(t, proxy.broker, { driver_options: { 'retry.backoff.ms': 1000 } });
-      producer.send(topic, 0, ['first']);
+      const reports = new Calls();
+      const sender = producer(t, { options: () => ({ broker: proxy.broker }) }, {
+        delivery_report_callback: reports.take, queue_buffering_max_ms: 0,
+        // The other partition's answer is there before the message is sent again.
+        driver_options: { 'enable.idempotence': true, 'reconnect.backoff.ms': 10, 'reconnect.backoff.max.ms': 50, 'retry.backoff.ms': 1000 },
+      });
+      sender.send(topic, 0, ['first']);
       const { rdkafka_errinfo } = await reports.until();
       assert.deepEqual(rdkafka_errinfo.map((failure) => [failure.topic, failure.errcode]), [[small, MESSAGE_TOO_LARGE]]);
-      producer.send(topic, 0, ['second']);
-      producer.send(small, 0, ['fits']);
-      await producer.stop();
+      sender.send(topic, 0, ['second']);
+      sender.send(small, 0, ['fits']);
+      await sender.stop();
       assert.equal(lied, 1);
       const values = async (of, count) => (await readWithKafkaJS(t, cluster, of, (messages) => messages.length >= count)).map(({ value }) => String(value));
       assert.deepEqual(await values(topic, 2), ['first', 'second']);
@@ -77,10 +70,10 @@ describe('an idempotent producer', () => {
     const mock = await embedded();
     t.after(() => mock.close());
     const topic = await mock.topic(1);
-    const producer = new Kafka({ brokers: [mock.options().broker], logger: silent }).producer({ idempotent: true });
-    t.after(() => producer.disconnect());
-    await producer.connect();
-    const send = (value) => producer.send({ topic, messages: [{ value }] });
+    const sender = new Kafka({ brokers: [mock.options().broker], logger: silent }).producer({ idempotent: true });
+    t.after(() => sender.disconnect());
+    await sender.connect();
+    const send = (value) => sender.send({ topic, messages: [{ value }] });
     await send('first');
     mock.mock.injectErrors(PRODUCE, [UNKNOWN_PRODUCER_ID, UNKNOWN_PRODUCER_ID]);
     await send('second');
@@ -124,12 +117,12 @@ describe('an idempotent producer', () => {
         return body;
       },
     });
-    const producer = new Kafka({ brokers: [proxy.broker], logger: silent }).producer({
+    const sender = new Kafka({ brokers: [proxy.broker], logger: silent }).producer({
       idempotent: true,
       properties: { 'message.timeout.ms': TIMEOUT, 'batch.num.messages': 4, 'retry.backoff.ms': 50, 'retry.backoff.max.ms': 200, 'reconnect.backoff.ms': 10, 'reconnect.backoff.max.ms': 50 },
     });
-    t.after(() => producer.disconnect());
-    await producer.connect();
+    t.after(() => sender.disconnect());
+    await sender.connect();
 
     const acknowledged = [];
     const failed = new Map();
@@ -138,9 +131,9 @@ describe('an idempotent producer', () => {
       const underWay = new Set();
       for (let from = 0, sends = 0; sends < SENDS; sends++) {
         const values = Array.from({ length: 1 + Math.floor(chance() * 6) }, () => `${partition}/${from++}`);
-        const sent = outcome(producer.send({ topic, messages: values.map((value) => ({ partition, value })) }), values).finally(() => underWay.delete(sent));
+        const sent = outcome(sender.send({ topic, messages: values.map((value) => ({ partition, value })) }), values).finally(() => underWay.delete(sent));
         underWay.add(sent);
-        if (does('too large', 0.01)) await producer.send({ topic: small, messages: [{ value: tooLarge() }] }).catch(() => {});
+        if (does('too large', 0.01)) await sender.send({ topic: small, messages: [{ value: tooLarge() }] }).catch(() => {});
         if (underWay.size >= 8) await Promise.race(underWay);
       }
       await Promise.all(underWay);
@@ -148,9 +141,9 @@ describe('an idempotent producer', () => {
     await Promise.all(writing);
     over = true;
     // It goes on: none of that was fatal. On a busy machine an end can run out of time, too.
-    const end = (partition) => producer.send({ topic, messages: [{ partition, value: 'end' }] }).then(() => true, () => false);
+    const end = (partition) => sender.send({ topic, messages: [{ partition, value: 'end' }] }).then(() => true, () => false);
     await Promise.all(Array.from({ length: PARTITIONS }, (_, partition) => eventually(60_000, `the end of partition ${partition}`, () => end(partition))));
-    await producer.disconnect();
+    await sender.disconnect();
     const told = [...new Set(Array.from(failed.values(), (message) => message.replace(/ \(.*/, '')))];
 
     const log = await readWithKafkaJS(t, cluster, topic, (messages) => new Set(messages.filter(({ value }) => String(value) === 'end').map(({ partition }) => partition)).size === PARTITIONS);

@@ -40,8 +40,7 @@ async function fill(cluster, topic) {
 async function round(number, { cluster, topic }, directory) {
   const chance = random(SEED + number * 7919);
   const kind = KINDS[number % KINDS.length];
-  const [, port] = cluster.options().broker.split(':');
-  const proxy = await garbling(Number(port), { random: chance, rate: [0.03, 0.1, 0.3][number % 3], spare: Math.floor(chance() * 4) });
+  const proxy = await garbling(cluster.options().broker, { random: chance, rate: [0.03, 0.1, 0.3][number % 3], spare: Math.floor(chance() * 4) });
   const how = { kind, broker: proxy.broker, topic, groupId: `garble-${process.pid}-${number}`, directory: path.join(directory, String(number)) };
   const child = fork(path.join(__dirname, 'client.js'), [JSON.stringify(how)], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
   let stderr = '';

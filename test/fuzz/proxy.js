@@ -93,13 +93,14 @@ function mendChecksums(body) {
 }
 
 /**
- * Stands in front of the broker at `port`.
+ * Stands in front of the first of these brokers.
  *
  * @param {{ random?: () => number, rate?: number, spare?: number, change?: (name: string, body: Buffer) => Buffer | null, passes?: (name: string) => boolean }} how
  * `rate`: of an answer to be garbled; so many first answers of each kind are spared; `change`: what is done in place of all that,
  * null cuts the connection, as a request that does not pass does
  */
-async function garbling(port, { random = Math.random, rate = 0, spare = 0, change, passes = () => true }) {
+async function garbling(brokers, { random = Math.random, rate = 0, spare = 0, change, passes = () => true }) {
+  const port = Number(brokers.split(',')[0].split(':')[1]);
   const below = (end) => Math.floor(random() * Math.max(1, end));
   const chance = { below, one: (list) => list[below(list.length)] };
   const seen = {};
