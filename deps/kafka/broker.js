@@ -5,22 +5,13 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { setTimeout: delay } = require('node:timers/promises');
 const { SCRAM_ARGS } = require('./config.js');
+const { guarded } = require('./guard.js');
 const { JAVA, runTool } = require('./java.js');
 const { connect, metadata } = require('./wire.js');
 
 /** How long a broker may take to be ready, or to stop when asked to, in milliseconds. */
 const START_TIMEOUT = 60_000;
 const STOP_TIMEOUT = 15_000;
-
-/**
- * A shell that becomes `java` and leaves a guard behind: when standard input closes while the broker lives, its starter
- * died, so the guard kills the broker and removes the folder $1, if there is one to remove.
- */
-const GUARDED = `
-wipe=$1; shift
-exec 3<&0
-{ cat <&3 >/dev/null; kill -9 $$ 2>/dev/null && test -n "$wipe" && sleep 1 && rm -rf -- "$wipe"; } &
-exec "$@" 3<&- </dev/null`;
 
 /**
  * One node of a cluster: a broker and controller in one process, whose folder holds
@@ -88,7 +79,7 @@ class Broker {
     if (this.pid) throw new Error(`node ${this.id} runs already`);
     const log = fs.openSync(this.log, 'a');
     const java = [JAVA, ...this.jvm, 'kafka.Kafka', this.properties];
-    const [command, ...args] = this.detached ? java : ['/bin/sh', '-c', GUARDED, 'sh', this.wipe, ...java];
+    const [command, ...args] = this.detached ? java : guarded(java, this.wipe);
     // A group of its own: Ctrl-C is for the starter alone.
     const child = spawn(command, args, { cwd: this.dir, detached: true, stdio: [this.detached ? 'ignore' : 'pipe', log, log] });
     fs.closeSync(log);

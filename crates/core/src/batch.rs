@@ -1,5 +1,6 @@
 //! The received batch: packed by the client's thread, read in place by whoever gets it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::ffi::{self, Messages};
@@ -213,6 +214,117 @@ impl<'a> Message<'a> {
     pub fn headers(&self) -> impl Iterator<Item = Header<'a>> {
         header_block(self.headers)
     }
+
+    pub(crate) fn fields(&self) -> Fields<'a> {
+        let Self { offset, timestamp, key, value, headers, .. } = *self;
+        Fields { offset, timestamp, key, value, headers }
+    }
+}
+
+/// A packed batch where it lies, its own or somebody else's: what does not fit its buffer is none.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    bytes: &'a [u8],
+    pub(crate) count: usize,
+    runs: usize,
+    with_headers: bool,
+    data: &'a [u8],
+}
+
+/// What a message has of its own, in its batch.
+pub(crate) struct Fields<'a> {
+    pub(crate) offset: i64,
+    pub(crate) timestamp: i64,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    /// The header block, and what comes behind it; empty without headers.
+    pub(crate) headers: &'a [u8],
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn of(bytes: &'a [u8]) -> Option<Self> {
+        let head = |place: Head| {
+            let at = place as usize * 4;
+            Some(i32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().expect("four bytes")))
+        };
+        let count = usize::try_from(head(Head::Messages)?).ok()?;
+        let runs = usize::try_from(head(Head::Runs)?).ok()?;
+        let with_headers = head(Head::Flags)? & Flag::Headers.bit() != 0;
+        let columns = layout::runs_at(count, with_headers) + runs * RunField::COUNT * 4;
+        let data = bytes.get(columns..)?;
+        (head(Head::Data)? as usize == columns).then_some(Self { bytes, count, runs, with_headers, data })
+    }
+
+    /// About how many bytes of keys, values and headers these messages have; never more than there are.
+    pub(crate) fn data_share(&self, range: Range<usize>) -> usize {
+        if range.is_empty() {
+            return 0;
+        }
+        let after = |i| {
+            [Int::Position, Int::KeyLength, Int::ValueLength]
+                .map(|column| self.int(column, i).max(0) as usize)
+                .iter()
+                .sum()
+        };
+        let values = usize::saturating_sub(after(range.end - 1), self.int(Int::Position, range.start).max(0) as usize);
+        let headers = self.data.len().saturating_sub(after(self.count - 1));
+        self.data.len().min(values + headers * range.len() / self.count)
+    }
+
+    #[inline(always)] // a call writes what the next one reads in other pieces, which takes longer than all of it
+    pub(crate) fn fields(&self, i: usize) -> Option<Fields<'a>> {
+        if i >= self.count {
+            return None;
+        }
+        let part = |start: usize, length: i32| match usize::try_from(length) {
+            Err(_) => Some(None),
+            Ok(length) => self.data.get(start..start.checked_add(length)?).map(Some),
+        };
+        let start = usize::try_from(self.int(Int::Position, i)).ok()?;
+        let key = part(start, self.int(Int::KeyLength, i))?;
+        let value = part(start + key.map_or(0, <[u8]>::len), self.int(Int::ValueLength, i))?;
+        let headers = if self.with_headers { self.i32(layout::headers_at(self.count) + i * 4) } else { -1 };
+        Some(Fields {
+            offset: self.double(Double::Offset, i) as i64,
+            timestamp: self.double(Double::Timestamp, i) as i64,
+            key,
+            value,
+            headers: usize::try_from(headers).map_or(Some(&[][..]), |at| self.data.get(at..))?,
+        })
+    }
+
+    /// The first message of a run; behind the last run the count.
+    fn first_of(&self, run: usize) -> usize {
+        if run < self.runs {
+            self.run_int(run, RunField::First) as usize
+        } else {
+            self.count
+        }
+    }
+
+    fn since(&self, place: Since) -> u64 {
+        self.f64(layout::HEADER_INTS * 4 + place as usize * 8) as u64
+    }
+
+    fn double(&self, column: Double, i: usize) -> f64 {
+        self.f64(layout::COLUMNS + (column as usize * self.count + i) * 8)
+    }
+
+    fn int(&self, column: Int, i: usize) -> i32 {
+        self.i32(layout::ints_at(self.count) + (column as usize * self.count + i) * 4)
+    }
+
+    fn run_int(&self, run: usize, field: RunField) -> i32 {
+        self.i32(layout::runs_at(self.count, self.with_headers) + (run * RunField::COUNT + field as usize) * 4)
+    }
+
+    fn i32(&self, at: usize) -> i32 {
+        i32::from_ne_bytes(self.bytes[at..at + 4].try_into().expect("four bytes"))
+    }
+
+    fn f64(&self, at: usize) -> f64 {
+        f64::from_ne_bytes(self.bytes[at..at + 8].try_into().expect("eight bytes"))
+    }
 }
 
 impl Batch {
@@ -233,61 +345,49 @@ impl Batch {
 
     /// Offsets that the broker deleted before they could be read, since the batch before.
     pub fn misses(&self) -> u64 {
-        self.since(Since::Misses)
+        self.view().since(Since::Misses)
     }
 
     /// How often an offset came back below what was expected (the topic was made anew), since the batch before.
     pub fn repeats(&self) -> u64 {
-        self.since(Since::Repeats)
+        self.view().since(Since::Repeats)
     }
 
     /// The messages, in the order in which they arrived; those of a partition in the order of their offsets.
     pub fn messages(&self) -> impl Iterator<Item = Message<'_>> {
-        let (count, runs, with_headers) = (self.len(), self.head(Head::Runs) as usize, self.with_headers());
-        let data = &self.packed.bytes[self.head(Head::Data) as usize..];
-        let runs_at = layout::runs_at(count, with_headers);
-        let run_int = move |run: usize, field| self.run_int(runs_at, run, field);
+        let view = self.view();
         let mut run = 0;
-        (0..count).filter_map(move |i| {
-            while run + 1 < runs && run_int(run + 1, RunField::First) as usize <= i {
+        (0..view.count).filter_map(move |i| {
+            while run + 1 < view.runs && view.first_of(run + 1) <= i {
                 run += 1;
             }
             if self.outdated.contains(&run) {
                 return None;
             }
-            let start = self.int(Int::Position, i) as usize;
-            let (key_length, value_length) = (self.int(Int::KeyLength, i), self.int(Int::ValueLength, i));
-            let middle = start + key_length.max(0) as usize;
-            let headers = if with_headers { self.i32(layout::headers_at(count) + i * 4) } else { -1 };
+            let Fields { offset, timestamp, key, value, headers } = view.fields(i).expect("the packer's own columns");
             Some(Message {
-                topic: &self.topics[run_int(run, RunField::Topic) as usize],
-                partition: run_int(run, RunField::Partition),
-                offset: self.double(Double::Offset, i) as i64,
-                timestamp: self.double(Double::Timestamp, i) as i64,
-                leader_epoch: run_int(run, RunField::LeaderEpoch),
-                key: (key_length >= 0).then(|| &data[start..middle]),
-                value: (value_length >= 0).then(|| &data[middle..middle + value_length as usize]),
-                headers: usize::try_from(headers).map_or(&[], |at| &data[at..]),
+                topic: &self.topics[view.run_int(run, RunField::Topic) as usize],
+                partition: view.run_int(run, RunField::Partition),
+                offset,
+                timestamp,
+                leader_epoch: view.run_int(run, RunField::LeaderEpoch),
+                key,
+                value,
+                headers,
             })
         })
     }
 
     /// Each run: of which partition and epoch, and up to where.
     pub(crate) fn places(&self) -> impl Iterator<Item = RunPlace> {
-        let (start, count) = (layout::runs_at(self.len(), self.with_headers()), self.head(Head::Runs) as usize);
-        let run_int = |run: usize, field| self.run_int(start, run, field);
-        let places: Vec<_> = (0..count)
-            .map(|run| RunPlace {
-                topic: run_int(run, RunField::Topic),
-                partition: run_int(run, RunField::Partition),
-                epoch: run_int(run, RunField::Epoch),
-                last_offset: {
-                    let end = if run + 1 < count { run_int(run + 1, RunField::First) as usize } else { self.len() };
-                    self.double(Double::Offset, end - 1) as i64
-                },
-            })
-            .collect();
-        places.into_iter()
+        let view = self.view();
+        let places = (0..view.runs).map(|run| RunPlace {
+            topic: view.run_int(run, RunField::Topic),
+            partition: view.run_int(run, RunField::Partition),
+            epoch: view.run_int(run, RunField::Epoch),
+            last_offset: view.double(Double::Offset, view.first_of(run + 1) - 1) as i64,
+        });
+        places.collect::<Vec<_>>().into_iter()
     }
 
     /// Everything in it is processed: its offsets are recorded as soon as everything before them is, too.
@@ -303,36 +403,8 @@ impl Batch {
         std::mem::take(&mut self.packed.bytes)
     }
 
-    fn head(&self, place: Head) -> i32 {
-        self.i32(place as usize * 4)
-    }
-
-    fn with_headers(&self) -> bool {
-        self.head(Head::Flags) & Flag::Headers.bit() != 0
-    }
-
-    fn since(&self, place: Since) -> u64 {
-        self.f64(layout::HEADER_INTS * 4 + place as usize * 8) as u64
-    }
-
-    fn double(&self, column: Double, i: usize) -> f64 {
-        self.f64(layout::COLUMNS + (column as usize * self.len() + i) * 8)
-    }
-
-    fn int(&self, column: Int, i: usize) -> i32 {
-        self.i32(layout::ints_at(self.len()) + (column as usize * self.len() + i) * 4)
-    }
-
-    fn run_int(&self, runs_at: usize, run: usize, field: RunField) -> i32 {
-        self.i32(runs_at + (run * RunField::COUNT + field as usize) * 4)
-    }
-
-    fn i32(&self, at: usize) -> i32 {
-        i32::from_ne_bytes(self.packed.bytes[at..at + 4].try_into().expect("four bytes"))
-    }
-
-    fn f64(&self, at: usize) -> f64 {
-        f64::from_ne_bytes(self.packed.bytes[at..at + 8].try_into().expect("eight bytes"))
+    fn view(&self) -> View<'_> {
+        View::of(&self.packed.bytes).expect("the packer's own header")
     }
 }
 

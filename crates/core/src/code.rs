@@ -28,6 +28,8 @@ codes! {
     RESOLVE = -193,
     /// A message was not delivered in its time.
     MSG_TIMED_OUT = -192,
+    /// No error: a partition's end was reached.
+    PARTITION_EOF = -191,
     /// The topic has no such partition.
     UNKNOWN_PARTITION = -190,
     /// An operation on files failed.
@@ -70,6 +72,8 @@ codes! {
     FENCED = -144,
     /// The log has not the offset at which it was to be read.
     AUTO_OFFSET_RESET = -140,
+    /// The broker that was asked is none of the cluster's any more.
+    DESTROY_BROKER = -137,
 
     /// The broker does not know the topic or partition; it may be on its way.
     UNKNOWN_TOPIC_OR_PART = 3,
@@ -125,6 +129,8 @@ codes! {
     FENCED_LEADER_EPOCH = 74,
     /// The broker does not know the leader's epoch yet.
     UNKNOWN_LEADER_EPOCH = 75,
+    /// The leader is new, and does not know yet where its log ends.
+    OFFSET_NOT_AVAILABLE = 78,
     /// A transaction's offsets are not decided yet.
     UNSTABLE_OFFSET_COMMIT = 88,
     /// A quota is used up.
@@ -151,6 +157,7 @@ pub(crate) fn is_retriable(code: i32) -> bool {
             | TIMED_OUT
             | QUEUE_FULL
             | WAIT_COORD
+            | DESTROY_BROKER
             | UNKNOWN_TOPIC_OR_PART
             | LEADER_NOT_AVAILABLE
             | NOT_LEADER_FOR_PARTITION
@@ -167,6 +174,7 @@ pub(crate) fn is_retriable(code: i32) -> bool {
             | KAFKA_STORAGE_ERROR
             | FENCED_LEADER_EPOCH
             | UNKNOWN_LEADER_EPOCH
+            | OFFSET_NOT_AVAILABLE
             | UNSTABLE_OFFSET_COMMIT
             | THROTTLING_QUOTA_EXCEEDED
             | UNKNOWN_TOPIC_ID

@@ -37,6 +37,7 @@ mod batch;
 pub mod code;
 mod config;
 mod consumer;
+pub mod encode;
 mod error;
 #[allow(unsafe_code)]
 mod ffi;
@@ -54,6 +55,7 @@ mod packed;
 mod producer;
 mod reply;
 mod requests;
+mod rule;
 mod thread;
 mod token;
 #[cfg(feature = "tokio")]
@@ -66,7 +68,7 @@ pub use consumer::{Consumer, ConsumerConfig, ConsumerEvent, ConsumerStats, Reset
 pub use error::{Error, ErrorData, ErrorKind, Result};
 pub use ffi::{set_thread_niceness, PartitionMetadata};
 pub use group::{
-    AssignedPartition, GroupConfig, GroupConsumer, GroupEvent, Rebalance, RebalanceKind, Subscription,
+    AssignedPartition, GroupConfig, GroupConsumer, GroupEvent, Reading, Rebalance, RebalanceKind, Start, Subscription,
     TopicPartitionOffset,
 };
 pub use helper::Retry;
@@ -77,6 +79,7 @@ pub use producer::{
     SendReport, Ticket, TopicId, Written,
 };
 pub use reply::Reply;
+pub use rule::Rule;
 pub use token::{Token, TokenProvider};
 pub use trouble::LogLine;
 

@@ -32,7 +32,7 @@ impl fmt::Debug for Token {
 }
 
 /// Where a client with `sasl.mechanism=OAUTHBEARER` has its tokens from. Asked for the first when the client is made, and
-/// again before a token ends; ten seconds after a failure. One question at a time.
+/// again before a token ends; ten seconds after a failure. A client asks one question at a time; a consumer can be two clients.
 #[derive(Clone)]
 pub struct TokenProvider(Arc<dyn Fn(Reply<Token>) + Send + Sync>);
 

@@ -26,10 +26,11 @@ use ::tokio::sync::{mpsc, oneshot, Mutex, Notify};
 use crate::admin::{Admin, AdminConfig, AdminEvent, AdminRequest};
 use crate::consumer::{to_stderr, Consumer, ConsumerConfig, ConsumerEvent};
 use crate::error::Result;
-use crate::group::{GroupConfig, GroupConsumer, GroupEvent, Subscription, TopicPartitionOffset};
+use crate::group::{GroupConfig, GroupConsumer, GroupEvent, Reading, Subscription, TopicPartitionOffset};
 use crate::helper::Retry;
 use crate::producer::{ConsumerGroup, Delivery, Producer, ProducerConfig, ProducerEvent, Record, SendReport};
 use crate::reply::{closed, Reply};
+use crate::rule::Rule;
 use crate::Batch;
 
 async fn answer<T: Send + 'static>(call: impl FnOnce(Reply<T>)) -> Result<T> {
@@ -234,6 +235,16 @@ impl AsyncGroupConsumer {
         answer(|reply| self.consumer.subscribe_with(topics.to_vec(), None, reply)).await
     }
 
+    /// See [`GroupConsumer::read`].
+    pub async fn read(&self, topics: &[Reading]) -> Result<()> {
+        answer(|reply| self.consumer.read_with(topics.to_vec(), reply)).await
+    }
+
+    /// See [`GroupConsumer::caught_up`]; batches have to be taken by another task meanwhile.
+    pub async fn caught_up(&self, timeout: Duration) -> Result<()> {
+        answer(|reply| self.consumer.caught_up_with(timeout, reply)).await
+    }
+
     /// See [`GroupConsumer::assign`].
     pub async fn assign(&self, partitions: &[TopicPartitionOffset]) -> Result<()> {
         answer(|reply| self.consumer.assign_with(partitions.to_vec(), reply)).await
@@ -252,6 +263,11 @@ impl AsyncGroupConsumer {
     /// See [`GroupConsumer::seek`].
     pub async fn seek(&self, to: TopicPartitionOffset) -> Result<Option<i32>> {
         answer(|reply| self.consumer.seek_with(to, reply)).await
+    }
+
+    /// See [`GroupConsumer::set_rule`].
+    pub async fn set_rule(&self, rule: Option<Rule>) -> Result<Vec<TopicPartitionOffset>> {
+        answer(|reply| self.consumer.set_rule_with(rule, Vec::new(), reply)).await
     }
 
     /// See [`GroupConsumer::commit`].

@@ -4,12 +4,13 @@ mod support;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafka_native::{
     code, Consumer, ConsumerConfig, ConsumerEvent, ErrorKind, MockCluster, Producer, ProducerConfig, ProducerEvent,
-    Record, Reset, Retry,
+    Record, Reply, Reset, Retry,
 };
 use support::*;
 
@@ -59,6 +60,41 @@ fn messages_come_back_whole_and_their_offsets_are_on_disk() {
     let second = started(config(&cluster, "t").offsets_in(directory.path()));
     let batch = second.recv(LONG).expect("the message behind the recorded offset");
     assert_eq!(batch.messages().next().unwrap().offset, 3);
+}
+
+#[test]
+fn the_messages_of_a_send_keep_their_order_when_its_request_is_refused_once() {
+    const PRODUCE: i16 = 0;
+    const NOT_LEADER: i32 = 6;
+    let cluster = embedded("t", 1);
+    let config = ProducerConfig::new(&cluster.brokers()).linger(Duration::ZERO).set("retry.backoff.ms", 1);
+    let producer = Producer::new(config).unwrap();
+    let values: Vec<String> = (0..60).map(|n| n.to_string()).collect();
+    let records: Vec<_> = values
+        .iter()
+        .enumerate()
+        .map(|(n, value)| match n % 5 {
+            0 => Record::value(value).key("key"),
+            1 => Record::value(value).partition(0),
+            2 => Record::value(value).header("h", Some(b"1")),
+            3 => Record::value(value).timestamp(1234),
+            _ => Record::value(value),
+        })
+        .collect();
+    for round in 0..30 {
+        let topic = format!("t{round}");
+        cluster.create_topic(&topic, 1, 1).unwrap();
+        // First before the topic's metadata are there, then behind them.
+        for first in [0, values.len() as i64] {
+            cluster.push_errors(PRODUCE, &[NOT_LEADER]);
+            let (tx, delivered) = channel();
+            producer.deliver(&topic, -1, &records, Reply::new(move |results| drop(tx.send(results))));
+            let results = delivered.recv_timeout(LONG).expect("delivered").unwrap();
+            let offsets: Vec<_> = results.into_iter().map(|result| result.unwrap().offset).collect();
+            assert_eq!(offsets, (first..first + values.len() as i64).collect::<Vec<_>>(), "round {round}");
+        }
+    }
+    producer.stop(LONG).unwrap();
 }
 
 #[test]

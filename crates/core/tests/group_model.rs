@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use kafka_native::{
     Batch, GroupConfig, GroupConsumer, GroupEvent, MockCluster, Producer, ProducerConfig, Rebalance, RebalanceKind,
-    Record, Reply, Reset, Result, Subscription, TopicPartitionOffset,
+    Record, Reply, Reset, Result, Rule, Subscription, TopicPartitionOffset,
 };
 use support::*;
 
@@ -26,6 +26,8 @@ const ROUND: u64 = 2000;
 const RARE: u64 = 12;
 /// Between two looks at whether everything was seen.
 const LOOK: u64 = 500;
+/// The key of what rules leave out, in rounds that have some.
+const UNWANTED: &[u8] = b"unwanted";
 const HERE: i64 = kafka_native::logical::INVALID;
 
 /// xorshift64: the same sequence on every machine.
@@ -47,6 +49,8 @@ impl Random {
 #[derive(Default)]
 struct Partition {
     end: i64,
+    /// What rules leave out.
+    unwanted: BTreeSet<i64>,
     seen: BTreeSet<i64>,
     done: BTreeSet<i64>,
     /// Below this everything was sought past on purpose.
@@ -55,7 +59,13 @@ struct Partition {
 
 impl Partition {
     fn may_be_left_out(&self, offsets: Range<i64>) -> Option<i64> {
-        offsets.into_iter().find(|offset| *offset >= self.excused && !self.done.contains(offset))
+        offsets
+            .into_iter()
+            .find(|offset| *offset >= self.excused && self.is_wanted(offset) && !self.done.contains(offset))
+    }
+
+    fn is_wanted(&self, offset: &i64) -> bool {
+        !self.unwanted.contains(offset)
     }
 }
 
@@ -92,11 +102,11 @@ struct Member {
 }
 
 impl Member {
-    fn new(cluster: &MockCluster, name: u64, strategy: &str, at_once: usize) -> Self {
+    fn new(cluster: &MockCluster, name: u64, strategy: &str, at_once: usize, rule: Option<Rule>) -> Self {
         let (fetch, wait) = MockCluster::consumer_property();
         let (tx, events) = channel();
         // So few bytes that a batch ends within what was taken, and the rest waits.
-        let config = GroupConfig::new(&cluster.brokers(), "model")
+        let mut config = GroupConfig::new(&cluster.brokers(), "model")
             .set(fetch, wait)
             .set("partition.assignment.strategy", strategy)
             // The embedded cluster waits for the rest of it when it divides a group anew in which somebody commits.
@@ -107,6 +117,9 @@ impl Member {
             .max_messages(at_once)
             .batches_ahead(2)
             .buffered_max_bytes(40_000);
+        if let Some(rule) = rule {
+            config = config.rule(rule);
+        }
         let consumer = GroupConsumer::with_events(config, move |event| {
             if let GroupEvent::Rebalance(rebalance) = event {
                 let _ = tx.send(rebalance);
@@ -163,6 +176,8 @@ struct Model {
     strategy: &'static str,
     /// How many messages a member takes at once.
     at_once: usize,
+    /// Members have a rule.
+    ruled: bool,
     partitions: Vec<Partition>,
     step: u64,
     rare: u64,
@@ -182,6 +197,7 @@ impl Model {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let strategy = random.of(&["range", "cooperative-sticky"]);
         let at_once = random.of(&[20, 300]);
+        let ruled = random.below(2) == 0;
         let mut model = Self {
             seed,
             random,
@@ -191,6 +207,7 @@ impl Model {
             names: 0,
             strategy,
             at_once,
+            ruled,
             partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
             step: 0,
             rare: 0,
@@ -201,7 +218,7 @@ impl Model {
     }
 
     fn fail(&self, what: String) -> ! {
-        let steps = self.trace.iter().rev().take(400).rev().cloned().collect::<Vec<_>>().join("\n");
+        let steps = self.trace.iter().rev().take(120).rev().cloned().collect::<Vec<_>>().join("\n");
         panic!("{what}\nSEED={} step {} ({}); the steps before:\n{steps}", self.seed, self.step, self.strategy);
     }
 
@@ -212,18 +229,52 @@ impl Model {
     fn join(&mut self) {
         self.names += 1;
         self.note(format!("member {} joins", self.names));
-        self.members.push(Member::new(&self.cluster, self.names, self.strategy, self.at_once));
+        let rule = self.ruled.then(|| self.rule());
+        self.members.push(Member::new(&self.cluster, self.names, self.strategy, self.at_once, rule));
+    }
+
+    /// Leaves out what is not wanted, said in one way or another.
+    fn rule(&mut self) -> Rule {
+        match self.random.below(3) {
+            0 => Rule::key([Some(UNWANTED)]).negated(),
+            1 => Rule::key::<&[u8]>([None]),
+            _ => Rule::all([Rule::header_absent("none"), Rule::key([None, Some(&b"other"[..])])]),
+        }
+    }
+
+    /// Another rule that leaves out the same.
+    fn replace_rule(&mut self, member: usize) {
+        let rule = self.rule();
+        let from = self.members[member].consumer.set_rule(Some(rule)).unwrap();
+        let places: Vec<_> = from.iter().map(|at| format!("{}:{}", at.partition, at.offset)).collect();
+        self.note(format!("member {} has another rule from {}", self.members[member].name, places.join(" ")));
+        if let Some(at) = from.iter().find(|at| at.offset > self.partitions[at.partition as usize].end) {
+            self.fail(format!("a rule begins behind the end: {at:?}"));
+        }
     }
 
     fn produce(&mut self) {
         let (partition, count) = (self.random.below(PARTITIONS as u64) as i32, 1 + self.random.below(30) as usize);
         let value = vec![b'x'; self.random.below(600) as usize];
-        self.write(partition, &vec![Record::value(&value); count]);
+        // All, none, or by turns.
+        let unwanted = if self.ruled { self.random.below(4) } else { 0 };
+        let is_unwanted = |i: usize| match unwanted {
+            1 => true,
+            2 => i.is_multiple_of(2),
+            3 => i % 7 != 3,
+            _ => false,
+        };
+        self.write(partition, &value, &(0..count).map(is_unwanted).collect::<Vec<_>>());
     }
 
-    fn write(&mut self, partition: i32, records: &[Record]) {
-        let sent = answered(|reply| self.producer.deliver(TOPIC, partition, records, reply));
+    /// One message for each of `unwanted`.
+    fn write(&mut self, partition: i32, value: &[u8], unwanted: &[bool]) {
+        let record =
+            |unwanted: &bool| if *unwanted { Record::value(value).key(UNWANTED) } else { Record::value(value) };
+        let records: Vec<_> = unwanted.iter().map(record).collect();
+        let sent = answered(|reply| self.producer.deliver(TOPIC, partition, &records, reply));
         let at = &mut self.partitions[partition as usize];
+        at.unwanted.extend((at.end..).zip(unwanted).filter(|(_, unwanted)| **unwanted).map(|(offset, _)| offset));
         at.end += records.len() as i64;
         let end = at.end;
         let last = sent.unwrap().into_iter().map(|one| one.unwrap().offset).max();
@@ -262,10 +313,11 @@ impl Model {
             }
             for offset in &offsets {
                 let left_out = match stay.next {
-                    Some(next) => (*offset > next).then_some(next),
+                    Some(next) => (next..*offset).find(|offset| at.is_wanted(offset)),
                     None => at.may_be_left_out(0..*offset),
                 };
                 wrong = wrong.or(left_out.map(|first| (partition, first, *offset)));
+                wrong = wrong.or((!at.is_wanted(offset)).then_some((partition, *offset, *offset)));
                 stay.next = Some(offset + 1);
             }
             stay.parts.push((batch.id(), offsets[offsets.len() - 1] + 1, State::Held));
@@ -347,8 +399,9 @@ impl Model {
         let undone =
             (0..).find(|offset| !self.partitions[partition as usize].done.contains(offset)).unwrap_or(0) as u64;
         let to = match self.random.below(20) {
-            0 => -1,
-            1 | 2 => -2,
+            // With a rule nothing need come that says where the end was.
+            0 if !self.ruled => -1,
+            0..=2 => -2,
             3 => self.random.below(end + 1) as i64,
             _ => self.random.below(undone.min(end) + 1) as i64,
         };
@@ -407,6 +460,7 @@ impl Model {
             770..=879 => self.pause_or_resume(member, false),
             880..=909 => self.seek(member),
             910..=949 => self.commit_done(member),
+            950..=954 if self.ruled => self.replace_rule(member),
             950..=974 => {
                 // TOPIC_AUTHORIZATION_FAILED, REBALANCE_IN_PROGRESS, NOT_LEADER_OR_FOLLOWER. After others librdkafka lets seconds pass.
                 let (request, code) = self.random.of(&[(8, 29), (8, 29), (8, 27), (1, 6)]);
@@ -448,7 +502,7 @@ impl Model {
 
     fn missing(&self) -> Option<(usize, i64)> {
         self.partitions.iter().enumerate().find_map(|(partition, at)| {
-            let missing = (at.excused..at.end).find(|offset| !at.seen.contains(offset));
+            let missing = (at.excused..at.end).find(|offset| at.is_wanted(offset) && !at.seen.contains(offset));
             missing.map(|offset| (partition, offset))
         })
     }
@@ -476,7 +530,7 @@ impl Model {
             // Only the next message says where the end was that a partition was sought to.
             let at_end = |member: &Member| member.stays.get(&(partition as i32)).is_some_and(|stay| stay.at_end);
             if self.members.iter().any(at_end) {
-                self.write(partition as i32, &[Record::value(b"x")]);
+                self.write(partition as i32, b"x", &[false]);
             }
         }
     }
@@ -494,7 +548,8 @@ impl Model {
         self.members.clear();
         self.join();
         self.judge_committed(0);
-        let ends: HashMap<i32, i64> = (0..PARTITIONS).map(|p| (p, self.partitions[p as usize].end)).collect();
+        let end = |at: &Partition| (0..at.end).rev().find(|offset| at.is_wanted(offset)).map_or(0, |last| last + 1);
+        let ends: HashMap<i32, i64> = (0..PARTITIONS).map(|p| (p, end(&self.partitions[p as usize]))).collect();
         let committed = self.judge_committed(0);
         let deadline = Instant::now() + LONG;
         loop {

@@ -46,6 +46,29 @@ fn what_is_committed_is_seen_and_what_is_aborted_is_not() {
     producer.stop(LONG).unwrap();
 }
 
+/// The coordinator is still busy with the one that was committed, has just been asked for a partition, or is about to answer.
+#[test]
+fn a_transaction_can_be_aborted_at_any_moment_behind_another_one() {
+    let topic = made("moments", 1);
+    let producer = transactional(&topic);
+    let rounds: Vec<String> = (0..60).map(|round| round.to_string()).collect();
+    for (round, value) in rounds.iter().enumerate() {
+        for (value, commit) in [(value.as_str(), true), ("aborted", false)] {
+            producer.begin_transaction().unwrap();
+            assert_eq!(producer.send(&topic, 0, &[Record::value(value)]).enqueued, 1);
+            match commit {
+                true => producer.commit_transaction(LONG).unwrap(),
+                false => {
+                    std::thread::sleep(std::time::Duration::from_micros(round as u64 % 20 * 250));
+                    producer.abort_transaction(LONG).unwrap();
+                }
+            }
+        }
+    }
+    assert_eq!(committed(&topic, "59"), rounds);
+    producer.stop(LONG).unwrap();
+}
+
 #[test]
 fn a_fenced_producer_is_told_so_for_good() {
     let topic = made("fenced", 1);

@@ -223,7 +223,9 @@ impl OffsetStore for Manager {
     }
 
     fn write(&mut self, offsets: &[(i32, i64)]) -> Result<(), Error> {
-        let (partitions, offsets) = offsets.iter().map(|(partition, offset)| (*partition, *offset as f64)).unzip();
+        // For JavaScript nothing recorded is -1, as in what it reads.
+        let (partitions, offsets) =
+            offsets.iter().map(|(partition, offset)| (*partition, (*offset).max(-1) as f64)).unzip();
         self.ask(|request_id| CommitOffsets { request_id, partitions, offsets }).map(drop)
     }
 

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kafka_native::{Error, LogLine, Reply};
-use napi::bindgen_prelude::{Buffer, Either14, Float64Array, FnArgs, Function};
+use napi::bindgen_prelude::{Buffer, Either15, Float64Array, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::Status;
 use napi_derive::napi;
 
-use crate::group::{RebalanceData, TopicsData};
+use crate::group::{PlacesData, RebalanceData, TopicsData};
 
 /// Declares what clients tell: a kind, and the arguments that come with it, in order; a kind has several sets where clients tell
 /// different things by it. From it come `Kind`, a struct for each set, and TypeScript's `events.ts`.
@@ -69,9 +69,11 @@ events! {
     CommitOffsets { CommitOffsets(request_id: u32, partitions: Vec<i32>, offsets: Vec<f64>) }
     /// Answer with `rebalanced`. Group only.
     Rebalance { Rebalance(rebalance: RebalanceData) }
-    /// All messages below the offset were told; it is behind the last of them because of transaction markers and aborted
+    /// All messages below the offset were told; it is behind the last of them because of a rule, transaction markers and aborted
     /// messages, and can be committed. Group only.
     Advanced { Advanced(topic_id: i32, partition: i32, epoch: i32, offset: i64) }
+    /// All messages below the offset were told, and there was no more when the broker was asked. Group only.
+    End { End(topic_id: i32, partition: i32, epoch: i32, offset: i64) }
     /// A token is wanted; answer with `setToken` or `setTokenFailure`. Only with `tokens`; not again before the answer.
     Token { Token() }
     /// Tickets that are through since the last one, coalesced. For each: id, place of its first error in `errors` (-1 = none),
@@ -168,7 +170,7 @@ pub struct FailureData {
 }
 
 /// One argument of an event.
-pub(crate) type Arg = Either14<
+pub(crate) type Arg = Either15<
     (),
     f64,
     String,
@@ -183,6 +185,7 @@ pub(crate) type Arg = Either14<
     Float64Array,
     Vec<ErrorData>,
     TopicsData,
+    PlacesData,
 >;
 
 /// What can be an argument of an event.
@@ -226,6 +229,7 @@ arguments! {
     Vec<LogData> as "NativeLog[]" = |value| Arg::G(value);
     Vec<FailureData> as "NativeDeliveryFailure[]" = |value| Arg::H(value);
     RebalanceData as "NativeRebalance" = |value| Arg::J(value);
+    PlacesData as "NativePlaces" = |value| Arg::O(value);
     Vec<(String, i32)> as "NativeTopics" = |value| {
         let (topics, counts) = value.into_iter().unzip();
         Arg::N(TopicsData { topics, counts })

@@ -5,20 +5,21 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use kafka_native::{
-    logical, GroupConfig, GroupConsumer, GroupEvent, Rebalance, RebalanceKind, Reply, Reset, Subscription,
-    TopicPartitionOffset,
+    logical, GroupConfig, GroupConsumer, GroupEvent, Reading, Rebalance, RebalanceKind, Reply, Reset, Rule, Start,
+    Subscription, TopicPartitionOffset,
 };
+use napi::bindgen_prelude::Uint8Array;
 use napi::Env;
 use napi_derive::napi;
 
-use crate::events::{Advanced, Batch, Events, OnEvent, Stats};
+use crate::events::{Advanced, Batch, End, Events, OnEvent, Stats};
 use crate::lifetime::{self, Client};
 use crate::tokens::Tokens;
 use crate::{millis, refused, thrown, Properties, Thrown};
 
 #[napi(object, js_name = "NativeGroupOptions")]
 pub struct GroupOptions {
-    /// librdkafka's, in order. Without `group.id` there is only `assign`, and nothing can be committed.
+    /// librdkafka's, in order. Without `group.id` there are `assign` and `read` only.
     pub properties: Properties,
     pub max_messages_per_batch: f64,
     /// Ceiling in bytes for what is prefetched, and handed over and not freed; each message with 304 bytes of overhead.
@@ -29,6 +30,42 @@ pub struct GroupOptions {
     pub offset_directory: Option<String>,
     /// Tokens are asked for with `Event.Token`.
     pub tokens: Option<bool>,
+}
+
+/// Which messages are wanted.
+#[napi(object, js_name = "NativeRule")]
+pub struct RuleData {
+    #[napi(ts_type = "'header' | 'absent' | 'key' | 'all' | 'any' | 'not'")]
+    pub kind: String,
+    /// Of 'header' and 'absent'.
+    pub name: Option<String>,
+    /// What a 'header' or a 'key' may be.
+    pub values: Option<Vec<Option<Uint8Array>>>,
+    /// Of 'all', 'any', and 'not', which has one.
+    pub rules: Option<Vec<RuleData>>,
+}
+
+impl From<RuleData> for Rule {
+    fn from(RuleData { kind, name, values, rules }: RuleData) -> Self {
+        let (name, values) = (name.unwrap_or_default(), values.unwrap_or_default());
+        let mut rules = rules.unwrap_or_default().into_iter().map(Rule::from);
+        match &*kind {
+            "header" => Rule::header(name, values),
+            "absent" => Rule::header_absent(name),
+            "key" => Rule::key(values),
+            "all" => Rule::all(rules),
+            "any" => Rule::any(rules),
+            _ => rules.next().unwrap_or_else(|| Rule::all([])).negated(),
+        }
+    }
+}
+
+/// Offsets of partitions; the arrays are parallel.
+#[napi(object, js_name = "NativePlaces")]
+pub struct PlacesData {
+    pub topics: Vec<String>,
+    pub partitions: Vec<i32>,
+    pub offsets: Vec<f64>,
 }
 
 /// Topics, and how many partitions each has; the arrays are parallel.
@@ -182,6 +219,42 @@ impl NativeGroup {
         self.consumer.assign_with(places(topics, partitions, offsets), self.events.reply(request));
     }
 
+    /// Reads all partitions of these, without joining: names, or patterns that begin with '^'; what is made later, too. `from`, parallel
+    /// to them: -2 = the begin, -1 = the end, otherwise a time in milliseconds; `places` are the offsets of partitions where `from` is -2.
+    /// `ids`, parallel, too: of topics that were read before (`topicId`), one of another id begins at its begin; '' = any.
+    /// Replies nothing when it is settled where each partition begins; Rebalance events as those of `assign`, now and later.
+    #[napi]
+    pub fn read(
+        &self,
+        request: u32,
+        topics: Vec<String>,
+        from: Vec<f64>,
+        ids: Vec<String>,
+        place_topics: Vec<String>,
+        place_partitions: Vec<i32>,
+        place_offsets: Vec<f64>,
+    ) {
+        let places = places(place_topics, place_partitions, place_offsets);
+        let start = |from: f64| match from as i64 {
+            logical::END => Start::End,
+            logical::BEGIN if places.is_empty() => Start::Beginning,
+            logical::BEGIN => Start::At(places.clone()),
+            time => Start::Time(time),
+        };
+        let reading = |((topic, from), id): ((String, f64), String)| {
+            let id = Some(id).filter(|id| !id.is_empty());
+            Reading { topic, from: start(from), id }
+        };
+        let topics = topics.into_iter().zip(from).zip(ids).map(reading).collect();
+        self.consumer.read_with(topics, self.events.reply(request));
+    }
+
+    /// Kafka's id of a topic that is read.
+    #[napi]
+    pub fn topic_id(&self, topic: String) -> Option<String> {
+        self.consumer.topic_id(&topic)
+    }
+
     /// Goes on with a rebalance. For 'assign', `offsets` (parallel to its partitions) says where to begin: -1001 = where the
     /// group committed. Late answers are ignored.
     #[napi]
@@ -202,11 +275,31 @@ impl NativeGroup {
         self.consumer.free(batch as u64, run as usize);
     }
 
-    /// Replies the partition's new epoch; -1 when it is not assigned. Offsets as for `assign`.
+    /// Replies the partition's new epoch; -1 when it is not assigned. Offsets as for `assign`. `sought`: by the program; otherwise what was
+    /// told is wanted again, and rules decide it as before.
     #[napi]
-    pub fn seek(&self, request: u32, topic: String, partition: i32, offset: f64) {
+    pub fn seek(&self, request: u32, topic: String, partition: i32, offset: f64, sought: bool) {
         let to = TopicPartitionOffset::new(topic, partition, offset as i64);
-        self.consumer.seek_with(to, self.events.reply_with(request, |epoch: Option<i32>| epoch.unwrap_or(-1)));
+        let reply = self.events.reply_with(request, |epoch: Option<i32>| epoch.unwrap_or(-1));
+        match sought {
+            true => self.consumer.seek_with(to, reply),
+            false => self.consumer.read_again_with(to, reply),
+        }
+    }
+
+    /// Replaces the rule by which messages are told; none: all are. `offsets`: what lies below is processed, and not asked for again but by
+    /// the program. Replies {@link NativePlaces}: from where on the new rule decides each partition, -2 = from its begin.
+    #[napi]
+    pub fn set_rule(
+        &self,
+        request: u32,
+        rule: Option<RuleData>,
+        topics: Vec<String>,
+        partitions: Vec<i32>,
+        offsets: Vec<f64>,
+    ) {
+        let reply = self.events.reply_with(request, PlacesData::from);
+        self.consumer.set_rule_with(rule.map(Rule::from), places(topics, partitions, offsets), reply);
     }
 
     /// What was prefetched of them is thrown away. Replies nothing; what is not assigned is left out. Runs that were told before keep their epoch.
@@ -217,13 +310,13 @@ impl NativeGroup {
     }
 
     /// Goes on at these offsets (the next to be read; -1001 = behind the last message that was told). Replies their new epochs,
-    /// -1 for what is not assigned.
+    /// -1 for what is not assigned. `sought` as for `seek`, each.
     #[napi]
-    pub fn resume(&self, request: u32, topics: Vec<String>, partition: Vec<i32>, offsets: Vec<f64>) {
+    pub fn resume(&self, request: u32, topics: Vec<String>, partition: Vec<i32>, offsets: Vec<f64>, sought: Vec<bool>) {
         let reply = self.events.reply_with(request, |epochs: Vec<Option<i32>>| {
             Vec::from_iter(epochs.into_iter().map(|epoch| epoch.unwrap_or(-1)))
         });
-        self.consumer.resume_with(places(topics, partition, offsets), reply);
+        self.consumer.resume_sought_with(places(topics, partition, offsets), &sought, reply);
     }
 
     /// Commits the next offsets to be read. Replies nothing when the coordinator has them, or the first error. What is no
@@ -265,6 +358,16 @@ impl NativeGroup {
             .events
             .reply_with(request, |offsets: Vec<i64>| Vec::from_iter(offsets.into_iter().map(|offset| offset as f64)));
         self.consumer.offsets_for_times_with(places(topics, partitions, timestamps), millis(timeout_ms), reply);
+    }
+
+    /// Replies the ends of these: high watermarks, or with `read_committed` the last stable offsets.
+    #[napi]
+    pub fn ends(&self, request: u32, topics: Vec<String>, partitions: Vec<i32>, read_committed: bool, timeout_ms: u32) {
+        let reply = self
+            .events
+            .reply_with(request, |ends: Vec<i64>| Vec::from_iter(ends.into_iter().map(|offset| offset as f64)));
+        let partitions = topics.into_iter().zip(partitions).collect();
+        self.consumer.ends_with(partitions, read_committed, millis(timeout_ms), reply);
     }
 
     /// Replies the numbers of a topic's partitions.
@@ -319,6 +422,16 @@ impl Drop for NativeGroup {
     }
 }
 
+impl From<Vec<TopicPartitionOffset>> for PlacesData {
+    fn from(places: Vec<TopicPartitionOffset>) -> Self {
+        Self {
+            partitions: places.iter().map(|at| at.partition).collect(),
+            offsets: places.iter().map(|at| at.offset as f64).collect(),
+            topics: places.into_iter().map(|at| at.topic).collect(),
+        }
+    }
+}
+
 fn places(topics: Vec<String>, partitions: Vec<i32>, offsets: Vec<f64>) -> Vec<TopicPartitionOffset> {
     let places = topics.into_iter().zip(partitions).zip(offsets);
     places.map(|((topic, partition), offset)| TopicPartitionOffset::new(topic, partition, offset as i64)).collect()
@@ -346,6 +459,10 @@ fn sink(
                 let (topic_id, partition, epoch) = (at.topic_id, at.partition, at.epoch);
                 events.tell(Advanced { topic_id, partition, epoch, offset });
             }
+        }
+        GroupEvent::End(at, offset) => {
+            let (topic_id, partition, epoch) = (at.topic_id, at.partition, at.epoch);
+            events.tell(End { topic_id, partition, epoch, offset });
         }
         GroupEvent::Stats(json) => events.tell(Stats { json }),
         GroupEvent::Error(error) => events.error(error),

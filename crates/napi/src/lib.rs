@@ -7,6 +7,7 @@
 
 mod admin;
 mod consumer;
+mod encode;
 mod events;
 mod group;
 mod lifetime;

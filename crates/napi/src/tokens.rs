@@ -10,17 +10,21 @@ use crate::events::{self, Events};
 /// The last moment that a Date of JavaScript can name.
 const END_OF_TIME_MS: f64 = 8.64e15;
 
-/// The question that JavaScript has not answered; librdkafka asks one at a time.
+/// Who waits for JavaScript's answer to the one question that is open: a consumer's two clients, at most.
 #[derive(Clone, Default)]
-pub(crate) struct Tokens(Arc<Mutex<Option<Reply<Token>>>>);
+pub(crate) struct Tokens(Arc<Mutex<Vec<Reply<Token>>>>);
 
 impl Tokens {
     /// Asks JavaScript with an event.
     pub(crate) fn provider(&self, events: &Events) -> TokenProvider {
         let (tokens, to) = (self.clone(), events.clone());
         TokenProvider::new(move |reply| {
-            *tokens.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
-            if !to.ask(events::Token {}) {
+            let open = {
+                let mut waiting = tokens.0.lock().unwrap_or_else(PoisonError::into_inner);
+                waiting.push(reply);
+                waiting.len() > 1
+            };
+            if !open && !to.ask(events::Token {}) {
                 drop(tokens.take());
             }
         })
@@ -38,12 +42,12 @@ impl Tokens {
     }
 
     fn answer(&self, token: kafka_native::Result<Token>) {
-        if let Some(reply) = self.take() {
-            reply.send(token);
+        for reply in self.take() {
+            reply.send(token.clone());
         }
     }
 
-    fn take(&self) -> Option<Reply<Token>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn take(&self) -> Vec<Reply<Token>> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -28,6 +28,7 @@ struct ReceivedMessage {
     status: std::ffi::c_int,
     broker_id: i32,
     unparsed_headers_size: i32,
+    unparsed_headers: *const u8,
 }
 
 // A message of another version may be laid out in another way.
@@ -49,6 +50,22 @@ pub unsafe fn rd_kafka_message_may_have_headers(message: *const rd_kafka_message
     let received = unsafe { &*message.cast::<ReceivedMessage>() };
     // What is unparsed begins with their number, which is one byte where that is 0.
     !received.headers.is_null() || received.unparsed_headers_size > 1
+}
+
+/// The headers of a received message as the broker sent them, for who looks at them without making anything: where they begin, and how many
+/// bytes they are; none if librdkafka has parsed them, or is another one.
+///
+/// # Safety
+/// As [`rd_kafka_message_may_have_headers`]. The bytes live as long as the message.
+pub unsafe fn rd_kafka_message_unparsed_headers(message: *const rd_kafka_message_t) -> Option<(*const u8, usize)> {
+    // SAFETY: takes no arguments. Somebody's build may have linked another librdkafka than the vendored one.
+    if unsafe { rd_kafka_version() } != LIBRDKAFKA_VERSION {
+        return None;
+    }
+    // SAFETY: the public message is the first field of what librdkafka of this version allocated.
+    let received = unsafe { &*message.cast::<ReceivedMessage>() };
+    let size = usize::try_from(received.unparsed_headers_size).ok()?;
+    (received.headers.is_null() && !received.unparsed_headers.is_null()).then_some((received.unparsed_headers, size))
 }
 
 /// The front of `rd_kafka_header_t` in librdkafka's `rdkafka_header.h`; the name follows.
@@ -95,6 +112,24 @@ extern "C" {
     /// Whether a consumer is a member of its group still after `rd_kafka_unsubscribe`; asks librdkafka's main thread. The
     /// consumer's queue is yielded when that ends. `patches` brings it.
     pub fn rd_kafka_consumer_leaving(rk: *mut rd_kafka_t) -> std::ffi::c_int;
+}
+
+/// Messages that one thread produces to a topic, which go into the partitions' queues together. `patches` brings it.
+#[repr(C)]
+pub struct rd_kafka_hold_t {
+    _private: [u8; 0],
+}
+
+extern "C" {
+    /// Memory for holds, one after the other.
+    pub fn rd_kafka_hold_new() -> *mut rd_kafka_hold_t;
+    /// Not between begin and end.
+    pub fn rd_kafka_hold_destroy(hold: *mut rd_kafka_hold_t);
+    /// From here on what this thread produces to the topic waits, up to a batch a partition; not with `RD_KAFKA_MSG_F_BLOCK`.
+    pub fn rd_kafka_hold_begin(hold: *mut rd_kafka_hold_t, topic: *mut rd_kafka_topic_t);
+    /// Gives the partitions what waits: a broker's thread sees all of a partition's messages, or none. On the thread that began, the
+    /// last hold first.
+    pub fn rd_kafka_hold_end(hold: *mut rd_kafka_hold_t);
 }
 
 /// Prepares OpenSSL without its `atexit` handler.

@@ -24,6 +24,30 @@ export interface NativeErrorData {
   causes: Array<NativeErrorData>;
 }
 
+/** A batch as a document. */
+export interface NativeEncoded {
+  bytes: Buffer;
+  /** How many messages are in it. */
+  count: number;
+  /** How much was not as its encoding wants it. */
+  errors: number;
+}
+
+/** A field that a message has in the document. */
+export interface NativeField {
+  field: 'topic' | 'partition' | 'offset' | 'timestamp' | 'key' | 'value' | 'headers';
+  name: string;
+  /** Of 'key', 'value' and 'headers': 'text', 'base64', 'json' or 'binary'. */
+  encoding?: string;
+}
+
+/** Offsets of partitions; the arrays are parallel. */
+export interface NativePlaces {
+  topics: Array<string>;
+  partitions: Array<number>;
+  offsets: Array<number>;
+}
+
 /** Topics, and how many partitions each has; the arrays are parallel. */
 export interface NativeTopics {
   topics: Array<string>;
@@ -48,6 +72,33 @@ export interface NativeRebalance {
   generation: number;
   /** 'EAGER', 'COOPERATIVE' or 'NONE' (not a member yet, or no group). */
   protocol: string;
+}
+
+/** What the document has of each message. */
+export interface NativeFormatOptions {
+  /** 'json', 'ndjson' or 'msgpack'. */
+  codec: string;
+  /** In order. */
+  fields: Array<NativeField>;
+  /** Whether offset and timestamp are numbers in JSON. */
+  numbers: boolean;
+  /** Whether a key that is null, and headers where there are none, are left out. */
+  sparse: boolean;
+  /** What becomes of what cannot be encoded: 'base64', 'null' or 'replace'. */
+  invalid: string;
+  /** Which messages are in it. */
+  only?: NativeRule;
+}
+
+/** Which messages are wanted. */
+export interface NativeRule {
+  kind: 'header' | 'absent' | 'key' | 'all' | 'any' | 'not';
+  /** Of 'header' and 'absent'. */
+  name?: string;
+  /** What a 'header' or a 'key' may be. */
+  values?: Array<Uint8Array | undefined | null>;
+  /** Of 'all', 'any', and 'not', which has one. */
+  rules?: Array<NativeRule>;
 }
 
 /** librdkafka's properties as JavaScript gives them: pairs of strings. */
@@ -84,7 +135,7 @@ export interface NativeDeliveryFailure {
 }
 
 export interface NativeGroupOptions {
-  /** librdkafka's, in order. Without `group.id` there is only `assign`, and nothing can be committed. */
+  /** librdkafka's, in order. Without `group.id` there are `assign` and `read` only. */
   properties: Properties;
   maxMessagesPerBatch: number;
   /** Ceiling in bytes for what is prefetched, and handed over and not freed; each message with 304 bytes of overhead. */

@@ -1,6 +1,6 @@
 // Generated from crates/napi by napi-derive. Do not edit.
 
-import type { NativeAdminOptions, NativeConsumerOptions, NativeGroupOptions, NativeProducerOptions, NativeTopics, Properties, SendResult } from './addon-data';
+import type { NativeAdminOptions, NativeConsumerOptions, NativeEncoded, NativeFormatOptions, NativeGroupOptions, NativePlaces, NativeProducerOptions, NativeRule, NativeTopics, Properties, SendResult } from './addon-data';
 import type { AdminRequests } from './admin-requests';
 import type { OnEvent } from './events';
 
@@ -26,6 +26,15 @@ export declare class NativeGroup {
    */
   assign(request: number, topics: Array<string>, partitions: Array<number>, offsets: Array<number>): void;
   /**
+   * Reads all partitions of these, without joining: names, or patterns that begin with '^'; what is made later, too. `from`, parallel
+   * to them: -2 = the begin, -1 = the end, otherwise a time in milliseconds; `places` are the offsets of partitions where `from` is -2.
+   * `ids`, parallel, too: of topics that were read before (`topicId`), one of another id begins at its begin; '' = any.
+   * Replies nothing when it is settled where each partition begins; Rebalance events as those of `assign`, now and later.
+   */
+  read(request: number, topics: Array<string>, from: Array<number>, ids: Array<string>, placeTopics: Array<string>, placePartitions: Array<number>, placeOffsets: Array<number>): void;
+  /** Kafka's id of a topic that is read. */
+  topicId(topic: string): string | null;
+  /**
    * Goes on with a rebalance. For 'assign', `offsets` (parallel to its partitions) says where to begin: -1001 = where the
    * group committed. Late answers are ignored.
    */
@@ -34,15 +43,23 @@ export declare class NativeGroup {
   started(batch: number): void;
   /** The run of the batch (its index) needs its bytes no longer. Once a run, also when it is out of date. Never throws. */
   free(batch: number, run: number): void;
-  /** Replies the partition's new epoch; -1 when it is not assigned. Offsets as for `assign`. */
-  seek(request: number, topic: string, partition: number, offset: number): void;
+  /**
+   * Replies the partition's new epoch; -1 when it is not assigned. Offsets as for `assign`. `sought`: by the program; otherwise what was
+   * told is wanted again, and rules decide it as before.
+   */
+  seek(request: number, topic: string, partition: number, offset: number, sought: boolean): void;
+  /**
+   * Replaces the rule by which messages are told; none: all are. `offsets`: what lies below is processed, and not asked for again but by
+   * the program. Replies {@link NativePlaces}: from where on the new rule decides each partition, -2 = from its begin.
+   */
+  setRule(request: number, rule: NativeRule | undefined | null, topics: Array<string>, partitions: Array<number>, offsets: Array<number>): void;
   /** What was prefetched of them is thrown away. Replies nothing; what is not assigned is left out. Runs that were told before keep their epoch. */
   pause(request: number, topics: Array<string>, partitions: Array<number>): void;
   /**
    * Goes on at these offsets (the next to be read; -1001 = behind the last message that was told). Replies their new epochs,
-   * -1 for what is not assigned.
+   * -1 for what is not assigned. `sought` as for `seek`, each.
    */
-  resume(request: number, topics: Array<string>, partition: Array<number>, offsets: Array<number>): void;
+  resume(request: number, topics: Array<string>, partition: Array<number>, offsets: Array<number>, sought: Array<boolean>): void;
   /**
    * Commits the next offsets to be read. Replies nothing when the coordinator has them, or the first error. What is no
    * longer assigned is committed all the same as far as the coordinator takes it: leave it out.
@@ -52,6 +69,8 @@ export declare class NativeGroup {
   committed(request: number, topics: Array<string>, partitions: Array<number>, timeoutMs: number): void;
   /** Replies the offsets of the first messages that are not older than the times (milliseconds), the end's where there is none. */
   offsetsForTimes(request: number, topics: Array<string>, partitions: Array<number>, timestamps: Array<number>, timeoutMs: number): void;
+  /** Replies the ends of these: high watermarks, or with `read_committed` the last stable offsets. */
+  ends(request: number, topics: Array<string>, partitions: Array<number>, readCommitted: boolean, timeoutMs: number): void;
   /** Replies the numbers of a topic's partitions. */
   partitionsOf(request: number, topic: string, timeoutMs: number): void;
   /** Replies {@link NativeTopics}: the cluster's. */
@@ -79,6 +98,13 @@ export declare function shutdown(ms: number): number;
 
 /** Every error that librdkafka knows: its number and full name. */
 export declare function errorCodes(): Array<[number, string]>;
+
+/** How batches become documents. */
+export declare class NativeFormat {
+  constructor(options: NativeFormatOptions);
+  /** Messages of one partition in packed batches: of batch i those from `begins[i]` to `ends[i]`. `before` and `after` stand around them. */
+  encode(packed: Array<Uint8Array>, begins: Array<number>, ends: Array<number>, topic: string, partition: number, before?: Uint8Array | undefined | null, after?: Uint8Array | undefined | null): NativeEncoded;
+}
 
 /** The version of the vendored librdkafka. */
 export declare function librdkafkaVersion(): string;

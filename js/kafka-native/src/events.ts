@@ -28,18 +28,20 @@ export const enum Event {
   /** Answer with `rebalanced`. Group only. */
   Rebalance = 9,
   /**
-   * All messages below the offset were told; it is behind the last of them because of transaction markers and aborted
+   * All messages below the offset were told; it is behind the last of them because of a rule, transaction markers and aborted
    * messages, and can be committed. Group only.
    */
   Advanced = 10,
+  /** All messages below the offset were told, and there was no more when the broker was asked. Group only. */
+  End = 11,
   /** A token is wanted; answer with `setToken` or `setTokenFailure`. Only with `tokens`; not again before the answer. */
-  Token = 11,
+  Token = 12,
   /**
    * Tickets that are through since the last one, coalesced. For each: id, place of its first error in `errors` (-1 = none),
    * number of partitions n, then n times partition, smallest offset (-1 = not known), time of appending in milliseconds (-1 =
    * the message has its own). Producer only.
    */
-  Receipts = 12,
+  Receipts = 13,
 }
 
 export type ToldBatch = [kind: Event.Batch, batchId: number, packed: Buffer];
@@ -68,10 +70,12 @@ export type ToldRebalance = [kind: Event.Rebalance, rebalance: NativeRebalance];
 
 export type ToldAdvanced = [kind: Event.Advanced, topicId: number, partition: number, epoch: number, offset: number];
 
+export type ToldEnd = [kind: Event.End, topicId: number, partition: number, epoch: number, offset: number];
+
 export type ToldToken = [kind: Event.Token];
 
 export type ToldReceipts = [kind: Event.Receipts, columns: Float64Array, errors: NativeErrorData[]];
 
 /** What is told: the kind, and what comes with it. */
-export type Told = ToldBatch | ToldAnswer | ToldConsumerStats | ToldProducerStats | ToldStats | ToldTrouble | ToldLog | ToldDeliveries | ToldDrained | ToldReadOffsets | ToldCommitOffsets | ToldRebalance | ToldAdvanced | ToldToken | ToldReceipts;
+export type Told = ToldBatch | ToldAnswer | ToldConsumerStats | ToldProducerStats | ToldStats | ToldTrouble | ToldLog | ToldDeliveries | ToldDrained | ToldReadOffsets | ToldCommitOffsets | ToldRebalance | ToldAdvanced | ToldEnd | ToldToken | ToldReceipts;
 export type OnEvent = (...told: Told) => void;

@@ -25,4 +25,6 @@ export type { DriverOptions } from './options';
 // is the classic one; 'kafka-native/kafkajs' has KafkaJS's.
 export * from './kafkajs';
 export type { KafkaAdmin } from './kafka/admin';
+export { Batch } from './kafka/consumer/lazy-batch';
+export { BatchFormat } from './kafka/consumer/encode';
 export { prometheus } from './kafka/metrics';

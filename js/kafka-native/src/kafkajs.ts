@@ -102,9 +102,15 @@ export type {
 } from './kafka/consumer/runner';
 export type { OffsetsByTopicPartition, TopicOffsets } from './kafka/consumer/commits';
 export type { Batch, BatchColumns, KafkaMessage } from './kafka/consumer/lazy-batch';
+export type { BatchCodec, BatchFormat, EncodedBatch, EncodeOptions, EncodeRange, EncodingName, FieldName, FormatOptions } from './kafka/consumer/encode';
+export type { PlainMessage } from './kafka/consumer/pack';
 export type { AssignedPosition } from './kafka/consumer/positions';
+export type { MessageRule, RuleValue } from './kafka/consumer/rule';
 export type { ReadMessage, ReadOptions } from './kafka/consumer/streams';
-export type { ConsumerSubscribeTopic, ConsumerSubscribeTopics } from './kafka/consumer/subscription';
+export type { ConsumerSubscribeTopic, ConsumerSubscribeTopics, ReadStart } from './kafka/consumer/subscription';
+export type { Table } from './kafka/table';
+export type { TableChange, TableEvents, TableMessageError } from './kafka/table/events';
+export type { TableCodec, TableDecoder, TableKey, TableOptions } from './kafka/table/options';
 export {
   KafkaJSError,
   KafkaJSNonRetriableError,

@@ -99,9 +99,11 @@ export class OptionReader {
     return properties;
   }
 
-  /** The options that nobody asked for: misspelt, most likely. */
+  /** The options that nobody asked for: misspelt, most likely; each with the name that may be meant. */
   unknown(): string[] {
-    return Object.keys(this.#options).filter((name) => !this.#known.has(name));
+    return Object.keys(this.#options)
+      .filter((name) => !this.#known.has(name) && this.#options[name] !== undefined)
+      .map((name) => guessed(name, this.#known));
   }
 
   #get(name: string): unknown {
@@ -124,6 +126,31 @@ export class OptionReader {
     const got = value === undefined ? 'it is missing' : `got ${describe(value)}`;
     return invalidType(`${this.#owner}: the option ${name} must be ${expected}, ${got}`);
   }
+}
+
+/** A name that is not known, and the one of `known` that is nearest to it, if one is near. @internal */
+export function guessed(name: string, known: Iterable<string>): string {
+  let nearest = '';
+  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of known) {
+    const distance = editsBetween(name.toLowerCase(), candidate.toLowerCase(), least);
+    if (distance < least) [nearest, least] = [candidate, distance];
+  }
+  return nearest === '' ? name : `${name} (is ${nearest} meant?)`;
+}
+
+/** How many letters have to be put in, taken away or replaced; `most` when there are as many or more. */
+function editsBetween(one: string, other: string, most: number): number {
+  if (Math.abs(one.length - other.length) >= most) return most;
+  let row = Array.from({ length: other.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= one.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= other.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + Number(one[i - 1] !== other[j - 1])));
+    }
+    row = next;
+  }
+  return row[other.length]!;
 }
 
 /** What a broker takes for a topic's name. @internal */

@@ -18,10 +18,13 @@ export class PackedColumns {
   readonly valueLengths: number;
   /** -1: nothing here has headers. */
   readonly headerBlocks: number;
+  /** All of it. */
+  readonly bytes: Uint8Array;
   readonly #runs: number;
 
   constructor(packed: Uint8Array) {
     if (packed.byteOffset % 8 !== 0) packed = new Uint8Array(packed); // columns must be aligned
+    this.bytes = packed;
     const { buffer, byteOffset } = packed;
     const header = new Int32Array(buffer, byteOffset, HEADER_INTS);
     const count = (this.count = header[Header.Messages]!);

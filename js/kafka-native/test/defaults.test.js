@@ -98,7 +98,7 @@ test('defaults of the consumer of a Kafka', async () => {
     allowAutoTopicCreation: member['allow.auto.create.topics'] === 'true', readUncommitted: member['isolation.level'] === 'read_uncommitted',
   };
   assert.deepEqual(options, {
-    sessionTimeout: 30_000, rebalanceTimeout: 60_000, heartbeatInterval: 3000, metadataMaxAge: 300_000, maxBufferedBytes: 67_108_864, maxMessagesPerBatch: 2000,
+    sessionTimeout: 30_000, rebalanceTimeout: 60_000, heartbeatInterval: 3000, metadataMaxAge: 5000, maxBufferedBytes: 67_108_864, maxMessagesPerBatch: 2000,
     allowAutoTopicCreation: true, readUncommitted: false,
   });
   assertTold('kafka/consumer/config.ts', options);

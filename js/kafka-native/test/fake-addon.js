@@ -104,8 +104,11 @@ class NativeGroup extends Client {
   watermarks() {
     return [0, 1000];
   }
+  topicId() {
+    return null;
+  }
 }
-for (const name of ['connect', 'subscribe', 'assign', 'seek', 'pause', 'resume', 'commit', 'committed', 'offsetsForTimes', 'listTopics', 'partitionsOf', 'stop']) {
+for (const name of ['connect', 'subscribe', 'assign', 'seek', 'pause', 'resume', 'commit', 'committed', 'offsetsForTimes', 'listTopics', 'partitionsOf', 'ends', 'read', 'setRule', 'stop']) {
   NativeGroup.prototype[name] = function (id, ...args) {
     this.record(name, id, ...args);
     const reply = this.replies[name];

@@ -21,15 +21,23 @@ test('brokers may be a function, which every connect calls', async () => {
   assert.equal(Object.fromEntries(await context.properties())['bootstrap.servers'], 'b2:1,c:2');
 });
 
-test('brokers that cannot be are refused by connect, as KafkaJS says it', async () => {
+test('brokers that cannot be are refused at once, or by connect where a function gives them', async () => {
   for (const [brokers, message] of [
+    [undefined, 'Failed to connect: brokers should not be null'],
     [null, 'Failed to connect: brokers should not be null'],
+    [['kafka://b:1'], "Failed to connect: broker at index 0 must be host:port, without a scheme (TLS is the option ssl), got 'kafka://b:1'"],
+    [['b:1', 'b:99999'], "Failed to connect: broker at index 1 must be host:port, with a port from 1 to 65535, got 'b:99999'"],
+    [['b:1,c:0'], "Failed to connect: broker at index 0 must be host:port, with a port from 1 to 65535, got 'b:1,c:0'"],
+    [['[::1]:x'], "Failed to connect: broker at index 0 must be host:port, with a port from 1 to 65535, got '[::1]:x'"],
     [[], 'Failed to connect: brokers array is empty'],
     [['b:1', undefined], 'Failed to connect: broker at index 1 is invalid "undefined"'],
     ['b:1', "Failed to connect: brokers must be an array of 'host:port', got 'b:1'"],
   ]) {
-    await assert.rejects(read({ brokers }).properties(), { name: 'KafkaJSNonRetriableError', message });
+    assert.throws(() => read({ brokers }), { name: 'KafkaJSNonRetriableError', message });
+    await assert.rejects(read({ brokers: () => brokers }).properties(), { name: 'KafkaJSNonRetriableError', message });
   }
+  assert.throws(() => readKafkaConfig({ brokrs: ['b:1'] }), { message: 'Failed to connect: brokers should not be null; unknown options: brokrs (is brokers meant?)' });
+  for (const broker of ['b', 'b:9092', '[::1]:9092', 'a:1, b:2', '10.0.0.1:65535']) read({ brokers: [broker] });
   const why = new Error('no registry');
   await assert.rejects(read({ brokers: () => Promise.reject(why) }).properties(), { name: 'KafkaJSConnectionError', message: 'Failed to connect: "config.brokers" threw: no registry', cause: why });
 });
@@ -48,6 +56,18 @@ test('what librdkafka cannot do throws, and says what can be done', () => {
   }
 });
 
+test('a log level may be a name', () => {
+  const lines = (logLevel) => {
+    const told = [];
+    const { logger } = readKafkaConfig({ brokers: ['b:1'], logLevel, logCreator: () => ({ label }) => told.push(label) });
+    logger.info('');
+    logger.debug('');
+    return told;
+  };
+  assert.deepEqual([lines('info'), lines('DEBUG'), lines(4), lines('nothing')], [['INFO'], ['INFO', 'DEBUG'], ['INFO'], []]);
+  assert.throws(() => lines('verbose'), { name: 'TypeError', message: /NOTHING, ERROR, WARN, INFO, DEBUG, got 'verbose'/ });
+});
+
 test('what is wrong names its option and shows no secret', () => {
   assert.throws(() => read({ connectionTimeout: 'soon' }), { name: 'TypeError', message: /connectionTimeout/ });
   assert.throws(() => read({ sasl: { mechanism: 'plain', username: 'u', password: '' } }), { name: 'KafkaJSSASLAuthenticationError' });
@@ -55,6 +75,9 @@ test('what is wrong names its option and shows no secret', () => {
   assert.throws(() => read({ sasl: { mechanism: 'oauthbearer', oidc: { tokenEndpoint: 'https://i/t', clientId: 'c' } } }), { name: 'TypeError', message: /clientSecret/ });
   assert.throws(() => read({ clientId: 'a "b"', statisticsInterval: 1000 }), { name: 'KafkaJSNonRetriableError', message: /clientId/ });
   assert.throws(() => read({ ssl: { ca: 7 } }), { name: 'TypeError', message: /ssl\.ca/ });
+  for (const name of ['ca', 'cert']) {
+    assert.throws(() => read({ ssl: { [name]: '/etc/ca.pem' } }), { name: 'TypeError', message: `Kafka: ssl.${name} must be a certificate, PEM or DER, and not the path of one: read it with fs.readFileSync` });
+  }
   assert.throws(() => read({ properties: { 'bootstrap.servers': 'x' } }), { name: 'KafkaJSNonRetriableError', message: /use brokers/ });
 });
 
@@ -95,7 +118,7 @@ test('a logger of the user\'s gets one string a line', () => {
   const context = read({ logger, brokrs: 1 });
   context.logger.namespace('Producer').error('no', { topic: 't' });
   context.logger.debug('hidden at level INFO');
-  assert.deepEqual(lines, ['warn: Kafka: unknown options are ignored: brokrs', "error: [Producer] no { topic: 't' }"]);
+  assert.deepEqual(lines, ['warn: Kafka: unknown options are ignored: brokrs (is brokers meant?)', "error: [Producer] no { topic: 't' }"]);
 });
 
 const jwt = (claims) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.s`;

@@ -12,7 +12,7 @@ async function running(t, run, { partitions = 1, config = {}, subscribe = { topi
   await consumer.connect();
   const native = fake.made.groups.at(-1);
   await consumer.subscribe(subscribe);
-  const started = consumer.run(run);
+  const started = consumer.run(run.eachBatch ? run : { eachMessage() {}, ...run });
   await turn();
   let rebalances = 0;
   const held = new Set();
@@ -208,10 +208,10 @@ test('resolving outside of the batch moves there', async (t) => {
   arrive([0, [8, 9]]);
   arrive([0, [10]]);
   await settled();
-  assert.deepEqual(native.last('seek').slice(1), ['t', 0, 21]);
+  assert.deepEqual(native.last('seek').slice(1), ['t', 0, 21, true]);
   arrive([0, [21], 101]);
   await settled();
-  assert.deepEqual(native.last('seek').slice(1), ['t', 0, 5]);
+  assert.deepEqual(native.last('seek').slice(1), ['t', 0, 5, true]);
   assert.deepEqual(seen, ['8', '21']);
   assert.deepEqual(freed(native).sort(), ['1/0', '2/0', '3/0']);
 });
@@ -243,6 +243,40 @@ test('offsets get past transaction markers', async (t) => {
   native.emit(Event.Advanced, 7, 0, 2, 100); // of another epoch
   await settled();
   assert.equal(committed(native).at(-1), 't/0@9');
+});
+
+for (const [how, letGo] of Object.entries({ pause: (consumer) => consumer.pause([{ topic: 't' }]), stop: (consumer) => void consumer.stop() })) {
+  test(`what a ${how} throws away is not skipped when a position behind it is told`, async (t) => {
+    const handler = deferred();
+    const { consumer, native, arrive } = await running(t, { eachBatch: () => handler.promise });
+    arrive([0, [0]]);
+    await settled();
+    if (how === 'pause') arrive([0, [1]]); // waits
+    letGo(consumer);
+    if (how === 'stop') arrive([0, [1]]); // comes too late
+    native.emit(Event.Advanced, 7, 0, 1, 5);
+    handler.resolve();
+    await settled();
+    assert.equal(committed(native).at(-1), 't/0@1');
+  });
+}
+
+test('is not caught up with what a pause throws away, though its end was told', async (t) => {
+  const handler = deferred();
+  const { consumer, native, arrive } = await running(t, { eachBatch: () => handler.promise });
+  native.replies.ends = [2];
+  arrive([0, [0]]);
+  await settled();
+  arrive([0, [1]]);
+  native.emit(Event.End, 7, 0, 1, 2);
+  consumer.pause([{ topic: 't' }]);
+  native.emit(Event.End, 7, 0, 1, 2);
+  handler.resolve();
+  await settled();
+  let caught = false;
+  consumer.caughtUp().then(() => (caught = true), () => {});
+  await settled();
+  assert.equal(caught, false);
 });
 
 test('a partition that goes is finished, committed, told to the hook, and then given up', async (t) => {
@@ -386,7 +420,7 @@ test('seek throws away what was fetched, also under a running handler', async (t
   arrive([0, [0, 1, 2]]);
   arrive([0, [3]]);
   await settled();
-  assert.deepEqual(native.last('seek').slice(1), ['t', 0, 50]);
+  assert.deepEqual(native.last('seek').slice(1), ['t', 0, 50, true]);
   arrive([0, [4]]); // fetched before
   arrive([0, [50], 101]);
   await settled();
@@ -431,7 +465,7 @@ test('pause inside a handler leaves the rest of the batch, and resume goes on th
   assert.deepEqual(consumer.paused(), [{ topic: 't', partitions: [0] }]);
   assert.deepEqual(freed(native), ['1/0', '2/0']);
   resume();
-  assert.deepEqual(native.last('resume').slice(1), [['t'], [0], [2]]);
+  assert.deepEqual(native.last('resume').slice(1), [['t'], [0], [2], [false]]);
   await settled();
   arrive([0, [2, 3], 101]);
   await settled();
@@ -446,7 +480,7 @@ test('a pause lasts over rebalances, for partitions that come later, too', async
   await settled();
   assert.deepEqual(native.last('pause').slice(1), [['t', 't'], [1, 2]]);
   consumer.resume([{ topic: 't', partitions: [1] }]);
-  assert.deepEqual(native.last('resume').slice(1), [['t'], [1], [-1001]]);
+  assert.deepEqual(native.last('resume').slice(1), [['t'], [1], [-1001], [false]]);
   assert.deepEqual(consumer.paused(), [{ topic: 't', partitions: [0, 2] }]);
   await settled();
   arrive([1, [0], 101], [2, [0]]);
@@ -515,6 +549,25 @@ test('a reader gets a batch when it asks, and what it has taken is resolved when
   assert.deepEqual((await messages.next()).done, true);
 });
 
+test('what is misspelt is told with the name that is meant', async (t) => {
+  const { logger } = await running(t, { autoComit: false, only: undefined }, { config: { sesionTimeout: 1, other: 2 }, subscribe: { topic: 't', fromBegining: true } });
+  const told = logger.lines.filter((line) => line.includes('nknown'));
+  assert.deepEqual(told, [
+    'warn: [Consumer] Unknown options are ignored: sesionTimeout (is sessionTimeout meant?), other',
+    'warn: [Consumer] Consumer.subscribe: unknown options are ignored: fromBegining (is fromBeginning meant?)',
+    'warn: [Consumer] Consumer.run: unknown options are ignored: autoComit (is autoCommit meant?)',
+  ]);
+});
+
+test('what KafkaJS takes is taken: intervals of 0, small answers', async (t) => {
+  const { native } = await running(t, {}, { config: { heartbeatInterval: 0, minBytes: 0, metadataMaxAge: 0, maxBytes: 10 } });
+  const properties = Object.fromEntries(native.options.properties);
+  assert.deepEqual(
+    ['heartbeat.interval.ms', 'fetch.min.bytes', 'topic.metadata.refresh.interval.ms', 'fetch.max.bytes', 'message.max.bytes'].map((name) => properties[name]),
+    ['1', '1', '10', '1000', '1000'],
+  );
+});
+
 test('options are said in librdkafka\'s words, and what is wrong names itself', async (t) => {
   const { native } = await running(t, {}, { config: { rackId: 'r1', readUncommitted: true, groupInstanceId: 'i', sessionTimeout: 10_000, rebalanceTimeout: 5000, partitionAssigners: ['roundRobin', 'range'], maxWaitTimeInMs: 100, properties: { 'fetch.error.backoff.ms': 7 } } });
   const properties = Object.fromEntries(native.options.properties);
@@ -570,6 +623,9 @@ test('calls in the wrong state say what to do', async (t) => {
   assert.throws(() => consumer.on('consumer.nothing', () => {}), { message: /consumer\.events\.HEARTBEAT/ });
   await assert.rejects(consumer.subscribe({}), { message: /topics/ });
   await assert.rejects(consumer.subscribe({ topic: 7 }), { message: /string or a RegExp/ });
+  await assert.rejects(consumer.subscribe({ topics: [] }), { message: /"topics" is empty/ });
+  await assert.rejects(consumer.subscribe({ topic: '^t' }), { message: /a RegExp, as \/\^t\// });
+  for (const options of [undefined, {}, { eachMesage() {} }]) await assert.rejects(consumer.run(options), { message: /"eachMessage" or "eachBatch" is missing/ });
   const { consumer: other } = await running(t, {});
   await assert.rejects(other.subscribe({ topic: 'x' }), { message: /runs already/ });
   assert.throws(() => other.seek({ topic: 't', partition: 0, offset: 'x' }), { message: /offset/ });
@@ -670,7 +726,7 @@ test('eachMessage that transfers the memory of its messages away gets all of the
   arrive([0, [0, 1, 2]], [1, [5, 6]]);
   await settled();
   assert.deepEqual(got, ['0/0 k v0']);
-  assert.deepEqual(native.calls.filter(([name]) => name === 'seek').map(([, , ...rest]) => rest), [['t', 0, 1], ['t', 1, 5]]);
+  assert.deepEqual(native.calls.filter(([name]) => name === 'seek').map(([, , ...rest]) => rest), [['t', 0, 1, false], ['t', 1, 5, false]]);
   assert.deepEqual(committed(native), ['t/0@1']);
   assert.deepEqual(freed(native).sort(), ['1/0', '1/1']);
   assert.match(logger.lines.find((line) => line.startsWith('warn')), /transferred the memory/);
@@ -693,7 +749,7 @@ test('eachBatch that finds the memory of its messages gone is told so, and gets 
   await until(() => native.last('seek'));
   await settled();
   assert.deepEqual(got, ['0 v0'], 'its offset could not be read any more');
-  assert.deepEqual(native.last('seek').slice(1), ['t', 0, 0]);
+  assert.deepEqual(native.last('seek').slice(1), ['t', 0, 0, false]);
   assert.match(logger.lines.find((line) => line.startsWith('warn')), /transferred the memory/);
   native.emit(Event.Batch, 2, fake.pack([{ topic: 7, partition: 0, epoch: 101, messages: [0, 1, 2].map((offset) => ({ offset, value: `v${offset}`, headers: [['h', 'x']] })) }]));
   await until(() => got.length === 4);
@@ -734,7 +790,7 @@ test('a reader that transfers a message away gets the next one', async (t) => {
   const second = messages.next();
   await until(() => again.last('seek'));
   await settled();
-  assert.deepEqual(again.last('seek').slice(1), ['t', 0, 1]);
+  assert.deepEqual(again.last('seek').slice(1), ['t', 0, 1, false]);
   again.emit(Event.Batch, 2, fake.pack([{ topic: 7, partition: 0, epoch: 101, messages: [{ offset: 1, value: 'b' }] }]));
   assert.equal(String((await second).value.value), 'b');
   again.replies.subscribe = () => again.emit(Event.Rebalance, { id: 2, kind: 'revoke', topics: ['t'], topicIds: [7], partitions: [0], epochs: [1], memberId: 'm', generation: 1, protocol: 'EAGER' });
@@ -772,4 +828,88 @@ test('offsets that a program gives are integers below 2^53', async (t) => {
   const other = new kafka.Kafka({ brokers: ['b:1'] }).consumer({ groupId: null });
   await assert.rejects(other.assign([{ topic: 't', partition: 0, offset: '9007199254740993' }]), { message: /below 2\^53/ });
   await assert.rejects(other.assign([{ topic: 't', partition: 0, offset: 'toString' }]), { message: /below 2\^53/ });
+});
+
+/** A consumer without a group that reads topic `t`, of one partition; `assign` lets it come. */
+async function reading(t) {
+  const consumer = new kafka.Kafka({ brokers: ['b:1'], logger: memoryLogger() }).consumer({ groupId: null });
+  await consumer.connect();
+  const native = fake.made.groups.at(-1);
+  t.after(() => consumer.disconnect());
+  await consumer.subscribe({ topic: 't', from: 'beginning' });
+  const rebalance = (kind, epoch) => native.emit(Event.Rebalance, { id: 0, kind, topics: ['t'], topicIds: [7], partitions: [0], epochs: [epoch], memberId: '', generation: -1, protocol: 'NONE' });
+  let batches = 0;
+  const arrive = (epoch, offsets) =>
+    native.emit(Event.Batch, ++batches, fake.pack([{ topic: 7, partition: 0, epoch, messages: offsets.map((offset) => ({ offset, timestamp: 1, key: 'k', value: `v${offset}` })) }]));
+  return { consumer, native, rebalance, arrive };
+}
+
+test('a reader to the end waits for a topic that the brokers know and the one that was asked did not', async (t) => {
+  const { consumer, native, rebalance, arrive } = await reading(t);
+  native.replies.listTopics = { topics: ['t'], counts: [1] };
+  native.replies.ends = [2];
+  let reads = 0;
+  native.replies.read = () => {
+    if (++reads === 2) rebalance('assign', 1);
+  };
+  const got = [];
+  let ended = false;
+  const end = consumer.run({ until: 'end', eachMessage: ({ message }) => void got.push(message.offset) }).then(() => (ended = true));
+  await until(() => reads === 2);
+  await settled();
+  assert.equal(ended, false);
+  arrive(1, [0, 1]);
+  await end;
+  assert.deepEqual(got, ['0', '1']);
+});
+
+test('a reader to the end ends when the topic that it waits for is deleted', async (t) => {
+  const { consumer, native } = await reading(t);
+  let asked = 0;
+  native.replies.listTopics = () => (++asked === 1 ? { topics: ['t'], counts: [1] } : { topics: [], counts: [] });
+  native.replies.ends = [2];
+  await consumer.run({ until: 'end', eachMessage: assert.fail });
+});
+
+test('a reader that begins behind the end of the log is caught up with what it reads, not before', async (t) => {
+  const { consumer, native, rebalance, arrive } = await reading(t);
+  native.replies.ends = [5];
+  native.replies.read = () => native.calls.filter(([name]) => name === 'read').length === 1 && rebalance('assign', 1);
+  const got = [];
+  await consumer.run({ eachMessage: ({ message }) => void got.push(message.offset) });
+  native.emit(Event.Advanced, 7, 0, 1, 1001);
+  let caught = false;
+  const waiting = consumer.caughtUp().then(() => (caught = true));
+  await settled();
+  assert.equal(caught, false);
+  arrive(1, [0, 1, 2, 3, 4]);
+  native.emit(Event.End, 7, 0, 1, 5);
+  await waiting;
+  assert.deepEqual(got, ['0', '1', '2', '3', '4']);
+});
+
+test('in a group caught up waits for what a rebalance takes away and gives back, whenever that happens', async (t) => {
+  for (const when of ['before the ends are known', 'behind that']) {
+    const { consumer, native, rebalance, arrive } = await running(t, { eachMessage: ({ message }) => void got.push(message.offset) });
+    const got = [];
+    native.replies.ends = 'later';
+    let caught = false;
+    const waiting = consumer.caughtUp().then(() => (caught = true));
+    await until(() => native.calls.some(([name]) => name === 'ends'));
+    const answer = () => native.emit(Event.Reply, native.calls.find(([name]) => name === 'ends')[1], undefined, [2]);
+    if (when === 'behind that') answer();
+    await settled();
+    rebalance('revoke', []);
+    rebalance('lost', [0]);
+    await settled();
+    rebalance('assign', [0], 2);
+    await settled();
+    if (when !== 'behind that') answer();
+    await settled();
+    assert.equal(caught, false, when);
+    arrive([0, [0, 1], 2]);
+    await waiting;
+    assert.deepEqual(got, ['0', '1']);
+    await consumer.disconnect();
+  }
 });

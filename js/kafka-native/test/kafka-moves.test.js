@@ -40,7 +40,9 @@ async function running(t, { partitions = 1, run, config, each = () => {}, assign
   return { consumer, native, logger, got, arrive, rebalance };
 }
 
-const moves = (native) => native.calls.filter(([name]) => name === 'seek' || name === 'resume').map(([name, , ...rest]) => [name, ...rest.flat()]);
+const moves = (native) => native.calls.filter(([name]) => name === 'seek' || name === 'resume').map(([name, , ...rest]) => [name, ...rest.slice(0, -1).flat()]);
+/** Which of them the program wanted, in the last of these calls. */
+const sought = (native, name) => native.last(name).at(-1);
 
 test('a partition that was paused before its first message was read goes on where librdkafka has it: at what it told first', async (t) => {
   const { consumer, native, arrive, got } = await running(t, { partitions: 2 });
@@ -66,6 +68,7 @@ test('what arrived while a partition was paused, or was taken from it, is where 
   arrive([0, [0], 1], [1, [7, 8], 1]);
   await settled();
   assert.deepEqual(moves(native), [['resume', 't', 1, 7]]);
+  assert.deepEqual(sought(native, 'resume'), [false]);
   consumer.pause([{ topic: 't', partitions: [0] }]);
   arrive([0, [1], 1]);
   consumer.resume([{ topic: 't', partitions: [0] }]);
@@ -99,6 +102,7 @@ test('a paused partition that is sought goes there when it is resumed, whatever 
   await settled();
   consumer.resume([{ topic: 't' }]);
   assert.deepEqual(moves(native), [['resume', 't', 0, -2]]);
+  assert.deepEqual(sought(native, 'resume'), [true]);
   await settled();
   arrive([0, [0], 101]);
   await settled();
@@ -164,6 +168,7 @@ test('a seek that fails is made again until it succeeds', async (t) => {
   await until(() => moves(native).length === 2);
   await turn(); // answered
   assert.deepEqual(moves(native), [['seek', 't', 0, -2], ['seek', 't', 0, -2]]);
+  assert.equal(sought(native, 'seek'), true);
   assert.match(logger.lines.find((line) => line.startsWith('warn')), /could not be moved, tried again in 100 ms: t\/0: .*not now/);
   delete native.errors.seek;
   await until(() => moves(native).length === 3);

@@ -122,6 +122,17 @@ impl AdminConfig {
         self
     }
 
+    /// What another client has of a cluster; what is only for its kind librdkafka leaves out.
+    pub(crate) fn like(properties: &Properties) -> Self {
+        let mut properties = properties.clone();
+        for other in ["group.id", "statistics.interval.ms"] {
+            properties.take(other);
+        }
+        // Who leads a partition is known anew after this: it reads no topic, so nothing else tells it of a leader that has gone.
+        properties.set("metadata.max.age.ms", 1000);
+        Self { properties }
+    }
+
     fn into_client(self) -> Result<Arc<Client>> {
         let defaults = Properties::defaults(&self.properties);
         let mut engine = Properties::default();

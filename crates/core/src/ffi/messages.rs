@@ -46,8 +46,8 @@ impl Messages {
         Message { raw: self.raw[index], _life: PhantomData }
     }
 
-    /// Gives back all but those that `keep` wants.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&Message<'_>) -> bool) {
+    /// Gives back all but those that `keep`, asked once each and in order, wants.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&Message<'_>) -> bool) {
         self.raw.retain(|raw| {
             let keep = keep(&Message { raw: *raw, _life: PhantomData });
             if !keep {
@@ -198,6 +198,20 @@ impl<'a> Message<'a> {
         self.each_header(each)
     }
 
+    /// The headers of a received message, to be looked at more than once, mostly without making anything.
+    pub(crate) fn header_list(&self) -> HeaderList<'a> {
+        // SAFETY: valid and received; the bytes live as long as the message.
+        let unparsed =
+            unsafe { rd::rd_kafka_message_unparsed_headers(self.raw).and_then(|(at, size)| bytes(at.cast(), size)) };
+        if let Some(list) = unparsed.and_then(HeaderList::read) {
+            return list;
+        }
+        // Parsed before, or nothing that can be: librdkafka says what there is.
+        let mut headers = Vec::new();
+        self.headers(|name, value| headers.push((name.to_vec(), value.map(<[u8]>::to_vec))));
+        HeaderList::Copied(headers)
+    }
+
     /// Of a report: the length of the header block that the message was sent with.
     pub(crate) fn sent_header_bytes(&self) -> usize {
         let mut bytes = 0;
@@ -226,6 +240,71 @@ impl<'a> Message<'a> {
     }
 }
 
+/// The headers of one message.
+pub(crate) enum HeaderList<'a> {
+    /// How many, and their bytes, which hold that many.
+    Unparsed(usize, &'a [u8]),
+    Copied(Vec<(Vec<u8>, Option<Vec<u8>>)>),
+}
+
+impl<'a> HeaderList<'a> {
+    /// None for what is not as Kafka's protocol has it.
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        if bytes.is_empty() {
+            return Some(Self::Unparsed(0, bytes));
+        }
+        let mut rest = bytes;
+        // librdkafka's bound: what says more is no list of headers.
+        let count = usize::try_from(number(&mut rest)?).ok().filter(|count| *count <= 100_000)?;
+        let list = rest;
+        for _ in 0..count {
+            header(&mut rest)?;
+        }
+        Some(Self::Unparsed(count, list))
+    }
+
+    /// In order; a name can come more than once.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let (mut left, mut rest, copied) = match self {
+            Self::Unparsed(count, bytes) => (*count, *bytes, &[][..]),
+            Self::Copied(headers) => (0, &[][..], &headers[..]),
+        };
+        let unparsed = std::iter::from_fn(move || {
+            left = left.checked_sub(1)?;
+            header(&mut rest)
+        });
+        unparsed.chain(copied.iter().map(|(name, value)| (&name[..], value.as_deref())))
+    }
+}
+
+/// One header, which `rest` begins with.
+fn header<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], Option<&'a [u8]>)> {
+    let size = usize::try_from(number(rest)?).ok()?;
+    let (name, behind) = rest.split_at_checked(size)?;
+    *rest = behind;
+    let size = number(rest)?;
+    if size == -1 {
+        return Some((name, None));
+    }
+    let (value, behind) = rest.split_at_checked(usize::try_from(size).ok()?)?;
+    *rest = behind;
+    Some((name, Some(value)))
+}
+
+/// A number of 64 bits as Kafka's protocol shortens it: seven bits a byte, the lowest first, the sign in the last of them.
+fn number(rest: &mut &[u8]) -> Option<i64> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, behind) = rest.split_first()?;
+        *rest = behind;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some((value >> 1) as i64 ^ -((value & 1) as i64));
+        }
+    }
+    None
+}
+
 /// # Safety
 /// `pointer` is null or points at `length` bytes that live for `'a`.
 unsafe fn bytes<'a>(pointer: *const std::ffi::c_void, length: usize) -> Option<&'a [u8]> {
@@ -235,7 +314,26 @@ unsafe fn bytes<'a>(pointer: *const std::ffi::c_void, length: usize) -> Option<&
 
 #[cfg(test)]
 mod tests {
-    use super::{truncation, Truncation};
+    use super::{truncation, HeaderList, Truncation};
+
+    #[test]
+    fn headers_are_read_where_they_lie_and_what_is_no_list_is_refused() {
+        // Two: 'ab' = [0xff, 0], '' = null; what follows is none of them.
+        let bytes = [4, 4, b'a', b'b', 4, 0xff, 0, 0, 1, 9, 9];
+        let list = HeaderList::read(&bytes).unwrap();
+        assert_eq!(list.iter().collect::<Vec<_>>(), [(&b"ab"[..], Some(&[0xff, 0][..])), (b"", None)]);
+        assert_eq!(HeaderList::read(&[]).unwrap().iter().count(), 0);
+        assert_eq!(HeaderList::read(&[0]).unwrap().iter().count(), 0);
+        for length in 1..9 {
+            assert!(HeaderList::read(&bytes[..length]).is_none(), "the first {length} bytes");
+        }
+        let long = [&[0xac, 2][..], &[b'x'; 150], &[0]].concat();
+        let list = [&[2][..], &long].concat();
+        assert_eq!(HeaderList::read(&list).unwrap().iter().collect::<Vec<_>>(), [(&[b'x'; 150][..], Some(&b""[..]))]);
+        for lie in [&[1][..], &[2, 1], &[2, 0, 3], &[0xff; 11], &[0xff, 0xff, 0xff, 0x7f]] {
+            assert!(HeaderList::read(lie).is_none(), "{lie:?}");
+        }
+    }
 
     #[test]
     fn where_a_log_was_cut_off_is_read_from_what_librdkafka_says() {

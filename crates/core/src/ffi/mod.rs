@@ -35,7 +35,7 @@ pub(crate) use niceness::stand_back;
 pub(crate) use partitioner::Partitioner;
 pub(crate) use partitions::Partitions;
 pub(crate) use pattern::Pattern;
-pub(crate) use produce::{Outgoing, ProduceBatch, ProduceMemory, Topic};
+pub(crate) use produce::{Hold, Outgoing, ProduceBatch, ProduceMemory, Topic};
 pub(crate) use queue::{Queue, ReadyHook, Waker};
 pub(crate) use transactions::GroupMetadata;
 

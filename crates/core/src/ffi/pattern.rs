@@ -14,7 +14,7 @@ pub(crate) struct Pattern {
 unsafe impl Send for Pattern {}
 
 impl Pattern {
-    pub(crate) fn new(pattern: &str) -> Result<Self> {
+    fn new(pattern: &str) -> Result<Self> {
         let given = c_string("the pattern", pattern)?;
         let mut reason = [0 as c_char; 256];
         // SAFETY: the pattern ends with a zero; `reason` has the length that is told.
@@ -23,6 +23,11 @@ impl Pattern {
             true => Err(Error::config(format!("'{pattern}' is no regular expression: {}", text(reason.as_ptr())))),
             false => Ok(Self { raw }),
         }
+    }
+
+    /// What is subscribed to or read: with `^` in front a pattern; none for a name.
+    pub(crate) fn of(topic: &str) -> Result<Option<Self>> {
+        topic.starts_with('^').then(|| Self::new(topic)).transpose()
     }
 
     pub(crate) fn matches(&self, name: &str) -> bool {

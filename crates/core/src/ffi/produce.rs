@@ -85,6 +85,52 @@ impl ProduceMemory {
     }
 }
 
+/// What a thread hands over while messages of one send are not to be parted: see [`Hold::begin`].
+pub(crate) struct Hold(*mut rd::rd_kafka_hold_t);
+
+// SAFETY: between two sends it is memory that nobody else has.
+unsafe impl Send for Hold {}
+
+impl Default for Hold {
+    fn default() -> Self {
+        // SAFETY: takes no arguments; aborts when there is no memory.
+        Self(unsafe { rd::rd_kafka_hold_new() })
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // SAFETY: ours, destroyed once; what begins ends before, since it borrows the hold.
+        unsafe { rd::rd_kafka_hold_destroy(self.0) }
+    }
+}
+
+impl Hold {
+    /// Until what is returned is dropped, this thread's messages to the topic wait, and then go into the queues of their partitions
+    /// together: without, a broker's thread takes the first of them alone, and when that request is tried again they are
+    /// behind the others. As many as a request takes wait for no more.
+    ///
+    /// One at a time: librdkafka aborts the process otherwise.
+    pub(crate) fn begin(&self, topic: &Topic) -> Held<'_> {
+        // SAFETY: the topic is alive, and kept by the hold.
+        unsafe { rd::rd_kafka_hold_begin(self.0, topic.raw) };
+        Held { hold: self, here: PhantomData }
+    }
+}
+
+/// A [`Hold`] that began; ends when it is dropped, on the thread where it began.
+pub(crate) struct Held<'a> {
+    hold: &'a Hold,
+    here: PhantomData<*const ()>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // SAFETY: it began on this thread, which it cannot leave, and ends once.
+        unsafe { rd::rd_kafka_hold_end(self.hold.0) }
+    }
+}
+
 impl Topic {
     pub(super) fn new(client: &Arc<Client>, name: &str, properties: &[(String, String)]) -> Result<Self> {
         let c_name = c_string("the topic", name)?;

@@ -8,6 +8,7 @@ use crate::consumer::Reset;
 use crate::error::Result;
 use crate::ffi::{Client, Message, Partitions, Queue, Topic};
 use crate::logical;
+use crate::rule::Rule;
 
 /// A partition by the numbers that batches use: topic and partition.
 pub(super) type Key = (i32, i32);
@@ -61,14 +62,24 @@ pub(super) struct Place {
     pub(super) batch: u64,
     /// Behind the last message that was handed over.
     pub(super) next: Option<i64>,
+    /// Behind what was taken of the epoch while a rule decides.
+    pub(super) decided: Option<i64>,
+    /// How much of that is wanted and not handed over.
+    pub(super) wanted: usize,
+    /// Rules that decide what lies below an offset, if it is fetched again; in order.
+    pub(super) replaced: Vec<(i64, Option<Arc<Rule>>)>,
+    /// What is left out has moved `next`, which is to be told.
+    pub(super) moved: bool,
+    /// Everything below it was taken: to be told.
+    pub(super) end: Option<i64>,
+    /// It is among those of which something is to be told.
+    pub(super) to_be_told: bool,
     /// Of its messages; forwarded to the inbox unless it is held.
     queue: Queue,
     /// It has more than its share of the credit: its messages wait in its own queue, which bounds them, too.
     pub(super) held: bool,
     pub(super) paused: bool,
     pub(super) moving: Option<Move>,
-    /// An error came in its place, which librdkafka counts as read: its own position says nothing.
-    pub(super) failed: bool,
     /// A rebalance takes it away as soon as the hooks are through.
     pub(super) leaving: bool,
 }
@@ -83,7 +94,15 @@ impl Place {
     pub(super) fn begin(&mut self, epoch: i32, start: i64, batch: u64) {
         let known = (start >= 0).then_some(start);
         (self.epoch, self.start, self.first, self.next, self.batch) = (epoch, start, known, known, batch);
-        self.failed = false;
+        (self.decided, self.wanted, self.moved, self.end) = (None, 0, false, None);
+    }
+
+    /// The rule of a message, where `newest` is the newest.
+    pub(super) fn rule_at<'a>(&'a self, offset: i64, newest: Option<&'a Rule>) -> Option<&'a Rule> {
+        match self.replaced.iter().find(|(until, _)| offset < *until) {
+            Some((_, rule)) => rule.as_deref(),
+            None => newest,
+        }
     }
 }
 
@@ -231,11 +250,16 @@ impl Assignment {
                 first: None,
                 batch: 0,
                 next: None,
+                decided: None,
+                wanted: 0,
+                replaced: Vec::new(),
+                moved: false,
+                end: None,
+                to_be_told: false,
                 queue,
                 held: false,
                 paused: false,
                 moving: come.moving,
-                failed: false,
                 leaving: false,
             };
             place.begin(come.epoch, come.offset, batch);
@@ -258,6 +282,11 @@ impl Assignment {
     /// The partitions that are on their way to another offset.
     pub(super) fn moving(&self) -> Vec<Key> {
         self.places.iter().filter(|(_, place)| place.moving.is_some() && !place.leaving).map(|(key, _)| *key).collect()
+    }
+
+    /// No rule decides any more.
+    pub(super) fn undecide(&mut self) {
+        self.places.values_mut().filter(|place| place.wanted == 0).for_each(|place| place.decided = None);
     }
 
     /// Lets the partition's messages wait in its own queue, or come to the inbox again.

@@ -3,11 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::admin::AdminConfig;
 use crate::config::Properties;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Conf};
 use crate::handover::budget;
+use crate::rule::Rule;
 use crate::token::TokenProvider;
+
+/// How often it is looked for topics and partitions that are made later, unless said. It costs a request about the topics that are
+/// read, or, where there is a pattern, about all.
+const LOOK_MS: u64 = 5000;
 
 /// How to make a [`GroupConsumer`](crate::GroupConsumer).
 #[derive(Debug, Clone)]
@@ -17,6 +23,7 @@ pub struct GroupConfig {
     pub(crate) batches_ahead: usize,
     pub(crate) auto_commit: Option<Duration>,
     pub(crate) offset_directory: Option<PathBuf>,
+    pub(crate) rule: Option<Rule>,
     pub(crate) properties: Properties,
 }
 
@@ -30,6 +37,10 @@ pub(crate) struct Derived {
     pub(crate) markers: bool,
     /// The events are polled this often, however little happens, or the group would take the member for stuck.
     pub(crate) poll: Duration,
+    /// How often it is looked for topics and partitions that are made later.
+    pub(crate) look: Duration,
+    /// For questions that must not wait behind a fetch.
+    pub(crate) questions: AdminConfig,
 }
 
 impl GroupConfig {
@@ -38,7 +49,8 @@ impl GroupConfig {
         Self::without_group(brokers).set("group.id", group)
     }
 
-    /// A consumer that joins no group and commits nothing: it reads what [`assign`](crate::GroupConsumer::assign) says.
+    /// A consumer that joins no group and commits nothing: it reads whole topics ([`read`](crate::GroupConsumer::read)), or the partitions
+    /// that [`assign`](crate::GroupConsumer::assign) says.
     pub fn without_group(brokers: &str) -> Self {
         let mut properties = Properties::default();
         properties.set("bootstrap.servers", brokers);
@@ -48,6 +60,7 @@ impl GroupConfig {
             batches_ahead: budget::BATCHES_AHEAD,
             auto_commit: Some(Duration::from_secs(5)),
             offset_directory: None,
+            rule: None,
             properties,
         }
     }
@@ -85,6 +98,13 @@ impl GroupConfig {
         self
     }
 
+    /// Which messages are wanted; without it all. What is not is left out before it costs more than fetching it, and counts as done: for
+    /// offsets and positions ([`GroupEvent::Advanced`](crate::GroupEvent::Advanced)). [`set_rule`](crate::GroupConsumer::set_rule) replaces it.
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rule = Some(rule);
+        self
+    }
+
     /// A statistics event this often, in whole milliseconds (`statistics.interval.ms`); zero (the default) for none.
     pub fn statistics_interval(self, interval: Duration) -> Self {
         self.set("statistics.interval.ms", interval.as_millis())
@@ -103,7 +123,7 @@ impl GroupConfig {
     /// Of interest: `group.protocol` (`classic` or `consumer`), `partition.assignment.strategy`, `group.instance.id`,
     /// `session.timeout.ms`, `max.poll.interval.ms` (how long a rebalance may wait for this member), `isolation.level`.
     /// Defaults that differ from librdkafka's: `fetch.queue.backoff.ms=2`, `max.partition.fetch.bytes=524288`,
-    /// `reconnect.backoff.ms=20`, `reconnect.backoff.max.ms=500`, `enable.metrics.push=false`, `check.crcs=true`; in a group
+    /// `reconnect.backoff.ms=20`, `reconnect.backoff.max.ms=500`, `enable.metrics.push=false`, `check.crcs=true`,
     /// `topic.metadata.refresh.interval.ms=5000`.
     pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.properties.set(name, value);
@@ -112,11 +132,13 @@ impl GroupConfig {
 
     pub(crate) fn derive(mut self) -> Result<Derived> {
         self.properties.reject_owned()?;
+        self.rule.as_ref().map_or(Ok(()), Rule::check)?;
         if self.properties.get("auto.offset.reset").is_some() {
             return Err(Error::config(
                 "property 'auto.offset.reset' is the engine's: the subscription says it for each topic",
             ));
         }
+        let questions = AdminConfig::like(&self.properties);
         let in_group = self.properties.get("group.id").is_some_and(|group| !group.is_empty());
         if in_group && self.offset_directory.is_some() {
             return Err(Error::config("offsets are either the group's (group.id) or in a directory, not both"));
@@ -124,12 +146,13 @@ impl GroupConfig {
         let markers = self.properties.get("isolation.level") != Some("read_uncommitted");
         let poll_ms = self.properties.get("max.poll.interval.ms").and_then(|ms| ms.parse().ok()).unwrap_or(300_000);
         let (mut defaults, mut engine) = budget::fetching(&mut self.properties, self.budget)?;
-        if in_group {
-            // So topics and partitions that are made later are found within seconds. Without a word about the second, what is known
-            // would count for three times the first only, however long no broker can be asked.
-            defaults.set("topic.metadata.refresh.interval.ms", 5000);
-            defaults.set("metadata.max.age.ms", 900_000);
-        }
+        // So topics and partitions that are made later are found within seconds. Without a word about the second, what is known
+        // would count for three times the first only, however long no broker can be asked.
+        defaults.set("topic.metadata.refresh.interval.ms", LOOK_MS);
+        defaults.set("metadata.max.age.ms", 900_000);
+        let look_ms = self.properties.get("topic.metadata.refresh.interval.ms").and_then(|ms| ms.parse().ok());
+        // Past a hole at the end of a log, as compaction leaves, nothing else leads.
+        engine.set("enable.partition.eof", true);
         // Of a topic that is asked about before it is subscribed to or assigned: it skips nothing.
         engine.set("auto.offset.reset", "earliest");
         if !in_group {
@@ -139,10 +162,12 @@ impl GroupConfig {
         let conf = defaults.then(&self.properties).then(&engine).into_conf(events)?;
         Ok(Derived {
             conf,
+            questions,
             hand_over: budget::hand_over(self.budget),
             in_group,
             markers,
             poll: Duration::from_millis((poll_ms / 4).max(1)),
+            look: Duration::from_millis(look_ms.unwrap_or(LOOK_MS).max(10)),
         })
     }
 }

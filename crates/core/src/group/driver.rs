@@ -1,11 +1,14 @@
 //! The thread that drives a member's client: heartbeats go on because it polls, whatever the receiver does.
 
+mod catching;
 mod commits;
 mod ending;
 mod leaving;
 mod messages;
 mod moves;
+mod reading;
 mod rebalance;
+mod rules;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,15 +16,20 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
+pub(super) use self::catching::CatchUp;
+use self::catching::{Catching, Goal};
 use self::commits::{Commits, Committing};
 use self::ending::Stopping;
 use self::leaving::Leaving;
 use self::moves::{check_begin, Moved};
+use self::reading::{Found, Reader};
+use self::rules::Ruling;
 use super::assignment::{Assignment, Come, Key, Move, Place, Target};
 use super::files::Files;
 use super::subscriptions::{Existing, Subscriptions};
 use super::{
-    AssignedPartition, Current, GroupEvent, Rebalance, RebalanceKind, Shared, Sink, Subscription, TopicPartitionOffset,
+    AssignedPartition, Current, GroupEvent, Reading, Rebalance, RebalanceKind, Shared, Sink, Start, Subscription,
+    TopicPartitionOffset,
 };
 use crate::code;
 use crate::consumer::Reset;
@@ -31,6 +39,7 @@ use crate::handover::Handover;
 use crate::helper::{let_go, Helper};
 use crate::logical;
 use crate::reply::Reply;
+use crate::rule::Rule;
 use crate::trouble::{LogLine, Verdict};
 
 /// Messages are taken up to so many at a time.
@@ -53,6 +62,31 @@ pub(super) enum Command {
         partitions: Vec<TopicPartitionOffset>,
         reply: Reply<()>,
     },
+    Read {
+        topics: Vec<Reading>,
+        reply: Reply<()>,
+    },
+    /// What the cluster has of what is read.
+    Found {
+        generation: u64,
+        found: Result<Found>,
+    },
+    CatchUp(CatchUp),
+    /// What is read was looked up.
+    Looked {
+        looked: Result<()>,
+        catch_up: CatchUp,
+    },
+    /// Where the partitions end.
+    Ends {
+        goals: Result<Vec<Goal>>,
+        catch_up: CatchUp,
+    },
+    /// Where reading begins is on disk.
+    Begun {
+        generation: u64,
+        recorded: Result<()>,
+    },
     /// The files of these are locked, their offsets read.
     Opened {
         partitions: Result<Vec<TopicPartitionOffset>>,
@@ -64,6 +98,8 @@ pub(super) enum Command {
     },
     Seek {
         to: TopicPartitionOffset,
+        /// The receiver lets go what it was handed, and wants it again: rules decide it as before.
+        again: bool,
         reply: Reply<Option<i32>>,
     },
     Pause {
@@ -72,6 +108,8 @@ pub(super) enum Command {
     },
     Resume {
         partitions: Vec<TopicPartitionOffset>,
+        /// As for a seek; each.
+        again: Vec<bool>,
         reply: Reply<Vec<Option<i32>>>,
     },
     /// Where the group left partitions that were asked for.
@@ -84,6 +122,11 @@ pub(super) enum Command {
     },
     CommitDone {
         reply: Reply<()>,
+    },
+    Rule {
+        rule: Option<Rule>,
+        processed: Vec<TopicPartitionOffset>,
+        reply: Reply<Vec<TopicPartitionOffset>>,
     },
     /// A commit to files is on disk, or could not be.
     Written {
@@ -100,6 +143,8 @@ pub(super) enum Command {
 pub(super) struct Limits {
     pub(super) max_messages: usize,
     pub(super) poll: Duration,
+    /// How often it is looked for topics and partitions that are made later.
+    pub(super) look: Duration,
     pub(super) auto_commit: Option<Duration>,
     pub(super) in_group: bool,
     pub(super) markers: bool,
@@ -126,6 +171,9 @@ pub(super) struct Driver {
     handover: Handover,
     assignment: Assignment,
     subscriptions: Subscriptions,
+    reading: Reader,
+    catching: Catching,
+    ruling: Ruling,
     membership: Membership,
     pending: Option<Pending>,
     next_id: u64,
@@ -154,6 +202,7 @@ impl Driver {
         incoming: Receiver<Command>,
         sink: Sink,
         files: Option<Arc<Files>>,
+        rule: Option<Rule>,
     ) -> Result<Self> {
         let (credit, most) = (shared.credit.clone(), limits.max_messages.min(MOST_AT_ONCE));
         let handover = Handover::new(&client, credit, shared.clone(), limits.max_messages, most)?;
@@ -170,6 +219,9 @@ impl Driver {
             sink,
             files,
             subscriptions: Subscriptions::default(),
+            reading: Reader::default(),
+            catching: Catching::default(),
+            ruling: Ruling::new(rule),
             membership: Membership::default(),
             pending: None,
             next_id: 1,
@@ -208,7 +260,12 @@ impl Driver {
             if self.handover.has_credit() {
                 // A rebalance's answer, sent by this thread itself, has woken nobody.
                 let wait = if self.incoming.is_empty() { wait } else { Duration::ZERO };
-                self.handover.take(wait);
+                if self.handover.take(wait) && self.ruling.active() {
+                    self.leave_out();
+                    if self.handover.messages.len() == 0 {
+                        continue;
+                    }
+                }
                 match self.handover.messages.len() {
                     0 => self.advance(),
                     _ => self.hand_over(),
@@ -230,20 +287,30 @@ impl Driver {
                 self.replace_subscription(topics, existing, reply);
                 self.subscribe_next();
             }
-            Command::Assign { partitions, reply } => match self.files.clone() {
-                None => reply.send(self.assign(&partitions)),
-                Some(files) => drop(self.help(move |_| {
-                    let mut partitions = partitions;
-                    let opened = files.open(&mut partitions);
-                    Command::Opened { partitions: opened.map(|()| partitions), reply }
-                })),
-            },
+            Command::Assign { partitions, reply } => {
+                self.end_reading();
+                match self.files.clone() {
+                    None => reply.send(self.assign(&partitions)),
+                    Some(files) => drop(self.help(move |_| {
+                        let mut partitions = partitions;
+                        let opened = files.open(&mut partitions, logical::BEGIN);
+                        Command::Opened { partitions: opened.map(|()| partitions), reply }
+                    })),
+                }
+            }
+            Command::Read { topics, reply } => self.read(topics, reply),
+            Command::CatchUp(catch_up) => self.catch_up(catch_up),
+            Command::Looked { looked, catch_up } => self.looked(looked, catch_up),
+            Command::Ends { goals, catch_up } => self.ends(goals, catch_up),
+            Command::Found { generation, found } => self.found(generation, found),
+            Command::Begun { generation, recorded } => self.begun(generation, recorded),
             Command::Opened { partitions, reply } => reply.send(partitions.and_then(|opened| self.assign(&opened))),
             Command::Written { opaque, ended } => self.committed(opaque, ended),
             Command::Rebalanced { id, offsets } => self.rebalanced(id, offsets),
-            Command::Seek { to, reply } => self.seek(&to, reply),
+            Command::Seek { to, again, reply } => self.seek(&to, again, reply),
             Command::Pause { partitions, reply } => reply.send(self.pause(&partitions)),
-            Command::Resume { partitions, reply } => self.resume(&partitions, reply),
+            Command::Resume { partitions, again, reply } => self.resume(&partitions, &again, reply),
+            Command::Rule { rule, processed, reply } => reply.send(self.set_rule(rule, &processed)),
             Command::Committed { found } => self.on_committed(found),
             Command::Commit { offsets, reply } => {
                 self.overrule(&offsets);
@@ -279,9 +346,26 @@ impl Driver {
         if self.move_at.is_some_and(|at| at <= now) {
             self.move_on();
         }
+        if self.stopping.is_none() && self.reading.look_at.is_some_and(|at| at <= now) {
+            self.look();
+        }
+        if self.ruling.tell_at.is_some_and(|at| at <= now) {
+            self.tell_moved();
+        }
+        self.look_whether_caught_up();
         let deadline = self.stopping.as_ref().map(|stopping| stopping.deadline);
         let left = self.leaving.as_ref().map(|leaving| leaving.until);
-        let next = self.commit_at.into_iter().chain(self.commits.due()).chain(deadline).chain(left).chain(self.move_at);
+        let reading = self.reading.look_at;
+        let next = self
+            .commit_at
+            .into_iter()
+            .chain(self.commits.due())
+            .chain(deadline)
+            .chain(left)
+            .chain(self.move_at)
+            .chain(self.catching.due())
+            .chain(reading)
+            .chain(self.ruling.tell_at);
         next.min().map_or(self.limits.poll, |at| at.saturating_duration_since(now).min(self.limits.poll))
     }
 

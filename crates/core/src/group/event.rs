@@ -12,8 +12,11 @@ pub enum GroupEvent {
     Batch(Batch),
     /// Partitions come or go; [`GroupConsumer::rebalanced`](super::GroupConsumer::rebalanced) lets it happen.
     Rebalance(Rebalance),
-    /// Behind these partitions' last messages there were only transaction markers: the next offsets to be read.
+    /// Behind these partitions' last messages there were only transaction markers, and what a rule leaves out, or reading begins there: the next
+    /// offsets to be read.
     Advanced(Vec<(AssignedPartition, i64)>),
+    /// Everything below this offset was told, and there was no more when the broker was asked.
+    End(AssignedPartition, i64),
     /// librdkafka's statistics as JSON, every `statistics_interval`.
     Stats(String),
     /// What has no caller: authentication, authorisation, a deleted topic, a fenced member; each once until it heals.

@@ -62,9 +62,8 @@ impl Files {
         Ok(last)
     }
 
-    /// Locks the partitions' files; where the offset is "what was committed" it becomes the one behind the recorded, or
-    /// the begin of the log.
-    pub(super) fn open(&self, partitions: &mut [TopicPartitionOffset]) -> Result<()> {
+    /// Locks the partitions' files; where the offset is "what was committed" it becomes the one behind the recorded, or `first`.
+    pub(super) fn open(&self, partitions: &mut [TopicPartitionOffset], first: i64) -> Result<()> {
         let mut topics: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, at) in partitions.iter().enumerate() {
             topics.entry(at.topic.clone()).or_default().push(index);
@@ -75,7 +74,7 @@ impl Files {
             for (index, last) in indices.into_iter().zip(opened) {
                 let at = &mut partitions[index];
                 if matches!(at.offset, logical::STORED | logical::INVALID) {
-                    at.offset = last.map_or(logical::BEGIN, |last| last.saturating_add(1));
+                    at.offset = last.map_or(first, next);
                 }
             }
         }
@@ -98,7 +97,7 @@ impl Files {
         for at in offsets {
             let recorder = self.recorder(&at.topic)?;
             match at.offset {
-                0 => recorder.clear(at.partition),
+                0 => recorder.begin(at.partition),
                 next => recorder.record(at.partition, next - 1),
             }
             if !recorders.iter().any(|known| Arc::ptr_eq(known, &recorder)) {
@@ -109,6 +108,12 @@ impl Files {
             true => Ok(()),
             false => Err(Error::from_store(format!("offsets could not be written to {}", self.directory.display()))),
         }
+    }
+
+    /// Reading begins at these: whoever opens their files goes on there, even if nothing was processed. Returns when they are on disk.
+    pub(super) fn begin(&self, offsets: Vec<TopicPartitionOffset>, timeout: Duration) -> Result<()> {
+        let offset = |at: TopicPartitionOffset| TopicPartitionOffset { offset: at.offset.max(0), ..at };
+        self.commit(&offsets.into_iter().map(offset).collect::<Vec<_>>(), timeout)
     }
 
     /// Writes what is left and releases the files.
@@ -123,5 +128,14 @@ impl Files {
             })
             .collect();
         closing.into_iter().try_for_each(|closed| closed.recv().unwrap_or(Ok(())))
+    }
+}
+
+/// Behind the last that is processed; the log may begin later than with 0.
+fn next(last: i64) -> i64 {
+    if last < 0 {
+        logical::BEGIN
+    } else {
+        last.saturating_add(1)
     }
 }

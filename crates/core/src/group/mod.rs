@@ -6,9 +6,11 @@ mod driver;
 mod event;
 mod files;
 mod partition;
+mod questions;
 mod subscriptions;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,19 +19,23 @@ use crossbeam_channel::{unbounded, Sender};
 use parking_lot::Mutex;
 
 pub use config::GroupConfig;
-use driver::{Command, Driver};
+use driver::{CatchUp, Command, Driver};
 pub use event::{AssignedPartition, GroupEvent, Rebalance, RebalanceKind};
 use files::Files;
-pub use partition::{Subscription, TopicPartitionOffset};
+pub use partition::{Reading, Start, Subscription, TopicPartitionOffset};
+use questions::Questions;
 
 use crate::batch::{Batch, Settler};
-use crate::error::Result;
+use crate::code;
+use crate::error::{Error, Result};
 use crate::ffi::{Client, ClientKind, Partitions, Waker};
 use crate::handover::{Credit, Inbox};
 use crate::helper::{deadline, Closing, Helper, ANSWER};
 use crate::logical;
 use crate::lookup;
 use crate::reply::{closed, fence, Reply};
+use crate::requests::{ListOffsets, ListedOffset, OffsetQuery, OffsetSpec, Placed};
+use crate::rule::Rule;
 use crate::thread;
 use crate::trouble::Troubles;
 
@@ -44,6 +50,11 @@ pub(crate) struct Shared {
     pub(crate) epochs: Mutex<HashMap<(i32, i32), Current>>,
     /// Topics that the cluster was asked about, which made a handle of each.
     pub(crate) asked: Mutex<HashSet<String>>,
+    /// Of the topics that are read.
+    pub(crate) topic_ids: Mutex<HashMap<String, String>>,
+    pub(crate) questions: Questions,
+    /// Somebody waits until what was handed over is done: the client's thread has to hear of it.
+    pub(crate) catching: AtomicBool,
     pub(crate) waker: Arc<Waker>,
     pub(crate) troubles: Troubles,
     pub(crate) closing: Closing,
@@ -58,9 +69,18 @@ pub(crate) struct Current {
     pub(crate) received: Option<(i64, u64)>,
 }
 
+impl Shared {
+    fn is_done(&self) {
+        if self.catching.load(Ordering::SeqCst) {
+            self.waker.wake();
+        }
+    }
+}
+
 impl Settler for Shared {
     fn settle(&self, batch: u64) {
         self.credit.settle(batch, |recordable| self.recordable.lock().extend(recordable));
+        self.is_done();
     }
 
     fn abandon(&self, batch: u64) {
@@ -151,6 +171,9 @@ impl GroupConsumer {
             recordable: Mutex::default(),
             epochs: Mutex::default(),
             asked: Mutex::default(),
+            topic_ids: Mutex::default(),
+            questions: Questions::new(derived.questions),
+            catching: AtomicBool::new(false),
             waker,
             troubles: Troubles::default(),
             closing: Closing::default(),
@@ -161,13 +184,23 @@ impl GroupConsumer {
         let limits = driver::Limits {
             max_messages: settings.max_messages,
             poll: derived.poll,
+            look: derived.look,
             auto_commit: settings.auto_commit.filter(|_| derived.in_group || settings.offset_directory.is_some()),
             in_group: derived.in_group,
             markers: derived.markers,
         };
         let files = settings.offset_directory.map(|directory| Arc::new(Files::new(directory, sink.clone())));
-        let driver =
-            Driver::new(limits, client, helper.clone(), shared.clone(), commands.clone(), incoming, sink, files)?;
+        let driver = Driver::new(
+            limits,
+            client,
+            helper.clone(),
+            shared.clone(),
+            commands.clone(),
+            incoming,
+            sink,
+            files,
+            settings.rule,
+        )?;
         let thread = thread::spawn("kafka-group", helper.serving(move || driver.run()))
             .map_err(|error| crate::Error::state(format!("no thread for the consumer: {error}")))?;
         Ok(Self { shared, helper, commands, thread: Mutex::new(Some(thread)), inbox: None })
@@ -217,6 +250,31 @@ impl GroupConsumer {
         self.command(Command::Subscribe { topics, existing: existing.map(Arc::new), reply });
     }
 
+    /// Reads all partitions of these topics, without a group; patterns match no topics of Kafka's own, and a topic that has several of
+    /// these begins as its name says, or else the first pattern. Topics and partitions that are made later are found within seconds
+    /// (`topic.metadata.refresh.interval.ms`) and begin with their first message, as does a topic that was deleted and made anew, which a
+    /// log line says. Returns when it is settled where each partition begins: what is produced after that is read. With offset files a
+    /// partition goes on behind what they say, which from then on is where it began, at least.
+    ///
+    /// Called again it replaces what is read: what was wanted before goes on where it is, whatever is said now.
+    ///
+    /// # Errors
+    /// A name or pattern that is none; what a broker refuses; offset files that cannot be written; `_TIMED_OUT` when the cluster cannot be
+    /// asked in time, which it is on.
+    pub fn read(&self, topics: &[Reading]) -> Result<()> {
+        self.helper.answered(ANSWER, |reply| self.read_with(topics.to_vec(), reply))
+    }
+
+    /// [`read`](Self::read) that answers on another thread.
+    pub fn read_with(&self, topics: Vec<Reading>, reply: Reply<()>) {
+        self.command(Command::Read { topics, reply });
+    }
+
+    /// Kafka's id of a topic that is [read](Self::read), which one that is made anew under its name does not have.
+    pub fn topic_id(&self, topic: &str) -> Option<String> {
+        self.shared.topic_ids.lock().get(topic).filter(|id| !id.is_empty()).cloned()
+    }
+
     /// Replaces the assignment, without a group's help; the rebalances that it tells of want no answer. With offset files,
     /// `-1000` goes on behind what they say.
     pub fn assign(&self, partitions: &[TopicPartitionOffset]) -> Result<()> {
@@ -238,7 +296,13 @@ impl GroupConsumer {
     /// assigned. What was fetched before never comes after the answer. A partition that has only come is moved as soon as the
     /// group's coordinator has said where it begins: it is tried until it succeeds, or the partition goes.
     pub fn seek_with(&self, to: TopicPartitionOffset, reply: Reply<Option<i32>>) {
-        self.command(Command::Seek { to, reply });
+        self.command(Command::Seek { to, again: false, reply });
+    }
+
+    /// [`seek_with`](Self::seek_with) for a receiver that lets go what it was handed, and wants it again: a rule that was replaced since
+    /// decides it as before.
+    pub fn read_again_with(&self, from: TopicPartitionOffset, reply: Reply<Option<i32>>) {
+        self.command(Command::Seek { to: from, again: true, reply });
     }
 
     /// [`seek_with`](Self::seek_with) that waits.
@@ -256,7 +320,40 @@ impl GroupConsumer {
     /// [`admit`](Self::admit) let through; without one since the partition came or was moved, where it began then. What was
     /// received before still counts when it is done.
     pub fn resume_with(&self, partitions: Vec<TopicPartitionOffset>, reply: Reply<Vec<Option<i32>>>) {
-        self.command(Command::Resume { partitions, reply });
+        let again = vec![true; partitions.len()];
+        self.command(Command::Resume { partitions, again, reply });
+    }
+
+    /// [`resume_with`](Self::resume_with) where some are also sought elsewhere: the rule decides these anew.
+    pub fn resume_sought_with(
+        &self,
+        partitions: Vec<TopicPartitionOffset>,
+        sought: &[bool],
+        reply: Reply<Vec<Option<i32>>>,
+    ) {
+        let again = (0..partitions.len()).map(|i| !sought.get(i).is_some_and(|sought| *sought)).collect();
+        self.command(Command::Resume { partitions, again, reply });
+    }
+
+    /// Replaces the [rule](GroupConfig::rule); none: every message is wanted. Answers for every partition from which offset on the new
+    /// rule decides: everything below it was decided by the one before, and still is where it is read again after a pause. `-2` where
+    /// nothing was decided yet. Where the program seeks, and in partitions that come, the newest rule decides everything.
+    ///
+    /// # Errors
+    /// Rules that lie in one another more than 100 deep; a thousand replacements while messages wait to be processed.
+    pub fn set_rule(&self, rule: Option<Rule>) -> Result<Vec<TopicPartitionOffset>> {
+        self.helper.answered(ANSWER, |reply| self.set_rule_with(rule, Vec::new(), reply))
+    }
+
+    /// [`set_rule`](Self::set_rule) that answers on another thread. `processed`, for a sink of one's own: below these offsets nothing is
+    /// asked for again, so that the rules of there can be forgotten.
+    pub fn set_rule_with(
+        &self,
+        rule: Option<Rule>,
+        processed: Vec<TopicPartitionOffset>,
+        reply: Reply<Vec<TopicPartitionOffset>>,
+    ) {
+        self.command(Command::Rule { rule, processed, reply });
     }
 
     /// Commits the next offsets to be read. Answers when the group's coordinator has them, or with the first error.
@@ -310,6 +407,38 @@ impl GroupConsumer {
                 })
                 .collect()
         });
+    }
+
+    /// The ends of these: their high watermarks, or with `read_committed` their last stable offsets. An error that is retriable where a
+    /// leader moves or does not answer.
+    pub fn ends_with(
+        &self,
+        partitions: Vec<(String, i32)>,
+        read_committed: bool,
+        timeout: Duration,
+        reply: Reply<Vec<i64>>,
+    ) {
+        if self.shared.closing.begun() {
+            return reply.send(Err(closed()));
+        }
+        let shared = self.shared.clone();
+        self.helper.run(move |_| ask_ends(&shared, partitions, read_committed, timeout, reply));
+    }
+
+    /// Returns when everything that this consumer's partitions hold at the call, up to their high watermarks, was taken and is done
+    /// ([`Batch::done`]): who produced a message before has read it then. So batches have to be taken by another thread meanwhile. Transaction
+    /// markers, aborted messages, compacted holes and what a rule leaves out count as done; an open transaction is waited for. A topic that is
+    /// [read](Self::read) and was made a moment ago counts, too; a partition that goes is not waited for.
+    ///
+    /// # Errors
+    /// `_TIMED_OUT` when that takes longer; what a broker refuses.
+    pub fn caught_up(&self, timeout: Duration) -> Result<()> {
+        self.helper.wait(timeout, |reply| self.caught_up_with(timeout, reply))
+    }
+
+    /// [`caught_up`](Self::caught_up) that answers on another thread.
+    pub fn caught_up_with(&self, timeout: Duration, reply: Reply<()>) {
+        self.command(Command::CatchUp(CatchUp { deadline: deadline(timeout), reply }));
     }
 
     /// The numbers of a topic's partitions.
@@ -395,6 +524,7 @@ impl GroupConsumer {
     /// ([`commit_with`](Self::commit_with)). Once a run.
     pub fn free(&self, batch: u64, run: usize) {
         self.shared.credit.free(batch, run);
+        self.shared.is_done();
     }
 
     /// Ends: what is done is committed, the group is left, the client destroyed. Takes the time at most, and a second.
@@ -420,6 +550,35 @@ impl GroupConsumer {
     pub fn join(&self, timeout: Duration) -> bool {
         crate::helper::join(&self.thread, timeout)
     }
+}
+
+/// For the helper thread; answers on another.
+fn ask_ends(
+    shared: &Shared,
+    partitions: Vec<(String, i32)>,
+    read_committed: bool,
+    timeout: Duration,
+    reply: Reply<Vec<i64>>,
+) {
+    let query = |(topic, partition)| OffsetQuery { topic, partition, at: OffsetSpec::Latest };
+    let offsets = partitions.iter().cloned().map(query).collect();
+    let found =
+        Reply::new(move |found: Result<Vec<_>>| reply.send(found.and_then(|found| ends_of(&partitions, found))));
+    shared.questions.ask_with(ListOffsets { offsets, read_committed }, timeout, found);
+}
+
+fn ends_of(partitions: &[(String, i32)], found: Vec<Placed<ListedOffset>>) -> Result<Vec<i64>> {
+    let mut ends = HashMap::new();
+    for Placed { topic, partition, result } in found {
+        ends.insert((topic, partition), result?.offset);
+    }
+    let end = |at: &(String, i32)| {
+        // Of a leader that does not answer in time librdkafka says nothing.
+        let unknown =
+            || Error::kafka(code::TIMED_OUT, format!("the leader of {}/{} did not say where it ends", at.0, at.1));
+        ends.get(at).copied().flatten().ok_or_else(unknown)
+    };
+    partitions.iter().map(end).collect()
 }
 
 impl Drop for GroupConsumer {

@@ -19,6 +19,40 @@ impl Subscription {
     }
 }
 
+/// Something to read without a group: a topic, or, with `^` in front, a POSIX extended regular expression. What begins at its end is
+/// the partitions that there are then: those of a topic that is made later, and those that are added, begin with their first message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// A name, or `^` and a pattern.
+    pub topic: String,
+    /// Where the partitions begin that there are now.
+    pub from: Start,
+    /// Of a name: the id of the topic that was read before ([`GroupConsumer::topic_id`](crate::GroupConsumer::topic_id)). Another of that
+    /// name was made anew: it begins with its first message, whatever `from` and an offset file say. None: any.
+    pub id: Option<String>,
+}
+
+impl Reading {
+    /// A topic or pattern, and where it begins.
+    pub fn new(topic: impl Into<String>, from: Start) -> Self {
+        Self { topic: topic.into(), from, id: None }
+    }
+}
+
+/// Where reading begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// At the first message.
+    Beginning,
+    /// Behind what there is (with `isolation.level=read_committed`: behind the last stable offset): all that is produced when reading
+    /// has begun is read.
+    End,
+    /// At the first message that is not older; milliseconds since 1970. Where there is none, at the end.
+    Time(i64),
+    /// At these offsets; a partition that is not among them at its first message.
+    At(Vec<TopicPartitionOffset>),
+}
+
 /// A partition with the next offset to be read. `-2` is the begin of the log, `-1` its end, `-1000` what the group committed
 /// ([`logical`](crate::logical) names them).
 #[derive(Debug, Clone, PartialEq, Eq)]

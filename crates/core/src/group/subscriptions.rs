@@ -26,6 +26,16 @@ struct Known {
     existing: Existing,
 }
 
+/// What speaks for a topic: its name, or else the first pattern that matches. `names`: the name or pattern of one, and that compiled.
+pub(super) fn first_for<'a, T>(
+    topic: &str,
+    list: &'a [T],
+    names: impl Fn(&'a T) -> (&'a String, Option<&'a Pattern>),
+) -> Option<&'a T> {
+    let named = list.iter().find(|each| names(each).0 == topic);
+    named.or_else(|| list.iter().find(|each| names(each).1.is_some_and(|pattern| pattern.matches(topic))))
+}
+
 impl Subscriptions {
     /// Whether something is new that begins at the end: then what there is has to be known first.
     pub(super) fn want_existing(&self, list: &[Subscription]) -> bool {
@@ -35,7 +45,7 @@ impl Subscriptions {
     pub(super) fn replace(&mut self, list: Vec<Subscription>, existing: Existing) -> Result<()> {
         for new in &list {
             if !self.known.contains_key(&new.topic) {
-                let pattern = new.topic.starts_with('^').then(|| Pattern::new(&new.topic)).transpose()?;
+                let pattern = Pattern::of(&new.topic)?;
                 self.known.insert(new.topic.clone(), Known { pattern, existing: existing.clone() });
             }
         }
@@ -51,11 +61,8 @@ impl Subscriptions {
     /// matches; the end is for what there was: a topic that is made later, and a partition that is added, begins with its first
     /// message, because all of it is new.
     pub(super) fn reset(&self, topic: &str, partition: i32) -> Reset {
-        let known = |subscription: &Subscription| self.known.get(&subscription.topic);
-        let matches =
-            |subscription: &&Subscription| known(subscription)?.pattern.as_ref().map(|pattern| pattern.matches(topic));
-        let named = self.list.iter().find(|subscription| subscription.topic == topic);
-        match named.or_else(|| self.list.iter().find(|subscription| matches(subscription) == Some(true))) {
+        let pattern = |subscription: &Subscription| self.known.get(&subscription.topic)?.pattern.as_ref();
+        match first_for(topic, &self.list, |subscription| (&subscription.topic, pattern(subscription))) {
             Some(Subscription { reset: Reset::Latest, topic: by }) => {
                 let existing = self.known.get(by).and_then(|known| known.existing.as_ref());
                 let old = existing.is_none_or(|existing| existing.get(topic).is_some_and(|count| partition < *count));

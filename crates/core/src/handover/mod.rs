@@ -36,6 +36,8 @@ pub(crate) struct Handover {
     /// How many messages to take at once: about a batch's worth of bytes, by the size of the newest.
     take: usize,
     most: usize,
+    /// How many are taken for one that is handed over.
+    more: usize,
     /// Of the batch that was chosen last.
     pub(crate) runs: Vec<Run>,
     /// The number of the next batch; rising.
@@ -64,6 +66,7 @@ impl Handover {
             max_messages,
             take: max_messages.min(FIRST),
             most,
+            more: 1,
             runs: Vec::new(),
             next_batch: 1,
         })
@@ -74,11 +77,20 @@ impl Handover {
         self.credit.is_left()
     }
 
-    /// Takes messages, unless some wait that were taken before; for the first it waits this long, or until it is woken.
-    pub(crate) fn take(&mut self, wait: Duration) {
-        if self.messages.len() == 0 {
-            self.inbox.consume(&mut self.messages, self.take, wait);
+    /// Takes messages, unless some wait that were taken before; for the first it waits this long, or until it is woken. Whether it took
+    /// any.
+    pub(crate) fn take(&mut self, wait: Duration) -> bool {
+        let empty = self.messages.len() == 0;
+        if empty {
+            let limit = self.take.saturating_mul(self.more).min(self.most);
+            self.inbox.consume(&mut self.messages, limit, wait);
         }
+        empty && self.messages.len() > 0
+    }
+
+    /// Of so many that were taken, what is left now is wanted: as much more is taken in the future.
+    pub(crate) fn taken(&mut self, count: usize) {
+        self.more = (count / self.messages.len().max(1)).max(1);
     }
 
     /// Out of credit: not draining, so that the bounded prefetch fills and fetching stops. Waits for an event, as long as there

@@ -2,7 +2,7 @@
 //!
 //! For partition 3 of topic `t`:
 //!
-//! - `t-3.offset`: the last processed offset as an ASCII decimal number and a newline.
+//! - `t-3.offset`: the last processed offset as an ASCII decimal number and a newline; `-1` where nothing is processed.
 //! - `.t-3~abcde`: its next version while a round writes it; a crash leaves it behind, the next holder removes it.
 //! - `.t-3.lock`: the lock, see [`lock`](super::lock).
 //!
@@ -64,12 +64,14 @@ impl Names {
     }
 }
 
-/// In place of an offset: nothing is processed. There is no file then, because no number says that.
+/// In place of an offset: nothing is processed, and whoever opens the partition begins with its first message.
 pub(super) const NOTHING: i64 = -1;
+/// In place of an offset: nothing is recorded. There is no file then.
+pub(super) const UNRECORDED: i64 = -2;
 
 /// Whether an offset file can hold this. The largest number cannot: the next message wanted is one further.
 pub(super) fn is_recordable(offset: i64) -> bool {
-    (0..i64::MAX).contains(&offset)
+    (NOTHING..i64::MAX).contains(&offset)
 }
 
 /// Reads the last processed offset; `None` without a file. Anything but a number is an error and never guessed at.
@@ -98,20 +100,23 @@ pub(super) fn read(names: &Names, partition: i32) -> Result<Option<i64>> {
 
 fn parse(content: &[u8]) -> Option<i64> {
     let digits = content.strip_suffix(b"\n").unwrap_or(content);
+    if digits == b"-1" {
+        return Some(NOTHING);
+    }
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     std::str::from_utf8(digits).ok()?.parse().ok().filter(|offset| is_recordable(*offset))
 }
 
-/// Writes and syncs the new version of every file, renames them, then syncs the directory once; where nothing is
-/// processed the file is removed. Returns what is durable, and the first error with the number of the others: one bad file does not hold back the rest.
+/// Writes and syncs the new version of every file, renames them, then syncs the directory once; where nothing is recorded the file is
+/// removed. Returns what is durable, and the first error with the number of the others: one bad file does not hold back the rest.
 pub(super) fn write_round(names: &Names, offsets: &[(i32, i64)]) -> (Vec<(i32, i64)>, Option<Error>) {
     let mut failures = Vec::new();
     let mut staged = Vec::with_capacity(offsets.len());
     let mut durable = Vec::with_capacity(offsets.len());
     for &(partition, offset) in offsets {
-        if offset == NOTHING {
+        if offset == UNRECORDED {
             match remove(&names.offset_file(partition)) {
                 Ok(()) => durable.push((partition, offset)),
                 Err(error) => failures.push(names.about(partition, error)),
@@ -323,11 +328,13 @@ mod tests {
     #[test]
     fn only_a_decimal_number_with_or_without_a_newline_is_an_offset() {
         assert_eq!(parse(b"0\n"), Some(0));
+        assert_eq!(parse(b"-1\n"), Some(NOTHING));
         assert_eq!(parse(b"42"), Some(42));
         assert_eq!(parse(b"9223372036854775806\n"), Some(i64::MAX - 1));
-        for bad in
-            ["", "\n", "-1\n", "+1\n", " 1\n", "1 \n", "1\n\n", "1\r\n", "1\n2\n", "1.0", "0x1", "abc", "\u{661}"]
-        {
+        for bad in [
+            "", "\n", "-2\n", "-01\n", "--1\n", "+1\n", " 1\n", "1 \n", "1\n\n", "1\r\n", "1\n2\n", "1.0", "0x1",
+            "abc", "\u{661}",
+        ] {
             assert_eq!(parse(bad.as_bytes()), None, "{bad:?}");
         }
         for overflow in ["9223372036854775807\n", "9223372036854775808\n", "99999999999999999999\n"] {
@@ -388,14 +395,16 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_processed_there_is_no_file() {
+    fn where_nothing_is_processed_the_file_says_so_and_where_nothing_is_recorded_there_is_none() {
         let directory = tempfile::tempdir().unwrap();
         let names = names(directory.path(), "t");
         assert_eq!(write_round(&names, &[(0, 7), (1, 7)]).1, None);
-        let (durable, error) = write_round(&names, &[(0, NOTHING), (1, 8), (2, NOTHING)]);
-        assert_eq!((durable, error), (vec![(0, NOTHING), (2, NOTHING), (1, 8)], None));
+        let (durable, error) = write_round(&names, &[(0, UNRECORDED), (1, 8), (2, UNRECORDED), (3, NOTHING)]);
+        assert_eq!((durable, error), (vec![(0, UNRECORDED), (2, UNRECORDED), (1, 8), (3, NOTHING)], None));
         assert_eq!(read(&names, 0).unwrap(), None);
-        assert_eq!(list(directory.path()), ["t-1.offset"]);
+        assert_eq!(fs::read(names.offset_file(3)).unwrap(), b"-1\n");
+        assert_eq!(read(&names, 3).unwrap(), Some(NOTHING));
+        assert_eq!(list(directory.path()), ["t-1.offset", "t-3.offset"]);
     }
 
     #[test]
@@ -403,7 +412,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let names = names(directory.path(), "t");
         fs::create_dir(names.offset_file(1)).unwrap();
-        let (durable, error) = write_round(&names, &[(0, 7), (1, 7), (2, -2), (3, 7)]);
+        let (durable, error) = write_round(&names, &[(0, 7), (1, 7), (2, -3), (3, 7)]);
         assert_eq!(durable, [(0, 7), (3, 7)]);
         let error = error.unwrap();
         assert!(error.message.contains("t-2.offset") && error.message.contains("1 more"), "{error}");

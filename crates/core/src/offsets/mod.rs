@@ -31,13 +31,12 @@ use crate::error::{Error, Result};
 /// Only the [`Recorder`]'s threads call it, one at a time, so every method may block.
 pub trait OffsetStore: Send {
     /// Takes the partitions, so that no other holder can, and reads the last processed offset of each, in the order
-    /// of `partitions`; `None` where nothing is recorded. Takes all or nothing. Called again for partitions that are
+    /// of `partitions`; -1 where nothing is processed, `None` where nothing is recorded. Takes all or nothing. Called again for partitions that are
     /// added to the topic later.
     fn open(&mut self, partitions: &[i32]) -> Result<Vec<Option<i64>>>;
 
-    /// Makes these last processed offsets durable, one entry per partition; -1 where nothing is processed any more, which
-    /// [`Recorder::clear`] says. After an error the same values, or later
-    /// ones, are passed again; what could be written of a failed round may stay written.
+    /// Makes these last processed offsets durable, one entry per partition; -1 where nothing is processed ([`Recorder::begin`]), -2 where
+    /// nothing is recorded any more ([`Recorder::clear`]). After an error the same values, or later ones, are passed again; what could be written of a failed round may stay written.
     fn write(&mut self, offsets: &[(i32, i64)]) -> Result<()>;
 
     /// Which of these a `write` that failed with them left undone; all, unless the store knows better. Only those are passed

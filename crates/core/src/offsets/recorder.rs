@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::file::NOTHING;
+use super::file::{NOTHING, UNRECORDED};
 use super::rounds::Rounds;
 use super::worker::{hung, CloseReply, Phase, Shared, State, GRACE};
 use super::{OffsetEvent, OffsetStore};
@@ -79,10 +79,16 @@ impl Recorder {
         }
     }
 
-    /// Nothing is processed in this partition any more: whoever opens it next reads it as if for the first time. Otherwise
-    /// as [`record`](Self::record).
-    pub fn clear(&self, partition: i32) {
+    /// Nothing is processed in this partition: whoever opens it next begins with its first message. Otherwise as
+    /// [`record`](Self::record).
+    pub fn begin(&self, partition: i32) {
         self.set(partition, NOTHING);
+    }
+
+    /// Nothing is recorded of this partition any more: whoever opens it next reads it as if for the first time. Otherwise as
+    /// [`record`](Self::record).
+    pub fn clear(&self, partition: i32) {
+        self.set(partition, UNRECORDED);
     }
 
     fn set(&self, partition: i32, value: i64) {

@@ -42,6 +42,8 @@ struct Partition {
     recorded: Option<i64>,
     /// A batch was dropped: nothing handed over since then may be recorded, until the partition is reset.
     broken: bool,
+    /// Runs were freed one by one: what is done is the receiver's business.
+    freed: bool,
 }
 
 #[derive(Debug)]
@@ -128,6 +130,7 @@ impl Tracker {
         self.bytes = self.bytes.saturating_sub(freed);
         if let Some(state) = self.partitions.get_mut(&partition) {
             state.bytes = state.bytes.saturating_sub(freed);
+            state.freed = true;
             state.finish(batch, partition, &mut Vec::new());
         }
         Some((partition, freed))
@@ -163,6 +166,33 @@ impl Tracker {
             state.recorded = None;
             state.broken = false;
         }
+    }
+
+    /// Whether something below this offset was handed over and is not done.
+    pub(crate) fn is_outstanding(&self, partition: i32, end: i64) -> bool {
+        let Some(state) = self.partitions.get(&partition) else { return false };
+        // A run begins behind the one before it, or behind what is done.
+        let before = state.runs.values().map(|run| run.finished_behind.unwrap_or(run.last_offset));
+        let begins = std::iter::once(state.recorded.unwrap_or(-1)).chain(before).map(|last| last + 1);
+        state.broken || begins.take(state.runs.len()).any(|begin| begin < end)
+    }
+
+    /// What lies behind all that was handed over, up to this offset, is not for the receiver: it is done when that is. Returns whether it
+    /// is recordable now.
+    pub(crate) fn left_out(&mut self, partition: i32, last: i64) -> bool {
+        let state = self.partitions.entry(partition).or_default();
+        if state.broken || state.freed {
+            return false;
+        }
+        if let Some((_, run)) = state.runs.iter_mut().next_back() {
+            run.finished_behind = Some(last);
+            return false;
+        }
+        let rises = state.recorded.is_none_or(|recorded| last > recorded);
+        if rises {
+            state.recorded = Some(last);
+        }
+        rises
     }
 
     /// The partition begins behind this offset, which is recorded already.
@@ -290,6 +320,48 @@ mod tests {
         assert_eq!(settle(&mut tracker, 1), []);
         assert_eq!(tracker.drop_batch(1), 0);
         assert_eq!(tracker.outstanding_bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_outstanding_below_an_offset_is_known() {
+        let mut tracker = Tracker::new();
+        assert!(!tracker.is_outstanding(0, 10));
+        tracker.handed_over(1, 0, 9, 1);
+        tracker.handed_over(2, 0, 19, 1);
+        assert!(tracker.is_outstanding(0, 1));
+        settle(&mut tracker, 1);
+        assert!(!tracker.is_outstanding(0, 10));
+        assert!(tracker.is_outstanding(0, 11));
+        settle(&mut tracker, 2);
+        assert!(!tracker.is_outstanding(0, 100));
+        tracker.handed_over(3, 0, 29, 1);
+        tracker.drop_batch(3);
+        assert!(tracker.is_outstanding(0, 30), "what was dropped is never done");
+    }
+
+    #[test]
+    fn what_is_left_out_is_done_when_all_before_it_is() {
+        let mut tracker = Tracker::new();
+        assert!(tracker.left_out(0, 4));
+        assert!(!tracker.left_out(0, 4));
+        tracker.handed_over(1, 0, 9, 1);
+        tracker.handed_over(2, 0, 19, 1);
+        assert!(!tracker.left_out(0, 29));
+        assert_eq!(settle(&mut tracker, 2), []);
+        assert!(!tracker.left_out(0, 39));
+        assert_eq!(settle(&mut tracker, 1), [(0, 39)]);
+        assert!(tracker.left_out(0, 49));
+    }
+
+    #[test]
+    fn what_is_left_out_is_never_done_behind_what_was_dropped_or_is_freed_by_the_receiver() {
+        let mut tracker = Tracker::new();
+        tracker.handed_over(1, 0, 9, 1);
+        tracker.drop_batch(1);
+        assert!(!tracker.left_out(0, 19));
+        tracker.handed_over(2, 1, 9, 1);
+        tracker.settle_run(2, 0);
+        assert!(!tracker.left_out(1, 19));
     }
 
     #[test]

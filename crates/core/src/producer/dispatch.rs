@@ -9,7 +9,7 @@ use super::tickets::{opaque_of, Done, Tickets, Waiter};
 use super::{Refusal, Shared};
 use crate::code;
 use crate::error::{Error, Result};
-use crate::ffi::{self, Client, Outgoing, ProduceBatch, ProduceMemory, Topic};
+use crate::ffi::{self, Client, Hold, Outgoing, ProduceBatch, ProduceMemory, Topic};
 use crate::packed::{header_block, Records};
 use crate::reply::closed;
 
@@ -47,6 +47,8 @@ pub(super) struct Dispatch {
     states: HashMap<usize, Arc<TopicState>>,
     tickets: Tickets,
     memory: ProduceMemory,
+    /// None while it is in use.
+    hold: Option<Hold>,
     /// There are failures, the first since they were taken.
     failures: bool,
     /// Nothing is on its way any more.
@@ -70,6 +72,7 @@ impl Dispatch {
             states: HashMap::new(),
             tickets: Tickets::default(),
             memory: ProduceMemory::default(),
+            hold: None,
             failures: false,
             drained: false,
         }
@@ -90,11 +93,14 @@ impl Dispatch {
     }
 
     /// Hands messages to librdkafka in their order: those of one partition that follow one another in one call, those with
-    /// headers or a timestamp one by one.
+    /// headers or a timestamp one by one. Those of a topic that follow one another are in librdkafka's queues together, so that
+    /// requests part no send that fits in one.
     pub(super) fn send(&mut self, runs: Vec<Run>, records: Records<'_>, refused: &[Refusal]) {
         let round_robin = self.round_robin.clone();
         let mut messages = records.iter();
         let mut stretch = Stretch { to: None, messages: self.memory.batch() };
+        let hold = self.hold.take().unwrap_or_default();
+        let (mut held, mut held_topic) = (None, None::<Arc<TopicState>>);
         let (mut start, mut refused) = (0, refused);
         let (mut runs, mut before) = (runs.into_iter().peekable(), None::<Arc<TopicState>>);
         while let Some(run) = runs.next() {
@@ -109,6 +115,13 @@ impl Dispatch {
             for (index, record) in messages.by_ref().take(run.count).enumerate() {
                 if mine.binary_search_by_key(&(start + index), |refusal| refusal.index).is_ok() {
                     continue;
+                }
+                if !held_topic.as_ref().is_some_and(|topic| Arc::ptr_eq(topic, &run.topic)) {
+                    self.produce(&mut stretch);
+                    drop(held.take());
+                    // An error is told when the messages are handed over.
+                    held = self.open(&run.topic).ok().map(|topic| hold.begin(topic));
+                    held_topic = Some(run.topic.clone());
                 }
                 let own = if record.partition >= 0 { record.partition } else { run.partition };
                 let mut spread = spread.as_mut().filter(|_| own < 0 && record.key.is_none());
@@ -133,6 +146,8 @@ impl Dispatch {
         }
         self.produce(&mut stretch);
         self.memory.keep(stretch.messages);
+        drop(held);
+        self.hold = Some(hold);
     }
 
     /// The id of librdkafka's handle, once there is one.

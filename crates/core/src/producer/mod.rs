@@ -136,8 +136,9 @@ impl Shared {
 }
 
 /// A producer. Messages of one call, and of calls one after the other, keep their order in each partition as long as no
-/// request fails and is tried again (a leader that moves, a topic that is seconds old). `enable.idempotence=true` keeps it
-/// then, too; `max.in.flight=1` does not.
+/// request fails and is tried again (a leader that moves, a topic that is seconds old). Then those that one request carries keep it: a
+/// call's for a partition that no others wait for, as many as `batch.num.messages` and `batch.size` say (10 000, 1 MB).
+/// `enable.idempotence=true` keeps it for all; `max.in.flight=1` does not.
 ///
 /// One dedicated thread drives the client; one, started when needed, does what blocks. [`stop`](Self::stop) delivers what
 /// is on its way; dropping a producer without it does so for half a second, which it blocks at most (not at all on the client's own

@@ -123,6 +123,7 @@ export function readKafkaConfig(config: unknown): ClientContext {
     giveToken: security.tokens && ((native) => void giveToken(native, security.tokens, authenticationTimeout)),
   };
   const unknown = read.unknown();
+  if (typeof brokers !== 'function') checkBrokers(brokers, unknown);
   if (unknown.length > 0) context.logger.warn(`Kafka: unknown options are ignored: ${unknown.join(', ')}`);
   return context;
 }
@@ -139,7 +140,7 @@ function readRetry(given: unknown): RetryOptions {
   return restartOnFailure ? { ...retry, restartOnFailure } : retry;
 }
 
-/** The brokers of this moment. What is wrong rejects `connect`, as in KafkaJS. */
+/** The brokers of this moment: what a function gives that is wrong rejects `connect`. */
 async function addresses(brokers: unknown): Promise<string[]> {
   let list = brokers;
   if (typeof brokers === 'function') {
@@ -149,14 +150,31 @@ async function addresses(brokers: unknown): Promise<string[]> {
       throw new KafkaJSConnectionError(`Failed to connect: "config.brokers" threw: ${(error as Error)?.message ?? error}`, { cause: error });
     }
   }
+  return checkBrokers(list, []);
+}
+
+/** In KafkaJS's words where it has some. @param unknown options that may be the brokers, misspelt */
+function checkBrokers(list: unknown, unknown: readonly string[]): string[] {
   const fail = (what: string): never => {
-    throw new KafkaJSNonRetriableError(`Failed to connect: ${what}`);
+    throw new KafkaJSNonRetriableError(`Failed to connect: ${what}${unknown.length > 0 ? `; unknown options: ${unknown.join(', ')}` : ''}`);
   };
   if (list === undefined || list === null) return fail('brokers should not be null');
   if (!Array.isArray(list)) return fail(`brokers must be an array of 'host:port', got ${describe(list)}`);
   if (list.length === 0) return fail('brokers array is empty');
   list.forEach((broker: unknown, index) => {
     if (typeof broker !== 'string' || broker === '') fail(`broker at index ${index} is invalid "${String(broker)}"`);
+    const why = refusedAddress(broker as string);
+    if (why) fail(`broker at index ${index} must be host:port, ${why}, got ${describe(broker)}`);
   });
   return list as string[];
+}
+
+/** What is wrong with it: librdkafka reads a scheme as a protocol of its own, and 99999 as 34463. Several may stand in one text. */
+function refusedAddress(broker: string): string | undefined {
+  for (const address of broker.split(',')) {
+    if (address.includes('://')) return 'without a scheme (TLS is the option ssl)';
+    const [, port] = /^(?:\[[^\]]*\]|[^:[\]]*):(.*)$/s.exec(address.trim()) ?? [];
+    if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535)) return 'with a port from 1 to 65535';
+  }
+  return undefined;
 }

@@ -7,6 +7,8 @@ import { lazily } from './lazily';
 import type { KafkaLogger } from './logger';
 import { Producer } from './producer/producer';
 import type { ProducerConfig } from './producer/config';
+import type { Table } from './table';
+import type { TableKey, TableOptions } from './table/options';
 
 /** The KafkaJS-shaped client: what its producers, consumers and admins share. */
 export class Kafka {
@@ -41,6 +43,19 @@ export class Kafka {
    */
   producer(config?: ProducerConfig): Producer {
     return new Producer(this.#context, config);
+  }
+
+  /**
+   * A compacted topic as a Map in memory, which is kept current; resolves when it has everything that the topic has now.
+   *
+   * Rejects with the signal's reason; KafkaJSProtocolError `UNKNOWN_TOPIC_OR_PARTITION` for a topic that is not there within five seconds
+   * (none is made); KafkaJSNonRetriableError beyond `maxEntries` or `maxBytes`; what `consumer.connect` rejects with; TypeError and RangeError
+   * naming the option.
+   */
+  table<K extends TableKey = string, V = any>(options: TableOptions<K, V>): Promise<Table<K, V>> {
+    // Loaded with the first call. Not by `lazily`: what a table imports imports that.
+    const { Table: table } = require('./table') as typeof import('./table');
+    return table.open(this.#context, options);
   }
 
   /** An admin, which connects when it is told, or with its first call. */

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import type { NativeLog } from '../binding';
 import { eachLine, SafeLogger, type Logger } from '../logger';
+import { describe } from '../options';
 
 /** KafkaJS's log levels. */
 export enum logLevel {
@@ -41,8 +42,19 @@ type Severity = keyof typeof LABELS;
 
 /** `KAFKAJS_LOG_LEVEL` wins over what a program says, as in KafkaJS. */
 function effective(level: logLevel): logLevel {
-  const name = (process.env.KAFKAJS_LOG_LEVEL ?? '').toUpperCase();
-  return (logLevel[name as keyof typeof logLevel] as logLevel | undefined) ?? level;
+  return named(process.env.KAFKAJS_LOG_LEVEL ?? '') ?? levelOf(level);
+}
+
+/** A name is as good as its number. */
+function levelOf(level: logLevel | string): logLevel {
+  const found = typeof level === 'string' ? named(level) : level;
+  if (found !== undefined) return found;
+  const names = Object.keys(logLevel).filter((name) => Number.isNaN(Number(name)));
+  throw new TypeError(`Kafka: logLevel must be one of logLevel's ${names.join(', ')}, got ${describe(level)}`);
+}
+
+function named(name: string): logLevel | undefined {
+  return logLevel[name.toUpperCase() as keyof typeof logLevel];
 }
 
 /** A root logger. @internal */
@@ -62,7 +74,7 @@ export function createLogger(level: logLevel = logLevel.INFO, creator: logCreato
       warn: line(logLevel.WARN),
       debug: line(logLevel.DEBUG),
       setLogLevel: (next) => {
-        current = next;
+        current = levelOf(next);
       },
       namespace: (name, level) => make(name, level === undefined ? undefined : effective(level)),
     };

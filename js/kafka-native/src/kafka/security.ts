@@ -110,7 +110,12 @@ function certificate(name: string, value: unknown): string {
   if (typeof value !== 'string' && !(value instanceof Uint8Array))
     throw new TypeError(`Kafka: ssl.${name} must be PEM or DER, a string or a Buffer, got ${describe(value)}`);
   const text = typeof value === 'string' ? value : Buffer.from(value).toString('latin1');
-  return text.includes('-----BEGIN') ? text : new (lazily.crypto().X509Certificate)(value).toString();
+  if (text.includes('-----BEGIN')) return text;
+  try {
+    return new (lazily.crypto().X509Certificate)(value).toString();
+  } catch (cause) {
+    throw new TypeError(`Kafka: ssl.${name} must be a certificate, PEM or DER, and not the path of one: read it with fs.readFileSync`, { cause });
+  }
 }
 
 /** Where systems keep their authorities: what librdkafka looks through, too. */

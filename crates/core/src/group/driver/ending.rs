@@ -54,6 +54,7 @@ impl Driver {
         shared.waker.retire();
         helper.end(left);
         shared.troubles.close();
+        shared.questions.end();
         drop(shared.client.lock().take());
         drop((handover, assignment));
         let_go(client, left);

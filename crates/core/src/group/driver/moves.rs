@@ -54,7 +54,7 @@ impl Driver {
         self.assignment.get(key).filter(|place| !place.leaving).map(|_| key)
     }
 
-    pub(super) fn seek(&mut self, to: &TopicPartitionOffset, reply: Reply<Option<i32>>) {
+    pub(super) fn seek(&mut self, to: &TopicPartitionOffset, again: bool, reply: Reply<Option<i32>>) {
         if to.offset < logical::BEGIN {
             let text =
                 format!("an offset to seek is from 0 on, or -2 (the log's begin) or -1 (its end), not {}", to.offset);
@@ -62,7 +62,7 @@ impl Driver {
         }
         let key = self.here(&to.topic, to.partition);
         if let Some(key) = key {
-            self.begin_move(key, Target::At(to.offset), false);
+            self.begin_move(key, Target::At(to.offset), false, again);
         }
         self.moved.push((vec![key], Moved::One(reply)));
         self.move_on();
@@ -96,7 +96,12 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) fn resume(&mut self, partitions: &[TopicPartitionOffset], reply: Reply<Vec<Option<i32>>>) {
+    pub(super) fn resume(
+        &mut self,
+        partitions: &[TopicPartitionOffset],
+        again: &[bool],
+        reply: Reply<Vec<Option<i32>>>,
+    ) {
         if let Some(at) = partitions.iter().find(|at| at.offset < logical::BEGIN && at.offset != logical::INVALID) {
             let text = format!(
                 "an offset to resume at is from 0 on, or -2 (the log's begin), -1 (its end) or -1001 (where it was), not {}",
@@ -105,10 +110,10 @@ impl Driver {
             return reply.send(Err(Error::config(text)));
         }
         let keys: Vec<_> = partitions.iter().map(|at| self.here(&at.topic, at.partition)).collect();
-        for (key, at) in keys.iter().zip(partitions) {
+        for ((key, at), again) in keys.iter().zip(partitions).zip(again) {
             let Some(key) = *key else { continue };
             let to = if at.offset == logical::INVALID { self.where_it_was(key) } else { Some(Target::At(at.offset)) };
-            to.into_iter().for_each(|to| self.begin_move(key, to, true));
+            to.into_iter().for_each(|to| self.begin_move(key, to, true, *again));
         }
         self.moved.push((keys, Moved::Each(reply)));
         self.move_on();
@@ -128,9 +133,7 @@ impl Driver {
         let first = place.first.or(taken.map(|message| message.offset()));
         Some(match received.map(|(next, _)| next).or(first) {
             Some(next) => Target::At(next),
-            None if !place.failed => Target::Here,
-            None if place.start >= logical::BEGIN => Target::At(place.start),
-            None => Target::Committed(self.reset(key)),
+            None => Target::Here,
         })
     }
 
@@ -139,7 +142,7 @@ impl Driver {
         self.subscriptions.reset(self.assignment.name(key.0), key.1)
     }
 
-    fn begin_move(&mut self, key: Key, to: Target, resume: bool) {
+    fn begin_move(&mut self, key: Key, to: Target, resume: bool, again: bool) {
         let before = self.assignment.get(key).and_then(|place| place.moving);
         let start = match (to, self.assignment.get(key)) {
             (Target::At(offset), _) => offset,
@@ -150,6 +153,9 @@ impl Driver {
         let keep = resume && self.where_it_was(key) == Some(to);
         self.renew(key, start, keep);
         if let Some(place) = self.assignment.get_mut(key) {
+            if !again {
+                place.replaced.clear();
+            }
             let resume = resume || before.is_some_and(|before| before.resume);
             place.moving = Some(Move { to, resume });
         }

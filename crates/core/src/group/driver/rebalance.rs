@@ -46,7 +46,7 @@ impl Driver {
 
     /// Where a partition that comes begins. If librdkafka would go to another place where nothing is committed, because the
     /// topic was asked about before it was subscribed to, or the partition was added later, what is committed is asked for first.
-    fn coming(&mut self, key: Key, epoch: i32, offset: i64) -> Result<Come> {
+    pub(super) fn coming(&mut self, key: Key, epoch: i32, offset: i64) -> Result<Come> {
         let topic = self.assignment.name(key.0).clone();
         let (first, reset) = (self.reset((key.0, 0)), self.reset(key));
         let begins = self.assignment.begin_at(&topic, first, &self.shared)?;
@@ -84,6 +84,8 @@ impl Driver {
 
     /// librdkafka waits with the rebalance until it is told to assign or unassign: when the hooks are through.
     pub(super) fn on_rebalance(&mut self, rebalance: ffi::Rebalance) {
+        // What is committed of what goes has it.
+        self.tell_moved();
         let kind = match rebalance {
             ffi::Rebalance { assign: true, .. } => RebalanceKind::Assign,
             ffi::Rebalance { lost: true, .. } => RebalanceKind::Lost,

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { AdminClient, unwrap, type ItemResult } from '../../admin-client';
 import type { AdminRequests } from '../../admin-requests';
 import { BEGIN } from '../../logical';
-import { describe } from '../../options';
+import { describe, guessed } from '../../options';
 import { connectDeadline, type ClientContext, type RetryOptions } from '../client';
 import {
   KafkaJSConnectionClosedError,
@@ -57,10 +57,12 @@ export abstract class AdminConnection {
   #disconnected = false;
 
   /** @internal */
-  constructor(context: ClientContext, { retry }: AdminConfig = {}) {
+  constructor(context: ClientContext, { retry, ...unknown }: AdminConfig = {}) {
     this.#context = context;
     this.#retry = { ...context.retry, ...retry };
     this.#log = context.logger.namespace('Admin');
+    const names = Object.keys(unknown).map((name) => guessed(name, ['retry']));
+    if (names.length > 0) this.#log.warn(`Unknown options are ignored: ${names.join(', ')}`);
     this.#instrumentation = new Instrumentation(this.#log);
   }
 

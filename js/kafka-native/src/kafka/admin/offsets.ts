@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Placed } from '../../admin-requests';
 import { BEGIN, END } from '../../logical';
-import { KafkaJSBrokerNotFound, KafkaJSDeleteTopicRecordsError, type KafkaJSError, type KafkaJSProtocolError } from '../errors';
+import { KafkaJSBrokerNotFound, KafkaJSDeleteTopicRecordsError, KafkaJSRequestTimeoutError, type KafkaJSError, type KafkaJSProtocolError } from '../errors';
 import { ConfigAdmin } from './configs';
 import { checkArray, checkName, errorOf, refuse, toOffset, valueOf, type AdminCall } from './connection';
 
@@ -16,11 +16,19 @@ const byPartition = (a: { partition: number }, b: { partition: number }): number
 
 /** Offsets of the log of topics, and its begin. */
 export abstract class OffsetAdmin extends ConfigAdmin {
-  /** Where each partition begins (`low`) and ends (`high`, which is `offset` too), by partition. */
-  async fetchTopicOffsets(topic: string, call: AdminCall = {}): Promise<(SeekEntry & { high: string; low: string })[]> {
+  /**
+   * Where each partition begins (`low`) and ends (`high`, which is `offset` too), by partition. Rejects when a partition has no leader
+   * (LEADER_NOT_AVAILABLE, after its retries), or has one that does not answer in time (KafkaJSRequestTimeoutError).
+   * @param call.readCommitted the end is the last stable offset: where the first transaction that is not finished begins; default false
+   * @param call.leaderless partitions that have no leader are left out, in place of waiting for one; default false
+   */
+  async fetchTopicOffsets(
+    topic: string,
+    { leaderless = false, ...call }: AdminCall & { readCommitted?: boolean; leaderless?: boolean } = {},
+  ): Promise<(SeekEntry & { high: string; low: string })[]> {
     checkName('topic', topic);
     return this.retry(async () => {
-      const partitions = await this.partitionsOf(topic, call);
+      const partitions = await this.partitionsOf(topic, call, leaderless);
       const [low, high] = await Promise.all([BEGIN, END].map((at) => this.listOffsets(topic, partitions, at, call)));
       return high!.map(({ partition, offset }, index) => ({ partition, offset: String(offset), high: String(offset), low: String(low![index]!.offset) }));
     });
@@ -29,11 +37,16 @@ export abstract class OffsetAdmin extends ConfigAdmin {
   /**
    * The offset of the first message of each partition that is not older than the time, its end where there is none.
    * @param timestamp milliseconds since 1970; default: the ends
+   * @param call.leaderless partitions that have no leader are left out, in place of waiting for one; default false
    */
-  async fetchTopicOffsetsByTimestamp(topic: string, timestamp: number = END, call: AdminCall = {}): Promise<SeekEntry[]> {
+  async fetchTopicOffsetsByTimestamp(
+    topic: string,
+    timestamp: number = END,
+    { leaderless = false, ...call }: AdminCall & { leaderless?: boolean } = {},
+  ): Promise<SeekEntry[]> {
     checkName('topic', topic);
     return this.retry(async () => {
-      const partitions = await this.partitionsOf(topic, call);
+      const partitions = await this.partitionsOf(topic, call, leaderless);
       const [found, ends] = await Promise.all([timestamp, END].map((at) => this.listOffsets(topic, partitions, at, call)));
       return found!.map(({ partition, offset }, index) => ({ partition, offset: String(offset ?? ends![index]!.offset) }));
     });
@@ -73,13 +86,17 @@ export abstract class OffsetAdmin extends ConfigAdmin {
     if (failed.length > 0) throw new KafkaJSDeleteTopicRecordsError({ topic, partitions: failed });
   }
 
-  /** By number. A broker may hear of a new topic a moment later than the one that was asked when it was made. @internal */
-  protected async partitionsOf(topic: string, call: AdminCall): Promise<number[]> {
+  /**
+   * By number. A broker may hear of a new topic a moment later than the one that was asked when it was made.
+   * @param led only those that have a leader
+   * @internal
+   */
+  protected async partitionsOf(topic: string, call: AdminCall, led = false): Promise<number[]> {
     const end = performance.now() + HEARSAY_MS;
     for (;;) {
       try {
         const [described] = await this.describe([topic], call);
-        return described!.partitions.map(({ partition }) => partition).sort((a, b) => a - b);
+        return described!.partitions.flatMap(({ partition, leader }) => (led && leader === null ? [] : [partition])).sort((a, b) => a - b);
       } catch (error) {
         if ((error as KafkaJSProtocolError).type !== 'UNKNOWN_TOPIC_OR_PARTITION' || performance.now() >= end) throw error;
       }
@@ -87,14 +104,23 @@ export abstract class OffsetAdmin extends ConfigAdmin {
     }
   }
 
-  /** One offset for each partition, by number; null where no message fits. @internal */
-  protected async listOffsets(topic: string, partitions: number[], at: number, call: AdminCall): Promise<{ partition: number; offset: number | null }[]> {
+  /** One offset for each partition, by number; null where no message fits a time. Rejects when a leader does not answer. @internal */
+  protected async listOffsets(
+    topic: string,
+    partitions: number[],
+    at: number,
+    { readCommitted = false, ...call }: AdminCall & { readCommitted?: boolean },
+  ): Promise<{ partition: number; offset: number | null }[]> {
     if (partitions.length === 0) return [];
     const listed: Placed<{ offset: number | null }>[] = await this.ask(
       'ListOffsets',
-      { offsets: partitions.map((partition) => ({ topic, partition, at })) },
+      { offsets: partitions.map((partition) => ({ topic, partition, at })), readCommitted },
       call,
     );
-    return listed.map(({ partition, result }) => ({ partition, offset: valueOf(result).offset })).sort(byPartition);
+    const found = listed.map(({ partition, result }) => ({ partition, offset: valueOf(result).offset })).sort(byPartition);
+    // A log has a begin and an end: librdkafka says nothing of a leader that has not answered in time.
+    const silent = at < 0 ? found.find(({ offset }) => offset === null) : undefined;
+    if (silent) throw new KafkaJSRequestTimeoutError(`The leader of ${topic}/${silent.partition} has not answered in time`);
+    return found;
   }
 }

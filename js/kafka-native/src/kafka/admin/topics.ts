@@ -147,16 +147,20 @@ export abstract class TopicAdmin extends AdminConnection {
     return true;
   }
 
-  /** Partitions, leaders and replicas of these topics; of all when none is named. Rejects for a topic that does not exist. */
-  async fetchTopicMetadata({ topics = [], timeout }: { topics?: string[] } & AdminCall = {}): Promise<{ topics: ITopicMetadata[] }> {
+  /**
+   * Partitions, leaders and replicas of these topics; of all when none is named. Rejects for a topic that does not exist.
+   * @param request.leaderless partitions that have no leader are told, with the leader -1; default false: they are waited for
+   */
+  async fetchTopicMetadata({ topics = [], leaderless = false, timeout }: { topics?: string[]; leaderless?: boolean } & AdminCall = {}): Promise<{
+    topics: ITopicMetadata[];
+  }> {
     checkArray('topics', topics);
     const given = [...topics];
     for (const topic of given) checkName('topic', topic);
-    const names = given.length > 0 ? given : await this.listTopics({ timeout });
     const described = await this.retry(
       async () => {
-        const found = await this.describe(names, { timeout });
-        if (found.some(({ partitions }) => partitions.some(({ leader }) => leader === null))) throw new KafkaJSProtocolError(LEADERLESS);
+        const found = await (given.length > 0 ? this.describe(given, { timeout }) : this.#describeAll(timeout));
+        if (!leaderless && found.some(({ partitions }) => partitions.some(({ leader }) => leader === null))) throw new KafkaJSProtocolError(LEADERLESS);
         return found;
       },
       new Set([LEADERLESS.type]),
@@ -165,15 +169,24 @@ export abstract class TopicAdmin extends AdminConnection {
       topics: described.map(({ name, partitions }) => ({
         name,
         partitions: partitions.map(({ partition, leader, replicas, inSync, offline }) => ({
-          partitionErrorCode: 0,
+          partitionErrorCode: leader === null ? LEADERLESS.code : 0,
           partitionId: partition,
-          leader: leader!,
+          leader: leader ?? -1,
           replicas,
           isr: inSync,
           offlineReplicas: offline,
         })),
       })),
     };
+  }
+
+  /** Topics that are deleted meanwhile are left out. */
+  async #describeAll(timeout: number | undefined): Promise<(TopicDescription & { name: string })[]> {
+    const described = await this.ask('DescribeTopics', { topics: await this.listTopics({ timeout }) }, { timeout });
+    return described.flatMap(({ name, result }) => {
+      const gone = (errorOf(result) as KafkaJSProtocolError | undefined)?.type === 'UNKNOWN_TOPIC_OR_PARTITION';
+      return gone ? [] : [{ name, ...valueOf(result) }];
+    });
   }
 
   /** Rejects for a topic that no broker has heard of. @internal */

@@ -2,7 +2,7 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeGroup } from '../../binding';
 import type { Calls } from '../../calls';
-import { UNKNOWN } from '../../logical';
+import { BEGIN, UNKNOWN } from '../../logical';
 import { partitionsByTopic, type TopicPartition, type TopicPartitions } from '../partitions';
 import type { Run } from './lazy-batch';
 import { PauseList } from './pause-list';
@@ -23,8 +23,14 @@ export class AssignedPartition implements TopicPartition {
   epoch: number;
   /** The next offset to be processed; UNKNOWN until something was told of this epoch. `sought`: where it has to go, be it the log's begin or end. */
   next = UNKNOWN;
+  /** Without a group: where it was to begin; librdkafka's BEGIN where it began at the log's. */
+  begins = BEGIN;
   /** `next` is where a program wants it, and librdkafka was not told. */
   sought = false;
+  /** Everything below it was told, and there was no more when the broker was asked; -1 = not known of this epoch. */
+  told = -1;
+  /** Something was told since it was put where it begins. */
+  heard = false;
   /** The next offset after what is resolved, as KafkaJS counts; -1 = nothing since it came. */
   resolved = -1;
   /** What was committed last; -1 = nothing since it came. */
@@ -46,10 +52,9 @@ export class AssignedPartition implements TopicPartition {
   /** Of handlers, since the partition came. */
   failures = 0;
   retryTime = 0;
-  /** Waits for a retry, or for a handler that still has it from before. */
-  waiting = false;
-  /** Called when no handler has it any more. */
-  onIdle: (() => void) | undefined;
+  /** How many it waits for: a retry, the hook that hears of it, a handler that still has it from before. */
+  waits = 0;
+  readonly #onIdle: (() => void)[] = [];
   /** How often it was moved. */
   moves = 0;
   /** A move is under way: the next waits for its answer. */
@@ -65,7 +70,23 @@ export class AssignedPartition implements TopicPartition {
   }
 
   get ready(): boolean {
-    return this.runs.length > 0 && !this.delivery && !this.paused && !this.gone && !this.waiting;
+    return this.runs.length > 0 && !this.delivery && !this.paused && !this.gone && this.waits === 0;
+  }
+
+  /** What was told is of the old place. */
+  outdate(): void {
+    this.epoch = this.told = -1;
+    this.heard = false;
+  }
+
+  /** `call` is called when the handler that has it lets go. */
+  whenIdle(call: () => void): void {
+    this.#onIdle.push(call);
+  }
+
+  /** No handler has it any more. */
+  idle(): void {
+    for (const call of this.#onIdle.splice(0)) call();
   }
 
   /** What comes behind what a handler has, or has left to be given again. */
@@ -118,6 +139,11 @@ export class Assignment {
     return this.#byId.get(topicId)?.get(partition);
   }
 
+  /** @param named topic/partition */
+  has(named: string): boolean {
+    return this.#byName.has(named);
+  }
+
   find(topic: string, partition: number): AssignedPartition | undefined {
     return this.#byName.get(name(topic, partition));
   }
@@ -143,12 +169,11 @@ export class Assignment {
     assigned.paused = this.#pauses.has(assigned.topic, assigned.partition);
     const before = this.#leaving.get(key);
     if (!before) return;
-    assigned.waiting = true;
-    before.onIdle = () => {
-      this.#leaving.delete(key);
-      assigned.waiting = false;
+    assigned.waits++;
+    before.whenIdle(() => {
+      assigned.waits--;
       ready(assigned);
-    };
+    });
   }
 
   /** Goes. */
@@ -156,11 +181,12 @@ export class Assignment {
     const key = name(assigned.topic, assigned.partition);
     assigned.gone = true;
     this.#dropWaiting(assigned);
+    if (this.#byName.get(key) !== assigned) return; // removed before
     this.#byName.delete(key);
     this.#byId.get(assigned.topicId)?.delete(assigned.partition);
     if (!assigned.delivery) return;
     this.#leaving.set(key, assigned);
-    assigned.onIdle = () => this.#leaving.delete(key);
+    assigned.whenIdle(() => this.#leaving.delete(key));
   }
 
   /** Frees the partition's runs from this one on. */
@@ -195,11 +221,11 @@ export class Assignment {
     // What the handler resolves from now on is of the old place; its runs are freed when it ends.
     if (assigned.delivery) assigned.delivery.stale = true;
     this.drop(assigned, assigned.delivery ? assigned.delivery.count : 0);
-    assigned.next = offset;
+    assigned.next = assigned.begins = offset;
     assigned.sought = true;
     assigned.resolved = -1;
     // What comes until then is of the old place. A paused partition goes to its offset when it is resumed.
-    assigned.epoch = -1;
+    assigned.outdate();
     if (!assigned.paused) this.#move([assigned]);
     return assigned;
   }
@@ -215,6 +241,7 @@ export class Assignment {
     const changed = [...this].filter((assigned) => !assigned.paused && this.#pauses.has(assigned.topic, assigned.partition));
     for (const assigned of changed) {
       assigned.paused = true;
+      assigned.told = -1;
       // The rest is fetched again: a long pause must not hold memory. What a handler has is looked at when it ends.
       this.#dropWaiting(assigned);
     }
@@ -270,7 +297,7 @@ export class Assignment {
   /** Librdkafka goes on where these have to: at what they want when it is told, which is once what it was told before is answered. */
   #move(partitions: readonly AssignedPartition[]): void {
     for (const assigned of partitions) {
-      assigned.epoch = -1;
+      assigned.outdate();
       assigned.moves++;
     }
     const free = partitions.filter(({ moving }) => !moving);
@@ -299,13 +326,14 @@ export class Assignment {
     const topics = partitions.map(({ topic }) => topic);
     const numbers = partitions.map(({ partition }) => partition);
     const offsets = told.map(({ offset }) => offset);
+    const soughts = told.map(({ sought }) => sought);
     const resume = partitions.some(({ resuming }) => resuming);
     if (resume) for (const { topic, partition } of partitions) this.#pausedNatively.delete(name(topic, partition));
     let reason = 'librdkafka has not got them';
     try {
       await this.#calls.start((id) => {
-        if (resume) this.#native.resume(id, topics, numbers, offsets);
-        else this.#native.seek(id, topics[0]!, numbers[0]!, offsets[0]!);
+        if (resume) this.#native.resume(id, topics, numbers, offsets, soughts);
+        else this.#native.seek(id, topics[0]!, numbers[0]!, offsets[0]!, soughts[0]!);
       }, replied);
     } catch (error) {
       reason = (error as Error).message;

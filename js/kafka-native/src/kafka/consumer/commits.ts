@@ -42,6 +42,8 @@ export interface TopicOffset {
 /** @internal */
 export interface CommitOptions {
   autoCommit: boolean;
+  /** To files, not to a group. */
+  files: boolean;
   /** Milliseconds; null: after each batch only. */
   autoCommitInterval: number | null;
   /** Messages; null: after each batch only. */
@@ -157,6 +159,7 @@ export class Commits {
     this.#lastCommit = Date.now();
     if (flat.length === 0) return;
     const names = this.#owner.names();
+    const held = flat.map(({ topic, partition }) => this.#owner.assignment.find(topic, Number(partition)));
     try {
       await trace('commit', { ...names, topics }, () =>
         this.#owner.calls.start<void>((id) =>
@@ -172,12 +175,32 @@ export class Commits {
     } catch (error) {
       throw error instanceof KafkaError && REBALANCING.has(error.code) ? rebalancing(error.message, error) : toKafkaJSError(error);
     }
-    for (const { topic, partition, offset } of flat) {
-      const assigned = this.#owner.assignment.find(topic, Number(partition));
+    for (const [i, { offset }] of flat.entries()) {
+      const assigned = held[i];
       if (assigned) assigned.committed = Number(offset);
     }
     this.#lastCommit = Date.now();
     this.#owner.events.emit('consumer.commit_offsets', { ...names, topics });
+  }
+
+  /** Nothing is processed of these, which is committed whoever else commits; not of a group. */
+  begin(partitions: readonly AssignedPartition[]): void {
+    if (partitions.length === 0 || !this.#options.files) return;
+    const { calls, native, log } = this.#owner;
+    const topics = partitions.map(({ topic }) => topic);
+    const numbers = partitions.map(({ partition }) => partition);
+    const none = partitions.map(() => null);
+    calls
+      .start<void>((id) =>
+        native.commit(
+          id,
+          topics,
+          numbers,
+          partitions.map(() => 0),
+          none,
+        ),
+      )
+      .catch((error: Error) => log.warn(`Offset files of topics that were made anew are not written: ${error.message}`, this.#owner.names()));
   }
 
   /** Before partitions go: what they have is committed when this resolves, or logged that it is not within `patience` milliseconds. */

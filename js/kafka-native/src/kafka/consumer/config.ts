@@ -34,7 +34,7 @@ export interface ConsumerConfig {
   rebalanceTimeout?: number;
   /** Between two heartbeats; default 3000; must be below `sessionTimeout`. */
   heartbeatInterval?: number;
-  /** How often topics and partitions are looked up again, so that new ones are found; default 300 000, for a member of a group 5000 at most. */
+  /** Milliseconds after which topics and partitions are looked up again, so that new ones are found; default 5000, which is also the most. */
   metadataMaxAge?: number;
   /** Bytes a partition and request; default 524 288. Raise it where the round trip to the broker is long. */
   maxBytesPerPartition?: number;
@@ -46,7 +46,7 @@ export interface ConsumerConfig {
   maxWaitTimeInMs?: number;
   /** For failed handlers and commits; default: those of the `Kafka`, `retries` 5. */
   retry?: RetryOptions;
-  /** Whether a topic that is subscribed to is made where the broker does that; default true. */
+  /** Whether a topic that is subscribed to, or assigned, is made where the broker does that; default true in a group, false without one. */
   allowAutoTopicCreation?: boolean;
   /** Requests under way to one broker; default: any number. */
   maxInFlightRequests?: number;
@@ -73,6 +73,8 @@ type Hook = ((partitions: TopicPartitions[]) => unknown) | undefined;
 /** @internal */
 export interface ReadConsumerConfig {
   groupId: string | null;
+  /** Whether only what is committed is read. */
+  readCommitted: boolean;
   /** Whether there is where to commit to. */
   commits: boolean;
   native: Omit<NativeGroupOptions, 'properties'>;
@@ -86,6 +88,8 @@ export interface ReadConsumerConfig {
   metadataMaxAge: number;
   retry: RetryOptions;
   hooks: { assign: Hook; revoke: Hook; lost: Hook };
+  /** Options that are none. */
+  unknown: string[];
 }
 
 /** Why each of them is the engine's. */
@@ -107,7 +111,13 @@ const MAX_INT = 2 ** 31 - 1;
  * Milliseconds between two looks for topics and partitions that are made later. It costs a request about the topics that are subscribed
  * to, or, where there is a pattern, about all.
  */
-const MEMBER_LOOKS_MS = 5000;
+const LOOKS_MS = 5000;
+/** librdkafka's least. */
+const LEAST_AGE_MS = 10;
+/** librdkafka wants an answer's size to be that of a message at least, of which this is its default. */
+const MESSAGE_BYTES = 1_000_000;
+/** And its least of that. */
+const LEAST_MESSAGE_BYTES = 1000;
 
 /** Checks the options and says them in librdkafka's words. @internal */
 export function readConsumerConfig(config: unknown, requestTimeout: number): ReadConsumerConfig {
@@ -121,19 +131,21 @@ export function readConsumerConfig(config: unknown, requestTimeout: number): Rea
   read.any('groupId');
   const sessionTimeout = read.integer('sessionTimeout', 30_000, 1, 3_600_000);
   const rebalanceTimeout = Math.max(read.integer('rebalanceTimeout', 60_000, 1, 86_400_000), sessionTimeout);
-  const heartbeatInterval = read.integer('heartbeatInterval', 3000, 1, 3_600_000);
+  // KafkaJS takes 0 for as often as possible, here and below.
+  const heartbeatInterval = Math.max(read.integer('heartbeatInterval', 3000, 0, 3_600_000), 1);
   if (heartbeatInterval >= sessionTimeout) {
     throw new KafkaJSNonRetriableError(
       `Kafka.consumer: heartbeatInterval (${heartbeatInterval}) must be below sessionTimeout (${sessionTimeout}); a third of it is right`,
     );
   }
-  const maxAge = read.integer('metadataMaxAge', 300_000, 10, 3_600_000);
-  const metadataMaxAge = groupId === null ? maxAge : Math.min(maxAge, MEMBER_LOOKS_MS);
+  const maxAge = read.integer('metadataMaxAge', LOOKS_MS, 0, 3_600_000);
+  const metadataMaxAge = Math.min(Math.max(maxAge, LEAST_AGE_MS), LOOKS_MS);
+  const readCommitted = !read.boolean('readUncommitted', false);
   const properties: Properties = [
     ['max.poll.interval.ms', String(rebalanceTimeout)],
     ['topic.metadata.refresh.interval.ms', String(metadataMaxAge)],
-    ['allow.auto.create.topics', String(read.boolean('allowAutoTopicCreation', true))],
-    ['isolation.level', read.boolean('readUncommitted', false) ? 'read_uncommitted' : 'read_committed'],
+    ['allow.auto.create.topics', String(read.boolean('allowAutoTopicCreation', groupId !== null))],
+    ['isolation.level', readCommitted ? 'read_committed' : 'read_uncommitted'],
   ];
   if (groupId !== null) properties.push(['group.id', groupId]);
 
@@ -165,8 +177,14 @@ export function readConsumerConfig(config: unknown, requestTimeout: number): Rea
   const integer = (name: string, min: number): number | undefined => (read.any(name) === undefined ? undefined : read.integer(name, 0, min, MAX_INT));
   pass('group.instance.id', read.string('groupInstanceId'));
   pass('max.partition.fetch.bytes', integer('maxBytesPerPartition', 1));
-  pass('fetch.min.bytes', integer('minBytes', 1));
-  pass('fetch.max.bytes', integer('maxBytes', 1));
+  const minBytes = integer('minBytes', 0);
+  pass('fetch.min.bytes', minBytes === 0 ? 1 : minBytes);
+  const maxBytes = integer('maxBytes', 0);
+  if (maxBytes !== undefined) {
+    const most = Math.max(maxBytes, LEAST_MESSAGE_BYTES);
+    pass('fetch.max.bytes', most);
+    if (most < MESSAGE_BYTES) pass('message.max.bytes', most);
+  }
   const maxWait = integer('maxWaitTimeInMs', 0);
   pass('fetch.wait.max.ms', maxWait);
   // librdkafka's rule: a request may take a second longer than the broker may wait for data, by default 500 ms.
@@ -186,6 +204,7 @@ export function readConsumerConfig(config: unknown, requestTimeout: number): Rea
   const hook = (name: string): Hook => read.callback<(partitions: TopicPartitions[]) => unknown>(name);
   return {
     groupId,
+    readCommitted,
     commits: groupId !== null || offsetDirectory !== undefined,
     native: {
       maxMessagesPerBatch: read.integer('maxMessagesPerBatch', 2000, 1, 1_000_000),
@@ -201,6 +220,7 @@ export function readConsumerConfig(config: unknown, requestTimeout: number): Rea
     metadataMaxAge,
     retry: { retries: RETRY.retries, ...(read.any('retry') as RetryOptions | undefined) },
     hooks: { assign: hook('onPartitionsAssigned'), revoke: hook('onPartitionsRevoked'), lost: hook('onPartitionsLost') },
+    unknown: read.unknown(),
   };
 }
 

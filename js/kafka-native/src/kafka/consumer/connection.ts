@@ -15,6 +15,7 @@ const STOP_MS = 5000;
 export interface GroupReceiver {
   batch(id: number, bytes: Uint8Array): void;
   advanced(topicId: number, partition: number, epoch: number, offset: number): void;
+  end(topicId: number, partition: number, epoch: number, offset: number): void;
   rebalance(rebalance: NativeRebalance): void;
   error(error: KafkaError): void;
 }
@@ -25,6 +26,8 @@ export class GroupConnection {
   readonly calls = new Calls(this);
   /** Partitions that are paused in librdkafka, by name: it keeps that over rebalances and from one session to the next. */
   readonly paused = new Set<string>();
+  /** A rule decides which messages are told: it stays from one session to the next. */
+  ruled = false;
   readonly #context: ClientContext;
   readonly #config: ReadConsumerConfig;
   readonly #log: KafkaLogger;
@@ -74,6 +77,8 @@ export class GroupConnection {
         return this.native.started(told[1]);
       case Event.Advanced:
         return this.receiver?.advanced(told[1], told[2], told[3], told[4]);
+      case Event.End:
+        return this.receiver?.end(told[1], told[2], told[3], told[4]);
       case Event.Reply:
         return this.calls.finish(told[1], told[2], told[3]);
       case Event.Rebalance:

@@ -1,9 +1,10 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the consumer.
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Readable } from 'node:stream';
+import type { NativeRule } from '../../binding';
 import { hold, release } from '../../lifetime';
 import { BEGIN } from '../../logical';
-import { describe } from '../../options';
+import { describe, guessed } from '../../options';
 import type { GroupDescription } from '../admin';
 import type { ClientContext } from '../client';
 import { rebalancing, type TopicOffset, type TopicOffsets } from './commits';
@@ -17,10 +18,11 @@ import { lazily } from '../lazily';
 import type { KafkaLogger } from '../logger';
 import type { TopicPartitions } from '../partitions';
 import { checkPartitions, checkPosition, readPositions, type AssignedPosition, type Position } from './positions';
-import { concurrencyOf, type ConsumerRunConfig, type Demand, type Retry } from './runner';
+import { concurrencyOf, RUN_OPTIONS, type ConsumerRunConfig, type Demand, type Retry } from './runner';
+import { readRule, type MessageRule } from './rule';
 import { Session } from './session';
 import { batches, messages, readable, type ReadMessage, type ReadOptions, type Source } from './streams';
-import { Subscription, type ConsumerSubscribeTopic, type ConsumerSubscribeTopics } from './subscription';
+import { readStart, Subscription, type Place, type ConsumerSubscribeTopic, type ConsumerSubscribeTopics } from './subscription';
 
 export interface TopicPartitionOffset {
   topic: string;
@@ -44,8 +46,14 @@ export interface StopOptions {
 /** What `run` was called with, and the reader that is behind it. */
 interface Running {
   options: ConsumerRunConfig;
+  /** Which messages are wanted; undefined: all. */
+  rule: NativeRule | undefined;
   demand: Demand | undefined;
   onEnd: ((error?: Error) => void) | undefined;
+  /** Why it ended by itself. */
+  error?: Error;
+  /** Where it goes on after a crash. */
+  places?: Place[];
 }
 
 /**
@@ -86,11 +94,16 @@ export class Consumer {
     this.#config = readConsumerConfig(config, context.requestTimeout);
     this.#retry = { ...context.retry, ...this.#config.retry };
     this.#log = context.logger.namespace('Consumer');
+    this.#tellUnknown('Unknown options are ignored', this.#config.unknown);
     this.#instrumentation = new Instrumentation(this.#log);
   }
 
   logger(): KafkaLogger {
     return this.#log;
+  }
+
+  #tellUnknown(what: string, names: readonly string[]): void {
+    if (names.length > 0) this.#log.warn(`${what}: ${names.join(', ')}`);
   }
 
   /** Resolves when a broker has answered. */
@@ -119,6 +132,11 @@ export class Consumer {
     });
   }
 
+  /** Kafka's id of a topic that is read without a group, as text: of one that was deleted and made anew it is another. null: nothing is known of it. */
+  topicId(topic: string): string | null {
+    return this.#opened?.native.topicId(topic) ?? null;
+  }
+
   /** The same as `disconnect`: `await using consumer = kafka.consumer(...)`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.disconnect();
@@ -127,22 +145,40 @@ export class Consumer {
   /**
    * Adds topics, before `run`. A topic that is made later, and has one of the names or matches a RegExp, and a partition that is added to
    * a topic, are found within seconds and read from their first message, whatever `fromBeginning` says.
-   * @throws KafkaJSNonRetriableError while the consumer runs
+   *
+   * Without a group (`groupId: null`) every partition of the topics is read, by each such consumer, from where `from` says; of a pattern
+   * without Kafka's own topics. `run` resolves when it is settled where each begins: what is produced after that is read. With an
+   * `offsetDirectory` a partition goes on behind what its file says. A topic that was deleted and made anew is read from its first message,
+   * and the log says so.
+   * @throws KafkaJSNonRetriableError while the consumer runs, for no topic, and for one that no broker can have
    */
   async subscribe(subscription: ConsumerSubscribeTopics | ConsumerSubscribeTopic): Promise<void> {
-    const { topic, topics, fromBeginning = false } = (subscription ?? {}) as ConsumerSubscribeTopic & Partial<ConsumerSubscribeTopics>;
+    const { topic, topics, fromBeginning = false, from, ...unknown } = (subscription ?? {}) as ConsumerSubscribeTopic & Partial<ConsumerSubscribeTopics>;
+    this.#tellUnknown(
+      'Consumer.subscribe: unknown options are ignored',
+      Object.keys(unknown).map((name) => guessed(name, ['topic', 'topics', 'fromBeginning', 'from'])),
+    );
     if (this.#session) throw new KafkaJSNonRetriableError('Consumer.subscribe: the consumer runs already; subscribe before run(), or stop() first');
-    if (this.#config.groupId === null) throw new KafkaJSNonRetriableError('Consumer.subscribe: needs a groupId; a consumer without a group takes assign()');
     if (this.#positions.length > 0) throw new KafkaJSNonRetriableError('Consumer.subscribe: partitions are assigned already; assign([]) takes them back');
     if (topics !== undefined && topics !== null && !Array.isArray(topics))
       throw new KafkaJSNonRetriableError(`Consumer.subscribe: "topics" must be an array, got ${describe(topics)}`);
     if (!topic && !topics) throw new KafkaJSNonRetriableError('Consumer.subscribe: "topics" is missing');
     const wanted = topics ?? [topic];
+    if (wanted.length === 0) throw new KafkaJSNonRetriableError('Consumer.subscribe: "topics" is empty');
     for (const each of wanted) {
       if (typeof each !== 'string' && !(each instanceof RegExp))
         throw new KafkaJSNonRetriableError(`Consumer.subscribe: a topic must be a string or a RegExp, got ${describe(each)}`);
+      // librdkafka would take it for a pattern.
+      if (typeof each === 'string' && each.startsWith('^'))
+        throw new KafkaJSNonRetriableError(`Consumer.subscribe: no topic is called ${describe(each)}: a pattern is a RegExp, as /${each}/`);
     }
-    for (const each of wanted) this.#subscription.add(each, fromBeginning);
+    const alone = this.#config.groupId === null;
+    if (!alone && from !== undefined)
+      throw new KafkaJSNonRetriableError(
+        'Consumer.subscribe: from is for a consumer without a group; a group goes on where it has committed: use fromBeginning',
+      );
+    const start = alone ? readStart(from !== undefined ? from : fromBeginning ? 'beginning' : 'end') : undefined;
+    for (const each of wanted) this.#subscription.add(each, fromBeginning, start);
   }
 
   /**
@@ -166,26 +202,42 @@ export class Consumer {
 
   /**
    * Joins the group and calls the handler. Resolves with the first assignment, which may be empty. What goes wrong later, or
-   * in joining, is the event CRASH.
+   * in joining, is the event CRASH. Without a group it rejects where it ends before it has begun.
    */
   async run(options: ConsumerRunConfig = {}): Promise<void> {
     if (this.#running) {
       this.#log.warn('consumer#run was called, but the consumer is already running', { groupId: this.#config.groupId });
       return;
     }
-    await this.#run(options);
+    this.#tellUnknown(
+      'Consumer.run: unknown options are ignored',
+      Object.keys(options)
+        .filter((name) => !Object.hasOwn(RUN_OPTIONS, name))
+        .map((name) => guessed(name, Object.keys(RUN_OPTIONS))),
+    );
+    if (!options.eachMessage && !options.eachBatch) throw new KafkaJSNonRetriableError('Consumer.run: "eachMessage" or "eachBatch" is missing');
+    if (options.until === undefined) return this.#run(options);
+    await new Promise<void>((resolve, reject) => {
+      const onEnd = (error?: Error): void => (error ? reject(error) : resolve());
+      this.#run(options, undefined, onEnd).catch(reject);
+    });
   }
 
   async #run(options: ConsumerRunConfig, demand?: Demand, onEnd?: (error?: Error) => void): Promise<void> {
     concurrencyOf(options);
+    if (options.until !== undefined && options.until !== 'end')
+      throw new KafkaJSNonRetriableError(`Consumer.run: until must be 'end', got ${describe(options.until)}`);
+    const rule = readRule('Consumer.run', options.only);
     this.#subscription.existing = undefined;
-    this.#running = { options, demand, onEnd };
+    this.#running = { options, rule, demand, onEnd };
     hold(this);
-    await this.#start(this.#running);
+    const running = this.#running;
+    await this.#start(running);
+    if (this.#config.groupId === null && running.error) throw running.error;
   }
 
   async #start(running: Running): Promise<void> {
-    const { options, demand } = running;
+    const { options, rule, demand } = running;
     this.#log.info('Starting', { groupId: this.#config.groupId });
     let connection = this.#opened;
     if (!connection) {
@@ -203,12 +255,15 @@ export class Consumer {
         config: this.#config,
         subscription: this.#subscription,
         positions: this.#positions,
+        places: running.places,
         events: this.#instrumentation,
         log: this.#log,
         onCrash: (error) => (crashed = this.#crashed(error)),
+        onReached: () => void this.#reachedEnd(running),
       },
       connection,
       options,
+      rule,
       this.#retry,
       demand,
     );
@@ -218,12 +273,20 @@ export class Consumer {
     await crashed;
   }
 
+  /** What `until` wants is processed. */
+  async #reachedEnd(running: Running): Promise<void> {
+    await this.#end(false);
+    if (this.#running === running) this.#ended();
+  }
+
   /** Ends the session, tells, and starts anew where that can help; KafkaJS's order and rules. */
   async #crashed(error: Error & { retryCount?: number; retryTime?: number }): Promise<void> {
     const { groupId } = this.#config;
     const running = this.#running;
     this.#log.error(`Crash: ${error.name}: ${error.message}`, { groupId, retryCount: error.retryCount, stack: error.stack });
+    const session = this.#session;
     await this.#end(true);
+    if (running && session?.places) running.places = session.places;
     let restart = error.name === 'KafkaJSNumberOfRetriesExceeded' || (root(error) as { retriable?: boolean }).retriable === true;
     if (restart && this.#retry.restartOnFailure) {
       try {
@@ -278,6 +341,7 @@ export class Consumer {
     const running = this.#running;
     if (!running) return;
     this.#running = undefined;
+    running.error = error;
     running.onEnd?.(error);
     release(this);
   }
@@ -419,6 +483,45 @@ export class Consumer {
     return messages(this.#source('messages'), options);
   }
 
+  /**
+   * Resolves when everything that lies in this consumer's partitions at the call, up to their high watermarks, was given to the handler and
+   * is processed: who produced a message before has it read then. A transaction that is open is waited for; so is a partition that is
+   * paused. A partition that goes to another member is not.
+   *
+   * @throws the signal's reason; KafkaJSNonRetriableError in this consumer's own handler, and when it stops
+   */
+  async caughtUp({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    await this.#runningSession('caughtUp').caughtUp(signal);
+  }
+
+  /**
+   * The same, for whose handler waits for nobody. Resolves with the number of partitions.
+   *
+   * @param readable only what its isolation reads now: no open transaction is waited for
+   * @internal
+   */
+  async reachEnds(signal: AbortSignal | undefined, readable: boolean): Promise<number> {
+    return this.#runningSession('caughtUp').reachEnds(signal, readable && this.#config.readCommitted);
+  }
+
+  /**
+   * Replaces the rule of `run` by which messages reach the handler; null: all do. Resolves with the offset of each partition from which on
+   * the new rule decides: what lies below was decided by the one before, and still is when it is given again. `'-2'`: of this partition
+   * nothing was decided yet. Where the program seeks, in partitions that come and after a crash, the newest rule decides everything.
+   */
+  async only(rule: MessageRule | null): Promise<TopicPartitionOffset[]> {
+    const session = this.#runningSession('only');
+    const running = this.#running;
+    const read = readRule('Consumer.only', rule);
+    try {
+      const from = await session.setRule(read);
+      if (running) running.rule = read;
+      return from.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) }));
+    } catch (error) {
+      throw toKafkaJSError(error);
+    }
+  }
+
   /** The same with batches; a batch is processed when the next is asked for. */
   batches(options: ReadOptions = {}): AsyncGenerator<Batch, void, void> {
     return batches(this.#source('batches'), options);
@@ -434,9 +537,9 @@ export class Consumer {
 
   #source(call: string): Source {
     return {
-      run: (eachBatch, demand, onEnd) => {
+      run: (eachBatch, demand, { until, only }, onEnd) => {
         if (this.#running) throw new KafkaJSNonRetriableError(`Consumer.${call}: the consumer runs already`);
-        return this.#run({ eachBatch, eachBatchAutoResolve: false }, demand, onEnd);
+        return this.#run({ eachBatch, eachBatchAutoResolve: false, ...(until && { until }), ...(only && { only }) }, demand, onEnd);
       },
       stop: () => this.stop(),
     };

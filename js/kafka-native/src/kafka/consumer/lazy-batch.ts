@@ -3,6 +3,8 @@ import { readHeaders } from '../../batch';
 import { RunField } from '../../layout';
 import { PackedColumns } from '../../packed';
 import { KafkaJSError } from '../errors';
+import { type BatchCodec, BatchFormat, encodeParts, type EncodedBatch, type EncodeOptions, type EncodeRange, readFormat, readRange } from './encode';
+import { packMessages, type PlainMessage } from './pack';
 
 /** A received message, as KafkaJS gives it. */
 export interface KafkaMessage {
@@ -183,7 +185,7 @@ function joined(all: readonly BatchColumns[]): BatchColumns {
 
 /** The messages of one partition in a packed batch, from `begin` to `end`. What accounts for progress are plain numbers: a handler can take the columns away. @internal */
 export class Run {
-  /** The next offset to be read behind it; more than the last message's + 1 when transaction markers follow. */
+  /** The next offset to be read behind it; more than the last message's + 1 when transaction markers follow, or what a rule leaves out. */
   next: number;
   /** Of the first message that is not processed. */
   firstOffset: number;
@@ -303,7 +305,7 @@ export class Batch {
   #highWatermark: string | undefined;
   #messages: KafkaMessage[] | undefined;
   #columns: BatchColumns | undefined;
-  /** How many messages. @internal */
+  /** How many messages. */
   readonly size: number;
 
   /** @param runs in order, at least one @internal */
@@ -315,6 +317,14 @@ export class Batch {
     this.#firstOffset = runs[0]!.firstOffset;
     this.#last = runs.at(-1)!;
     this.size = runs.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  /**
+   * A batch of messages that came from elsewhere: kept ones, or those of a test. They are copied; keys, values and headers may be text.
+   * Its high watermark is not known.
+   */
+  static of(topic: string, partition: number, messages: readonly PlainMessage[]): Batch {
+    return new Batch(topic, new PackedBatch(0, packMessages(topic, partition, messages), false).runs(), () => -1);
   }
 
   /** The offset behind the partition's last message, as the last fetch before the first look told it; '-1' when that is not known. */
@@ -332,6 +342,23 @@ export class Batch {
     return this.#messages;
   }
 
+  /** Bytes of memory that it takes as long as somebody keeps it: its share of what came from the addon in one go. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const { packed, begin, end } of this.#parts) bytes += (packed.bytes.length * (end - begin)) / packed.count;
+    return Math.ceil(bytes);
+  }
+
+  /** Every key and value is ASCII. @internal */
+  get ascii(): boolean {
+    return this.#parts.every(({ packed }) => packed.ascii);
+  }
+
+  /** A handler has transferred memory of it away. @internal */
+  get gone(): boolean {
+    return this.#parts.some(({ packed }) => packed.gone);
+  }
+
   /** The same without objects. */
   get columns(): BatchColumns {
     if (this.#columns) return this.#columns;
@@ -341,6 +368,36 @@ export class Batch {
     });
     const alone = all.length === 1 && !this.#parts[0]!.packed.own;
     return (this.#columns = alone ? all[0]! : joined(all));
+  }
+
+  /**
+   * The messages as JSON or msgpack, made without an object a message: one array, or one object a line.
+   *
+   * ```js
+   * response.end(batch.encode('ndjson', { value: 'json' }));
+   * ```
+   *
+   * A message has the fields of {@link KafkaMessage}: `offset`, `timestamp`, `key`, `value`, `headers`. What is not as its encoding wants it
+   * counts in `errors`; the document is whole in any case.
+   */
+  encode(format: BatchFormat, range?: EncodeRange): EncodedBatch;
+  encode(format: BatchCodec, options?: EncodeOptions): EncodedBatch;
+  encode(format: BatchCodec | BatchFormat, options: EncodeOptions = {}): EncodedBatch {
+    for (const { packed } of this.#parts) packed.check();
+    const native = format instanceof BatchFormat ? format.native : readFormat('Batch.encode', format, options);
+    const { begin, end, before, after } = readRange(options, this.size);
+    return encodeParts(native, this.#between(begin, end), this.topic, this.partition, before, after);
+  }
+
+  #between(begin: number, end: number): readonly Part[] {
+    if (begin === 0 && end === this.size) return this.#parts;
+    let at = 0; // of the part's first message, in the batch
+    return this.#parts.flatMap((part) => {
+      const first = part.begin + Math.max(begin - at, 0);
+      const last = Math.min(part.begin + end - at, part.end);
+      at += part.end - part.begin;
+      return first < last ? [{ packed: part.packed, begin: first, end: last }] : [];
+    });
   }
 
   /** Its messages as plain objects, as long as their memory is there. @internal */
@@ -361,7 +418,7 @@ export class Batch {
     return String(this.#firstOffset);
   }
 
-  /** Of the last message, or of the transaction marker behind it. */
+  /** Of the last message, or of what follows it and is not for the handler: transaction markers, what a rule leaves out. */
   lastOffset(): string {
     return String(this.#last.next - 1);
   }

@@ -5,12 +5,14 @@ import { describe } from '../../options';
 import { Turn } from '../../turn';
 import type { AssignedPartition, Assignment, Delivery } from './assignment';
 import type { ClientContext } from '../client';
-import type { Commits, OffsetsByTopicPartition } from './commits';
+import { rebalancing, type Commits, type OffsetsByTopicPartition } from './commits';
 import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded } from '../errors';
 import type { Instrumentation } from '../events';
+import { Handled } from './handled';
 import { Batch, type KafkaMessage, type Run } from './lazy-batch';
 import type { KafkaLogger } from '../logger';
 import { checkCommit, checkOffset } from './positions';
+import type { MessageRule } from './rule';
 import { trace, traced } from '../tracing';
 
 export interface EachMessagePayload {
@@ -56,11 +58,32 @@ export interface ConsumerRunConfig {
   eachBatchAutoResolve?: boolean;
   /** How many partitions have a handler at the same time; default 1. Messages of one partition always follow one another. */
   partitionsConsumedConcurrently?: number;
+  /**
+   * `'end'`: the consumer stops by itself when everything is processed that lay in the topics when it was run, as far as its isolation
+   * reads (without `readUncommitted` the last stable offset); `run` resolves then, and rejects where the consumer ends with an error. A
+   * member of a group ends when that is so of the partitions that it has.
+   */
+  until?: 'end';
+  /** Which messages the handler gets; without it all. `consumer.only()` replaces it. */
+  only?: MessageRule | null;
   /** A promise that it returns is waited for. What it throws is told and tried again: see `retry`. */
   eachBatch?: EachBatchHandler | null;
   /** The same for single messages. */
   eachMessage?: EachMessageHandler | null;
 }
+
+/** The names of the above. @internal */
+export const RUN_OPTIONS = {
+  autoCommit: true,
+  autoCommitInterval: true,
+  autoCommitThreshold: true,
+  eachBatchAutoResolve: true,
+  partitionsConsumedConcurrently: true,
+  until: true,
+  only: true,
+  eachBatch: true,
+  eachMessage: true,
+} satisfies Record<keyof ConsumerRunConfig, true>;
 
 /** Messages: smaller batches may follow one another in one turn. */
 const LARGE = 100;
@@ -94,11 +117,14 @@ export interface RunnerOwner {
   seek(topic: string, partition: number, offset: number): void;
   pause(topics: readonly { topic: string; partitions?: number[] }[]): void;
   resume(topics: readonly { topic: string; partitions?: number[] }[]): void;
+  /** Something was processed. */
+  progress(): void;
   crash(error: Error): void;
 }
 
 /** Gives batches to the handlers: fair between partitions, in order within one; tries again what failed, as KafkaJS does. @internal */
 export class Runner {
+  readonly handled = new Handled();
   readonly #owner: RunnerOwner;
   readonly #options: ConsumerRunConfig;
   readonly #retry: Retry;
@@ -210,7 +236,9 @@ export class Runner {
     let failed = false;
     try {
       if (about) events.emit('consumer.start_batch_process', about);
-      await (this.#options.eachMessage ? this.#eachMessage(assigned, runs, delivery) : this.#eachBatch(assigned, runs, delivery, batch));
+      await this.handled.run(() =>
+        this.#options.eachMessage ? this.#eachMessage(assigned, runs, delivery) : this.#eachBatch(assigned, runs, delivery, batch),
+      );
       if (about) events.emit('consumer.end_batch_process', { ...about, duration: Date.now() - begun });
     } catch (error) {
       failure = error;
@@ -219,7 +247,8 @@ export class Runner {
     this.#delivered(assigned, runs, delivery, firstOffset);
     commits.auto();
     if (failed) this.#failed(assigned, failure);
-    assigned.onIdle?.();
+    assigned.idle();
+    this.#owner.progress();
     this.#enqueue(assigned);
     if (--this.#underWay === 0) this.#onIdle?.();
     this.#schedule();
@@ -252,6 +281,7 @@ export class Runner {
     const last = runs.at(-1)!;
     // Behind the last message are, perhaps, transaction markers, which no handler sees.
     assigned.next = assigned.resolved = offset === last.lastOffset ? last.next : offset + 1;
+    this.#owner.progress();
   }
 
   async #eachMessage(assigned: AssignedPartition, runs: readonly Run[], delivery: Delivery): Promise<void> {
@@ -296,6 +326,7 @@ export class Runner {
       ...this.#tools(assigned),
       commitOffsetsIfNecessary: async (offsets) => {
         if (!offsets) return commits.ifNecessary();
+        if (assigned.lost) throw rebalancing(`${topic}/${partition} is not this consumer's any more: its offsets are not committed`);
         for (const { partitions } of offsets.topics) for (const { offset } of partitions) checkCommit('commitOffsetsIfNecessary', offset);
         return commits.commit(offsets.topics);
       },
@@ -347,10 +378,10 @@ export class Runner {
     }
     assigned.failures++;
     assigned.retryTime = retryTime;
-    assigned.waiting = true;
+    assigned.waits++;
     const timer = setTimeout(() => {
       this.#retries.delete(timer);
-      assigned.waiting = false;
+      assigned.waits--;
       this.offer(assigned);
     }, retryTime);
     this.#retries.add(timer);

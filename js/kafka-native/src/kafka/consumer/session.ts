@@ -1,24 +1,35 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the consumer.
 import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
-import type { NativeGroup, NativeRebalance, NativeTopics } from '../../binding';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { NativeGroup, NativePlaces, NativeRebalance, NativeRule, NativeTopics } from '../../binding';
 import type { Calls } from '../../calls';
 import type { KafkaError } from '../../errors';
-import { UNKNOWN } from '../../logical';
+import { BEGIN, STORED, UNKNOWN } from '../../logical';
 import { Assignment, AssignedPartition } from './assignment';
-import { Commits, type CommitsOwner } from './commits';
+import { Commits, type CommitsOwner, type TopicOffset } from './commits';
 import type { ReadConsumerConfig } from './config';
-import { KafkaJSNonRetriableError, toKafkaJSError } from '../errors';
+import { KafkaJSError, KafkaJSNonRetriableError, toKafkaJSError } from '../errors';
 import type { Instrumentation } from '../events';
 import { PackedBatch } from './lazy-batch';
 import type { KafkaLogger } from '../logger';
 import type { TopicPartition, TopicPartitions } from '../partitions';
 import type { GroupConnection, GroupReceiver } from './connection';
 import { resolvePositions, type Position } from './positions';
+import { processed, Reached } from './reached';
+import { Rounds } from './rounds';
 import { Runner, type ConsumerRunConfig, type Demand, type Retry, type RunnerOwner } from './runner';
-import type { Subscription } from './subscription';
+import type { Place, Subscription } from './subscription';
 
 /** Milliseconds that a question to the cluster may take. */
 const CALL_MS = 10_000;
+/** The same for where partitions end: a leader that is gone is not waited for. */
+const ENDS_MS = 3000;
+/** As many partitions as there can be: the broker has not said how many. */
+const NOT_KNOWN = 2 ** 31 - 1;
+/** Kafka's own topics. */
+const INTERNAL = new Set(['__consumer_offsets', '__transaction_state', '__share_group_state']);
+/** Milliseconds before a question is asked again that a broker could not answer yet. */
+const ASK_AGAIN_MS = 100;
 /** Milliseconds for the offsets of partitions that come. */
 const COMMITTED_MS = 1000;
 /** Milliseconds for the last commit of a consumer that stops. */
@@ -32,9 +43,13 @@ export interface SessionOwner {
   readonly subscription: Subscription;
   /** What `assign` said. */
   readonly positions: readonly Position[];
+  /** Where a session went on that crashed: this one begins there. */
+  readonly places: readonly Place[] | undefined;
   readonly events: Instrumentation;
   readonly log: KafkaLogger;
   onCrash(error: Error): void;
+  /** Everything is processed that `until` wants. */
+  onReached(): void;
 }
 
 /** One life of a running consumer, from `run` to `stop` or a crash: what it has, what it processes, what it commits. @internal */
@@ -50,13 +65,34 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   readonly #config: ReadConsumerConfig;
   /** A member, and not one that took its partitions itself. */
   readonly #inGroup: boolean;
+  /** All partitions of topics, without a group. */
+  readonly #reads: boolean;
   readonly #owner: SessionOwner;
+  readonly #untilEnd: boolean;
+  readonly #connection: GroupConnection;
+  readonly #rule: NativeRule | undefined;
 
   #memberId = '';
   #generation = -1;
   #member = false;
   #onJoined!: () => void;
   readonly #joined = new Promise<void>((resolve) => (this.#onJoined = resolve));
+  readonly #reached: Reached;
+  readonly #highEnds = new Rounds(() => this.#targets(false));
+  readonly #stableEnds = new Rounds(() => this.#targets(true));
+  /** Without a group: where `assign` said that partitions begin. */
+  #placed = new Map<string, number>();
+  /** Partitions of topics that were deleted: when they come again, another topic has that name. */
+  readonly #lost = new Set<string>();
+  /** The ends of all partitions when it began; `until` wants them reached. */
+  #until: Map<string, number> | undefined;
+  /** It is looked for partitions that `until` wants, and that are not here. */
+  #finding = false;
+  /** What it has is what it will have, unless others come or go. */
+  #assigned = false;
+  /** Partitions were taken away, and it is not known yet which come back. */
+  #away = false;
+  readonly #onDivided: (() => void)[] = [];
   #crashed = false;
   #stopping = false;
   /** Stopping, and what is processed is committed. */
@@ -71,12 +107,28 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   #fetchBegan = Date.now();
   #heartbeats: NodeJS.Timeout | undefined;
   #watch: NodeJS.Timeout | undefined;
-  #subscribed: string[] = [];
+  #subscribed: string[] | undefined;
+  /** Until it is settled where they begin. */
+  #underWay: Promise<void> = Promise.resolve();
+  /** It is settled where each partition begins. */
+  #begun = false;
+  /** Where it went on when it was stopped, without a group; undefined before it is known where it began. */
+  places: Place[] | undefined;
   /** A handler transferred the memory of a batch: from then on each key and value has its own. */
   #own = false;
 
-  constructor(owner: SessionOwner, { native, calls, paused }: GroupConnection, options: ConsumerRunConfig, retry: Retry, demand: Demand | undefined) {
+  constructor(
+    owner: SessionOwner,
+    connection: GroupConnection,
+    options: ConsumerRunConfig,
+    rule: NativeRule | undefined,
+    retry: Retry,
+    demand: Demand | undefined,
+  ) {
     const { events, log, config } = owner;
+    const { native, calls, paused } = connection;
+    this.#connection = connection;
+    this.#rule = rule;
     this.native = native;
     this.calls = calls;
     this.events = events;
@@ -85,12 +137,16 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     this.#config = config;
     this.maxMessagesPerBatch = config.native.maxMessagesPerBatch;
     this.#inGroup = config.groupId !== null && owner.positions.length === 0;
+    this.#reads = config.groupId === null && !owner.subscription.empty;
+    this.#reached = new Reached(this.#inGroup);
     this.assignment = new Assignment(native, calls, paused, (message) => log.warn(message, this.names()));
     this.commits = new Commits(this, {
       autoCommit: config.commits && options.autoCommit !== false,
+      files: config.commits && config.groupId === null,
       autoCommitInterval: options.autoCommitInterval ?? null,
       autoCommitThreshold: options.autoCommitThreshold ?? null,
     });
+    this.#untilEnd = options.until === 'end';
     this.#runner = new Runner(this, options, retry, demand);
     this.events.emit('consumer.fetch_start', { nodeId: -1 });
   }
@@ -98,17 +154,144 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   /** Joins the group, or takes what was assigned; resolves with the first assignment, a crash, or `stop`. Never rejects. */
   async start(): Promise<void> {
     try {
-      await (this.#inGroup ? this.#join() : this.#take());
+      if (this.#rule || this.#connection.ruled) await this.setRule(this.#rule);
+      if (this.#untilEnd) this.#until = await this.#ends();
+      await (this.#inGroup ? this.#join() : this.#reads ? this.#read() : this.#take());
     } catch (error) {
       this.crash(toKafkaJSError(error));
     }
     await this.#joined;
+    if (this.#until?.size === 0 || !this.#inGroup) this.#assigned = true;
+    this.progress();
+  }
+
+  /** Where everything that it may read ends. */
+  #ends(): Promise<Map<string, number>> {
+    const { subscription, positions } = this.#owner;
+    const wanted = (topic: string): boolean => subscription.has(topic) || positions.some((position) => position.topic === topic);
+    return this.#ask(async () => {
+      const there = [...(await this.#listTopics())].filter(([topic]) => wanted(topic));
+      const unclear = there.find(([, count]) => count === NOT_KNOWN);
+      if (unclear) throw new KafkaJSError(`the brokers do not know yet which partitions ${unclear[0]} has`, { retriable: true });
+      // Of what is assigned only these: another partition may have no leader.
+      const ours = ({ topic, partition }: TopicPartition): boolean =>
+        subscription.has(topic) || positions.some((each) => each.topic === topic && (each.partition ?? partition) === partition);
+      const places = there.flatMap(([topic, count]) => Array.from({ length: count }, (_, partition) => ({ topic, partition }))).filter(ours);
+      const ends = await this.#endsOf(places, this.#config.readCommitted);
+      return new Map(places.map((place, i) => [key(place), ends[i]!]));
+    });
+  }
+
+  /** Where the partitions end that it has. */
+  async #targets(readCommitted: boolean): Promise<Map<AssignedPartition, number>> {
+    // A topic that was made a moment ago counts, too.
+    if (this.#reads) await this.#ask(() => this.#look(true));
+    return this.#ask(async () => {
+      if (this.#away && !this.#stopping && !this.#crashed) await new Promise<void>((resolve) => this.#onDivided.push(resolve));
+      const partitions = [...this.assignment].filter(({ gone }) => !gone);
+      const ends = await this.#endsOf(partitions, readCommitted);
+      return new Map(partitions.map((assigned, i) => [assigned, ends[i]!]));
+    });
+  }
+
+  async #endsOf(places: readonly TopicPartition[], readCommitted: boolean): Promise<number[]> {
+    if (places.length === 0) return [];
+    return this.calls.start<number[]>((id) =>
+      this.native.ends(
+        id,
+        places.map(({ topic }) => topic),
+        places.map(({ partition }) => partition),
+        readCommitted,
+        ENDS_MS,
+      ),
+    );
+  }
+
+  /** Asks until there is an answer: while a leader moves, or is not there, there is none. */
+  async #ask<T>(question: () => Promise<T>): Promise<T> {
+    for (;;) {
+      if (this.#stopping || this.#crashed) throw stopped();
+      try {
+        return await question();
+      } catch (error) {
+        if (this.#stopping || this.#crashed) throw stopped();
+        const { retriable, code } = error as KafkaError;
+        if (!retriable && code !== 'ETIMEDOUT') throw error;
+      }
+      await pause(ASK_AGAIN_MS);
+    }
+  }
+
+  /** Resolves when everything is processed that lies in its partitions now. */
+  async caughtUp(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#runner.handled.inside)
+      throw new KafkaJSNonRetriableError('Consumer.caughtUp: a handler waits for itself; call it without await, or outside of the handler');
+    await this.reachEnds(signal, false);
+  }
+
+  /**
+   * The same, for whose handler waits for nobody. Resolves with the number of partitions.
+   *
+   * @param readCommitted only up to where the first open transaction begins
+   */
+  async reachEnds(signal: AbortSignal | undefined, readCommitted: boolean): Promise<number> {
+    signal?.throwIfAborted();
+    const targets = await unlessAborted(signal, (readCommitted ? this.#stableEnds : this.#highEnds).next());
+    if (this.#stopping || this.#crashed) throw stopped();
+    const reached = this.#reached.wait(new Map(targets), signal);
+    if (this.#inGroup && !this.#away) this.#reached.divided(this.#current); // what came back before this waited
+    await reached;
+    return targets.size;
+  }
+
+  progress(): void {
+    this.#reached.look();
+    const until = this.#until;
+    if (!until || !this.#assigned || this.#stopping || this.#crashed) return;
+    for (const assigned of this.assignment) if (processed(assigned) < (until.get(key(assigned)) ?? -1)) return;
+    if (this.#reads && [...until].some(([name, end]) => end > 0 && !this.assignment.has(name))) return void this.#findMissing(until);
+    this.#until = undefined;
+    this.#owner.onReached();
+  }
+
+  /** A broker that is behind does not know a topic yet, or it was deleted meanwhile. */
+  async #findMissing(until: Map<string, number>): Promise<void> {
+    if (this.#finding) return;
+    this.#finding = true;
+    try {
+      await pause(ASK_AGAIN_MS);
+      await this.#ask(() => this.#look(true));
+      const there = await this.#ask(() => this.#listTopics());
+      for (const name of until.keys()) {
+        const [topic, partition] = name.split('/');
+        if (Number(partition) >= (there.get(topic!) ?? 0)) until.delete(name);
+      }
+    } catch (error) {
+      return this.crash(toKafkaJSError(error as Error));
+    } finally {
+      this.#finding = false;
+    }
+    this.progress();
   }
 
   async #take(): Promise<void> {
     const { topics, partitions, offsets } = await resolvePositions(this.calls, this.native, this.#owner.positions);
-    await this.calls.start<void>((id) => this.native.assign(id, topics, partitions, offsets));
+    if (this.#stopping || this.#crashed) return;
+    const places = new Map(this.#owner.places?.map((place) => [key(place), place.offset]));
+    const begins = offsets.map((offset, i) => (offset === STORED ? offset : (places.get(key({ topic: topics[i]!, partition: partitions[i]! })) ?? offset)));
+    this.#placed = new Map(begins.map((begin, i) => [key({ topic: topics[i]!, partition: partitions[i]! }), begin]));
+    await this.calls.start<void>((id) => this.native.assign(id, topics, partitions, begins));
+    this.#begun = true;
     this.#onJoined();
+  }
+
+  /** Resolves when it is settled where each partition begins. */
+  async #read(): Promise<void> {
+    await this.#look();
+    if (this.#stopping || this.#crashed) return;
+    this.#begun = true;
+    this.#onJoined();
+    this.#watchTopics();
   }
 
   async #join(): Promise<void> {
@@ -123,31 +306,72 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     await this.#subscribe(existing.keys());
     if (empty) this.log.warn('Nothing is subscribed to: this consumer gets nothing', { groupId: this.#config.groupId });
     if (silent && ![...existing.keys()].some((topic) => subscription.has(topic))) this.#onJoined();
-    if (needsTopics && !this.#stopping && !this.#crashed) this.#watch = setInterval(() => void this.#lookAgain(), this.#config.metadataMaxAge);
+    this.#watchTopics();
+  }
+
+  /** Where librdkafka does not find them itself. */
+  #watchTopics(): void {
+    if (!this.#owner.subscription.needsTopics || this.#stopping || this.#crashed) return;
+    this.#watch = setInterval(this.#lookAgain, this.#config.metadataMaxAge);
   }
 
   async #listTopics(): Promise<Map<string, number>> {
     const { topics, counts } = await this.calls.start<NativeTopics>((id) => this.native.listTopics(id, CALL_MS));
-    return new Map(topics.map((topic, i) => [topic, counts[i]!]));
+    // Who reads without a group gets Kafka's own by their names only.
+    const ours = (topic: string): boolean => !this.#reads || !INTERNAL.has(topic) || this.#owner.subscription.names(topic);
+    return new Map(topics.map((topic, i): [string, number] => [topic, counts[i]!]).filter(([topic]) => ours(topic)));
   }
 
-  async #subscribe(there: Iterable<string>): Promise<void> {
+  async #subscribe(there: Iterable<string>, anyway = false): Promise<void> {
     const { subscription } = this.#owner;
-    const { topics, earliest } = subscription.list(there);
-    if (topics.join() === this.#subscribed.join()) return;
+    const { topics, earliest, from } = subscription.list(there);
+    if (this.#reads) return this.#readTopics(topics, from, anyway);
+    if (!anyway && topics.join() === this.#subscribed?.join()) return;
     this.#subscribed = topics;
     const { existing = new Map<string, number>() } = subscription;
     await this.calls.start<void>((id) => this.native.subscribe(id, topics, earliest, [...existing.keys()], [...existing.values()]));
   }
 
-  async #lookAgain(): Promise<void> {
+  async #readTopics(wanted: string[], from: number[], anyway: boolean): Promise<void> {
+    const { subscription, places: left } = this.#owner;
+    const before = this.#subscribed;
+    // A broker that is behind takes nothing back; what a crash left goes on where it was.
+    const kept = before ?? new Set(left?.map(({ topic }) => topic));
+    const topics = [...new Set([...wanted, ...kept])];
+    if (!anyway && topics.length === before?.length) return this.#underWay;
+    this.#subscribed = topics;
+    const places = left ?? subscription.places;
+    // What a pattern finds later is new, as is what has come since a crash.
+    const ids = topics.map((topic) => left?.find((place) => place.topic === topic)?.id ?? '');
+    const begins = topics.map((topic, i) => (i >= wanted.length || left || (before && !before.includes(topic)) ? BEGIN : from[i]!));
+    this.#underWay = this.calls.start<void>((id) =>
+      this.native.read(
+        id,
+        topics,
+        begins,
+        ids,
+        places.map(({ topic }) => topic),
+        places.map(({ partition }) => partition),
+        places.map(({ offset }) => offset),
+      ),
+    );
     try {
-      const there = await this.#listTopics();
-      if (!this.#stopping && !this.#crashed) await this.#subscribe(there.keys());
+      await this.#underWay;
     } catch (error) {
-      this.log.warn(`Topics could not be looked up, it is tried again: ${(error as Error).message}`);
+      if (this.#subscribed === topics) this.#subscribed = before;
+      throw error;
     }
   }
+
+  /** Looks for topics that are new. @param now also where nothing is new to us: librdkafka may know of more */
+  async #look(now = false): Promise<void> {
+    const there = this.#owner.subscription.needsTopics ? await this.#listTopics() : new Map<string, number>();
+    if (!this.#stopping && !this.#crashed) await this.#subscribe(there.keys(), now);
+  }
+
+  readonly #lookAgain = (): void => {
+    this.#look().catch((error: Error) => this.log.warn(`Topics could not be looked up, it is tried again: ${error.message}`));
+  };
 
   /** Who it is, in the words of KafkaJS's events. */
   names(): { groupId: string | null; memberId: string; groupGenerationId: number } {
@@ -160,8 +384,14 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     this.#crashed = true;
     this.#runner.running = false;
     this.#onJoined();
+    this.#endWaits(error);
     this.#owner.onCrash(error);
   };
+
+  #endWaits(error: Error): void {
+    this.#reached.end(error);
+    for (const go of this.#onDivided.splice(0)) go();
+  }
 
   /** What librdkafka tells on its own; it ends the session if that cannot heal. */
   error(error: KafkaError): void {
@@ -228,24 +458,43 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
         this.native.free(id, index);
         continue;
       }
+      assigned.heard = true;
       assigned.runs.push(run);
       this.#runner.offer(assigned);
     }
   }
 
-  /** Behind what was told of the partition there are only transaction markers, up to this offset. */
+  /** Behind what was told of the partition there are only transaction markers, and what a rule leaves out, up to this offset. */
   advanced(topicId: number, partition: number, epoch: number, offset: number): void {
     const assigned = this.assignment.byId(topicId, partition);
-    if (!assigned || assigned.epoch !== epoch || assigned.gone || this.#tooHigh(assigned, offset)) return;
+    if (!assigned || assigned.epoch !== epoch || this.#tooHigh(assigned, offset)) return;
+    // Before any message: that is where it begins, also when it is paused.
+    if (assigned.begins < 0 && assigned.begin < 0) assigned.begins = offset;
+    if (this.#letsGo(assigned)) return;
     const { delivery, runs } = assigned;
     // What a handler still has from before the partition was moved does not count.
     const last = delivery?.stale && runs.length === delivery.count ? undefined : runs.at(-1);
     if (last) {
       last.next = Math.max(last.next, offset);
-    } else if (offset > assigned.next && !assigned.paused) {
+    } else if (offset > assigned.next) {
       assigned.next = assigned.resolved = offset;
       this.commits.auto();
     }
+    this.progress();
+  }
+
+  /** Everything below the offset was told, and there is no more. */
+  end(topicId: number, partition: number, epoch: number, offset: number): void {
+    const assigned = this.assignment.byId(topicId, partition);
+    if (!assigned || assigned.epoch !== epoch || this.#letsGo(assigned)) return;
+    assigned.told = offset;
+    assigned.heard = true;
+    this.progress();
+  }
+
+  /** What came of it is thrown away, and comes again: what is told behind that says nothing. */
+  #letsGo({ gone, paused }: AssignedPartition): boolean {
+    return gone || paused || !this.#runner.running;
   }
 
   /** A number says 2^53 and what follows it in the same way: progress could not be told. */
@@ -264,6 +513,23 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
       );
     this.#own = true;
     this.assignment.fetchAgain(assigned);
+  }
+
+  /** Which messages are told; resolves with where that begins. */
+  async setRule(rule: NativeRule | undefined): Promise<TopicOffset[]> {
+    this.#connection.ruled ||= rule !== undefined;
+    // Below these nothing is fetched again: what decided there can be forgotten.
+    const processed = [...this.assignment].filter(({ gone, next }) => !gone && next >= 0);
+    const { topics, partitions, offsets } = await this.calls.start<NativePlaces>((id) =>
+      this.native.setRule(
+        id,
+        rule,
+        processed.map(({ topic }) => topic),
+        processed.map(({ partition }) => partition),
+        processed.map(({ next }) => next),
+      ),
+    );
+    return topics.map((topic, i) => ({ topic, partition: partitions[i]!, offset: offsets[i]! }));
   }
 
   seek(topic: string, partition: number, offset: number): void {
@@ -290,6 +556,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   async stop(close?: () => Promise<void>): Promise<void> {
     this.#stopping = true;
     this.#onJoined();
+    this.#endWaits(stopped());
     clearInterval(this.#watch);
     const warning = setTimeout(() => {
       this.log.warn(
@@ -303,6 +570,11 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     this.assignment.end();
     await this.commits.flush(LAST_COMMIT_MS);
     this.#flushed = true;
+    if (this.#begun && !this.#inGroup)
+      this.places = [...this.assignment].map((assigned) => {
+        const { topic, partition } = assigned;
+        return { topic, partition, offset: whereOf(assigned), id: (this.#reads && this.native.topicId(topic)) || '' };
+      });
     for (const assigned of this.assignment) if (!assigned.delivery) this.assignment.drop(assigned, 0);
     try {
       await (close ?? this.#leave)();
@@ -334,17 +606,29 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
 
   rebalance(rebalance: NativeRebalance): void {
     // At once: nothing of what goes is started or taken in any more, whatever is worked off before.
-    if (rebalance.kind !== 'assign') for (const assigned of this.#known(rebalance)) this.#goes(assigned, rebalance);
+    const go = rebalance.kind === 'assign' ? [] : this.#known(rebalance);
+    if (this.#inGroup) this.#assigned = false;
+    if (this.#inGroup && rebalance.kind !== 'assign') this.#away = true;
+    for (const assigned of go) this.#goes(assigned, rebalance);
+    // A topic that was made anew comes right behind this, under the same name.
+    if (!this.#inGroup) {
+      for (const assigned of go) {
+        this.assignment.remove(assigned);
+        this.#until?.delete(key(assigned));
+      }
+    }
+    this.#reached.look();
     // Without a group nobody waits for the hook: the first messages come behind this.
     const taken = rebalance.kind === 'assign' && !this.#inGroup ? this.#taken(rebalance) : [];
     this.#rebalancing = this.#rebalancing
-      .then(() => (rebalance.kind === 'assign' ? this.#assign(rebalance, taken) : this.#takeAway(rebalance)))
+      .then(() => (rebalance.kind === 'assign' ? this.#assign(rebalance, taken) : this.#takeAway(rebalance, this.#inGroup ? this.#known(rebalance) : go)))
       .catch((error: unknown) => this.crash(error as Error));
   }
 
   #goes(assigned: AssignedPartition, { kind }: NativeRebalance): void {
     assigned.gone = true;
     assigned.lost = kind === 'lost';
+    if (assigned.lost && this.#reads) this.#lost.add(key(assigned));
   }
 
   #known({ topicIds, partitions }: NativeRebalance): AssignedPartition[] {
@@ -354,9 +638,13 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   /** What `assign` brought: librdkafka fetches it already, handlers wait for the hook. */
   #taken(rebalance: NativeRebalance): AssignedPartition[] {
     const come = this.#come(rebalance);
+    this.#begun = true; // a handler can crash before the answer comes
+    // Behind whatever was committed of the old topic, whose handler did not know: the file is of the new one.
+    this.commits.begin(come.filter((assigned) => this.#lost.delete(key(assigned))));
     for (const assigned of come) {
-      this.assignment.add(assigned, () => {});
-      assigned.waiting = true;
+      this.assignment.add(assigned, (waiting) => this.#runner.offer(waiting));
+      assigned.waits++;
+      assigned.begins = this.#placed.get(key(assigned)) ?? BEGIN;
       const sought = this.assignment.takeSeek(assigned.topic, assigned.partition);
       if (sought !== UNKNOWN) this.seek(assigned.topic, assigned.partition, sought);
     }
@@ -371,6 +659,10 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     const { topics, partitions } = rebalance;
     this.#memberId = rebalance.memberId;
     this.#generation = rebalance.generation;
+    // Of the topics that a session read before that crashed, others have the names now.
+    const others = new Set(this.#reads ? this.#owner.places?.filter(({ topic, id }) => id && (this.native.topicId(topic) ?? id) !== id).map(key) : []);
+    const lost = taken.filter((assigned) => others.has(key(assigned)));
+    if (lost.length > 0) await this.#hook('onPartitionsLost', this.#config.hooks.lost, lost);
     if (topics.length > 0)
       await this.#hook(
         'onPartitionsAssigned',
@@ -389,7 +681,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
       this.native.rebalanced(rebalance.id, offsets);
     } else {
       for (const assigned of come) {
-        assigned.waiting = false;
+        assigned.waits--;
         this.#runner.offer(assigned);
       }
     }
@@ -400,6 +692,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     for (const assigned of this.assignment) assigned.failures = 0;
     this.#onJoined();
     if (!this.#inGroup) return;
+    this.#divided();
     const payload = {
       groupId: this.#config.groupId,
       memberId: this.#memberId,
@@ -449,9 +742,8 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     this.log.warn('The group gave this consumer topics that it has not subscribed to; they are left out', payload);
   }
 
-  async #takeAway(rebalance: NativeRebalance): Promise<void> {
+  async #takeAway(rebalance: NativeRebalance, go: AssignedPartition[]): Promise<void> {
     const { kind, topics, partitions } = rebalance;
-    const go = this.#known(rebalance);
     for (const assigned of go) this.#goes(assigned, rebalance);
     this.#rebalanceBegan = Date.now();
     if (kind === 'lost') this.#member = false;
@@ -468,8 +760,21 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     } else {
       await this.#hook('onPartitionsLost', this.#config.hooks.lost, these);
     }
-    for (const assigned of go) this.assignment.remove(assigned);
+    if (this.#inGroup) for (const assigned of go) this.assignment.remove(assigned);
     this.native.rebalanced(rebalance.id, null);
+    // Of a cooperative group what is left is what it has; otherwise all is divided anew.
+    if (kind === 'revoke' && rebalance.protocol === 'COOPERATIVE') this.#divided();
+  }
+
+  readonly #current = ({ topic, partition }: AssignedPartition): AssignedPartition | undefined => this.assignment.find(topic, partition);
+
+  /** What the group lets it have is known again. */
+  #divided(): void {
+    this.#assigned = true;
+    this.#away = false;
+    this.#reached.divided(this.#current);
+    for (const go of this.#onDivided.splice(0)) go();
+    this.progress();
   }
 
   /** Milliseconds that a rebalance waits for handlers: as long as the group waits for this member, less some time to commit. */
@@ -493,11 +798,11 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
       }, patience);
       let left = busy.length;
       for (const assigned of busy) {
-        assigned.onIdle = () => {
+        assigned.whenIdle(() => {
           if (--left > 0) return;
           clearTimeout(timer);
           resolve();
-        };
+        });
       }
     });
   }
@@ -512,6 +817,32 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
       this.log.error(`${name} failed; the rebalance goes on: ${(error as Error)?.message}`, { stack: (error as Error)?.stack });
     }
   }
+}
+
+/** Where it goes on. */
+function whereOf({ next, told, begins }: AssignedPartition): number {
+  return next !== UNKNOWN ? next : told >= 0 ? told : begins;
+}
+
+function key({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
+}
+
+/** Rejects with the signal's reason at once. */
+async function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (!signal) return work;
+  let onAbort!: () => void;
+  const aborted = new Promise<never>((_, reject) => (onAbort = () => reject(signal.reason as Error)));
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function stopped(): Error {
+  return new KafkaJSNonRetriableError('Consumer.caughtUp: the consumer has stopped meanwhile');
 }
 
 /** Of the broker's answers to joining, fetching and committing: what stays as it is until somebody changes something. */

@@ -1,12 +1,17 @@
 import type { Readable } from 'node:stream';
 import type { Batch, KafkaMessage } from './lazy-batch';
 import { lazily } from '../lazily';
+import type { MessageRule } from './rule';
 import { Demand, type EachBatchPayload } from './runner';
 
 /** How a program reads instead of being called. */
 export interface ReadOptions {
   /** Ends the reading, as a `break` does. */
   signal?: AbortSignal;
+  /** `'end'`: the reading ends behind everything that lay in the topics when it began; as that of `run`. */
+  until?: 'end';
+  /** Which messages are read; without it all. `consumer.only()` replaces it. */
+  only?: MessageRule | null;
 }
 
 /** A message that knows where it is from. */
@@ -18,12 +23,13 @@ export interface ReadMessage extends KafkaMessage {
 /** The consumer as a reader sees it. @internal */
 export interface Source {
   /** @param onEnd called when the consumer ends: with the error of a crash that is not followed by a restart */
-  run(eachBatch: (payload: EachBatchPayload) => Promise<void>, demand: Demand, onEnd: (error?: Error) => void): Promise<void>;
+  run(eachBatch: (payload: EachBatchPayload) => Promise<void>, demand: Demand, options: ReadOptions, onEnd: (error?: Error) => void): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** Batches one after another, each when it is asked for. The handler of a batch ends when the next is asked for, or the reading ends. @internal */
-export async function* payloads(source: Source, { signal }: ReadOptions): AsyncGenerator<EachBatchPayload, void, void> {
+export async function* payloads(source: Source, options: ReadOptions): AsyncGenerator<EachBatchPayload, void, void> {
+  const { signal } = options;
   const demand = new Demand();
   let given: { payload: EachBatchPayload; done: () => void } | undefined;
   let ended = signal?.aborted ?? false;
@@ -47,6 +53,7 @@ export async function* payloads(source: Source, { signal }: ReadOptions): AsyncG
             wake();
           }),
         demand,
+        options,
         end,
       );
     }

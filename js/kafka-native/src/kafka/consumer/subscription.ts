@@ -1,4 +1,7 @@
 import { BEGIN, END, UNKNOWN } from '../../logical';
+import { describe } from '../../options';
+import { KafkaJSNonRetriableError } from '../errors';
+import { parseOffset } from './positions';
 import { toPosix } from './topic-pattern';
 
 export interface ConsumerSubscribeTopic {
@@ -9,29 +12,100 @@ export interface ConsumerSubscribeTopic {
    * at its first message.
    */
   fromBeginning?: boolean;
+  /** Without a group: where reading begins. */
+  from?: ReadStart;
 }
 export interface ConsumerSubscribeTopics {
   topics: (string | RegExp)[];
   fromBeginning?: boolean;
+  /** Without a group: where reading begins. */
+  from?: ReadStart;
 }
 
-interface Pattern {
+/**
+ * Where a consumer without a group begins to read what there is when it runs: `'end'` (the default), `'beginning'`, at the first message
+ * that is not older than a Date or milliseconds since 1970, or at offsets: `{ clicks: { 0: '42', 1: 'end' } }`, or `{ 0: '42', 1: 'end' }` of
+ * each topic that is named, where a partition that is not named begins with its first message. What is made later begins with its first
+ * message in any case.
+ */
+export type ReadStart = 'beginning' | 'end' | number | Date | Record<number, string | number> | Record<string, Record<number, string | number>>;
+
+/** Where a partition begins. @internal */
+export interface Place {
+  topic: string;
+  partition: number;
+  offset: number;
+  /** Of the topic that was read; '': not known. */
+  id?: string;
+}
+
+/** The same, checked. @internal */
+export interface Start {
+  /** BEGIN, END, or milliseconds since 1970. */
+  from: number;
+  /** Topic '': each that is named. */
+  places: Place[];
+}
+
+/** @internal */
+export function readStart(given: unknown): Start {
+  const refused = (): Error =>
+    new KafkaJSNonRetriableError(
+      `Consumer.subscribe: from must be 'beginning', 'end', a Date or milliseconds since 1970, or offsets as { topic: { 0: '42' } }, got ${describe(given)}`,
+    );
+  if (given === 'beginning' || given === 'end') return { from: given === 'end' ? END : BEGIN, places: [] };
+  if (typeof given === 'number' || given instanceof Date) {
+    const from = Number(given);
+    if (!(Number.isInteger(from) && from >= 0)) throw refused();
+    return { from, places: [] };
+  }
+  if (typeof given !== 'object' || given === null) throw refused();
+  const entries = Object.entries(given);
+  const ofEach = entries.length > 0 && entries.every(([, offset]) => typeof offset !== 'object');
+  const places = (ofEach ? [['', given] as const] : entries).flatMap(([topic, partitions]) => {
+    if (typeof partitions !== 'object' || partitions === null) throw refused();
+    return Object.entries(partitions as Record<string, unknown>).map(([partition, offset]) => {
+      const at = offset === 'beginning' ? BEGIN : offset === 'end' ? END : parseOffset(offset);
+      if (!/^\d{1,9}$/.test(partition) || at === undefined || at < BEGIN) throw refused();
+      return { topic, partition: Number(partition), offset: at };
+    });
+  });
+  return { from: BEGIN, places };
+}
+
+/** Where what a subscription names begins: with and without a group. */
+interface Begin {
+  fromBeginning: boolean;
+  /** BEGIN, END, or milliseconds since 1970. */
+  from: number;
+}
+
+interface Pattern extends Begin {
   regexp: RegExp;
   /** What librdkafka follows by itself; undefined: we look the topics up. */
   posix: string | undefined;
-  fromBeginning: boolean;
 }
 
 /** The topics and patterns that a consumer is subscribed to. @internal */
 export class Subscription {
   /** What there was of it when the program called `run`, where that was looked up: topics, with how many partitions they had. */
   existing: ReadonlyMap<string, number> | undefined;
-  readonly #names = new Map<string, boolean>();
+  /** Without a group: offsets at which partitions begin. */
+  readonly places: Place[] = [];
+  readonly #names = new Map<string, Begin>();
   readonly #patterns: Pattern[] = [];
 
-  add(topic: string | RegExp, fromBeginning: boolean): void {
-    if (typeof topic === 'string') this.#names.set(topic, fromBeginning);
-    else this.#patterns.push({ regexp: new RegExp(topic.source, topic.flags.replace(/[gy]/g, '')), posix: toPosix(topic), fromBeginning });
+  /** @param start without a group */
+  add(topic: string | RegExp, fromBeginning: boolean, start: Start = { from: END, places: [] }): void {
+    if (typeof topic !== 'string' && start.places.some((place) => place.topic === ''))
+      throw new KafkaJSNonRetriableError("Consumer.subscribe: offsets of a pattern need its topics: { topic: { 0: '42' } }");
+    const begin = { fromBeginning, from: start.from };
+    if (typeof topic === 'string') this.#names.set(topic, begin);
+    else this.#patterns.push({ regexp: new RegExp(topic.source, topic.flags.replace(/[gy]/g, '')), posix: toPosix(topic), ...begin });
+    for (const place of start.places) {
+      if (typeof topic === 'string' && (place.topic === '' || place.topic === topic)) this.places.push({ ...place, topic });
+      else if (typeof topic !== 'string' && this.#patterns.at(-1)!.regexp.test(place.topic)) this.places.push(place);
+    }
   }
 
   get empty(): boolean {
@@ -50,7 +124,12 @@ export class Subscription {
 
   /** Whether a topic begins at its end: then it counts whether it is older than `run`. */
   get beginsAtEnds(): boolean {
-    return [...this.#names.values(), ...this.#patterns.map(({ fromBeginning }) => fromBeginning)].includes(false);
+    return [...this.#names.values(), ...this.#patterns].some(({ fromBeginning }) => !fromBeginning);
+  }
+
+  /** Whether it is subscribed to by its name. */
+  names(topic: string): boolean {
+    return this.#names.has(topic);
   }
 
   has(topic: string): boolean {
@@ -62,18 +141,19 @@ export class Subscription {
    * begin. UNKNOWN for a topic that is none of these.
    */
   begin(topic: string, partition: number): number {
-    const fromBeginning = this.#names.get(topic) ?? this.#patterns.find(({ regexp }) => regexp.test(topic))?.fromBeginning;
-    const whole = fromBeginning || (this.existing && partition >= (this.existing.get(topic) ?? 0));
-    return fromBeginning === undefined ? UNKNOWN : whole ? BEGIN : END;
+    const begin = this.#names.get(topic) ?? this.#patterns.find(({ regexp }) => regexp.test(topic));
+    if (!begin) return UNKNOWN;
+    return begin.fromBeginning || (this.existing && partition >= (this.existing.get(topic) ?? 0)) ? BEGIN : END;
   }
 
   /** As librdkafka takes it. @param existing the topics of the cluster, if it {@link needsTopics} */
-  list(existing: Iterable<string>): { topics: string[]; earliest: boolean[] } {
+  list(existing: Iterable<string>): { topics: string[]; earliest: boolean[]; from: number[] } {
     const found = new Map(this.#names);
-    for (const { regexp, posix, fromBeginning } of this.#patterns) {
-      if (posix !== undefined) found.set(posix, fromBeginning);
-      else for (const topic of existing) if (regexp.test(topic) && !found.has(topic)) found.set(topic, fromBeginning);
+    for (const pattern of this.#patterns) {
+      if (pattern.posix !== undefined) found.set(pattern.posix, pattern);
+      else for (const topic of existing) if (pattern.regexp.test(topic) && !found.has(topic)) found.set(topic, pattern);
     }
-    return { topics: [...found.keys()], earliest: [...found.values()] };
+    const begins = [...found.values()];
+    return { topics: [...found.keys()], earliest: begins.map(({ fromBeginning }) => fromBeginning), from: begins.map(({ from }) => from) };
   }
 }

@@ -85,8 +85,9 @@ export function readProducerConfig(config: unknown, context: ClientContext, logg
 
   const idempotent = read.boolean('idempotent', false);
   const transactionalId = read.string('transactionalId');
-  const transactionTimeout = read.integer('transactionTimeout', 60_000, 1000, MAX_INT);
-  const metadataMaxAge = read.integer('metadataMaxAge', FIVE_MINUTES, 10, 3_600_000);
+  // KafkaJS takes less; these are librdkafka's least.
+  const transactionTimeout = Math.max(read.integer('transactionTimeout', 60_000, 0, MAX_INT), 1000);
+  const metadataMaxAge = Math.max(read.integer('metadataMaxAge', FIVE_MINUTES, 0, 3_600_000), 10);
   const linger = read.number('linger', 0.5, 0, 900_000);
   const allowAutoTopicCreation = read.boolean('allowAutoTopicCreation', true);
   const inFlight = read.any('maxInFlightRequests') == null ? undefined : read.integer('maxInFlightRequests', 1, 1, 1_000_000);

@@ -25,6 +25,8 @@ export interface OutboxLimits {
  */
 const TURN_MESSAGES = 1024;
 const TURN_BYTES = 1024 * 1024;
+/** Milliseconds between two questions for a topic of which a partition is not known. */
+const LOOK_AGAIN_MS = 100;
 /** A topic's partitions are asked for so often before its sends fail. */
 const TRIES = 20;
 
@@ -156,8 +158,12 @@ export class Outbox {
     const error = columns[at + 1]!;
     const partitions = columns[at + 2]!;
     const send = this.#take(columns[at]!);
-    send.through(columns, at + 3, partitions, error < 0 ? undefined : errors[error]);
-    if (error >= 0) send.topic.partitions = undefined; // they may have changed
+    const failure = error < 0 ? undefined : errors[error];
+    send.through(columns, at + 3, partitions, failure);
+    if (failure) {
+      send.topic.partitions = undefined; // they may have changed
+      if (failure.name === '_UNKNOWN_PARTITION') void this.#lookAgain(send.place.lane, send.topic);
+    }
     if (send.ended) this.#end(send);
     this.#at += 3 + 3 * partitions;
   }
@@ -236,6 +242,14 @@ export class Outbox {
       topic.asking = false;
       this.#unpark(topic);
     }
+  }
+
+  /** A partition that librdkafka does not know may be new: by itself it would ask again in minutes. Not more often than a broker may be asked. */
+  async #lookAgain(lane: Lane, topic: Topic): Promise<void> {
+    if (performance.now() - topic.lookedAt < LOOK_AGAIN_MS) return;
+    topic.lookedAt = Number.POSITIVE_INFINITY; // it is asked
+    await lane.partitions(topic.name, 1).catch(() => {});
+    topic.lookedAt = performance.now();
   }
 
   #unpark(topic: Topic): void {

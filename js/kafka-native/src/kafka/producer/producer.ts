@@ -82,8 +82,8 @@ interface Connection {
  * await producer.disconnect();
  * ```
  *
- * Messages of one partition keep the order of the calls, awaited or not; over retries only with `idempotent`. What the buffer
- * has no room for waits, in that order. The process stays alive while a send or call is pending.
+ * Messages of one partition keep the order of the calls, awaited or not; over retries those of one send do that was sent alone, up to
+ * 1024 messages and 1 MB, and all of them with `idempotent`. What the buffer has no room for waits, in that order. The process stays alive while a send or call is pending.
  */
 export class Producer {
   /** Names for {@link on}. Those of requests never fire: librdkafka does not tell of single requests. */
@@ -93,6 +93,8 @@ export class Producer {
   readonly #config: ReadProducerConfig;
   readonly #logger: KafkaLogger;
   readonly #instrumentation: Instrumentation;
+  /** While `connect` waits for a broker. */
+  #connecting: Lane | undefined;
   #state: 'disconnected' | 'connecting' | 'connected' | 'disconnecting' = 'disconnected';
   #connection: Connection | undefined;
   /** The way to the other state, while it is being gone. */
@@ -130,7 +132,7 @@ export class Producer {
       const properties = [...(await this.#context.properties()), ...this.#config.properties];
       const outbox = new Outbox(limits, createPartitioner?.(), metadataMaxAge);
       connection = { outbox, properties, lanes: [] };
-      const lane = this.#lane(connection, 0);
+      const lane = (this.#connecting = this.#lane(connection, 0));
       await lane.call((native, id) => native.connect(id, connectDeadline(this.#context)));
       this.#connection = connection;
       this.#state = 'connected';
@@ -138,25 +140,33 @@ export class Producer {
       this.#state = 'disconnected';
       await connection?.lanes[0]?.stop(0);
       throw error;
+    } finally {
+      this.#connecting = undefined;
     }
     this.#instrumentation.emit(events.CONNECT);
   }
 
   /**
-   * Takes no more messages, delivers those that are under way, for as long as a request may take (`requestTimeout`), and ends
-   * the clients; what is left rejects. An open transaction is aborted. After it `connect` can be called again.
+   * Takes no more messages, delivers those that are under way, for `timeout` milliseconds, or by default as long as a request may take
+   * (`requestTimeout`), and ends the clients; what is left rejects, and so does a `connect` that has reached nobody by then. An open
+   * transaction is aborted. After it `connect` can be called again.
    */
-  async disconnect(): Promise<void> {
+  async disconnect({ timeout = this.#context.requestTimeout }: { timeout?: number } = {}): Promise<void> {
+    if (typeof timeout !== 'number' || !(timeout >= 0))
+      throw new KafkaJSNonRetriableError(`Invalid timeout ${describe(timeout)}: it must be a number of 0 or more, milliseconds`);
+    // Who is connecting has nothing to deliver.
+    const giveUp = this.#state === 'connecting' ? setTimeout(() => void this.#connecting?.stop(0).catch(() => {}), Math.min(timeout, MAX_INT)) : undefined;
     while (this.#changing) await this.#changing.catch(() => {});
+    clearTimeout(giveUp);
     const connection = this.#connection;
     if (connection === undefined) return;
     this.#state = 'disconnecting';
-    return (this.#changing = this.#disconnect(connection).finally(() => (this.#changing = undefined)));
+    return (this.#changing = this.#disconnect(connection, Math.min(timeout, MAX_INT)).finally(() => (this.#changing = undefined)));
   }
 
-  async #disconnect(connection: Connection): Promise<void> {
+  async #disconnect(connection: Connection, timeout: number): Promise<void> {
     const { outbox, lanes, transactions } = connection;
-    const end = performance.now() + this.#context.requestTimeout;
+    const end = performance.now() + timeout;
     const left = (): number => Math.max(0, Math.ceil(end - performance.now()));
     try {
       if (this.#transaction instanceof Transaction)

@@ -28,6 +28,8 @@ export class Topic {
   partitions: PartitionMetadata[] | undefined;
   askedAt = 0;
   asking = false;
+  /** When it was asked for because a partition was not known; Infinity: it is asked now. */
+  lookedAt = Number.NEGATIVE_INFINITY;
   /** Those that wait are being let in. */
   unparking = false;
 
