@@ -1,0 +1,2 @@
+export * from './dist/index.js';
+export { kafka as default } from './dist/index.js';

@@ -1,0 +1,429 @@
+import { randomBytes } from 'node:crypto';
+import { MessageType } from 'socket.io-adapter';
+import type { Batch, Consumer, KafkaMessage, MessageRule, Producer } from 'kafka-native/kafkajs';
+import { Figures } from './figures';
+import { checkMessage, type BroadcastData } from './messages';
+import { isClient, type ReadOptions } from './options';
+import { Outbox } from './outbox';
+import { Peers } from './peers';
+import { makeProducer } from './producer';
+import { decodeRecord, EMITTER, encodeRecord, Header, RecordType, typeOf, type Body, type LogRecord } from './record';
+import { Recovery } from './recovery/recovery';
+import { prepareTopics, type Topics } from './topics';
+
+/** What a bus knows of an adapter: one namespace of its server. */
+export interface Member {
+  readonly name: string;
+  /** A record of this namespace, live: from another server, or, with recovery, from this one. */
+  onRecord(record: LogRecord, at: Place): void;
+  /** These servers have the namespace, too. */
+  onPeer(uid: string): void;
+  /** What nobody else hears. */
+  onTrouble(error: Error): boolean;
+}
+
+/** Where a record is. */
+export interface Place {
+  partition: number;
+  offset: number;
+  /** As the clients have it. */
+  id: string;
+  /** The bytes of the record. */
+  body: Body;
+}
+
+export interface BusOptions extends ReadOptions {
+  /** Connection state recovery, of this server. */
+  recovery: { maxDisconnectionDuration: number; pingTimeout: number } | undefined;
+  /** Another adapter carries what servers that are bridged say to one another. */
+  bridged: boolean;
+}
+
+const FLUSH_MS = 5000;
+const RETRY_MS = 1000;
+const ECHO_MS = 5000;
+/** Messages of other topics that are known again. */
+const MAX_RELAYED = 50_000;
+const TELL_MS = 10_000;
+
+/**
+ * One server's connection to the log, for all its namespaces: one producer, one consumer without a group. Everything is on the event
+ * loop's thread.
+ */
+export class Bus {
+  readonly uid = randomBytes(8).toString('hex');
+  readonly options: BusOptions;
+  readonly members = new Map<string, Member>();
+  readonly peers: Peers;
+  readonly recovery: Recovery | undefined;
+  readonly figures = new Figures();
+  readonly topic: string;
+  readonly repliesTopic: string;
+
+  readonly #outbox: Outbox;
+  #number = 0;
+  #started: Promise<void> | undefined;
+  #stopped = false;
+  #stopping: Promise<void> | undefined;
+  readonly #abort = new AbortController();
+  #producer: Producer | undefined;
+  #consumer: Consumer | undefined;
+  /** The partition of the replies that this server reads. */
+  #replies = 0;
+  #heartbeats: NodeJS.Timeout | undefined;
+  /** Own records that come back, by their number: `done` once they are read. */
+  readonly #echoes = new Map<number, () => void>();
+  /** Log partitions whose past is behind us. */
+  readonly #live = new Set<number>();
+  #allLive = false;
+  /** By partition, the next offset. */
+  readonly #next = new Map<number, number>();
+  /** What distinguishes the log from one of the same name before it. */
+  #tag = '0';
+  /** Of other topics, the messages that were read last. */
+  readonly #relayed = new Set<string>();
+  /** When which trouble was told last. */
+  readonly #told = new Map<string, { at: number; more: number }>();
+
+  constructor(options: BusOptions) {
+    this.options = options;
+    this.topic = options.key;
+    this.repliesTopic = `${options.key}-replies`;
+    this.#outbox = new Outbox({
+      acks: options.acks,
+      compression: options.compression,
+      maxBytes: options.maxQueuedBytes,
+      onAcknowledged: (ms) => this.figures.acknowledged(ms),
+      onLost: (count, reason) => {
+        this.figures.dropped += count;
+        this.tell('lost', new Error(`socket.io-kafka: ${count} records were not written: ${reason.message}`, { cause: reason }));
+      },
+    });
+    this.peers = new Peers(this);
+    if (options.recovery) this.recovery = new Recovery(options.recovery, options.maxRecoveryBytes);
+  }
+
+  /** Resolves when what is sent from now on is heard. */
+  start(): Promise<void> {
+    return (this.#started ??= this.#start());
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  get ready(): boolean {
+    return this.#allLive;
+  }
+
+  /** Offsets begin with it. */
+  get tag(): string {
+    return this.#tag;
+  }
+
+  #id(partition: number, offset: number): string {
+    return `${this.#tag}-${partition}-${offset}`;
+  }
+
+  async #start(): Promise<void> {
+    for (;;) {
+      try {
+        await this.#connect();
+        break;
+      } catch (error) {
+        await this.#disconnect();
+        if (this.#stopped) return;
+        this.tell('start', new Error(`socket.io-kafka: the topic ${this.topic} cannot be used yet: ${(error as Error).message}`, { cause: error }));
+        if ((error as { final?: boolean }).final) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        if (this.#stopped) return;
+      }
+    }
+    if (!this.#stopped) this.#heartbeats = setInterval(() => this.peers.alive(), this.options.heartbeatInterval);
+  }
+
+  /** @throws when Kafka cannot be used yet, and when this was stopped meanwhile: what comes after each wait would outlive `stop` */
+  async #connect(): Promise<void> {
+    const go = async <T>(step: Promise<T> | undefined): Promise<T | undefined> => {
+      const done = await step;
+      if (this.#stopped) throw new Error('stopped');
+      return done;
+    };
+    const { options } = this;
+    const { kafka } = options;
+    const topics = await go(kafka && prepareTopics(kafka, options, 2 * (options.recovery?.maxDisconnectionDuration ?? 0), this.#abort.signal));
+    const [producer, consumer] = this.#makeClients(topics);
+    this.#producer = producer;
+    this.#consumer = consumer;
+    if (!isClient(options.producer)) await go(producer.connect());
+    if (!isClient(options.consumer)) await go(consumer.connect());
+    const from = this.recovery ? new Date(Date.now() - this.recovery.history) : 'end';
+    await go(consumer.subscribe({ topics: [this.topic], from }));
+    await go(consumer.subscribe({ topics: [this.repliesTopic], from: 'end' }));
+    await go(consumer.run({ only: this.#rule(), eachBatch: async ({ batch }) => this.#onBatch(batch) }));
+    if (topics) this.#readOwnReplies(consumer, topics);
+    this.#outbox.open(producer);
+    // What is read before one's own record of now is the past.
+    if (topics) await Promise.all(Array.from({ length: topics.partitions }, (_, partition) => this.#echo(partition)));
+    else await Promise.all([consumer.caughtUp(), this.#echo(undefined)]);
+    if (this.#stopped) return;
+    this.#allLive = true;
+    this.peers.hello();
+  }
+
+  /** @throws for options that no time makes right */
+  #makeClients(topics: Topics | undefined): [Producer, Consumer] {
+    try {
+      return [makeProducer(this.options), this.#makeConsumer(topics)];
+    } catch (error) {
+      throw Object.assign(error as Error, { final: true });
+    }
+  }
+
+  #makeConsumer(topics: Topics | undefined): Consumer {
+    const { consumer, kafka } = this.options;
+    if (isClient(consumer)) return consumer as Consumer;
+    return kafka!.consumer({
+      readUncommitted: true,
+      // Each message may be written to thousands of sockets: the event loop turns in between.
+      maxMessagesPerBatch: 100,
+      ...consumer,
+      groupId: null,
+      properties: { 'fetch.error.backoff.ms': '10', 'fetch.queue.backoff.ms': '10', ...consumer.properties },
+      onPartitionsLost: (partitions) => {
+        if (partitions.some(({ topic }) => topic === this.topic)) this.#forget('was deleted and made anew');
+      },
+      onPartitionsAssigned: (partitions) => {
+        if (!this.#allLive) return;
+        if (this.#consumer && topics) this.#readOwnReplies(this.#consumer, topics);
+        for (const { topic, partitions: come } of partitions) if (topic === this.topic) for (const partition of come) this.#live.add(partition);
+      },
+    });
+  }
+
+  /** An answer is read by the server that asked: the others' partitions are not fetched. */
+  #readOwnReplies(consumer: Consumer, { replies }: Topics): void {
+    this.#replies = parseInt(this.uid.slice(0, 8), 16) % replies;
+    const others = Array.from({ length: replies }, (_, partition) => partition).filter((partition) => partition !== this.#replies);
+    if (others.length > 0) consumer.pause([{ topic: this.repliesTopic, partitions: others }]);
+  }
+
+  #rule(): MessageRule {
+    const forMe: MessageRule = { header: Header.To, is: this.uid };
+    const own: MessageRule = { header: Header.From, is: this.uid };
+    const ownEcho: MessageRule = { all: [own, { header: Header.Echo, is: '' }] };
+    const wanted: MessageRule[] = [{ header: Header.To, absent: true }];
+    // With recovery one's own records are delivered, and kept, in the log's order.
+    if (!this.recovery) wanted.push({ not: own });
+    if (this.options.bridged) wanted.push({ not: { header: Header.Bridged, is: '' } });
+    return { any: [forMe, ownEcho, { all: wanted }] };
+  }
+
+  /** Resolves when a record that is written now has been read. One that is refused, or lost, is written again: rights may come later. */
+  #echo(partition: number | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const write = (): void => {
+        const { body, number } = this.encode(RecordType.Echo, null);
+        this.#echoes.set(number, done);
+        const headers = { [Header.From]: this.uid, [Header.Echo]: '' };
+        this.#outbox.add({ topic: this.topic, key: '', value: body, headers, partition });
+      };
+      const again = setInterval(write, ECHO_MS);
+      const done = (): void => {
+        clearInterval(again);
+        resolve();
+      };
+      write();
+    });
+  }
+
+  /** @throws TypeError for data that has no form as JSON */
+  send(namespace: string, type: number, data: unknown): void {
+    this.write(namespace, this.encode(type, data).body);
+  }
+
+  encode(type: number, data: unknown): { body: Body; number: number } {
+    const number = ++this.#number;
+    return { body: encodeRecord({ type, uid: this.uid, number, created: Date.now(), data, replies: this.#replies }), number };
+  }
+
+  write(namespace: string, body: Body): void {
+    this.#outbox.add({ topic: this.topic, key: namespace, value: body, headers: this.#headers(undefined), partition: this.options.partition });
+  }
+
+  /**
+   * Events that are made of a message of another topic. Resolves when they are written; several servers may write them, and they count once.
+   * @throws TypeError for what has no form as JSON; then none is written
+   */
+  relay(namespace: string, events: BroadcastData[]): Promise<unknown> {
+    const bodies = events.map((data) => encodeRecord({ type: MessageType.BROADCAST, uid: EMITTER, number: 0, created: Date.now(), data, replies: 0 }));
+    const write = (value: Body): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const onSettled = (error?: Error): void => (error ? reject(error) : resolve());
+        const { partition } = this.options;
+        this.#outbox.add({ topic: this.topic, key: namespace, value, headers: { [Header.From]: EMITTER }, partition, onSettled });
+      });
+    return Promise.all(bodies.map(write));
+  }
+
+  /** Whether it was read before. */
+  #isRepeated({ type, data }: LogRecord): boolean {
+    const source = type === MessageType.BROADCAST ? (data as BroadcastData | null)?.source : undefined;
+    if (typeof source !== 'string') return false;
+    if (this.#relayed.has(source)) return true;
+    this.#relayed.add(source);
+    if (this.#relayed.size > MAX_RELAYED) this.#relayed.delete(this.#relayed.values().next().value!);
+    return false;
+  }
+
+  /** An answer to one server. */
+  reply(namespace: string, type: number, data: unknown, to: string): void {
+    const { body } = this.encode(type, data);
+    this.#outbox.add({ topic: this.repliesTopic, key: namespace, value: body, headers: this.#headers(to), partition: this.peers.repliesOf(to) });
+  }
+
+  #headers(to: string | undefined): Record<string, string> {
+    const headers: Record<string, string> = { [Header.From]: this.uid };
+    if (to !== undefined) headers[Header.To] = to;
+    if (this.options.bridged) headers[Header.Bridged] = '';
+    return headers;
+  }
+
+  #onBatch(batch: Batch): void {
+    const { partition, messages } = batch;
+    const log = batch.topic === this.topic;
+    const next = this.#next.get(partition);
+    const end = Number(batch.lastOffset()) + 1;
+    if (log) {
+      // The id is known when something was read, and not before.
+      if (next === undefined) this.#tag = this.#consumer?.topicId(this.topic)?.slice(0, 8) ?? this.#tag;
+      if (next !== undefined) this.figures.leftOut += Math.max(0, end - next - messages.length);
+      this.#next.set(partition, end);
+      this.figures.lags.set(partition, Number(batch.offsetLag()));
+    }
+    let expected = next;
+    for (const message of messages) {
+      const offset = Number(message.offset);
+      // With recovery everything in the log is read: a hole is what retention took.
+      if (log && this.recovery && !this.options.bridged && expected !== undefined && offset !== expected)
+        this.#forget(offset < expected ? 'has lost its end' : `has lost the records from ${expected} to ${offset - 1} before they were read`);
+      expected = offset + 1;
+      this.#onMessage(message, partition, offset, log);
+    }
+    this.recovery?.expire();
+  }
+
+  #onMessage(message: KafkaMessage, partition: number, offset: number, log: boolean): void {
+    const { value } = message;
+    let record: LogRecord;
+    try {
+      if (value === null) throw new Error('it has no value');
+      const live = this.#live.has(partition) || !log || !this.recovery;
+      const type = typeOf(value);
+      if (!live && type !== RecordType.Echo && !this.recovery?.wants(type, Number(message.timestamp))) return;
+      const body: Body = value[0] === 0x5b ? value.toString() : Buffer.from(value);
+      record = decodeRecord(body as string | Buffer);
+      this.figures.read++;
+      const namespace = message.key?.toString() ?? '';
+      if (this.#isRepeated(record)) return;
+      const place: Place = { partition, offset, id: this.#id(partition, offset), body };
+      if (log) this.recovery?.keep(namespace, record, place, Number(message.timestamp), live);
+      if (live || record.type === RecordType.Echo) this.#onRecord(namespace, record, place);
+    } catch (error) {
+      this.figures.unreadable++;
+      const where = `${log ? this.topic : this.repliesTopic}/${partition}: the record at offset ${offset}`;
+      this.tell('unreadable', new Error(`socket.io-kafka: ${where} cannot be read, and is left out: ${(error as Error).message}`, { cause: error }));
+    }
+  }
+
+  #onRecord(namespace: string, record: LogRecord, place: Place): void {
+    const own = record.uid === this.uid;
+    if (!own && record.uid !== EMITTER) this.peers.heard(record);
+    switch (record.type) {
+      case RecordType.Echo:
+        if (!own) return;
+        this.#live.add(place.partition);
+        this.#echoes.get(record.number)?.();
+        this.#echoes.delete(record.number);
+        return;
+      case RecordType.Hello:
+      case RecordType.Here:
+      case RecordType.Alive:
+      case RecordType.Made:
+      case RecordType.Who:
+        if (!own) this.peers.onRecord(namespace, record);
+        return;
+      case RecordType.Session:
+      case RecordType.SessionEnd:
+      case RecordType.Claim:
+        return;
+      default:
+        checkMessage(record);
+        if (record.type === MessageType.ADAPTER_CLOSE) this.peers.gone(record, namespace);
+        this.members.get(namespace)?.onRecord(record, place);
+    }
+  }
+
+  /** The log is another one, or has lost what was in it. */
+  #forget(what: string): void {
+    this.#next.clear();
+    this.#tag = this.#consumer?.topicId(this.topic)?.slice(0, 8) ?? '0';
+    this.recovery?.forget();
+    this.tell('log', new Error(`socket.io-kafka: the log ${this.topic} ${what}: clients whose connections break start anew`));
+  }
+
+  /** To the adapters' `error` listeners, else the logger; one of a kind in ten seconds, with the number of the others. */
+  tell(kind: string, error: Error): void {
+    this.figures.errors++;
+    const now = performance.now();
+    const told = this.#told.get(kind);
+    if (told && now - told.at < TELL_MS) {
+      told.more++;
+      return;
+    }
+    this.#told.set(kind, { at: now, more: 0 });
+    let heard = false;
+    for (const member of this.members.values()) heard = member.onTrouble(error) || heard;
+    if (heard) return;
+    const more = told?.more ? ` (and ${told.more} more in the last seconds)` : '';
+    try {
+      this.options.logger.error?.(error.message + more);
+    } catch {
+      // A logger that throws has nobody to tell.
+    }
+  }
+
+  /** Resolves when everything that was sent is written, or after 5 s. */
+  flushed(): Promise<void> {
+    return this.#outbox.flushed(FLUSH_MS);
+  }
+
+  get queued(): { records: number; bytes: number } {
+    return { records: this.#outbox.length, bytes: this.#outbox.bytes };
+  }
+
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop());
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopped = true;
+    this.#abort.abort();
+    clearInterval(this.#heartbeats);
+    this.recovery?.stop();
+    await this.flushed();
+    await this.#disconnect();
+    // Who still waits for the beginning waits no longer.
+    for (const done of this.#echoes.values()) done();
+  }
+
+  async #disconnect(): Promise<void> {
+    const [producer, consumer] = [this.#producer, this.#consumer];
+    this.#producer = this.#consumer = undefined;
+    this.#next.clear();
+    this.#live.clear();
+    // A caller's client is his to end; it reads no more for us.
+    if (consumer) await (isClient(this.options.consumer) ? consumer.stop({ timeout: 0 }) : consumer.disconnect({ timeout: 0 })).catch(() => {});
+    if (producer && !isClient(this.options.producer)) await producer.disconnect({ timeout: 0 }).catch(() => {});
+  }
+}

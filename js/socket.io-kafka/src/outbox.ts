@@ -1,0 +1,161 @@
+import type { Producer } from 'kafka-native/kafkajs';
+
+/** A record on its way. */
+export interface Outgoing {
+  topic: string;
+  key: string;
+  value: string | Uint8Array;
+  headers: Record<string, string>;
+  partition?: number | undefined;
+  /** Kafka has it, or will never have it. */
+  onSettled?: (error?: Error) => void;
+}
+
+export interface OutboxOptions {
+  acks: number | undefined;
+  compression: number | undefined;
+  /** Bytes that wait or are under way. */
+  maxBytes: number;
+  /** Why records were not written: dropped to make room, or refused. */
+  onLost(count: number, reason: Error): void;
+  /** Milliseconds from a record's call to its acknowledgement. */
+  onAcknowledged(ms: number): void;
+}
+
+/** What is under way at one time: enough for any rate, and little enough that the oldest can be dropped from what waits. */
+const WINDOW_BYTES = 1024 * 1024;
+
+interface Waiting extends Outgoing {
+  bytes: number;
+  at: number;
+}
+
+/**
+ * Records in the order of their calls, for one producer. Those of one turn go in one call. While Kafka is away they wait, within
+ * `maxBytes`; beyond that the oldest are dropped.
+ */
+export class Outbox {
+  readonly #options: OutboxOptions;
+  #producer: Producer | undefined;
+  #waiting: Waiting[] = [];
+  /** Where the waiting begin. */
+  #head = 0;
+  #waitingBytes = 0;
+  #flying = 0;
+  #flyingBytes = 0;
+  #scheduled = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  /** From now on records are sent. */
+  open(producer: Producer): void {
+    this.#producer = producer;
+    this.#schedule();
+  }
+
+  add(record: Outgoing): void {
+    const bytes = record.key.length + record.value.length + 100;
+    this.#waiting.push({ ...record, bytes, at: performance.now() });
+    this.#waitingBytes += bytes;
+    this.#drop();
+    // What comes alone goes at once: others may wait for it while this turn does its own part. What follows in the turn goes together.
+    if (this.#flying === 0 && !this.#scheduled && this.#producer) this.#send();
+    else this.#schedule();
+  }
+
+  get length(): number {
+    return this.#waiting.length - this.#head + this.#flying;
+  }
+
+  get bytes(): number {
+    return this.#waitingBytes + this.#flyingBytes;
+  }
+
+  /** Resolves when nothing waits or is under way, or after so many milliseconds; at once where nothing was ever sent. */
+  async flushed(timeout: number): Promise<void> {
+    if (this.length === 0 || this.#producer === undefined) return;
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([
+      new Promise<void>((resolve) => this.#idle.push(resolve)),
+      new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, timeout);
+      }),
+    ]);
+    clearTimeout(timer);
+  }
+
+  #drop(): void {
+    const dropped: Waiting[] = [];
+    // The newest stays, however large it is.
+    while (this.#waitingBytes + this.#flyingBytes > this.#options.maxBytes && this.#waiting.length - this.#head > 1) {
+      const record = this.#take();
+      this.#waitingBytes -= record.bytes;
+      dropped.push(record);
+    }
+    if (dropped.length === 0) return;
+    const reason = new Error(`more than ${this.#options.maxBytes} bytes (maxQueuedBytes) wait for Kafka: the oldest are dropped`);
+    this.#options.onLost(dropped.length, reason);
+    for (const { onSettled } of dropped) onSettled?.(reason);
+  }
+
+  #take(): Waiting {
+    const record = this.#waiting[this.#head]!;
+    this.#waiting[this.#head++] = undefined as never;
+    if (this.#head > 1000 && this.#head * 2 > this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#head);
+      this.#head = 0;
+    }
+    return record;
+  }
+
+  /** Behind everything that this turn's promises still call. */
+  #schedule(): void {
+    if (this.#scheduled || this.#producer === undefined) return;
+    this.#scheduled = true;
+    process.nextTick(() => {
+      this.#scheduled = false;
+      this.#send();
+    });
+  }
+
+  #send(): void {
+    const producer = this.#producer!;
+    const byTopic = new Map<string, Waiting[]>();
+    let count = 0;
+    let bytes = 0;
+    while (this.#head < this.#waiting.length) {
+      const next = this.#waiting[this.#head]!;
+      if (this.#flyingBytes + bytes > 0 && this.#flyingBytes + bytes + next.bytes > WINDOW_BYTES) break;
+      const list = byTopic.get(next.topic);
+      if (list) list.push(next);
+      else byTopic.set(next.topic, [next]);
+      this.#take();
+      count++;
+      bytes += next.bytes;
+    }
+    if (count === 0) return;
+    this.#waitingBytes -= bytes;
+    this.#flyingBytes += bytes;
+    this.#flying += count;
+    for (const [topic, messages] of byTopic) void this.#sendTo(producer, topic, messages);
+  }
+
+  async #sendTo(producer: Producer, topic: string, messages: Waiting[]): Promise<void> {
+    const { acks, compression, onAcknowledged, onLost } = this.#options;
+    try {
+      await producer.send({ topic, messages: messages as never, ...(acks !== undefined && { acks }), ...(compression !== undefined && { compression }) });
+      onAcknowledged(performance.now() - messages[0]!.at);
+      for (const { onSettled } of messages) onSettled?.();
+    } catch (error) {
+      onLost(messages.length, error as Error);
+      for (const { onSettled } of messages) onSettled?.(error as Error);
+    }
+    this.#flying -= messages.length;
+    for (const { bytes } of messages) this.#flyingBytes -= bytes;
+    if (this.#head < this.#waiting.length) this.#schedule();
+    else if (this.#flying === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}

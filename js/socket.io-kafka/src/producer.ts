@@ -1,0 +1,18 @@
+import type { Producer } from 'kafka-native/kafkajs';
+import { isClient, type ReadOptions } from './options';
+import { LARGEST_RECORD } from './topics';
+
+/** The caller's producer, or one that is not connected yet: whoever makes it ends it. */
+export function makeProducer({ producer, kafka, acks }: ReadOptions): Producer {
+  if (isClient(producer)) return producer as Producer;
+  return kafka!.producer({
+    idempotent: acks === undefined || acks === -1,
+    // What comes while a request is under way goes with the next: fewer requests cost the brokers and the readers less, and one after another
+    // they keep their order, also when they are tried again.
+    ...(acks !== undefined && acks !== -1 && { maxInFlightRequests: 1 }),
+    linger: 0,
+    allowAutoTopicCreation: false,
+    ...producer,
+    properties: { 'message.timeout.ms': '300000', 'message.max.bytes': String(LARGEST_RECORD), ...producer.properties },
+  });
+}

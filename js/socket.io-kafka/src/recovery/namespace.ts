@@ -1,0 +1,564 @@
+import { MessageType, type BroadcastOptions, type Room, type Session } from 'socket.io-adapter';
+import type { Bus, Place } from '../bus';
+import { isRecoverable, matches, type BroadcastData, type OperationData } from '../messages';
+import { decodeRecord, RecordType, type Body, type LogRecord } from '../record';
+import { OrderedOutgoing } from './outgoing';
+import type { Recovery } from './recovery';
+import type { Claim, Had, Outcome, SessionData, Urgency } from './sessions';
+
+/** What the recovery of a namespace needs of its adapter. */
+export interface RecoveringAdapter {
+  readonly nsp: any;
+  readonly name: string;
+  readonly sids: Map<string, Set<Room>>;
+  /** Applies a record here, as the base class does for other servers'. */
+  take(record: LogRecord, id: string | undefined): void;
+}
+
+/** A connection of this server whose state is in the log. */
+interface Connection {
+  sid: string;
+  pid: string;
+  /** When it was written last; `performance.now()`. */
+  written: number;
+  /** What it got of other servers, before it came here, that was not in the log then. */
+  had: Had;
+}
+
+/** A session that was claimed, and whose socket is not connected yet. */
+interface Coming {
+  sid: string;
+  pid: string;
+  data: unknown;
+  had: Had;
+  /** Until there is a socket, which has its own. */
+  rooms: Set<Room>;
+  /** What the socket is to get: what it has missed, and what comes meanwhile. */
+  held: ((socket: any) => void)[];
+}
+
+/** What a client has: everything up to a place in the log, and of one server everything up to a number, though it was not in the log. */
+interface ClientOffset {
+  tag: string;
+  partition: number;
+  offset: number;
+  uid: string | undefined;
+  number: number;
+}
+
+/** A claim that found no session, and is told what becomes of it. */
+interface Awaited {
+  pid: string;
+  read: (final: boolean) => void;
+}
+
+const CLAIM_MS = 5000;
+/** For how long a record may be behind its client. */
+const FASTER_MS = 500;
+/** For how long the owner of a session may say what became of it. */
+const ANSWER_MS = 1000;
+/** What is held for a socket that middlewares do not let in for long; then it has to come again. */
+const MAX_HELD = 10_000;
+const MAX_PID = 200;
+
+/**
+ * Connection state recovery of one namespace: what it does is applied in the log's order on every server, so that an offset says what a
+ * client has. What goes out before it is in the log has, with the offset, its server's name and its number. A session is in the log; who
+ * claims it first gets it, and with the claim has read what was before it.
+ */
+export class NamespaceRecovery {
+  readonly #adapter: RecoveringAdapter;
+  readonly #bus: Bus;
+  readonly #recovery: Recovery;
+  readonly #outgoing: OrderedOutgoing;
+  readonly #connections = new Map<string, Connection>();
+  /** By private id, the socket's. */
+  readonly #sids = new Map<string, string>();
+  /** Connections that have something which is not in the log, or was not when they came. */
+  readonly #ahead = new Set<Connection | Coming>();
+  /** Written at the end of this turn. */
+  readonly #dirty = new Set<string>();
+  #flushing: NodeJS.Immediate | undefined;
+  /** Own claims that were not read yet, by number. */
+  readonly #claims = new Map<number, { pid: string; read: (place: Place, body: Body | undefined) => void; asked: () => void }>();
+  /** Claims that found no session. */
+  readonly #awaited = new Set<Awaited>();
+  readonly #coming = new Map<string, Coming>();
+  /** Up to where the log was done for this namespace's clients, as they have it. */
+  #place: string | undefined;
+  #closed = false;
+
+  constructor(adapter: RecoveringAdapter, bus: Bus, recovery: Recovery) {
+    this.#adapter = adapter;
+    this.#bus = bus;
+    this.#recovery = recovery;
+    this.#outgoing = new OrderedOutgoing(bus.options.publishTimeout, (record) => this.#early(record));
+    recovery.namespaces.set(adapter.name, this);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#outgoing.close();
+    this.#flush();
+    this.#closed = true;
+    for (const coming of this.#coming.values()) this.#giveBack(coming);
+    // Whether these get their sessions is not known yet. Should they, others find them as they were.
+    for (const { pid } of this.#claims.values()) this.#bus.send(this.#adapter.name, RecordType.Claim, { pid, back: true });
+    this.#claims.clear();
+    if (this.#recovery.namespaces.get(this.#adapter.name) === this) this.#recovery.namespaces.delete(this.#adapter.name);
+  }
+
+  // What this server sends.
+
+  /** Is applied here when it is read; without Kafka after `publishTimeout`. */
+  publish(type: MessageType, data: object): void {
+    try {
+      const { body, number } = this.#bus.encode(type, data);
+      this.#outgoing.logged(number, () => decodeRecord(body as string | Buffer));
+      this.#bus.write(this.#adapter.name, body);
+    } catch (error) {
+      this.#bus.tell('encoding', error as Error);
+    }
+  }
+
+  /** Is done here, when everything that was published before has been applied here. */
+  behind(action: () => void): void {
+    this.#outgoing.local(action);
+  }
+
+  // What is read.
+
+  /** A record of this namespace was read that is not for clients, or was done. */
+  passed({ id }: Place): void {
+    this.#place = id;
+  }
+
+  /** A packet for this server alone, with a place: clients take a text at the end for one, and must stay where they are. */
+  placed(packet: any, opts: BroadcastOptions): any {
+    if (this.#place === undefined || !isRecoverable({ packet, opts: { rooms: [], except: [], flags: opts.flags } })) return packet;
+    return { ...packet, data: [...packet.data, this.#known(this.#place)] };
+  }
+
+  /** A record of this namespace, in the log's order. */
+  onRecord(record: LogRecord, place: Place): void {
+    const apply = (): void => {
+      this.#apply(this.#ahead.size > 0 && record.uid !== this.#bus.uid ? this.#withoutAhead(record) : record, place.id);
+      // What follows, also within the same batch, is behind it, and what comes before is not.
+      this.passed(place);
+    };
+    if (record.uid !== this.#bus.uid) return apply();
+    this.#outgoing.read(record.number, apply);
+    this.passed(place);
+  }
+
+  /** Kafka is slow, or away: clients do not wait. They stay where they are in the log. */
+  #early(record: LogRecord): void {
+    this.#bus.figures.early++;
+    this.#apply(record, this.#place);
+  }
+
+  #apply(record: LogRecord, id: string | undefined): void {
+    this.#adapter.take(record, id === undefined ? undefined : this.#known(id));
+    for (const coming of this.#coming.values()) this.#hold(coming, record);
+  }
+
+  /** A place in the log, and what this server's clients have beyond it. */
+  #known(id: string): string {
+    const { early } = this.#outgoing;
+    return early === undefined ? id : `${id}~${this.#bus.uid}.${early}`;
+  }
+
+  /** Not for those who had it on its own server, and were faster than the log. */
+  #withoutAhead(record: LogRecord): LogRecord {
+    const data = record.data as BroadcastData;
+    const ahead = [...this.#ahead].filter(({ had }) => record.number <= (had[record.uid]?.[0] ?? -1));
+    if (ahead.length === 0) return record;
+    return { ...record, data: { ...data, opts: { ...data.opts, except: [...data.opts.except, ...ahead.map(({ sid }) => sid)] } } };
+  }
+
+  /** Until the socket is connected nothing reaches it. */
+  #hold(coming: Coming, { type, data }: LogRecord): void {
+    const { opts, packet, requestId, rooms = [], close } = data as BroadcastData & OperationData;
+    if (type === MessageType.BROADCAST && requestId !== undefined) return;
+    if (!matches(this.#roomsOf(coming), opts.rooms, opts.except)) return;
+    const socket = this.#adapter.nsp._preConnectSockets?.get(coming.sid);
+    if (type === MessageType.BROADCAST) {
+      coming.held.push((connected) => connected.packet(packet, { ...opts.flags }));
+    } else if (type === MessageType.SOCKETS_JOIN) {
+      if (socket) socket.join(rooms);
+      else for (const room of rooms) coming.rooms.add(room);
+    } else if (type === MessageType.SOCKETS_LEAVE) {
+      for (const room of rooms) {
+        if (socket) socket.leave(room);
+        else coming.rooms.delete(room);
+      }
+    } else {
+      // Not before socket.io knows it.
+      coming.held.push((connected) => process.nextTick(() => connected.disconnect(close)));
+    }
+    // Its client comes again with the same offset.
+    if (coming.held.length > MAX_HELD) coming.held = [(connected) => process.nextTick(() => connected.client.close())];
+  }
+
+  #roomsOf({ sid, rooms }: Coming): Set<Room> {
+    return this.#adapter.sids.get(sid) ?? rooms;
+  }
+
+  // Sessions of this server's connections.
+
+  /** A socket has joined rooms; the first is its own, when it is connected. */
+  joined(sid: string): void {
+    const socket = this.#adapter.nsp.sockets.get(sid);
+    if (!socket?.pid) return;
+    if (!this.#connections.has(sid)) {
+      const coming = this.#coming.get(sid);
+      const connection: Connection = { sid, pid: socket.pid, written: -Infinity, had: coming?.had ?? {} };
+      this.#connections.set(sid, connection);
+      this.#sids.set(socket.pid, sid);
+      if (coming) {
+        this.#coming.delete(sid);
+        if (this.#ahead.delete(coming)) this.#ahead.add(connection);
+        behindItsNextPacket(socket, coming.held);
+      }
+    }
+    this.#changed(sid);
+  }
+
+  left(sid: string): void {
+    if (this.#connections.has(sid)) this.#changed(sid);
+  }
+
+  /** A socket is no more. Without `persist` before it cannot come back. */
+  gone(sid: string): void {
+    const connection = this.#connections.get(sid);
+    const coming = this.#coming.get(sid);
+    if (connection) {
+      this.#remove(connection);
+      if (!this.#closed) this.#bus.send(this.#adapter.name, RecordType.SessionEnd, { pid: connection.pid });
+    } else if (coming) {
+      // Its client went away before it was let in: it may come again. One that was refused may not.
+      if (this.#adapter.nsp._preConnectSockets?.get(sid)?.conn.readyState !== 'open') this.#giveBack(coming);
+      else this.#bus.send(this.#adapter.name, RecordType.SessionEnd, { pid: coming.pid });
+      this.#coming.delete(sid);
+      this.#ahead.delete(coming);
+    }
+  }
+
+  persist({ sid, pid, rooms, data }: Pick<SessionData, 'sid' | 'pid' | 'rooms' | 'data'>): void {
+    const connection = this.#connections.get(sid);
+    if (connection) this.#remove(connection);
+    else if (this.#closed) return;
+    this.#write({ sid, pid, rooms, data, ...(connection && this.#hadOf(connection)), final: true });
+  }
+
+  #remove(connection: Connection): void {
+    const { sid, pid } = connection;
+    this.#connections.delete(sid);
+    if (this.#sids.get(pid) === sid) this.#sids.delete(pid);
+    this.#ahead.delete(connection);
+    this.#dirty.delete(sid);
+  }
+
+  #giveBack(coming: Coming): void {
+    const { sid, pid, data } = coming;
+    this.#write({ sid, pid, rooms: [...this.#roomsOf(coming)], data, ...this.#hadOf(coming), final: true });
+  }
+
+  #changed(sid: string): void {
+    this.#dirty.add(sid);
+    this.#flushing ??= setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    clearImmediate(this.#flushing);
+    this.#flushing = undefined;
+    for (const sid of this.#dirty) {
+      const connection = this.#connections.get(sid);
+      const socket = this.#adapter.nsp.sockets.get(sid);
+      if (!connection || !socket) continue;
+      connection.written = performance.now();
+      this.#write({ sid, pid: connection.pid, rooms: [...socket.rooms], data: socket.data, ...this.#hadOf(connection) });
+    }
+    this.#dirty.clear();
+  }
+
+  #write(session: SessionData): void {
+    try {
+      this.#bus.send(this.#adapter.name, RecordType.Session, session);
+    } catch (error) {
+      this.#bus.tell('session', new Error(`socket.io-kafka: the session of ${session.sid} cannot be written: ${(error as Error).message}`, { cause: error }));
+    }
+  }
+
+  #hadOf({ had }: Pick<Connection, 'had'>): Pick<SessionData, 'had'> {
+    return Object.keys(had).length > 0 ? { had } : {};
+  }
+
+  /** The log keeps records only so long. */
+  refresh(): void {
+    const old = performance.now() - this.#recovery.maxDisconnectionDuration / 2;
+    for (const { sid, written } of this.#connections.values()) if (written < old) this.#changed(sid);
+    // What was not in the log for so long does not come any more, and nobody asks for it.
+    const late = Date.now() - this.#recovery.history;
+    for (const connection of this.#ahead) {
+      for (const [uid, [, at]] of Object.entries(connection.had)) if (at < late) delete connection.had[uid];
+      if (Object.keys(connection.had).length === 0) this.#ahead.delete(connection);
+    }
+  }
+
+  /** The log has begun anew. */
+  rewrite(): void {
+    this.#place = undefined;
+    for (const sid of this.#connections.keys()) this.#changed(sid);
+  }
+
+  // Coming back.
+
+  /** Resolves with the session; rejects, with the reason, where the client has to begin anew. */
+  async restore(pid: string, offset: string): Promise<Session> {
+    try {
+      const session = await this.#restore(pid, readOffset(pid, offset));
+      this.#bus.figures.recovered++;
+      return session;
+    } catch (error) {
+      this.#bus.figures.notRecovered++;
+      this.#bus.options.logger.debug?.(`socket.io-kafka: a client of ${this.#adapter.name} begins anew: ${(error as Error).message}`);
+      throw error;
+    }
+  }
+
+  async #restore(pid: string, client: ClientOffset): Promise<Session> {
+    await within(CLAIM_MS, this.#bus.start());
+    if (client.tag !== this.#bus.tag) throw new Error('the offset is of another log');
+    let how: Urgency = {};
+    for (let tries = 4; tries > 0; tries--) {
+      const { session, later } = await this.#claim(pid, client, how);
+      if (session) return session;
+      // The client may be faster than the record that it has connected, or that its next connection has ended.
+      how = (await later) ? {} : { spare: true };
+    }
+    throw new Error('other servers have the session');
+  }
+
+  /** With the session, or with what resolves when there is one. */
+  async #claim(pid: string, client: ClientOffset, how: Urgency): Promise<{ session?: Session; later?: Promise<boolean> }> {
+    const numbers: number[] = [];
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await within(
+        CLAIM_MS,
+        new Promise((resolve, reject) => {
+          // When the server has closed, the client finds its session at another.
+          if (this.#closed) return;
+          const say = (urgency: Urgency): void => {
+            const { body, number } = this.#bus.encode(RecordType.Claim, { pid, ...urgency });
+            numbers.push(number);
+            this.#claims.set(number, { pid, read, asked });
+            this.#bus.write(this.#adapter.name, body);
+          };
+          const read = (place: Place, body: Body | undefined): void => {
+            try {
+              const session = this.#claimed(pid, client, place, body);
+              resolve(session ? { session } : { later: this.#comes(pid, client) });
+            } catch (error) {
+              reject(error);
+            }
+          };
+          // An owner that does not answer is dead: the session is as in its newest record.
+          const asked = (): void => {
+            timer = setTimeout(() => this.#closed || say({ now: true }), ANSWER_MS);
+          };
+          const owner = this.#recovery.sessions.get(this.#adapter.name, pid)?.owner;
+          const dead = owner !== undefined && !this.#recovery.isAlive(owner, this.#bus.options.heartbeatTimeout);
+          say({ ...how, ...(dead && { now: true }) });
+        }),
+      );
+    } finally {
+      clearTimeout(timer);
+      for (const number of numbers) this.#claims.delete(number);
+    }
+  }
+
+  /** Whether the session is to be had by an ordinary claim; rejects when it is another's. */
+  async #comes(pid: string, client: ClientOffset): Promise<boolean> {
+    // What another server has claimed is to be had when that connection has ended, when the client has been there, or when the server never writes it.
+    const claimed = this.#recovery.sessions.get(this.#adapter.name, pid);
+    const spare = claimed?.spare;
+    const wasThere = spare === undefined || client.offset > claimed!.offset;
+    let connected = false;
+    let awaited: Awaited | undefined;
+    try {
+      return await within(
+        FASTER_MS,
+        new Promise<boolean>((resolve) => {
+          const read = (final: boolean): void => (final || wasThere ? resolve(true) : void (connected = true));
+          this.#awaited.add((awaited = { pid, read }));
+        }),
+      );
+    } catch (error) {
+      if (spare !== undefined && this.#recovery.sessions.get(this.#adapter.name, pid)?.spare === spare) return false;
+      throw spare === undefined ? new Error('there is no session') : connected ? new Error('the client has another connection') : error;
+    } finally {
+      this.#awaited.delete(awaited!);
+    }
+  }
+
+  /** A session was read. */
+  onSession(pid: string, final: boolean): void {
+    for (const awaited of this.#awaited) if (awaited.pid === pid) awaited.read(final);
+  }
+
+  /** A claim was read, of whatever server; everything before it was, too. */
+  onClaim(record: LogRecord, pid: string, place: Place, outcome: Outcome): void {
+    if (outcome === 'asked') {
+      if (record.uid === this.#bus.uid) this.#claims.get(record.number)?.asked();
+      else this.#release(pid);
+      return;
+    }
+    if (record.uid === this.#bus.uid) this.#answered(record.number, pid, place, outcome?.body);
+    // The client has another connection now. Nobody has it who was refused.
+    else if (outcome) this.#drop(pid);
+  }
+
+  /** The owner has said what became of a session that was claimed. */
+  onGiven({ owner, number }: Claim, pid: string, place: Place, body: Body): void {
+    if (owner === this.#bus.uid) this.#answered(number, pid, place, body);
+  }
+
+  #answered(number: number, pid: string, place: Place, body: Body | undefined): void {
+    // It has given back what it claimed.
+    if (this.#closed) return;
+    const claim = this.#claims.get(number);
+    const sid = this.#sids.get(pid);
+    if (claim) claim.read(place, body);
+    // Its client waits no more, and may come again.
+    else if (sid !== undefined) this.#changed(sid);
+    else if (body !== undefined) this.#write({ ...(decodeRecord(body as string | Buffer).data as SessionData), final: true });
+  }
+
+  /** The client is at another server, which waits for what it was here. */
+  #release(pid: string): void {
+    const connection = this.#connections.get(this.#sids.get(pid) ?? '');
+    const socket = connection && this.#adapter.nsp.sockets.get(connection.sid);
+    if (!socket) return;
+    this.#write({ sid: connection.sid, pid, rooms: [...socket.rooms], data: socket.data, ...this.#hadOf(connection), final: true });
+    this.#drop(pid);
+  }
+
+  /** Without a word in the log: the session is another's. */
+  #drop(pid: string): void {
+    for (const coming of this.#coming.values()) {
+      if (coming.pid !== pid) continue;
+      this.#coming.delete(coming.sid);
+      this.#ahead.delete(coming);
+      this.#forget(coming)?.client.close();
+    }
+    const connection = this.#connections.get(this.#sids.get(pid) ?? '');
+    if (!connection) return;
+    this.#remove(connection);
+    const socket = this.#adapter.nsp.sockets.get(connection.sid);
+    socket?.disconnect();
+    // Of other namespaces the same client is to come back, too.
+    socket?.client.close();
+  }
+
+  #claimed(pid: string, client: ClientOffset, claim: Place, body: Body | undefined): Session | undefined {
+    // The client may be here still, on its old connection: what it is now is newer than its record.
+    const open = this.#connections.get(this.#sids.get(pid) ?? '');
+    const socket = open && this.#adapter.nsp.sockets.get(open.sid);
+    const session: SessionData | undefined = socket
+      ? { sid: open.sid, pid, rooms: [...socket.rooms], data: socket.data, had: open.had }
+      : body === undefined
+        ? undefined
+        : (decodeRecord(body as string | Buffer).data as SessionData);
+    if (!session) return undefined;
+    this.#drop(pid);
+    if (client.partition !== claim.partition || client.offset >= claim.offset) throw new Error('the offset is of another log');
+    const entries = this.#recovery.ring.after(this.#adapter.name, client.partition, client.offset, session.rooms);
+    if (!entries) throw new Error('the packets behind the offset are gone: raise maxRecoveryBytes');
+    const { sid, data } = session;
+    const had = { ...session.had };
+    if (client.uid !== undefined && !(client.number <= (had[client.uid]?.[0] ?? -1))) had[client.uid] = [client.number, Date.now()];
+    const has = (uid: string, number: number): boolean => number <= (had[uid]?.[0] ?? -1);
+    const coming: Coming = { sid, pid, data, had, rooms: new Set(session.rooms), held: [] };
+    const missedPackets: unknown[][] = [];
+    for (const { uid, number, rooms: to, except, body, id } of entries) {
+      if (!matches(coming.rooms, to, except) || has(uid, number)) continue;
+      const { packet } = decodeRecord(body as string | Buffer).data as BroadcastData;
+      const missed = [...packet.data, id];
+      missedPackets.push(missed);
+      coming.held.push((connected) => connected.packet({ type: packet.type, data: missed }));
+    }
+    // They are held with the rest. socket.io would send them now: the client keeps what it gets before it is connected, and gets it again, should the
+    // connection break before.
+    Object.defineProperty(missedPackets, 'forEach', { value: () => {} });
+    // What the others here have already, and is not in the log yet.
+    for (const record of this.#outgoing.unread()) if (!has(record.uid, record.number)) this.#hold(coming, this.#numbered(record, claim));
+    this.#coming.set(sid, coming);
+    if (Object.keys(had).length > 0) this.#ahead.add(coming);
+    setImmediate(() => this.#watch(coming));
+    return {
+      sid,
+      pid,
+      get rooms() {
+        return [...coming.rooms];
+      },
+      data,
+      missedPackets,
+    };
+  }
+
+  /** As the others here got it. */
+  #numbered(record: LogRecord, { id }: Place): LogRecord {
+    const data = record.data as BroadcastData;
+    if (record.type !== MessageType.BROADCAST || !isRecoverable(data)) return record;
+    return { ...record, data: { ...data, packet: { ...data.packet, data: [...data.packet.data, `${id}~${record.uid}.${record.number}`] } } };
+  }
+
+  /** A client that goes away before middlewares let it in may come again before they are through. */
+  #watch(coming: Coming): void {
+    const { sid } = coming;
+    const socket = this.#adapter.nsp._preConnectSockets?.get(sid);
+    if (!socket || this.#coming.get(sid) !== coming) return;
+    const end = (): void => void (this.#coming.get(sid) === coming && this.#forget(coming));
+    if (socket.conn.readyState === 'open') socket.conn.once('close', end);
+    else end();
+  }
+
+  /** When its middlewares are through, its name may be another socket's. */
+  #forget({ sid }: Coming): any {
+    const socket = this.#adapter.nsp._preConnectSockets?.get(sid);
+    socket?._cleanup();
+    if (socket) socket._cleanup = () => {};
+    return socket;
+  }
+}
+
+/** @throws Error for what is none */
+function readOffset(pid: string, text: string): ClientOffset {
+  const [, tag, partition, offset, uid, number] = /^(.{1,32})-(\d{1,10})-(\d{1,16})(?:~([0-9a-f]{16})\.(\d{1,15}))?$/.exec(String(text)) ?? [];
+  if (tag === undefined || typeof pid !== 'string' || pid.length > MAX_PID) throw new Error('the offset is none of this log');
+  return { tag, partition: Number(partition), offset: Number(offset), uid, number: Number(number) };
+}
+
+/** The next packet says that it is connected. */
+function behindItsNextPacket(socket: any, held: ((socket: any) => void)[]): void {
+  socket.packet = (...args: unknown[]) => {
+    delete socket.packet;
+    socket.packet(...args);
+    for (const give of held) give(socket);
+  };
+}
+
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`Kafka did not answer within ${ms} ms`)), ms);
+    timer.unref();
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

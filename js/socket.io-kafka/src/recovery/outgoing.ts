@@ -1,0 +1,113 @@
+import type { LogRecord } from '../record';
+
+interface Logged {
+  number: number;
+  record: () => LogRecord;
+  at: number;
+}
+type Item = Logged | { action: () => void };
+
+/** Own records that went out before they were read, and are not read yet; the oldest are forgotten. */
+const MAX_EARLY = 10_000;
+
+/**
+ * What a namespace of this server does, in the order of its calls: each when it is read in the log, or, when that takes too long, without
+ * its place there; what is for this server alone in between.
+ */
+export class OrderedOutgoing {
+  readonly #timeout: number;
+  readonly #onLate: (record: LogRecord) => void;
+  #items: Item[] = [];
+  #head = 0;
+  /** By number, in this order. */
+  readonly #early = new Map<number, () => LogRecord>();
+  #newest: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(timeout: number, onLate: (record: LogRecord) => void) {
+    this.#timeout = timeout;
+    this.#onLate = onLate;
+  }
+
+  logged(number: number, record: () => LogRecord): void {
+    this.#items.push({ number, record, at: performance.now() });
+    this.#timer ??= this.#wait(this.#timeout);
+  }
+
+  local(action: () => void): void {
+    this.#items.push({ action });
+    this.#advance();
+  }
+
+  /** A record was read: does it, unless it was done early. */
+  read(number: number, apply: () => void): void {
+    // What is before it was never written, or another has it twice.
+    for (let first = this.#first; first && !('action' in first) && first.number < number; first = this.#first) this.#late(first);
+    for (const early of this.#early.keys()) {
+      if (early > number) break;
+      this.#early.delete(early);
+    }
+    const first = this.#first;
+    if (!first || 'action' in first || first.number !== number) return;
+    this.#shift();
+    apply();
+    this.#advance();
+  }
+
+  /** Of the records that were done early and are not read yet the newest one's number: this server's clients have it, and all before it. */
+  get early(): number | undefined {
+    return this.#early.size > 0 ? this.#newest : undefined;
+  }
+
+  /** These records, in the order in which they were done. */
+  *unread(): Generator<LogRecord, void, void> {
+    for (const record of this.#early.values()) yield record();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (let first = this.#first; first; first = this.#first) {
+      this.#shift();
+      if ('action' in first) first.action();
+    }
+  }
+
+  get #first(): Item | undefined {
+    return this.#items[this.#head];
+  }
+
+  #shift(): void {
+    this.#items[this.#head++] = undefined as never;
+    if (this.#head === this.#items.length) {
+      this.#items = [];
+      this.#head = 0;
+    }
+  }
+
+  #advance(): void {
+    for (let first = this.#first; first && 'action' in first; first = this.#first) {
+      this.#shift();
+      first.action();
+    }
+  }
+
+  #late(item: Logged): void {
+    this.#shift();
+    this.#early.set(item.number, item.record);
+    this.#newest = item.number;
+    if (this.#early.size > MAX_EARLY) this.#early.delete(this.#early.keys().next().value!);
+    this.#onLate(item.record());
+    this.#advance();
+  }
+
+  #wait(ms: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#timer = undefined;
+      const due = performance.now() - this.#timeout;
+      for (let first = this.#first; first && !('action' in first) && first.at <= due + 1; first = this.#first) this.#late(first);
+      const first = this.#first as Logged | undefined;
+      if (first) this.#timer = this.#wait(Math.max(first.at - due, 1));
+    }, ms);
+  }
+}

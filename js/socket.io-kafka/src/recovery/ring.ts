@@ -1,0 +1,142 @@
+import type { Room } from 'socket.io-adapter';
+import type { Body } from '../record';
+
+/** A packet that clients can have missed. */
+export interface Entry {
+  namespace: string;
+  partition: number;
+  offset: number;
+  /** As clients have it. */
+  id: string;
+  /** The server that sent it, and its number among that server's records. */
+  uid: string;
+  number: number;
+  rooms: readonly Room[];
+  except: readonly Room[];
+  body: Body;
+  /** Milliseconds since 1970 by which it grows old. */
+  at: number;
+  bytes: number;
+}
+
+/** What an entry takes beside its bytes, roughly. */
+const OVERHEAD = 250;
+
+class Entries {
+  #entries: Entry[];
+  #head = 0;
+
+  constructor(...entries: Entry[]) {
+    this.#entries = entries;
+  }
+
+  get length(): number {
+    return this.#entries.length - this.#head;
+  }
+
+  get first(): Entry | undefined {
+    return this.#entries[this.#head];
+  }
+
+  push(entry: Entry): void {
+    this.#entries.push(entry);
+  }
+
+  shift(): void {
+    this.#entries[this.#head++] = undefined as never;
+    if (this.#head > 1000 && this.#head * 2 > this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  /** Those of a partition behind an offset, in order. */
+  after(partition: number, offset: number): Entry[] {
+    let at = this.#entries.length;
+    for (; at > this.#head; at--) {
+      const before = this.#entries[at - 1]!;
+      if (before.partition !== partition || before.offset <= offset) break;
+    }
+    return this.#entries.slice(at);
+  }
+}
+
+/** Stands for the rooms of a packet that is for all. */
+const EVERYBODY = Symbol('everybody');
+
+/** The newest packets of all namespaces, as long as clients may come back for them, and as many as there is room for. */
+export class Ring {
+  /** In the order in which they were read, and the same by namespace and room: who comes back looks at what is for him only. */
+  readonly #all = new Entries();
+  readonly #byNamespace = new Map<string, Map<Room | symbol, Entries>>();
+  /** By namespace: up to this offset packets are gone that clients may still want, or are in another partition. */
+  readonly #gone = new Map<string, { partition: number; offset: number }>();
+  /** By namespace: of its newest packet. */
+  readonly #partitions = new Map<string, number>();
+  bytes = 0;
+
+  static bytesOf(body: Body): number {
+    return body.length + OVERHEAD;
+  }
+
+  get length(): number {
+    return this.#all.length;
+  }
+
+  add(entry: Entry): void {
+    const { namespace, partition, offset } = entry;
+    // The topic has more partitions than before, and not all servers know it at one time: an offset tells nothing of the other partition.
+    if ((this.#partitions.get(namespace) ?? partition) !== partition) this.#gone.set(namespace, { partition, offset });
+    this.#partitions.set(namespace, partition);
+    this.#all.push(entry);
+    let lists = this.#byNamespace.get(entry.namespace);
+    if (!lists) this.#byNamespace.set(entry.namespace, (lists = new Map()));
+    for (const room of listsOf(entry)) {
+      const entries = lists.get(room);
+      if (entries) entries.push(entry);
+      else lists.set(room, new Entries(entry));
+    }
+    this.bytes += entry.bytes;
+  }
+
+  /** Nobody comes back for what is older. */
+  expire(before: number): void {
+    for (let first = this.#all.first; first && first.at < before; first = this.#all.first) this.#shift(first);
+  }
+
+  /** Makes room; false when there is nothing left. */
+  evict(): boolean {
+    const first = this.#all.first;
+    if (!first) return false;
+    const { namespace, partition, offset } = first;
+    if ((this.#gone.get(namespace)?.partition ?? partition) === partition) this.#gone.set(namespace, { partition, offset });
+    this.#shift(first);
+    return true;
+  }
+
+  /** The packets for any of these rooms behind an offset, in order; undefined where some are gone. */
+  after(namespace: string, partition: number, offset: number, rooms: Iterable<Room>): Entry[] | undefined {
+    const gone = this.#gone.get(namespace);
+    if (gone && (gone.partition !== partition || offset < gone.offset)) return undefined;
+    const lists = this.#byNamespace.get(namespace);
+    const found = new Set<Entry>();
+    for (const room of [EVERYBODY, ...rooms]) for (const entry of lists?.get(room)?.after(partition, offset) ?? []) found.add(entry);
+    return [...found].sort((a, b) => a.offset - b.offset);
+  }
+
+  #shift(first: Entry): void {
+    this.#all.shift();
+    this.bytes -= first.bytes;
+    const lists = this.#byNamespace.get(first.namespace)!;
+    for (const room of listsOf(first)) {
+      const entries = lists.get(room)!;
+      entries.shift();
+      if (entries.length === 0) lists.delete(room);
+    }
+    if (lists.size === 0) this.#byNamespace.delete(first.namespace);
+  }
+}
+
+function listsOf({ rooms }: Entry): Iterable<Room | symbol> {
+  return rooms.length === 0 ? [EVERYBODY] : new Set(rooms);
+}
