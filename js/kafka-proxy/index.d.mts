@@ -1,0 +1,2 @@
+export * from './dist/index.js';
+export { KafkaProxy as default } from './dist/index.js';

@@ -1,0 +1,77 @@
+// Consumer groups: one consumer of Kafka a group, whose partitions are dealt to the group's sockets.
+
+import type { Context } from '../context';
+import { CloseCode, ProxyError } from '../errors';
+import type { Outlet, Subscription } from '../subscription';
+import { Member } from './member';
+
+export interface GroupWish {
+  group: string;
+  topics: string[];
+  /** A regular expression; topics that are made later are found, too. */
+  pattern?: RegExp;
+  /** Where a partition begins of which the group has no offset. */
+  from: 'earliest' | 'latest';
+}
+
+/**
+ * Sockets of a group that wish the same share a consumer. Others have one of their own: a second member of the group, to which Kafka deals
+ * the topics that it wishes. It costs a client of Kafka more; in exchange no topic is ever held by a consumer none of whose sockets wants it.
+ */
+export class Groups {
+  readonly #context: Context;
+  readonly #members = new Map<string, Member>();
+  /** Those that have not left their group yet. */
+  readonly #leaving = new Set<Promise<void>>();
+  #closed = false;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** Joins the group. Rejects with a ProxyError. */
+  async subscribe(wish: GroupWish, outlet: Outlet): Promise<Subscription> {
+    if (this.#closed) throw new ProxyError('CLOSING', 'The proxy ends: connect again, to another if there is one', true, CloseCode.GoingAway);
+    try {
+      return await this.#member({ ...wish, topics: [...new Set(wish.topics)].sort() }).join(outlet);
+    } catch (error) {
+      throw ProxyError.of(error);
+    }
+  }
+
+  #member(wish: GroupWish): Member {
+    const { group, topics, pattern, from } = wish;
+    const key = JSON.stringify([group, topics, pattern?.source, pattern?.flags, from]);
+    const known = this.#members.get(key);
+    if (known) return known;
+    const most = this.#context.limits.readers;
+    // Who leaves is still a client of Kafka: subscribing and unsubscribing makes no more of them.
+    if (this.#members.size + this.#leaving.size >= most) throw new ProxyError('LIMIT', `The proxy is in ${most} groups already: try again later`, true);
+    const member: Member = new Member(this.#context, wish, () => {
+      // Who comes now joins as another member: Kafka gives it what this one leaves.
+      this.#members.delete(key);
+      const left = member.left!;
+      this.#leaving.add(left);
+      void left.then(() => this.#leaving.delete(left));
+    });
+    this.#members.set(key, member);
+    return member;
+  }
+
+  /** Members of groups: each is a client of Kafka. */
+  get readers(): number {
+    return this.#members.size;
+  }
+
+  /** The groups, and the topics that are wished by name. */
+  *wished(): Iterable<{ group: string; topics: readonly string[] }> {
+    for (const { wish } of this.#members.values()) yield wish;
+  }
+
+  /** What is acknowledged is committed. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#members.values()].map((member) => member.shut()));
+    await Promise.all(this.#leaving);
+  }
+}

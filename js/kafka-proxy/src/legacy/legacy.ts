@@ -1,0 +1,162 @@
+// The protocol of kafka-proxy 1.0: what a socket without a subprotocol speaks. The URL says what is read; frames go one way.
+
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Context, Conversation, Protocol, Reads } from '../context';
+import { CloseCode, ProxyError } from '../errors';
+import { Flow } from '../flow';
+import { legacyFormat, type Frame } from '../frames';
+import type { Socket } from '../socket';
+import type { Ends } from '../log/topic-log';
+import type { Notice, Outlet, Subscription, TopicPartition } from '../subscription';
+import { Commits } from './commits';
+import { Pace } from './pace';
+import { Places, type Holder } from './places';
+import { readWish, type LegacyWish } from './wish';
+
+/** Milliseconds that who ends waits for its last frames to be written. What is written later comes again. */
+const WRITTEN_MS = 1000;
+
+export const legacy: Protocol = (socket, context, query) => new LegacyConversation(socket, context, query);
+
+class LegacyConversation implements Conversation, Outlet, Holder {
+  format = legacyFormat();
+  readonly flow: Flow;
+  readonly #places: Places;
+  readonly #pace: Pace;
+  readonly #started: Promise<void>;
+  /** Whose place it has. */
+  #wish: LegacyWish | undefined;
+  #subscription: Subscription | undefined;
+  #commits: Commits | undefined;
+  /** Frames that are not written yet. */
+  #writing = 0;
+  #allWritten: (() => void) | undefined;
+  #lost = false;
+  #ended: Promise<void> | undefined;
+
+  constructor(
+    readonly socket: Socket,
+    readonly context: Context,
+    query: URLSearchParams,
+  ) {
+    this.flow = new Flow(socket);
+    this.#pace = new Pace(this.flow, context.legacy.maxBytes, context.legacy.idleTimeout);
+    this.#places = Places.of(context);
+    this.#places.come();
+    this.#started = this.#start(query).catch((error: unknown) => this.fail(ProxyError.of(error)));
+  }
+
+  /** Clients of this protocol have nothing to say. */
+  received(): void {}
+
+  async #start(query: URLSearchParams): Promise<void> {
+    const { context, socket } = this;
+    const wish = readWish(query, context.legacy.partition);
+    const { topic, partition, group } = wish;
+    const { only } = await context.allow(socket.identity, { operation: 'read', topic });
+    await context.allow(socket.identity, { operation: 'group', group });
+    if (only) this.format = legacyFormat(only);
+    // Who cannot be served takes nobody's place.
+    const { low, end } = await this.#bounds(wish);
+    if (this.#ended) return;
+    if (wish.offset !== undefined && (wish.offset < low || wish.offset > end)) {
+      const where = `${topic}/${partition} has the offsets ${low} to ${end}`;
+      throw new ProxyError('OFFSET_OUT_OF_RANGE', `${where}, not ${wish.offset}: ask for one of them, or for none`, false, CloseCode.OffsetOutOfRange);
+    }
+    this.#wish = wish;
+    await this.#places.take(wish, this);
+    if (this.#ended) return;
+    const offset = wish.offset ?? (await this.#committed(wish));
+    if (this.#ended) return;
+    this.#commits = new Commits(wish, context, this.#places.turns);
+    const from = { offsets: [{ topic, partition, offset }] };
+    this.#subscription = await context.logs.subscribe({ topics: [topic], partitions: [partition], from, slow: 'close' }, this);
+  }
+
+  async #bounds({ topic, partition }: LegacyWish): Promise<Ends> {
+    const ends = (await this.#places.questions.ends(topic)).get(partition);
+    if (!ends) throw new ProxyError('UNKNOWN_TOPIC_OR_PARTITION', `the topic ${topic} has no partition ${partition}`, false, CloseCode.UnknownTopic);
+    return ends;
+  }
+
+  /**
+   * Where a client goes on that names no offset. What the group has committed may be gone, or the topic be made anew: the client cannot know,
+   * and would be refused for ever, so it begins with what is there.
+   */
+  async #committed(wish: LegacyWish): Promise<number> {
+    const { topic, partition, group } = wish;
+    const admin = await this.context.admin();
+    const [fetched] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+    const committed = Number(fetched?.partitions.find((each) => each.partition === partition)?.offset ?? -1);
+    // Looked at now: what another socket has read meanwhile is in it.
+    const { low, end } = await this.#bounds(wish);
+    if (committed >= low && committed <= end) return committed;
+    if (committed >= 0) {
+      const details = { topic, partition, group, committed, low, end };
+      this.context.log.warn('A group of the old protocol has committed an offset that is not there: it goes on with the first message that is', details);
+    }
+    return low;
+  }
+
+  batch(topic: string, _partition: number, { bytes, count }: Frame, next: number): void {
+    if (count === 0 || this.#ended) return;
+    this.#pace.took(count, bytes.length);
+    this.#places.sent(count, bytes.length);
+    this.context.figures.sent(this.socket.traffic, topic, this.#wish?.group, count, bytes.length);
+    this.#writing++;
+    this.socket.send(bytes, {
+      binary: false,
+      written: (error) => {
+        // What comes behind a frame that is lost must not be committed.
+        if (error) this.#lost = true;
+        else if (!this.#lost) this.#commits?.written(next);
+        if (--this.#writing === 0) this.#allWritten?.();
+      },
+    });
+  }
+
+  reads(): Iterable<Reads> {
+    return this.#wish ? [{ id: `partition ${this.#wish.partition}`, topics: [this.#wish.topic], group: this.#wish.group }] : [];
+  }
+
+  /** This protocol has no words for it. */
+  notice(_notice: Notice): void {}
+
+  warn(error: ProxyError, where?: TopicPartition): void {
+    this.context.log.warn(`A socket of the old protocol: ${error.message}`, { socket: this.socket.id, ...where });
+  }
+
+  fail(error: ProxyError): void {
+    this.socket.close(error.close, error.message);
+    void this.end();
+  }
+
+  replaced(): Promise<void> {
+    this.socket.close(CloseCode.Replaced, 'Another socket reads this topic and partition for this consumerGroup now');
+    return this.end();
+  }
+
+  end(): Promise<void> {
+    return (this.#ended ??= this.#end());
+  }
+
+  async #end(): Promise<void> {
+    this.flow.end();
+    this.#pace.end();
+    this.#places.go();
+    await this.#started;
+    await this.#subscription?.close().catch((error: unknown) => this.warn(ProxyError.of(error)));
+    await this.#written();
+    await this.#commits?.end();
+    if (this.#wish) this.#places.leave(this.#wish, this);
+  }
+
+  /** Resolves when nothing is being written, or that takes too long. */
+  async #written(): Promise<void> {
+    if (this.#writing === 0) return;
+    const late = new AbortController();
+    const all = new Promise<void>((resolve) => (this.#allWritten = resolve));
+    await Promise.race([all, pause(WRITTEN_MS, undefined, { signal: late.signal }).catch(() => {})]);
+    late.abort();
+  }
+}

@@ -1,0 +1,49 @@
+// What the protocols see of a WebSocket.
+
+import type { Identity } from './doors/identity';
+import type { CloseCode } from './errors';
+import type { Exchange } from './figures/traffic';
+import type { Reads } from './context';
+
+/** Who opened the socket, as `authenticate` said it; undefined: nobody was asked. */
+export type Principal = unknown;
+
+/** One client's socket. Everything runs on the JavaScript thread. */
+export interface Socket {
+  /** Unique in this process. */
+  readonly id: string;
+  readonly identity: Identity;
+  /** Where it comes from; IPv4 in its own form. */
+  readonly address: string;
+  /** 'kafka.v2.json' ..., 'kafka-proxy 1.0', 'events'. */
+  readonly protocol: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  readonly traffic: Exchange;
+  /** What it reads now. */
+  readonly reads: Iterable<Reads>;
+  /** False once it is closing: nothing that is sent reaches the client any more. */
+  readonly open: boolean;
+  /** Bytes that were sent and the operating system has not taken yet. */
+  readonly buffered: number;
+  /** Never throws. `written` is called once, with an error when the frame was not written. A string is a text frame. */
+  send(frame: Buffer | string, options?: { binary?: boolean; written?: (error?: Error) => void }): void;
+  /** Resolves when `buffered` is at most `low` (default {@link LOW}), or the socket is closed. */
+  drained(low?: number): Promise<void>;
+  /** Reads no more frames of the client's until `release`: it writes faster than they can be worked off. Its close is still noticed. */
+  hold(): void;
+  release(): void;
+  /** Sends a close frame. The reason is cut to 123 bytes. The second call does nothing. */
+  close(code: CloseCode, reason: string): void;
+  /** Where it was opened, without the query. */
+  readonly path?: string | undefined;
+  /** Aborted when the socket is closed, whoever closed it; the reason says why. */
+  readonly closed: AbortSignal;
+}
+
+/** A socket that has so many bytes waiting gets no more until they are written. */
+export const HIGH = 1024 * 1024;
+/** So few bytes must wait before it gets more. */
+export const LOW = 256 * 1024;
+/** What may wait for a socket at the most, frames of live topics included. */
+export const LIMIT = 4 * 1024 * 1024;

@@ -1,0 +1,268 @@
+// One client's WebSocket, as the protocols see it.
+
+import { setMaxListeners } from 'node:events';
+import type { Socket as NetSocket } from 'node:net';
+import type { RawData, WebSocket } from 'ws';
+import type { Conversation, Reads } from './context';
+import type { Identity } from './doors/identity';
+import { CloseCode } from './errors';
+import { Exchange } from './figures/traffic';
+import { LIMIT, LOW, type Socket } from './socket';
+
+const TEXT = { binary: false };
+const BINARY = { binary: true };
+/** So much of a frame's reason fits into a close frame, bytes. */
+const REASON = 123;
+/** Frames may come so many seconds ahead of their rate. */
+const BURST = 10;
+let sockets = 0;
+
+/** Of the next socket of this process, of whatever kind. */
+export function nextNumber(): number {
+  return ++sockets;
+}
+
+/** Of all sockets of a proxy. */
+export interface Owner {
+  /** Frames a second that a client may send. */
+  readonly rate: number;
+  /** Called once, when the socket is closed, or on its way to it, and its conversation ends. */
+  ended(ending: Promise<void>): void;
+  /** The connection is gone. */
+  closed(socket: Socket, code: number): void;
+  /** An error of the protocol's. */
+  failed(error: unknown, socket: Socket): void;
+}
+
+export class WsSocket implements Socket {
+  readonly number = nextNumber();
+  readonly id = this.number.toString(36);
+  readonly identity: Identity;
+  readonly address: string;
+  readonly protocol: string;
+  readonly path: string | undefined;
+  readonly since = Date.now();
+  readonly traffic = new Exchange();
+  readonly #ws: WebSocket;
+  readonly #net: NetSocket;
+  /** Made when somebody asks for its signal: an idle socket has none. */
+  #closed: AbortController | undefined;
+  /** Why it is closed. */
+  #gone: Error | undefined;
+  readonly #owner: Owner;
+  #frames: number;
+  #counted = Date.now();
+  #conversation: Conversation | undefined;
+  #waiting: { low: number; resolve: () => void }[] = [];
+  /** Bytes of the largest frame since the socket had written everything: one may be larger than the limit. */
+  #largest = 0;
+  #held = false;
+  /** Whether it was heard of since the last ping, or took something while the ping waits behind other frames. */
+  #alive = true;
+  /** Bytes of all frames, and how many of them the system had taken at the last ping. */
+  #sent = 0;
+  #taken = 0;
+  #pinging = false;
+  #late = false;
+
+  constructor(ws: WebSocket, net: NetSocket, identity: Identity, address: string, owner: Owner, path?: string) {
+    this.#ws = ws;
+    this.#net = net;
+    this.identity = identity;
+    this.address = address;
+    this.path = path;
+    this.protocol = ws.protocol || 'kafka-proxy 1.0';
+    this.#owner = owner;
+    this.#frames = owner.rate * BURST;
+    ws.on('message', (data, binary) => this.#received(data, binary));
+    ws.on('ping', (data) => this.#heard() && this.buffered < LIMIT && ws.pong(data, false, this.#written));
+    ws.on('pong', () => this.#heard());
+    // ws closes it with 1002, 1007, 1008 or 1009 by itself.
+    ws.on('error', ignore);
+    ws.on('close', (code) => {
+      this.#leave(`closed with ${code}`);
+      owner.closed(this, code);
+    });
+  }
+
+  /** What the client says is for this conversation, from now on. */
+  begin(conversation: Conversation): void {
+    this.#conversation = conversation;
+  }
+
+  get reads(): Iterable<Reads> {
+    return this.#conversation?.reads?.() ?? [];
+  }
+
+  get open(): boolean {
+    return this.#ws.readyState === this.#ws.OPEN;
+  }
+
+  get closed(): AbortSignal {
+    if (!this.#closed) {
+      this.#closed = new AbortController();
+      // Each subscription listens.
+      setMaxListeners(0, this.#closed.signal);
+      if (this.#gone) this.#closed.abort(this.#gone);
+    }
+    return this.#closed.signal;
+  }
+
+  get buffered(): number {
+    const waiting = this.#ws.bufferedAmount;
+    return waiting === 0 || this.#gone ? 0 : waiting - takenOf(this.#net);
+  }
+
+  send(frame: Buffer | string, options?: { binary?: boolean; written?: (error?: Error) => void }): void {
+    const ws = this.#ws;
+    const written = options?.written;
+    const waiting = ws.bufferedAmount;
+    if (waiting === 0) this.#largest = 0;
+    else if (waiting - this.#largest > 2 * LIMIT && this.open) {
+      // Nobody has asked for `buffered`: answers to a client that asks, and does not read.
+      this.close(CloseCode.TooSlow, 'the client does not read what it asked for');
+      this.terminate();
+    }
+    if (!this.open) {
+      if (written) process.nextTick(written, new Error('the socket is closed'));
+      return;
+    }
+    if (frame.length > this.#largest) this.#largest = frame.length;
+    this.#sent += frame.length;
+    const binary = options?.binary ?? typeof frame !== 'string';
+    ws.send(frame, binary ? BINARY : TEXT, written ? (error) => this.#wrote(written, error) : this.#written);
+  }
+
+  #wrote(written: (error?: Error) => void, error: Error | null | undefined): void {
+    this.#written();
+    // Node says of a write that was under way when the connection broke that it went well.
+    written(error ?? (this.#net.destroyed ? new Error('the socket is closed') : undefined));
+  }
+
+  drained(low = LOW): Promise<void> {
+    if (this.buffered <= low || this.#gone) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ low, resolve }));
+  }
+
+  /** One function for all frames. */
+  readonly #written = (): void => {
+    if (this.#waiting.length === 0) return;
+    const { buffered } = this;
+    const ready = this.#waiting.filter(({ low }) => buffered <= low);
+    if (ready.length === 0) return;
+    this.#waiting = this.#waiting.filter(({ low }) => buffered > low);
+    for (const { resolve } of ready) resolve();
+  };
+
+  hold(): void {
+    this.#held = true;
+    if (this.open) this.#ws.pause();
+  }
+
+  release(): void {
+    this.#held = false;
+    this.#alive = true;
+    this.#ws.resume();
+  }
+
+  close(code: CloseCode, reason: string): void {
+    if (!this.open) return;
+    this.release();
+    this.#ws.close(code, cut(reason));
+    // A proxy that ends hears what the client has acknowledged before it knew. All others have said enough.
+    if (code !== CloseCode.GoingAway) process.nextTick(() => this.#leave(`closed by the proxy with ${code}`));
+  }
+
+  terminate(): void {
+    this.#ws.terminate();
+  }
+
+  /** Asks whether somebody is there. Who has not answered the last time is gone. */
+  ping(): void {
+    if (!this.open) return;
+    const taken = this.#sent - this.buffered;
+    if (this.#pinging && taken > this.#taken) this.#alive = true;
+    this.#taken = taken;
+    if (!this.#alive && !this.#held) return this.terminate();
+    this.#alive = false;
+    // The last one waits behind frames that a slow client has still to read.
+    if (this.#pinging) {
+      this.#late = true;
+      return;
+    }
+    this.#pinging = true;
+    this.#ws.ping(undefined, false, () => {
+      this.#pinging = false;
+      if (this.#late) this.#alive = true;
+      this.#late = false;
+    });
+  }
+
+  #received(data: RawData, binary: boolean): void {
+    if (!this.#heard()) return;
+    try {
+      this.#conversation?.received(data as Buffer, binary);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** Whether the client may still say something. */
+  #heard(): boolean {
+    this.#alive = true;
+    if (this.#gone) return false;
+    const { rate } = this.#owner;
+    if (rate === Number.POSITIVE_INFINITY) return true;
+    const now = Date.now();
+    // A clock that is set back gives nothing, and takes nothing.
+    this.#frames = Math.min(rate * BURST, this.#frames + (Math.max(now - this.#counted, 0) / 1000) * rate);
+    this.#counted = now;
+    if (this.#frames < 1) {
+      this.close(CloseCode.TooManyRequests, `more than ${rate} frames a second`);
+      return false;
+    }
+    this.#frames--;
+    return true;
+  }
+
+  #failed(error: unknown): void {
+    this.#owner.failed(error, this);
+    this.close(CloseCode.Internal, 'an error of the proxy');
+  }
+
+  #leave(why: string): void {
+    if (this.#gone) return;
+    this.#gone = new Error(why);
+    this.#closed?.abort(this.#gone);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { resolve } of waiting) resolve();
+    this.#owner.ended((async () => this.#conversation?.end())().catch((error: unknown) => this.#failed(error)));
+  }
+}
+
+const ignore = (): void => {};
+
+interface Handle {
+  writeQueueSize?: number;
+  /** Of TLS: the handle of TCP. */
+  _parent?: Handle;
+}
+
+/**
+ * Bytes of the write under way that the system has taken already. Node counts it as a whole, and what a slow client has waiting becomes one
+ * write: it would look as if it took nothing. Where Node does not say it is 0.
+ */
+export function takenOf(net: NetSocket): number {
+  const { _writableState: state, _handle: handle } = net as unknown as { _writableState?: { writelen?: number }; _handle?: Handle | null };
+  const taken = (state?.writelen ?? 0) - ((handle?._parent ?? handle)?.writeQueueSize ?? Number.POSITIVE_INFINITY);
+  return taken > 0 ? taken : 0;
+}
+
+/** At a character's end. */
+function cut(reason: string): Buffer {
+  const bytes = Buffer.from(reason);
+  let end = Math.min(bytes.length, REASON);
+  while (end < bytes.length && (bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.subarray(0, end);
+}

@@ -1,0 +1,7 @@
+// The page of kafka-proxy.
+
+import { render } from 'preact';
+import { App } from './app';
+import './style.css';
+
+render(<App />, document.getElementById('page')!);
