@@ -1,0 +1,2 @@
+import { ClusterNode } from 'deepstream.io-msg-kafka';
+export = ClusterNode;

@@ -1,0 +1,209 @@
+import { randomBytes } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { KafkaMessage, MessageRule } from 'kafka-native/kafkajs';
+import { CLUSTER, CLUSTER_REMOVE, PLUGIN_ERROR, PLUGIN_INITIALIZATION_ERROR, type Config, type Message, type Services } from './deepstream';
+import { LARGEST_RECORD, Log, PARTITION } from './log';
+import { readClusterNodeOptions, type ClusterNodeOptions } from './options';
+import { Outbox, type Outgoing } from './outbox';
+import { decodeMessage, encodeMessage, Header } from './record';
+import { ServerName } from './server-name';
+import { Troubles } from './troubles';
+
+type Subscriber = (message: any, fromServer: string) => void;
+
+const FLUSH_MS = 5000;
+const version: string = require('../package.json').version;
+
+/**
+ * The cluster node of one deepstream server: what it sends, all other servers on the same Kafka topic get, in its order.
+ *
+ * deepstream makes it, from `clusterNode: { path: 'deepstream.io-msg-kafka', options }` or `clusterNode: { name: 'kafka', options }`. In code:
+ *
+ * ```js
+ * server.set('clusterNode', new ClusterNode(options, server.getServices(), server.getConfig()));
+ * ```
+ */
+export class ClusterNode {
+  /** deepstream's log shows it. */
+  readonly description = `Kafka cluster node, version ${version}`;
+  readonly #services: Services;
+  readonly #serverName: string;
+  readonly #topic: string;
+  /** Of this object, wherever else its server's name is used. */
+  readonly #id = randomBytes(8).toString('hex');
+  readonly #subscribers = new Map<number, Set<Subscriber>>();
+  readonly #troubles = new Troubles();
+  readonly #outbox: Outbox;
+  readonly #name: ServerName;
+  readonly #log: Log;
+  #ready: Promise<void> | undefined;
+  #isReady = false;
+  /** What came before it was known whether this server may have its name: one that may not answers nobody. */
+  readonly #early: [message: Message, from: string][] = [];
+  /** What Kafka's clients have said last. */
+  #words = 'Kafka has not answered';
+  /** Nothing is sent any more. */
+  #silent = false;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Connects to nobody.
+   *
+   * @param services what `server.getServices()` returns: its logger gets what goes wrong
+   * @param config what `server.getConfig()` returns: its serverName distinguishes the server from the others
+   * @throws URIError when nothing says where Kafka is, or when it is ZooKeeper's port; TypeError, RangeError naming the option
+   */
+  constructor(options: ClusterNodeOptions, services: Services, config: Config) {
+    if (!services?.logger || typeof config?.serverName !== 'string' || config.serverName === '')
+      throw new TypeError('deepstream.io-msg-kafka: a cluster node is made with (options, server.getServices(), server.getConfig())');
+    this.#services = services;
+    this.#serverName = config.serverName;
+    const read = readClusterNodeOptions(options ?? {}, {
+      // Kafka's clients try again by themselves: what they cannot do is told as an error by whom they do it for.
+      error: (line) => this.#warn(line),
+      warn: (line) => this.#warn(line),
+      info: (line) => services.logger.info('INFO', line),
+      debug: (line) => services.logger.debug('INFO', line),
+    });
+    this.#topic = read.topic;
+    this.#outbox = new Outbox({ maxBytes: read.maxQueuedBytes, onBroken: (reason) => this.#end(reason.message) });
+    this.#name = new ServerName(this.#serverName, this.#id, (record) => this.#record(record));
+    this.#log = new Log({
+      ...read,
+      rule: this.#rule(),
+      onMessage: (message) => this.#onMessage(message),
+      onTrouble: (kind, message) => this.#tell(kind, message),
+      words: () => this.#words,
+    });
+  }
+
+  /**
+   * Resolves when the others hear this server, and it hears them. Where that cannot be it never does, and the logger tells why: deepstream takes no
+   * rejection here.
+   */
+  whenReady(): Promise<void> {
+    return (this.#ready ??= new Promise((resolve) => {
+      this.#start().then(resolve, (error: Error) => {
+        if (!this.#closing) this.#end(error.message);
+      });
+    }));
+  }
+
+  async #start(): Promise<void> {
+    const producer = await this.#log.open();
+    await this.#name.claim(producer, (error) => this.#end(error.message));
+    if (this.#closing) throw new Error('it is closed');
+    this.#isReady = true;
+    this.#outbox.open(producer);
+    for (const [message, from] of this.#early.splice(0)) this.#deliver(message, from);
+  }
+
+  /** To all other servers. What cannot be sent is told to the logger. */
+  send(message: Message, _meta?: unknown): void {
+    this.#send(message, {});
+  }
+
+  /** To one other server. */
+  sendDirect(serverName: string, message: Message, _meta?: unknown): void {
+    if (serverName !== this.#serverName) this.#send(message, { [Header.To]: serverName });
+  }
+
+  /** The callback gets the messages of other servers about this topic, from now on. Messages about topics that nobody subscribed to are dropped. */
+  subscribe(topic: number, callback: Subscriber): void {
+    const subscribers = this.#subscribers.get(topic);
+    if (subscribers) subscribers.add(callback);
+    else this.#subscribers.set(topic, new Set([callback]));
+  }
+
+  /** Resolves when what was sent is written, or after 5 s, and Kafka's clients have ended. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    this.#name.leave();
+    // deepstream closes all its services in one turn: the registry's message that this server leaves comes behind this call.
+    await turn();
+    this.#silent = true;
+    await this.#outbox.flushed(FLUSH_MS);
+    await this.#log.close();
+  }
+
+  #send(message: Message, headers: Record<string, string>): void {
+    if (this.#silent) return;
+    let value: string | Uint8Array;
+    try {
+      value = encodeMessage(leaving(message));
+      if (Buffer.byteLength(value) > LARGEST_RECORD / 2) throw new RangeError(`it has more than ${LARGEST_RECORD / 2} bytes`);
+    } catch (error) {
+      this.#tell('message', `a message about topic ${message?.topic} cannot be sent, and is left out: ${(error as Error).message}`);
+      return;
+    }
+    this.#outbox.add(this.#record({ key: String(message.topic), value, headers }));
+  }
+
+  #record({ key, value, headers }: { key: string; value: string | Uint8Array; headers: Record<string, string> }): Outgoing {
+    return { topic: this.#topic, partition: PARTITION, key, value, headers: { [Header.From]: this.#id, [Header.Server]: this.#serverName, ...headers } };
+  }
+
+  /** What concerns this server's name, its own records too; else what others send to all, or to this server. */
+  #rule(): MessageRule {
+    const own: MessageRule = { header: Header.From, is: this.#id };
+    const forMe: MessageRule = {
+      any: [
+        { header: Header.To, absent: true },
+        { header: Header.To, is: this.#serverName },
+      ],
+    };
+    return { any: [{ header: Header.Claim, is: this.#serverName }, { all: [{ header: Header.Claim, absent: true }, { not: own }, forMe] }] };
+  }
+
+  #onMessage({ headers, offset, value }: KafkaMessage): void {
+    try {
+      if (headers?.[Header.Claim] !== undefined) return this.#name.onRecord(value);
+      const from = headers?.[Header.Server];
+      if (from === undefined) throw new Error('it does not say which server sent it');
+      const message = decodeMessage(value);
+      if (this.#isReady) this.#deliver(message, String(from));
+      else if (!this.#silent) this.#early.push([message, String(from)]);
+    } catch (error) {
+      this.#tell('unreadable', `the record at offset ${offset} of ${this.#topic} cannot be read, and is left out: ${(error as Error).message}`);
+    }
+  }
+
+  #deliver(message: Message, from: string): void {
+    for (const subscriber of this.#subscribers.get(message.topic) ?? []) this.#call(subscriber, message, from);
+  }
+
+  #call(subscriber: Subscriber, message: Message, from: string): void {
+    try {
+      subscriber(message, from);
+    } catch (error) {
+      this.#tell('subscriber', `a subscriber has failed on a message of ${from} about topic ${message.topic}: ${(error as Error)?.stack ?? error}`);
+    }
+  }
+
+  /** From now on nothing is sent. */
+  #end(why: string): void {
+    this.#silent = true;
+    const { logger } = this.#services;
+    const event = this.#isReady ? PLUGIN_ERROR : PLUGIN_INITIALIZATION_ERROR;
+    this.#troubles.tell('end', why, (message) => logger.fatal(event, `deepstream.io-msg-kafka: ${message}`));
+  }
+
+  #tell(kind: string, message: string): void {
+    const event = this.#isReady ? PLUGIN_ERROR : PLUGIN_INITIALIZATION_ERROR;
+    this.#troubles.tell(kind, message, (text) => this.#services.logger.error(event, `deepstream.io-msg-kafka: ${text}`));
+  }
+
+  #warn(line: string): void {
+    this.#words = line;
+    this.#troubles.tell('client', line, (text) => this.#services.logger.warn(PLUGIN_ERROR, `deepstream.io-msg-kafka: ${text}`));
+  }
+}
+
+/** deepstream says who leaves in `name`, and reads it from `serverName`. */
+function leaving(message: Message): Message {
+  if (message.topic !== CLUSTER || message.action !== CLUSTER_REMOVE || message.name === undefined) return message;
+  return { serverName: message.name, ...message };
+}

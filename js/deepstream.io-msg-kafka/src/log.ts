@@ -1,0 +1,139 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Batch, Consumer, KafkaMessage, MessageRule, Producer } from 'kafka-native/kafkajs';
+import type { ReadClusterNodeOptions } from './options';
+
+/** Bytes of the largest record. Kafka's own default is a megabyte. */
+export const LARGEST_RECORD = 16 * 1024 * 1024;
+/** All is written to one partition: then the order is one for all servers and topics. */
+export const PARTITION = 0;
+const CREATE_MS = 10_000;
+const RETRY_MS = 500;
+/** Then it is said why there is nothing yet: before deepstream's own patience, two seconds, is over. */
+const SILENCE_MS = 1500;
+
+export interface LogOptions extends ReadClusterNodeOptions {
+  /** Which records are read. */
+  rule: MessageRule;
+  onMessage(message: KafkaMessage): void;
+  /** It goes on by itself. */
+  onTrouble(kind: 'start' | 'log', message: string): void;
+  /** What Kafka's clients have said last. */
+  words(): string;
+}
+
+/** The topic that all servers share: one producer, and one consumer without a group that reads from the end on. */
+export class Log {
+  readonly #options: LogOptions;
+  readonly #abort = new AbortController();
+  #producer: Producer | undefined;
+  #consumer: Consumer | undefined;
+
+  constructor(options: LogOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Tries until Kafka can be used. Resolves when `onMessage` gets what is written from now on.
+   * @throws the signal's reason when this is closed
+   */
+  async open(): Promise<Producer> {
+    const { signal } = this.#abort;
+    const { words } = this.#options;
+    const silence = setTimeout(() => this.#tellWaiting(words()), SILENCE_MS);
+    try {
+      for (;;) {
+        try {
+          return await this.#connect();
+        } catch (error) {
+          await this.#disconnect();
+          signal.throwIfAborted();
+          this.#tellWaiting((error as Error).message);
+          await sleep(RETRY_MS, undefined, { signal });
+        }
+      }
+    } finally {
+      clearTimeout(silence);
+    }
+  }
+
+  #tellWaiting(why: string): void {
+    const { topic, where, onTrouble } = this.#options;
+    onTrouble('start', `the topic ${topic} of ${where} cannot be used yet: ${why}; it is tried again`);
+  }
+
+  async #connect(): Promise<Producer> {
+    const { kafka, topic, rule, producer, consumer, onTrouble } = this.#options;
+    const writer = (this.#producer = kafka.producer({
+      idempotent: true,
+      linger: 0,
+      allowAutoTopicCreation: false,
+      ...producer,
+      // Messages wait for Kafka as long as it takes: none is dropped out of their middle.
+      properties: { 'message.timeout.ms': '0', 'message.max.bytes': String(LARGEST_RECORD), 'reconnect.backoff.max.ms': '1000', ...producer.properties },
+    }));
+    const reader = (this.#consumer = kafka.consumer({
+      readUncommitted: true,
+      // Each message may be written to thousands of sockets: the event loop turns in between.
+      maxMessagesPerBatch: 100,
+      ...consumer,
+      groupId: null,
+      properties: {
+        'fetch.error.backoff.ms': '10',
+        'fetch.queue.backoff.ms': '10',
+        'reconnect.backoff.max.ms': '1000',
+        ...consumer.properties,
+      },
+      onPartitionsLost: () => onTrouble('log', `the topic ${topic} was deleted and made anew: what was in it is lost`),
+    }));
+    reader.on(reader.events.CRASH, ({ payload }) => onTrouble('log', `reading ${topic} has failed: ${payload.error.message}`));
+    const steps = await Promise.allSettled([this.#prepareTopic(), writer.connect(), reader.connect()]);
+    const failed = steps.find((step) => step.status === 'rejected');
+    if (failed) throw failed.reason;
+    this.#abort.signal.throwIfAborted();
+    await reader.subscribe({ topics: [topic], from: 'end' });
+    await reader.run({ only: rule, eachBatch: async ({ batch }) => this.#onBatch(batch) });
+    this.#abort.signal.throwIfAborted();
+    return writer;
+  }
+
+  #onBatch({ messages }: Batch): void {
+    for (const message of messages) this.#options.onMessage(message);
+  }
+
+  /** Makes the topic where it is missing. */
+  async #prepareTopic(): Promise<void> {
+    const { kafka, topic, createTopics, replicationFactor, retention } = this.#options;
+    const admin = kafka.admin();
+    const end = (): void => void admin.disconnect().catch(() => {});
+    this.#abort.signal.addEventListener('abort', end);
+    try {
+      await admin.connect();
+      if ((await admin.listTopics()).includes(topic)) return;
+      if (!createTopics) throw new Error(`it does not exist: make it, or let this server make it with createTopics: true`);
+      const configEntries = [
+        { name: 'cleanup.policy', value: 'delete' },
+        { name: 'retention.ms', value: String(retention) },
+        { name: 'segment.ms', value: String(Math.max(60_000, Math.floor(retention / 2))) },
+        { name: 'message.timestamp.type', value: 'LogAppendTime' },
+        { name: 'max.message.bytes', value: String(LARGEST_RECORD) },
+      ];
+      // false: another server has made it meanwhile.
+      await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor, configEntries }], timeout: CREATE_MS });
+    } finally {
+      this.#abort.signal.removeEventListener('abort', end);
+      await admin.disconnect().catch(() => {});
+    }
+  }
+
+  /** What is under way is not waited for. */
+  async close(): Promise<void> {
+    this.#abort.abort();
+    await this.#disconnect();
+  }
+
+  async #disconnect(): Promise<void> {
+    const [producer, consumer] = [this.#producer, this.#consumer];
+    this.#producer = this.#consumer = undefined;
+    await Promise.allSettled([consumer?.disconnect({ timeout: 0 }), producer?.disconnect({ timeout: 0 })]);
+  }
+}

@@ -1,0 +1,127 @@
+import type { Producer } from 'kafka-native/kafkajs';
+
+/** A record on its way. */
+export interface Outgoing {
+  topic: string;
+  key: string;
+  value: string | Uint8Array;
+  headers?: Record<string, string>;
+  partition?: number;
+}
+
+export interface OutboxOptions {
+  /** Bytes that wait or are under way. */
+  maxBytes: number;
+  /** Called once: from now on nothing more is sent. */
+  onBroken(reason: Error): void;
+}
+
+/** Bytes that are under way at one time. */
+const WINDOW_BYTES = 1024 * 1024;
+/** Of a record: its headers, and what JavaScript needs for it. */
+const OVERHEAD = 100;
+
+/**
+ * Records in the order of their calls, for one producer. They wait while Kafka is away, within `maxBytes`. What does not fit, or is refused, ends the
+ * outbox: the others have everything up to a point and nothing behind it, never a part with a gap.
+ */
+export class Outbox {
+  readonly #options: OutboxOptions;
+  #producer: Producer | undefined;
+  #waiting: Outgoing[] = [];
+  #bytes = 0;
+  #sending = false;
+  #broken = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  /** From now on records are sent. */
+  open(producer: Producer): void {
+    this.#producer = producer;
+    this.#schedule();
+  }
+
+  /** Whether it ended: what is added is left out. */
+  get broken(): boolean {
+    return this.#broken;
+  }
+
+  /** Bytes that wait or are under way. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  add(record: Outgoing): void {
+    if (this.#broken) return;
+    const bytes = sizeOf(record);
+    if (this.#bytes + bytes > this.#options.maxBytes) {
+      // What waits already goes out when Kafka is back.
+      this.#break(new Error(`more than ${this.#options.maxBytes} bytes (maxQueuedBytes) wait for Kafka: nothing more is sent`));
+      return;
+    }
+    this.#bytes += bytes;
+    this.#waiting.push(record);
+    this.#schedule();
+  }
+
+  /** Resolves when nothing waits or is under way, or after so many milliseconds; at once where it was never opened. */
+  async flushed(timeout: number): Promise<void> {
+    if (this.#bytes === 0 || !this.#producer) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#idle.push(resolve);
+      timer = setTimeout(resolve, timeout);
+    });
+    clearTimeout(timer);
+  }
+
+  /** What a turn of the event loop adds goes together. */
+  #schedule(): void {
+    if (this.#sending || !this.#producer || this.#waiting.length === 0) return;
+    this.#sending = true;
+    process.nextTick(() => void this.#send(this.#producer!));
+  }
+
+  /** One part after the other, so that none overtakes one that is refused. */
+  async #send(producer: Producer): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const part = this.#take();
+      const byTopic = new Map<string, Outgoing[]>();
+      for (const record of part) {
+        const list = byTopic.get(record.topic);
+        if (list) list.push(record);
+        else byTopic.set(record.topic, [record]);
+      }
+      const sends = await Promise.allSettled([...byTopic].map(([topic, messages]) => producer.send({ topic, messages: messages as never })));
+      const refused = sends.find(({ status }) => status === 'rejected');
+      for (const record of part) this.#bytes -= sizeOf(record);
+      if (refused?.status === 'rejected') {
+        this.#waiting = [];
+        this.#bytes = 0;
+        this.#break(new Error(`Kafka has refused a message (${(refused.reason as Error).message}): nothing more is sent`, { cause: refused.reason }));
+      }
+    }
+    this.#sending = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** What waits, up to the window. */
+  #take(): Outgoing[] {
+    let bytes = 0;
+    const end = this.#waiting.findIndex((record) => (bytes += sizeOf(record)) > WINDOW_BYTES);
+    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : Math.max(1, end));
+  }
+
+  #break(reason: Error): void {
+    if (this.#broken) return;
+    this.#broken = true;
+    this.#options.onBroken(reason);
+  }
+}
+
+function sizeOf({ key, value }: Outgoing): number {
+  return OVERHEAD + key.length + (typeof value === 'string' ? Buffer.byteLength(value) : value.length);
+}

@@ -1,0 +1,76 @@
+import type { Producer } from 'kafka-native/kafkajs';
+import type { Outgoing } from './outbox';
+import { Header } from './record';
+
+/** Who has the name already is asked, and waited for so long. */
+const ANSWER_MS = 400;
+const LONGEST_MS = 1200;
+
+type Unaddressed = Pick<Outgoing, 'key' | 'value'> & { headers: Record<string, string> };
+
+/**
+ * The name of a server, which no other may have while it lives. Who comes claims it in the log; who has it, or claimed it before, refuses. So of two that
+ * come at once the first in the log gets it. Old records count for nothing: a server that was killed does not answer, and its name is free.
+ */
+export class ServerName {
+  readonly #name: string;
+  readonly #id: string;
+  readonly #address: (record: Unaddressed) => Outgoing;
+  #producer: Producer | undefined;
+  /** This node's claim lies in the log. */
+  #claimed: (() => void) | undefined;
+  #has = false;
+  #refused: ((error: Error) => void) | undefined;
+
+  constructor(name: string, id: string, address: (record: Unaddressed) => Outgoing) {
+    this.#name = name;
+    this.#id = id;
+    this.#address = address;
+  }
+
+  /**
+   * Resolves when nobody has refused in time: then what is written is read, too.
+   *
+   * @param onLost called when somebody refuses later: it lived, and was too slow to say so
+   * @throws Error when another server has the name
+   */
+  async claim(producer: Producer, onLost: (error: Error) => void): Promise<void> {
+    this.#producer = producer;
+    const begun = performance.now();
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve, reject) => {
+      this.#refused = reject;
+      this.#claimed = () => {
+        const echo = performance.now() - begun;
+        timer ??= setTimeout(resolve, Math.min(Math.max(ANSWER_MS, 3 * echo), LONGEST_MS));
+      };
+      this.#write({ claim: this.#id }).catch(reject);
+    }).finally(() => clearTimeout(timer));
+    this.#refused = onLost;
+  }
+
+  /** A record about this name. @throws Error for one that cannot be read */
+  onRecord(value: Buffer | null): void {
+    const { claim, taken } = JSON.parse(String(value)) as { claim?: unknown; taken?: unknown };
+    if (claim === this.#id) {
+      this.#has = true;
+      this.#claimed?.();
+    } else if (taken === this.#id) {
+      this.#has = false;
+      this.#refused?.(new Error(`another server has the serverName ${this.#name}, and lives: give each server a name of its own`));
+    } else if (claim !== undefined && this.#has) this.#write({ taken: claim }).catch(() => {});
+  }
+
+  /** From now on the name is free. */
+  leave(): void {
+    this.#has = false;
+    this.#producer = undefined;
+    this.#claimed = this.#refused = undefined;
+  }
+
+  async #write(value: object): Promise<void> {
+    if (!this.#producer) return;
+    const { topic, ...message } = this.#address({ key: '', value: JSON.stringify(value), headers: { [Header.Claim]: this.#name } });
+    await this.#producer.send({ topic, messages: [message as never] });
+  }
+}

@@ -1,0 +1,339 @@
+'use strict';
+// The message connector of deepstream 2 and 3, on the real Kafka: its interface, its topics, its wire.
+
+const { after, before, test } = require('node:test');
+const assert = require('node:assert/strict');
+const { EventEmitter, once } = require('node:events');
+const { MessageConnector } = require('deepstream.io-msg-kafka');
+const { deepstreamTopic, kafkaTopic } = require('../js/deepstream.io-msg-kafka/dist/connector/names.js');
+const { real, topicName } = require('./support/clusters.js');
+const { connect, hear, ready } = require('./support/deepstream-connector.js');
+const { oracle, readWithKafkaJS } = require('./support/kafkajs.js');
+const { random, seed } = require('./support/random.js');
+const { Calls, witness } = require('./support/watch.js');
+
+/** @type {any} */ let cluster;
+before(async () => (cluster = await real()));
+after(() => cluster?.close());
+
+/** Nothing listens there. */
+const nobody = { options: () => ({ broker: '127.0.0.1:1' }) };
+
+test('a connector is the EventEmitter that deepstream knows', async (t) => {
+  const connector = connect(t, cluster);
+  assert.ok(connector instanceof EventEmitter);
+  assert.equal(connector.isReady, false);
+  assert.equal(connector.name, 'deepstream.io-msg-kafka');
+  assert.match(connector.version, /^\d+\.\d+\.\d+$/);
+  await once(connector, 'ready');
+  assert.equal(connector.isReady, true);
+});
+
+test('a connectionString that is missing or wrong throws', () => {
+  for (const options of [
+    undefined,
+    null,
+    'gibberish',
+    {},
+    { connectionString: 9092 },
+    { connectionString: '' },
+    { connectionString: 'localhost:2181' },
+    { connectionString: 'a b' },
+  ])
+    assert.throws(() => new MessageConnector(/** @type {any} */ (options)), /deepstream\.io-msg-kafka: .*(connectionString|broker)/);
+  assert.throws(() => new MessageConnector(/** @type {any} */ ({ connectionString: 'localhost', clientId: {} })), /clientId/);
+});
+
+test('options of kafka-native pass through', async (t) => {
+  const connector = connect(t, cluster, { properties: { 'no.such.property': '1' } });
+  await connector.errors.until(({ text }) => /no\.such\.property/.test(text));
+});
+
+test('every other subscriber hears a message, once, and its sender never does', async (t) => {
+  const connectors = await Promise.all([1, 2, 3].map(() => ready(t, cluster)));
+  const topic = topicName('all');
+  const heard = await Promise.all(connectors.map((connector) => hear(connector, topic)));
+  for (const [i, connector] of connectors.entries()) for (let n = 0; n < 20; n++) connector.publish(topic, { from: i, n });
+  for (const [i, calls] of heard.entries()) {
+    await calls.count(40);
+    for (const from of [0, 1, 2]) {
+      const numbers = calls.all.filter((message) => message.from === from).map(({ n }) => n);
+      assert.deepEqual(numbers, i === from ? [] : Array.from({ length: 20 }, (_, n) => n), `of ${from} at ${i}`);
+    }
+  }
+});
+
+test('the topic that a subscribe makes is read from its beginning, for all who subscribed in that moment', async (t) => {
+  const [a, b, c] = await Promise.all([1, 2, 3].map(() => ready(t, cluster)));
+  const topic = topicName('new');
+  const heard = [new Calls(), new Calls()];
+  a.subscribe(topic, heard[0].take);
+  b.subscribe(topic, heard[1].take);
+  c.publish(topic, 'early');
+  for (const calls of heard) assert.equal(await calls.until(), 'early');
+});
+
+test('a topic that exists is read from its end', async (t) => {
+  const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster)));
+  const topic = topicName('old');
+  const first = await hear(b, topic);
+  a.publish(topic, 'before');
+  await first.until();
+  const c = await ready(t, cluster);
+  const heard = await hear(c, topic);
+  a.publish(topic, 'after');
+  await heard.until((message) => message === 'after');
+  assert.deepEqual(heard.all, ['after']);
+});
+
+test('what is published and subscribed before ready is kept', async (t) => {
+  const [a, b] = [connect(t, cluster), connect(t, cluster)];
+  const topic = topicName('before');
+  const heard = new Calls();
+  const reading = a.subscribe(topic, heard.take);
+  for (let n = 0; n < 5; n++) b.publish(topic, n);
+  await reading;
+  await heard.count(5);
+  assert.deepEqual(heard.all, [0, 1, 2, 3, 4]);
+});
+
+test('a topic with any name is just a topic', async (t) => {
+  const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster)));
+  const mark = topicName('n');
+  const odd = ['/a b', '.x', '_x', 'ä😀', '--2f-', 'x'.repeat(300), '\ud800', '\n'].map((name) => mark + name);
+  const names = ['error', 'ready', 'close', '__proto__', 'constructor', 'newListener', '', '.', '..', '__consumer_offsets', ...odd];
+  const heard = await Promise.all(names.map((name) => hear(a, name)));
+  for (const name of names) b.publish(name, { name });
+  for (const [i, name] of names.entries()) assert.deepEqual((await heard[i].until()).name, name);
+  await a.close();
+  for (const [i, name] of names.entries()) assert.equal(heard[i].all.length, 1, JSON.stringify(name));
+  assert.deepEqual([...a.errors.all, ...b.errors.all], []);
+});
+
+test('callbacks come and go in callbacks, twice, and throwing, and the others go on', async (t) => {
+  const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster)));
+  const topic = topicName('callbacks');
+  const calls = [];
+  const take = (message) => calls.push(['take', message]);
+  const once = (message) => {
+    calls.push(['once', message]);
+    a.unsubscribe(topic, once);
+    a.unsubscribe(topic, late);
+    a.subscribe(topic, added);
+  };
+  const late = () => calls.push(['late']);
+  const added = (message) => calls.push(['added', message]);
+  const broken = () => {
+    throw new Error('mine');
+  };
+  const rejecting = async () => {
+    throw new Error('later');
+  };
+  const end = new Calls();
+  a.unsubscribe(topic, take); // not there
+  await Promise.all([once, broken, rejecting, take, take, late, end.take].map((callback) => a.subscribe(topic, callback)));
+  a.unsubscribe(topic, () => {}); // not there either
+  b.publish(topic, 1);
+  await end.count(1);
+  a.unsubscribe(topic, take);
+  b.publish(topic, 2);
+  await end.count(2);
+  await a.errors.until(({ text }) => /callback .*mine/.test(text));
+  assert.deepEqual(calls, [
+    ['once', 1],
+    ['take', 1],
+    ['take', 1],
+    ['take', 2],
+    ['added', 2],
+  ]);
+});
+
+test('after its last unsubscribe a topic is left, and a later subscribe begins at the end', async (t) => {
+  const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster)));
+  const [topic, other] = [topicName('left'), topicName('other')];
+  const first = new Calls();
+  await a.subscribe(topic, first.take);
+  const watch = await hear(a, other);
+  const witnessed = await hear(b, topic);
+  a.unsubscribe(topic, first.take);
+  const c = await ready(t, cluster);
+  c.publish(topic, 'between');
+  await witnessed.until((message) => message === 'between');
+  const second = await hear(a, topic);
+  c.publish(topic, 'again');
+  await second.until((message) => message === 'again');
+  c.publish(other, 'still');
+  await watch.until();
+  assert.deepEqual([first.all, second.all], [[], ['again']]);
+});
+
+test('a message is what it was at publish, and one that JSON cannot have throws', async (t) => {
+  const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster)));
+  const topic = topicName('values');
+  const heard = await hear(a, topic);
+  const circular = { self: /** @type {any} */ (null) };
+  circular.self = circular;
+  const throwing = { toJSON: () => assert.fail('mine') };
+  for (const value of [undefined, () => {}, Symbol('x'), 1n, circular, throwing]) assert.throws(() => b.publish(topic, value), TypeError);
+  assert.throws(() => b.publish(topic, 'x'.repeat(17 * 1024 * 1024)), RangeError);
+  assert.throws(() => b.publish(/** @type {any} */ (1), {}), TypeError);
+  assert.throws(() => b.subscribe(topic, /** @type {any} */ ('no function')), TypeError);
+  const message = { a: [1, null, 'ä\u2028"\\'], __proto__: { hidden: 1 } };
+  b.publish(topic, message);
+  message.a.push('later');
+  for (const value of [null, false, 0, '', [], { topic: 'R', action: 'P', data: ['x'] }]) b.publish(topic, value);
+  await heard.count(7);
+  assert.deepEqual(heard.all, [{ a: [1, null, 'ä\u2028"\\'] }, null, false, 0, '', [], { topic: 'R', action: 'P', data: ['x'] }]);
+  assert.deepEqual(b.errors.all, []);
+});
+
+test('the wire is that of 0.1.2, both ways', async (t) => {
+  const topic = topicName('wire');
+  const a = await ready(t, cluster, { clientId: 75783 });
+  const heard = await hear(a, topic);
+  const old = oracle(cluster).producer();
+  await old.connect();
+  t.after(() => old.disconnect());
+  const value = (data, _s) => ({ partition: 0, value: JSON.stringify({ data, _s }) });
+  await old.send({ topic, messages: [value({ n: 1 }, 'other'), value({ n: 2 }, 75783), value({ n: 3 }, '75783')] });
+  await heard.count(2);
+  assert.deepEqual(heard.all, [{ n: 1 }, { n: 3 }], 'its own _s is its own');
+  a.publish(topic, { topic: 'R', data: ['ä'] });
+  const read = await readWithKafkaJS(t, cluster, topic, (messages) => messages.length === 4);
+  assert.deepEqual([read[3].partition, String(read[3].value)], [0, '{"data":{"topic":"R","data":["ä"]},"_s":75783}']);
+});
+
+test('every partition of a topic is read, and the first is written', async (t) => {
+  const topic = await cluster.topic(3);
+  const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster)));
+  const heard = await hear(a, topic);
+  const other = oracle(cluster).producer();
+  await other.connect();
+  t.after(() => other.disconnect());
+  await other.send({ topic, messages: [0, 1, 2].map((partition) => ({ partition, value: JSON.stringify({ data: partition }) })) });
+  await heard.count(3);
+  for (let n = 0; n < 5; n++) b.publish(topic, 'x');
+  await heard.count(8);
+  const read = await readWithKafkaJS(t, cluster, topic, (messages) => messages.length === 8);
+  assert.deepEqual(
+    read.filter(({ value }) => String(value).includes('"x"')).map(({ partition }) => partition),
+    [0, 0, 0, 0, 0],
+  );
+});
+
+test('a record that cannot be read is told, and what follows is heard', async (t) => {
+  const topic = topicName('unreadable');
+  const a = await ready(t, cluster);
+  const heard = await hear(a, topic);
+  const other = oracle(cluster).producer();
+  await other.connect();
+  t.after(() => other.disconnect());
+  const values = ['no json', '[1]', '7', 'null', null, '', '{"data":1}'];
+  await other.send({ topic, messages: values.map((value) => ({ partition: 0, value })) });
+  assert.equal(await heard.until(), 1);
+  const { text, error } = await a.errors.until();
+  assert.equal(typeof text, 'string');
+  assert.ok(error instanceof Error);
+  assert.match(text, new RegExp(`${topic}/0: the message at offset 0 cannot be read`));
+});
+
+test('an error that nobody listens to goes to the logger, and one whose listener throws ends nothing', async (t) => {
+  const { logger, lines } = witness();
+  const connector = new MessageConnector({ connectionString: '127.0.0.1:1', logger, retry: { retries: 1, initialRetryTime: 50 } });
+  t.after(() => connector.close());
+  await lines.until(([level, line]) => level === 'error' && /deepstream\.io-msg-kafka: Kafka .*127\.0\.0\.1:1.* cannot be reached/.test(line));
+  const topic = topicName('throwing');
+  const a = await ready(t, cluster, { logger });
+  a.on('error', () => {
+    throw new Error('of the listener');
+  });
+  const heard = await hear(a, topic);
+  await a.subscribe(topic, () => assert.fail('mine'));
+  const b = await ready(t, cluster);
+  b.publish(topic, 1);
+  await lines.until(([level, line]) => level === 'error' && /listener of 'error' has thrown/.test(line));
+  b.publish(topic, 2);
+  await heard.count(2);
+});
+
+test('close sends what waits, tells it once, and is the end, in any order', async (t) => {
+  const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster)));
+  const topic = topicName('close');
+  const heard = await hear(a, topic);
+  const closed = new Calls();
+  b.on('close', closed.take);
+  b.publish(topic, 'last');
+  const closing = b.close();
+  assert.equal(b.close(), closing);
+  await closing;
+  assert.equal(await heard.until(), 'last');
+  assert.equal(closed.all.length, 1);
+  assert.equal(b.isReady, false);
+  b.publish(topic, 'late');
+  await b.errors.until(({ text }) => /after close/.test(text));
+  await b.subscribe(topic, heard.take);
+  b.unsubscribe(topic, heard.take);
+  const unready = connect(t, cluster);
+  unready.subscribe(topic, heard.take);
+  await unready.close();
+  const away = connect(t, nobody, { retry: { retries: 1, initialRetryTime: 50 } });
+  away.publish(topic, 'nowhere');
+  const never = away.subscribe(topic, heard.take);
+  await away.errors.until(({ text }) => /cannot be reached/.test(text));
+  await away.close();
+  await never;
+  assert.deepEqual(heard.all, ['last']);
+});
+
+test('a topic that is missing is told where none may be made, and used once it is there', async (t) => {
+  const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster, { createTopics: false })));
+  const topic = topicName('missing');
+  const heard = new Calls();
+  const reading = a.subscribe(topic, heard.take);
+  await a.errors.until(({ text }) => text.includes(topic) && /createTopics is false/.test(text));
+  await cluster.admin.createTopic(topic, { partitions: 1, replication: 1 });
+  await reading;
+  b.publish(topic, 1);
+  assert.equal(await heard.until(), 1);
+});
+
+test('no two topics have one name in Kafka, and each name is one that Kafka takes', () => {
+  const next = random(seed);
+  const pieces = [
+    '-',
+    '--',
+    '.',
+    '_',
+    '/',
+    'a',
+    '2',
+    '2f',
+    '--2f-',
+    '--2d-',
+    'Z',
+    'ä',
+    '😀',
+    '\ud800',
+    '\udc00',
+    '\0',
+    '110000',
+    '__consumer_offsets',
+    'x'.repeat(120),
+  ];
+  const names = new Set(['', '.', '..', 'a.b', 'a_b', '--110000-', '__consumer_offsets', '--5f-_consumer_offsets']);
+  while (names.size < 20_000) names.add(Array.from({ length: 1 + next() * 6 }, () => pieces[Math.floor(next() * pieces.length)]).join(''));
+  for (const name of [...names]) names.add(kafkaTopic(name)); // what looks escaped is a name, too
+  const taken = new Map();
+  for (const name of names) {
+    const topic = kafkaTopic(name);
+    assert.match(topic, /^[\w-]{1,249}$/, `seed ${seed}: ${JSON.stringify(name)}`);
+    assert.equal(taken.get(topic) ?? name, name, `seed ${seed}`);
+    taken.set(topic, name);
+    const back = deepstreamTopic(topic);
+    if (back !== undefined) assert.equal(back, name, `seed ${seed}`);
+    else assert.equal(topic.length, 249);
+  }
+  for (const name of ['R', 'E', 'P_SUB', 'my-topic', '__proto__', 'a-b_c', 'A'.repeat(249), 'a--', '---']) assert.equal(kafkaTopic(name), name);
+  assert.equal(kafkaTopic('a/b.c'), 'a--2f-b--2e-c');
+  assert.equal(kafkaTopic('__consumer_offsets'), '--5f-_consumer_offsets');
+});

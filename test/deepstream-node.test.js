@@ -1,0 +1,322 @@
+'use strict';
+// What a cluster node promises to deepstream, shown without a server: on a real Kafka.
+
+const { after, before, describe, test } = require('node:test');
+const assert = require('node:assert/strict');
+const { Kafka } = require('kafka-native');
+const { ClusterNode } = require('deepstream.io-msg-kafka');
+const { real } = require('./support/clusters.js');
+const { within } = require('./support/flow.js');
+const { random, seed } = require('./support/random.js');
+const { Node, PATIENCE, brokersOf, newTopic, startNodes, witness } = require('./support/deepstream.js');
+const { Calls } = require('./support/watch.js');
+
+/** @type {any} */ let cluster;
+before(async () => (cluster = await real()));
+after(() => cluster?.close());
+
+describe('messages', () => {
+  test('reach every other node once, in the order of their sender over all topics, and never their sender', async (t) => {
+    const nodes = await startNodes(t, cluster, { count: 3, topics: [4, 5, 11] });
+    const count = 500;
+    for (let n = 0; n < count; n++) for (const { node } of nodes) node.send({ topic: [4, 5, 11][n % 3], action: 0, name: String(n) });
+    for (const { heard, serverName } of nodes) {
+      await heard.count(count * 2);
+      for (const other of nodes.filter((node) => node.serverName !== serverName))
+        assert.deepEqual(
+          heard.all.filter(([, from]) => from === other.serverName).map(([{ name }]) => Number(name)),
+          Array.from({ length: count }, (_, n) => n),
+        );
+      assert.equal(heard.all.length, count * 2);
+    }
+  });
+
+  test('come as they were sent, with text, objects, any character, and bytes', async (t) => {
+    const [one, two] = await startNodes(t, cluster);
+    const bytes = Buffer.from([0, 10, 13, 255, 10, 123]);
+    const messages = [
+      { topic: 4, action: 3, name: 'a', parsedData: { deep: [1, null, { 'ü\n': '\u2028' }] } },
+      { topic: 4, action: 3, name: 'b', data: '{"x":"\\n"}', version: 7, names: ['x', 'y'], isWriteAck: true },
+      { topic: 4, action: 3, name: 'c\n', data: bytes },
+      { topic: 4, action: 3, name: 'd', data: Buffer.alloc(0) },
+      { topic: 4, action: 3, name: 'e', data: '' },
+    ];
+    for (const message of messages) one.node.send(message);
+    await two.heard.count(messages.length);
+    assert.deepEqual(
+      two.heard.all,
+      messages.map((message) => [message, one.serverName]),
+    );
+  });
+
+  test('sent directly reach that server alone', async (t) => {
+    const [one, two, three] = await startNodes(t, cluster, { count: 3 });
+    one.node.sendDirect(two.serverName, { topic: 4, action: 0, name: 'direct' });
+    one.node.sendDirect(one.serverName, { topic: 4, action: 0, name: 'self' });
+    one.node.sendDirect('nobody', { topic: 4, action: 0, name: 'nobody' });
+    one.emit('all');
+    await Promise.all([two.hears('all'), three.hears('all')]);
+    two.emit('back');
+    await Promise.all([one.hears('back'), three.hears('back')]);
+    assert.deepEqual([one.names(), two.names(), three.names()], [['back'], ['direct', 'all'], ['all', 'back']]);
+  });
+
+  test('are heard from the moment in which whenReady resolves, and those before it are sent behind it', async (t) => {
+    const topic = newTopic();
+    const [old] = await startNodes(t, cluster, { count: 1, topic });
+    for (let round = 0; round < 5; round++) {
+      const late = new Node(cluster, { topic });
+      t.after(() => late.node.close());
+      late.emit(`early-${round}`);
+      await late.node.whenReady();
+      old.emit(`hello-${round}`);
+      await late.hears(`hello-${round}`);
+      await old.hears(`early-${round}`);
+    }
+  });
+
+  test('about a topic that nobody subscribed to are dropped in silence', async (t) => {
+    const [one, two] = await startNodes(t, cluster);
+    one.node.send({ topic: 77, action: 0, name: 'unknown' });
+    one.emit('known');
+    await two.hears('known');
+    assert.deepEqual(two.names(), ['known']);
+    assert.deepEqual(
+      two.lines.all.filter(([level]) => level === 'error' || level === 'fatal'),
+      [],
+    );
+  });
+
+  test('that cannot be written are told, and the others go on', async (t) => {
+    const [one, two] = await startNodes(t, cluster);
+    const circle = {};
+    circle.self = circle;
+    one.emit('circle', { parsedData: circle });
+    one.emit('after');
+    await two.hears('after');
+    const [, event, text] = await one.lines.until(([level]) => level === 'error');
+    assert.equal(event, 'PLUGIN_ERROR');
+    assert.match(text, /cannot be sent, and is left out/);
+    assert.deepEqual(two.names(), ['after']);
+  });
+
+  test('reach the other subscribers where one throws, and the reader goes on', async (t) => {
+    const [one, two] = await startNodes(t, cluster, { topics: [] });
+    two.node.subscribe(4, () => {
+      throw new Error('my own fault');
+    });
+    two.node.subscribe(4, (message, from) => two.heard.take(message, from));
+    for (const name of ['a', 'b', 'c']) one.emit(name);
+    await two.hears('c');
+    assert.deepEqual(two.names(), ['a', 'b', 'c']);
+    const told = two.lines.all.filter(([level]) => level === 'error');
+    assert.equal(told.length, 1, 'one of a kind in ten seconds');
+    assert.match(told[0][2], /my own fault/);
+  });
+});
+
+test('records that are no messages are told and left out: without headers, without a value, with lies in them', async (t) => {
+  const topic = newTopic();
+  const [one, two] = await startNodes(t, cluster, { topic });
+  const producer = new Kafka({ brokers: [brokersOf(cluster)], logger: witness().logger }).producer();
+  await producer.connect();
+  t.after(() => producer.disconnect());
+  const from = { f: 'x', s: 'foreign' };
+  const lies = [
+    { value: 'nonsense' },
+    { value: null, headers: from },
+    { value: '{', headers: from },
+    { value: 'null', headers: from },
+    { value: '{"topic":"4"}', headers: from },
+    { value: '{}', headers: { ...from, c: one.serverName } },
+    { value: 'null', headers: { ...from, c: one.serverName } },
+    { value: '{"taken":"somebody"}', headers: { ...from, c: one.serverName } },
+    { value: Buffer.from([0xff, 0xfe, 10]), headers: { f: Buffer.from([0xff]), s: Buffer.from([0xff]) } },
+  ];
+  await producer.send({ topic, messages: lies.map((lie) => ({ partition: 0, ...lie })) });
+  two.emit('after');
+  await one.hears('after');
+  assert.deepEqual(one.names(), ['after']);
+  assert.match((await one.lines.until(([level]) => level === 'error'))[2], /cannot be read, and is left out/);
+  assert.equal(one.lines.all.filter(([level]) => level === 'fatal').length, 0);
+});
+
+describe('a name', () => {
+  test('that lives is refused with a clear error, and its server goes on undisturbed', async (t) => {
+    const topic = newTopic();
+    const [one, two] = await startNodes(t, cluster, { topic });
+    const second = new Node(cluster, { topic, serverName: one.serverName });
+    t.after(() => second.node.close());
+    second.emit('from the refused');
+    assert.equal(await second.outcome(), 'refused');
+    const [, event, text] = await second.fatal();
+    assert.equal(event, 'PLUGIN_INITIALIZATION_ERROR');
+    assert.match(text, new RegExp(`another server has the serverName ${one.serverName}`));
+    two.node.sendDirect(one.serverName, { topic: 4, action: 0, name: 'direct' });
+    await one.hears('direct');
+    one.emit('still');
+    await two.hears('still');
+    two.emit('back');
+    await one.hears('back');
+    assert.deepEqual([one.names(), two.names()], [['direct', 'back'], ['still']]);
+    await second.node.close();
+    assert.deepEqual(second.names(), []);
+  });
+
+  test('is had by exactly one of those that start with it at once, in any order', async () => {
+    const next = random(seed);
+    for (let round = 0; round < 6; round++) {
+      const topic = newTopic();
+      const nodes = Array.from({ length: 2 + (round % 2) }, () => new Node(cluster, { topic, serverName: 'same' }));
+      const outcomes = await Promise.all(
+        nodes.map(async (node) => {
+          await new Promise((resolve) => setTimeout(resolve, next() * 60 * (round % 3)));
+          return node.outcome();
+        }),
+      );
+      assert.deepEqual(outcomes.filter((outcome) => outcome === 'ready').length, 1, `${outcomes} in round ${round}, SEED=${seed}`);
+      await Promise.all(nodes.map(({ node }) => node.close()));
+    }
+  });
+
+  test('is free when its server has closed', async (t) => {
+    const topic = newTopic();
+    for (let round = 0; round < 3; round++) {
+      const [node] = await startNodes(t, cluster, { count: 1, topic, serverName: 'again' });
+      await node.node.close();
+    }
+  });
+
+  test('that was taken while its server could not answer is given back by the later one', async (t) => {
+    const topic = newTopic();
+    const [other] = await startNodes(t, cluster, { count: 1, topic });
+    // A server that answers too late.
+    const kafka = new Kafka({ brokers: [brokersOf(cluster)], logger: witness().logger });
+    const [producer, consumer, claims] = [kafka.producer(), kafka.consumer({ groupId: null }), new Calls()];
+    t.after(() => Promise.all([producer.disconnect(), consumer.disconnect()]));
+    await Promise.all([producer.connect(), consumer.connect()]);
+    await consumer.subscribe({ topics: [topic] });
+    await consumer.run({ only: { header: 'c', is: 'slow' }, eachMessage: async ({ message }) => claims.take(JSON.parse(String(message.value)).claim) });
+    const [later] = await startNodes(t, cluster, { count: 1, topic, serverName: 'slow' });
+    later.emit('before');
+    await other.hears('before');
+    await producer.send({
+      topic,
+      messages: [{ partition: 0, headers: { f: 'x', s: 'slow', c: 'slow' }, value: JSON.stringify({ taken: await claims.until() }) }],
+    });
+    const [, event, text] = await later.fatal();
+    assert.equal(event, 'PLUGIN_ERROR');
+    assert.match(text, /another server has the serverName slow, and lives/);
+    later.emit('nothing');
+    await later.node.close();
+    const [end] = await startNodes(t, cluster, { count: 1, topic });
+    end.emit('end');
+    await other.hears('end');
+    assert.deepEqual(other.names(), ['before', 'end']);
+  });
+});
+
+describe('close', () => {
+  test('writes what was sent before, and what is sent in the same turn behind it: the message that it leaves, with its serverName', async (t) => {
+    const [one, two] = await startNodes(t, cluster, { topics: [4, 9] });
+    for (let n = 0; n < 300; n++) one.emit(String(n));
+    const closed = one.node.close();
+    one.node.send({ topic: 9, action: 1, name: one.serverName });
+    await closed;
+    await two.heard.count(301);
+    assert.deepEqual(two.heard.all.at(-1)[0], { topic: 9, action: 1, name: one.serverName, serverName: one.serverName });
+    assert.deepEqual(
+      two.names().slice(0, 300),
+      Array.from({ length: 300 }, (_, n) => String(n)),
+    );
+  });
+
+  test('gives the same promise again, ends what has not begun, and nothing is sent behind it', async (t) => {
+    const [one, two] = await startNodes(t, cluster);
+    assert.equal(one.node.close(), one.node.close());
+    await one.node.close();
+    one.emit('late');
+    two.emit('marker');
+    const idle = new Node(cluster, { topic: newTopic() });
+    await idle.node.close();
+    const starting = new Node(cluster, { topic: newTopic() });
+    let ready = false;
+    starting.node.whenReady().then(() => (ready = true));
+    await within(PATIENCE, 'it closes while it starts', () => starting.node.close());
+    assert.equal(ready, false);
+    assert.deepEqual(
+      starting.lines.all.filter(([level]) => level === 'fatal'),
+      [],
+    );
+    assert.deepEqual(two.names(), []);
+  });
+
+  test('ends also where Kafka never was', async () => {
+    const { lines, logger } = witness();
+    const node = new ClusterNode({ connectionString: '127.0.0.1:9' }, { logger }, { serverName: 'alone' });
+    node.whenReady();
+    node.send({ topic: 4, action: 0, name: 'waits' });
+    const [, event, text] = await lines.until(([level]) => level === 'error');
+    assert.equal(event, 'PLUGIN_INITIALIZATION_ERROR');
+    assert.match(text, /the topic deepstream of 127\.0\.0\.1:9 cannot be used yet/);
+    await within(PATIENCE, 'it closes', () => node.close());
+  });
+});
+
+test('beyond maxQueuedBytes the server hears a fatal error, and what comes later is not sent: no gap', async (t) => {
+  const topic = newTopic();
+  const [two] = await startNodes(t, cluster, { count: 1, topic });
+  const one = new Node(cluster, { topic, maxQueuedBytes: 20_000 });
+  t.after(() => one.node.close());
+  // Not ready yet: it waits.
+  for (let n = 0; n < 1000; n++) one.emit(String(n), { data: 'x'.repeat(100) });
+  const [, , text] = await one.fatal();
+  assert.match(text, /more than 20000 bytes \(maxQueuedBytes\) wait for Kafka: nothing more is sent/);
+  await one.node.whenReady();
+  one.emit('never');
+  await one.node.close();
+  const [end] = await startNodes(t, cluster, { count: 1, topic });
+  end.emit('end');
+  await two.hears('end');
+  const names = two.names().slice(0, -1);
+  assert.ok(names.length > 10);
+  assert.deepEqual(
+    names,
+    Array.from(names, (_, n) => String(n)),
+  );
+});
+
+describe('options', () => {
+  const made =
+    (options, services = { logger: witness().logger }, config = { serverName: 'x' }) =>
+    () =>
+      new ClusterNode(options, /** @type {any} */ (services), /** @type {any} */ (config));
+
+  test('that do not say where Kafka is, or name ZooKeeper, throw and say what to do', () => {
+    for (const options of [undefined, {}, { connectionString: '' }, { brokers: [] }, { connectionString: ' , ' }])
+      assert.throws(made(options), /where is Kafka\? Give a connectionString/);
+    for (const options of [{ connectionString: 'host:2181' }, { connectionString: 'kafka://a:9092,b:2181/chroot' }, { brokers: ['host:2181'] }])
+      assert.throws(made(options), /brokers.*not ZooKeeper/);
+    for (const connectionString of ['a b', 'host:x', 'host:0', 'host:70000']) assert.throws(made({ connectionString }), /is no address of a broker/);
+    assert.throws(made({ connectionString: 7 }), /connectionString must be text/);
+  });
+
+  test('of a wrong type or size throw, and name the option', () => {
+    const brokers = ['localhost:9092'];
+    for (const [name, value] of Object.entries({
+      topic: 'a b',
+      createTopics: 1,
+      replicationFactor: 1.5,
+      retention: 1,
+      maxQueuedBytes: 0,
+      producer: 7,
+      consumer: null,
+    }))
+      assert.throws(made({ brokers, [name]: value }), new RegExp(name));
+    assert.throws(made({ brokers }, undefined, {}), /server\.getServices\(\), server\.getConfig\(\)/);
+  });
+
+  test('of kafka-native pass through: a property that it refuses is refused', () => {
+    assert.throws(made({ brokers: ['localhost:9092'], properties: { 'enable.auto.commit': 'true' } }), /enable\.auto\.commit/);
+  });
+});

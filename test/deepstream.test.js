@@ -1,0 +1,248 @@
+'use strict';
+// Servers of deepstream, and its clients, that behave as one over Kafka.
+
+const { after, before, describe, test } = require('node:test');
+const assert = require('node:assert/strict');
+const { ClusterNode } = require('deepstream.io-msg-kafka');
+const { Child } = require('./support/child.js');
+const { real } = require('./support/clusters.js');
+const { within } = require('./support/flow.js');
+const { PATIENCE, Peer, brokersOf, clientOf, freePort, newTopic, startPeers } = require('./support/deepstream.js');
+const { Calls, eventually } = require('./support/watch.js');
+
+/** @type {any} */ let cluster;
+before(async () => (cluster = await real()));
+after(() => cluster?.close());
+
+const patiently = (what, call) => within(PATIENCE, what, call);
+const ready = (record) => patiently(`${record.name} is ready`, () => record.whenReady());
+/** Every server knows that so many have the name: subscribe to it, provide it, listen to it. (Clients gather that for 100 ms.) */
+const known = (peers, name, count = 1) =>
+  eventually(PATIENCE, `${name} is known`, () =>
+    peers.every(({ server }) =>
+      [...server.getServices().clusterStates.getStateRegistries().values()].some((states) => states.getAllServers(name).length === count),
+    ),
+  );
+const has = (record, path, value) => eventually(PATIENCE, `${record.name} has ${path} = ${value}`, () => record.get(path) === value);
+
+describe('is loaded', () => {
+  for (const [how, clusterNode] of Object.entries({ 'by path': { path: 'deepstream.io-msg-kafka' }, 'by name': { name: 'kafka' } }))
+    test(how, async (t) => {
+      const [one] = await startPeers(t, cluster, { clusterNode: (options) => ({ ...clusterNode, options }) });
+      assert.match(one.server.getServices().clusterNode.description, /Kafka cluster node, version 2/);
+    });
+
+  test('by set, an object that is made of the server', async (t) => {
+    const topic = newTopic();
+    const set = (server) => server.set('clusterNode', new ClusterNode({ brokers: [brokersOf(cluster)], topic }, server.getServices(), server.getConfig()));
+    const peers = [];
+    for (const name of ['a', 'b']) peers.push(new Peer(name, await freePort(), undefined, set));
+    t.after(() => Promise.all(peers.map((peer) => peer.close())));
+    await Promise.all(peers.map((peer) => peer.start()));
+    await Promise.all(peers.map((peer) => peer.knows('a', 'b')));
+  });
+});
+
+describe('crosses servers', () => {
+  /** @type {any} */ let peers;
+  /** @type {any} */ let a;
+  /** @type {any} */ let b;
+  /** @type {any} */ let c;
+  const ends = [];
+  before(async () => {
+    peers = await startPeers({ after: (end) => ends.push(end) }, cluster, { names: ['one', 'two', 'three'] });
+    [a, b, c] = await Promise.all(peers.map((peer, i) => peer.client('abc'[i])));
+  });
+  after(() => Promise.all(ends.map((end) => end())));
+
+  test('events, each once and in order', async () => {
+    const heard = [b, c].map(({ event }) => {
+      const calls = new Calls();
+      event.subscribe('news', calls.take);
+      return calls;
+    });
+    await known(peers, 'news', 2);
+    for (let n = 0; n < 200; n++) a.event.emit('news', n);
+    for (const calls of heard)
+      assert.deepEqual(
+        await calls.count(200),
+        Array.from({ length: 200 }, (_, n) => n),
+      );
+  });
+
+  test('records, with write acknowledgements, paths and deletion', async () => {
+    const [at, bt] = [a.record.getRecord('user/1'), b.record.getRecord('user/1')];
+    await Promise.all([ready(at), ready(bt)]);
+    await patiently('the write is acknowledged', () => at.setWithAck({ name: 'Ann', tags: [] }));
+    await has(bt, 'name', 'Ann');
+    await patiently('a path is acknowledged', () => bt.setWithAck('address.town', 'Ulm'));
+    await has(at, 'address.town', 'Ulm');
+    const gone = new Promise((resolve) => bt.once('delete', () => resolve(undefined)));
+    at.delete();
+    await patiently('the record is deleted everywhere', () => gone);
+  });
+
+  test('records that two write at once: the later one merges, and all end the same', async () => {
+    const records = [a, b, c].map((client) => client.record.getRecord('both'));
+    const [ra, rb] = records;
+    await Promise.all(records.map(ready));
+    const merged = new Calls();
+    rb.setMergeStrategy((local, version, remote, remoteVersion, done) => {
+      merged.take(version, remoteVersion);
+      done(null, { ...remote, ...local, fromA: remote.fromA });
+    });
+    for (let n = 1; merged.all.length === 0; n++) {
+      assert.ok(n < 100, 'no conflict in a hundred writes');
+      await patiently('the write of a is through', () => ra.setWithAck('fromA', n));
+      // What a wrote is on its way to b.
+      rb.set('fromB', n);
+      await Promise.all(records.flatMap((record) => [has(record, 'fromA', n), has(record, 'fromB', n)]));
+    }
+  });
+
+  test('lists', async () => {
+    const [la, lb] = [a.record.getList('list'), b.record.getList('list')];
+    await Promise.all([ready(la), ready(lb)]);
+    la.setEntries(['x', 'y']);
+    await eventually(PATIENCE, 'b has both', () => lb.getEntries().join() === 'x,y');
+    lb.addEntry('z');
+    await eventually(PATIENCE, 'a has three', () => la.getEntries().join() === 'x,y,z');
+  });
+
+  test('RPC, with results and errors', async () => {
+    b.rpc.provide('add', ({ x, y }, response) => (x === undefined ? response.error('no x') : response.send(x + y)));
+    await known(peers, 'add');
+    assert.equal(await patiently('an answer', () => a.rpc.make('add', { x: 1, y: 2 })), 3);
+    assert.equal(await patiently('an answer', () => c.rpc.make('add', { x: 40, y: 2 })), 42);
+    await assert.rejects(
+      patiently('an error', () => a.rpc.make('add', {})),
+      (error) => String(error) === 'no x',
+    );
+  });
+
+  test('presence', async () => {
+    const seen = new Calls();
+    a.presence.subscribe(seen.take);
+    await eventually(PATIENCE, 'a knows all', async () => (await a.presence.getAll()).sort().join() === 'b,c');
+    const guest = await peers[1].client('guest');
+    await seen.until(([user, on]) => user === 'guest' && on === true);
+    await guest.close();
+    await seen.until(([user, on]) => user === 'guest' && on === false);
+  });
+
+  test('listening: a provider on one server hears of subscriptions on another, and of their end', async () => {
+    const asked = new Calls();
+    b.record.listen('rates/.*', (name, response) => {
+      response.onStop(() => asked.take('stop', name));
+      response.accept();
+      asked.take('start', name);
+    });
+    await known(peers, 'rates/.*');
+    const record = a.record.getRecord('rates/eur');
+    await asked.until(([what, name]) => what === 'start' && name === 'rates/eur');
+    await eventually(PATIENCE, 'a hears of the provider', () => record.hasProvider);
+    await ready(record);
+    record.discard();
+    await asked.until(([what, name]) => what === 'stop' && name === 'rates/eur');
+  });
+
+  test('a server that stops is forgotten at once: long before its signs of life are missed', async (t) => {
+    const topic = newTopic();
+    const [one, two] = await startPeers(t, cluster, { topic });
+    await one.close();
+    await two.lines.until(([, event, message]) => event === 'CLUSTER_LEAVE' && message === 'one');
+    assert.deepEqual(two.server.getServices().clusterRegistry.getAll(), ['two']);
+  });
+});
+
+test('a server killed with SIGKILL: its locks, RPC providers and presence go to others, and its name is free', async (t) => {
+  const topic = newTopic();
+  const [one, two] = await startPeers(t, cluster, { topic });
+  const start = async () => {
+    const port = await freePort();
+    const clusterNode = { path: 'deepstream.io-msg-kafka', options: { connectionString: brokersOf(cluster), topic } };
+    const child = new Child(t, 'deepstream-server.js', { serverName: 'mortal', port, clusterNode });
+    await child.says('started');
+    return { child, port };
+  };
+  const { child, port } = await start();
+  await Promise.all([one, two].map((peer) => peer.knows('mortal')));
+  const [a, b, m] = [await one.client('a'), await two.client('b'), await clientOf(port, 'm')];
+  m.rpc.provide('who', (_, response) => response.send('mortal'));
+  m.record.listen('held/.*', (_name, response) => response.accept());
+  await known([one, two], 'who');
+  assert.equal(await a.rpc.make('who', null), 'mortal');
+  await eventually(PATIENCE, 'all know m', async () => (await a.presence.getAll()).includes('m'));
+  const record = a.record.getRecord('held/1');
+  await eventually(PATIENCE, 'it has a provider', () => record.hasProvider);
+
+  await child.kill();
+  const again = await start();
+  assert.ok(again.port, 'the same name, at once');
+  await again.child.kill();
+  m.close();
+  await eventually(PATIENCE, 'its presence is gone', async () => !(await a.presence.getAll()).includes('m'));
+  const holds = (name) =>
+    [one, two].some(({ server }) => [...server.getServices().clusterStates.getStateRegistries().values()].some((states) => states.has(name)));
+  await eventually(PATIENCE, 'its provider is gone', () => !holds('who'));
+  b.rpc.provide('who', (_, response) => response.send('two'));
+  await eventually(PATIENCE, 'another answers', async () => (await a.rpc.make('who', null).catch(() => '')) === 'two');
+  b.record.listen('held/.*', (_name, response) => response.accept());
+  const other = a.record.getRecord('held/2');
+  await eventually(PATIENCE, 'another provides', () => other.hasProvider);
+  for (const { server } of [one, two]) {
+    const locked = new Calls();
+    const { locks } = server.getServices();
+    await eventually(PATIENCE, `a lock is had`, async () => {
+      locks.get('lock', locked.take);
+      const had = await new Promise((resolve) => setImmediate(() => resolve(locked.all.includes(true))));
+      return had;
+    });
+    locks.release('lock');
+  }
+});
+
+test('a second server with a name that lives does not start, and says why', async (t) => {
+  const topic = newTopic();
+  const [one] = await startPeers(t, cluster, { topic });
+  const child = new Child(t, 'deepstream-server.js', {
+    serverName: 'one',
+    port: await freePort(),
+    clusterNode: { name: 'kafka', options: { connectionString: brokersOf(cluster), topic } },
+  });
+  await child.says('fatal');
+  await eventually(PATIENCE, 'it says why', () => /another server has the serverName one, and lives/.test(child.stdout + child.stderr));
+  assert.ok(one.server.isRunning());
+});
+
+test('a broker that restarts under traffic: nothing is lost, doubled or reordered', async (t) => {
+  const own = await real({ own: true });
+  t.after(() => own.close());
+  const [one, two] = await startPeers(t, own);
+  const [a, b] = [await one.client('a'), await two.client('b')];
+  const heard = [new Calls(), new Calls()];
+  a.event.subscribe('from-b', heard[0].take);
+  b.event.subscribe('from-a', heard[1].take);
+  await Promise.all([known([one, two], 'from-a'), known([one, two], 'from-b')]);
+  let sent = 0;
+  const timer = setInterval(() => {
+    a.event.emit('from-a', sent);
+    b.event.emit('from-b', sent);
+    sent++;
+  }, 2);
+  t.after(() => clearInterval(timer));
+  await heard[1].count(100);
+  const [broker] = own.kafka.nodes;
+  await broker.kill();
+  const atKill = sent;
+  await eventually(PATIENCE, 'more is sent while it is away', () => sent > atKill + 200);
+  await broker.start();
+  const atStart = sent;
+  await Promise.all(heard.map((calls) => calls.until((n) => n > atStart)));
+  clearInterval(timer);
+  for (const calls of heard)
+    assert.deepEqual(
+      await calls.count(sent),
+      Array.from({ length: sent }, (_, n) => n),
+    );
+});

@@ -1,0 +1,179 @@
+'use strict';
+// Servers of deepstream that behave as one over Kafka, their clients, and cluster nodes without a server.
+
+const net = require('node:net');
+const { once } = require('node:events');
+const { randomBytes } = require('node:crypto');
+const { Deepstream } = require('@deepstream/server');
+const { LocalCache } = require('@deepstream/server/dist/src/services/cache/local-cache');
+const { DeepstreamClient } = require('@deepstream/client');
+const { ClusterNode } = require('deepstream.io-msg-kafka');
+const { within } = require('./flow.js');
+const { Calls } = require('./watch.js');
+
+/** Longer than anything takes here; only what hangs comes to it. */
+const PATIENCE = 30_000;
+
+/** A name for the topic of one test. */
+const newTopic = () => `ds-${process.pid}-${randomBytes(4).toString('hex')}`;
+
+const brokersOf = (cluster) => cluster.options().broker;
+
+/** deepstream's logger, which remembers its lines as [level, event, message]. */
+function witness() {
+  const lines = new Calls();
+  /** @type {any} */
+  const logger = {
+    setLogLevel() {},
+    shouldLog: () => true,
+    getNameSpace: () => logger,
+    whenReady: async () => {},
+    close: async () => {},
+    description: 'witness',
+  };
+  for (const level of ['debug', 'info', 'warn', 'error', 'fatal']) logger[level] = (event, message) => lines.take(level, event, message);
+  return { lines, logger };
+}
+
+/** A cluster node without a server; `heard` has [message, from] of the topics in `topics`. */
+class Node {
+  heard = new Calls();
+
+  constructor(cluster, { serverName = `server-${randomBytes(4).toString('hex')}`, topics = [4], ...options }) {
+    const { lines, logger } = witness();
+    this.lines = lines;
+    this.serverName = serverName;
+    this.node = new ClusterNode({ connectionString: brokersOf(cluster), ...options }, { logger }, { serverName });
+    for (const topic of topics) this.node.subscribe(topic, (message, from) => this.heard.take(message, from));
+  }
+
+  /** @returns {Promise<'ready' | 'refused'>} what comes of it */
+  outcome() {
+    const refused = this.lines.until(([level]) => level === 'fatal', PATIENCE).then(() => /** @type {const} */ ('refused'));
+    refused.catch(() => {});
+    return Promise.race([this.node.whenReady().then(() => /** @type {const} */ ('ready')), refused]);
+  }
+
+  fatal() {
+    return this.lines.until(([level]) => level === 'fatal', PATIENCE, 'a fatal error');
+  }
+
+  /** A message of EVENT. */
+  emit(name, more = {}) {
+    this.node.send({ topic: 4, action: 0, name, ...more });
+  }
+
+  hears(name) {
+    return this.heard.until(([message]) => message.name === name, PATIENCE, name);
+  }
+
+  names() {
+    return this.heard.all.map(([{ name }]) => name);
+  }
+}
+
+/** Nodes of one topic that are ready; they are closed with the test. */
+async function startNodes(t, cluster, { count = 2, topic = newTopic(), ...options } = {}) {
+  const nodes = Array.from({ length: count }, () => new Node(cluster, { topic, ...options }));
+  t.after(() => Promise.all(nodes.map(({ node }) => node.close())));
+  await within(PATIENCE, 'the nodes are ready', () => Promise.all(nodes.map(({ node }) => node.whenReady())));
+  return nodes;
+}
+
+/** A port that nobody has now. */
+async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = /** @type {net.AddressInfo} */ (server.address());
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** What a server is told, but for its logger and its cluster node. */
+const serverConfig = (serverName, port, more = {}) =>
+  /** @type {any} */ ({
+    serverName,
+    showLogo: false,
+    telemetry: { type: 'deepstreamIO', options: { enabled: false } },
+    auth: [{ type: 'none', options: {} }],
+    permission: { type: 'none', options: {} },
+    httpServer: { type: 'default', options: { host: '127.0.0.1', port, healthCheckPath: '/health-check', allowAllOrigins: true } },
+    connectionEndpoints: [{ type: 'ws-binary', options: { urlPath: '/deepstream' } }],
+    ...more,
+  });
+
+/** A client that is logged in, of a server on this port. */
+async function clientOf(port, username) {
+  const client = new DeepstreamClient(`ws://127.0.0.1:${port}/deepstream`, { maxReconnectAttempts: 0, recordDiscardTimeout: 50 });
+  client.on('error', () => {});
+  await within(PATIENCE, `${username} is logged in`, () => client.login({ username }));
+  return client;
+}
+
+/** A server of deepstream in this process. */
+class Peer {
+  clients = [];
+
+  /** @param {object} clusterNode as deepstream's configuration has it; undefined: `how` sets one */
+  constructor(serverName, port, clusterNode, how) {
+    const { lines, logger } = witness();
+    this.lines = lines;
+    this.name = serverName;
+    this.port = port;
+    this.server = new Deepstream(serverConfig(serverName, port, clusterNode ? { clusterNode } : {}));
+    this.server.set('logger', logger);
+    // Otherwise a server that was stopped leaves timers behind, and the process does not end.
+    this.server.set('subscriptions.options.subscriptionsSanityTimer', 0);
+    how?.(this.server);
+  }
+
+  async start() {
+    const started = new Promise((resolve) => this.server.once('started', () => resolve(undefined)));
+    this.server.start();
+    await within(
+      PATIENCE,
+      () => `${this.name} has started; it said ${JSON.stringify(this.lines.all.slice(-5))}`,
+      () => started,
+    );
+    return this;
+  }
+
+  /** Resolves when this server knows of the others. */
+  async knows(...names) {
+    for (const name of names) await this.lines.until(([, event, message]) => event === 'CLUSTER_JOIN' && message === name, PATIENCE, `${name} joins`);
+  }
+
+  async client(username) {
+    const client = await clientOf(this.port, username);
+    this.clients.push(client);
+    return client;
+  }
+
+  async close() {
+    await Promise.all(this.clients.map((client) => client.close()));
+    if (!this.server.isRunning()) return;
+    const stopped = new Promise((resolve) => this.server.once('stopped', () => resolve(undefined)));
+    this.server.stop();
+    await within(PATIENCE, `${this.name} stops`, () => stopped);
+  }
+}
+
+/** Servers that know each other; `clusterNode` makes of options what deepstream's configuration has. */
+async function startPeers(
+  t,
+  cluster,
+  { names = ['one', 'two'], topic = newTopic(), clusterNode = (options) => ({ path: 'deepstream.io-msg-kafka', options }) } = {},
+) {
+  const peers = [];
+  // Servers of a cluster have one store of records.
+  const cache = new LocalCache();
+  const share = (server) => server.set('cache', cache);
+  for (const name of names) peers.push(new Peer(name, await freePort(), clusterNode({ connectionString: brokersOf(cluster), topic }), share));
+  t.after(() => Promise.all(peers.map((peer) => peer.close())));
+  await Promise.all(peers.map((peer) => peer.start()));
+  await Promise.all(peers.map((peer) => peer.knows(...names)));
+  return peers;
+}
+
+module.exports = { Node, PATIENCE, Peer, brokersOf, clientOf, freePort, newTopic, serverConfig, startNodes, startPeers, witness };
