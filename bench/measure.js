@@ -77,4 +77,4 @@ class Meter {
   }
 }
 
-module.exports = { Meter, now, rss };
+module.exports = { Meter, now, rss, threadCpu };

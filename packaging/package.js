@@ -26,7 +26,9 @@ function publishable() {
 function stageFolder(folder) {
   const { scripts, devDependencies, ...manifest } = read(join(folder, 'package.json'));
   const to = join(stage, basename(folder));
-  for (const name of [...manifest.files, 'README.md']) cpSync(join(folder, name), join(to, name), { recursive: true });
+  const but = manifest.files.filter((name) => name.startsWith('!')).map((name) => join(folder, name.slice(1)));
+  for (const name of [...manifest.files, 'README.md'].filter((name) => !name.startsWith('!')))
+    cpSync(join(folder, name), join(to, name), { recursive: true, filter: (file) => !but.includes(file) });
   if (manifest.name === 'kafka-native') {
     // Here and not in js/kafka-native/package.json: until a version is published, `npm ci` in the work tree would look for packages
     // that are nowhere, or whose name somebody else took.

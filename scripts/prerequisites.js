@@ -5,6 +5,7 @@ const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { NAMES } = require('../deps/chromium');
 const { Failure, ROOT } = require('./terminal.js');
 
 /**
@@ -59,7 +60,7 @@ const TO_BUILD = [
   },
 ];
 
-/** For the real Apache Kafka that tests and benchmarks start. @type {Prerequisite[]} */
+/** For the real servers that tests and benchmarks start, and the browser. @type {Prerequisite[]} */
 const TO_TEST = [
   {
     what: `a JDK ${OLDEST_JAVA} or newer (java; on Ubuntu 22.04: openjdk-17-jdk-headless)`,
@@ -77,6 +78,18 @@ const TO_TEST = [
     apt: 'python3-venv',
   },
   { what: 'openssl, which makes the certificates of the TLS tests', problem: () => said('openssl', ['version']).problem, apt: 'openssl', brew: 'openssl' },
+  {
+    what: 'redis-server, beside which socket.io-kafka is tried (or REDIS_SERVER names one)',
+    problem: () => said(process.env.REDIS_SERVER || 'redis-server', ['--version']).problem,
+    apt: 'redis-server',
+    brew: 'redis',
+  },
+  {
+    what: 'Chromium, which shows the pages of examples (or CHROMIUM names one)',
+    problem: () => runs(process.env.CHROMIUM ? [process.env.CHROMIUM] : NAMES, ['--version']),
+    apt: 'chromium',
+    brew: 'chromium',
+  },
 ];
 
 /**
@@ -127,6 +140,12 @@ function said(command, args, input) {
   if (error) return { text: '', problem: /** @type {any} */ (error).code === 'ENOENT' ? `there is no '${command}'` : error.message };
   const text = `${stdout}${stderr}`.trim();
   return status === 0 ? { text } : { text, problem: `'${[command, ...args].join(' ')}' fails: ${text.split('\n')[0]}` };
+}
+
+/** @param {string[]} commands one of them is enough @param {string[]} args */
+function runs(commands, args) {
+  const problems = commands.map((command) => said(command, args).problem);
+  return problems.includes(undefined) ? undefined : problems.join(', ');
 }
 
 /**

@@ -15,6 +15,9 @@ const { setup } = require('./setup.js');
  * @typedef {(env: NodeJS.ProcessEnv) => Promise<Sum>} Part
  */
 
+/** Milliseconds for a file of tests: one that hangs is named, and does not hold up the rest until everything is given up. */
+const PATIENCE = 15 * 60_000;
+
 /**
  * The test files of a folder, each in a process of its own, one after another: they measure time, and start brokers.
  *
@@ -35,7 +38,7 @@ const nodeTests = (folder) => async (env) => {
       '--test-reporter=./scripts/count.mjs',
       `--test-reporter-destination=${counts}`,
     ];
-    const code = await exitOf(process.execPath, ['--test', '--test-concurrency=1', ...reporters, ...files], { env });
+    const code = await exitOf(process.execPath, ['--test', '--test-concurrency=1', `--test-timeout=${PATIENCE}`, ...reporters, ...files], { env });
     const text = fs.existsSync(counts) ? fs.readFileSync(counts, 'utf8') : '';
     return checked(code, text ? JSON.parse(text) : { passed: 0, failed: 0, skipped: 0 });
   } finally {
@@ -96,14 +99,21 @@ const WITHOUT_KAFKA = {
   ...(spawnSync('cargo', ['fmt', '--version']).status === 0 && { 'The form of the Rust code': single('cargo', 'fmt', '--all', '--check') }),
   'The rules and types of the JavaScript code': single('npm', 'run', '--silent', 'lint:js'),
   'The package kafka-native': nodeTests('js/kafka-native/test'),
-  'Its types, as users see them': single(process.execPath, 'node_modules/typescript/bin/tsc', '-p', 'js/kafka-native/test/types'),
+  ...Object.fromEntries(
+    fs
+      .readdirSync(path.join(ROOT, 'js'))
+      .filter((name) => fs.existsSync(path.join(ROOT, 'js', name, 'test/types')))
+      .map((name) => [`The types of ${name}, as users see them`, single(process.execPath, 'node_modules/typescript/bin/tsc', '-p', `js/${name}/test/types`)]),
+  ),
   'The launcher of the real Kafka': nodeTests('deps/kafka/test'),
+  'The launcher of Redis': nodeTests('deps/redis/test'),
+  'The launcher of Chromium': nodeTests('deps/chromium/test'),
 };
 
 /** @type {Record<string, Part>} */
 const WITH_KAFKA = {
-  'The Rust crates': cargoTests,
-  'Flows across the packages, on the embedded and the real Kafka': nodeTests('test'),
+  'The Rust crates': seeded(14, cargoTests),
+  'Flows across the packages, on the embedded and the real Kafka': seeded(14, nodeTests('test')),
   'Fuzzing, for two minutes': seeded(21, single('npm', 'run', '--silent', 'fuzz')),
   'The examples': nodeTests('examples/test'),
   'The benchmarks: that they run, not how fast': nodeTests('bench/test'),

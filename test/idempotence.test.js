@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { randomBytes } = require('node:crypto');
+const { setTimeout: delay } = require('node:timers/promises');
 const { Kafka } = require('kafka-native');
 const { embedded, real } = require('./support/clusters.js');
 const { Inbox, consumer, folder, producer, silent } = require('./support/flow.js');
@@ -82,6 +83,29 @@ describe('an idempotent producer', () => {
     const reader = consumer(t, mock, { topic, offset_directory: folder(t), receive_callback: inbox.receive });
     await reader.start();
     assert.deepEqual((await inbox.until(3)).map(({ payload }) => payload), ['first', 'second', 'third']);
+  });
+
+  test('that has sent what it may, and has more to send, rests until an answer comes', { timeout: 60_000 }, async (t) => {
+    const LATENCY = 3000;
+    const mock = await embedded();
+    t.after(() => mock.close());
+    const topic = await mock.topic(1);
+    const sender = new Kafka({ brokers: [mock.options().broker], logger: silent }).producer({ idempotent: true, linger: 0 });
+    t.after(() => sender.disconnect());
+    await sender.connect();
+    const send = (value) => sender.send({ topic, messages: [{ value }] });
+    await send('first');
+    mock.mock.setLatency(LATENCY);
+    // Five messages of a partition are under way at most; those of one turn are one request.
+    const sends = [];
+    for (let i = 0; i < 20; i++) {
+      sends.push(send(String(i)));
+      await delay(10);
+    }
+    const before = process.cpuUsage();
+    await Promise.all(sends);
+    const { user, system } = process.cpuUsage(before);
+    assert.ok((user + system) / 1000 < LATENCY / 10, `${(user + system) / 1000} ms of processor in ${LATENCY} ms of waiting`);
   });
 
   test(`writes each message at most once and in order, and every acknowledged one, whatever becomes of requests and answers (SEED=${seed})`, { timeout: 180_000 }, async (t) => {

@@ -65,7 +65,13 @@ class Program {
     const member = (this.member = new Member(model, name));
     const numbers = (list) => list.flatMap(({ partitions }) => partitions);
     this.consumer = kafka.consumer({
-      groupId, sessionTimeout: 6000, rebalanceTimeout: 10_000, heartbeatInterval: 50, maxWaitTimeInMs: 5, maxMessagesPerBatch: 20, properties: cluster.options().driver_options,
+      groupId,
+      sessionTimeout: 6000,
+      rebalanceTimeout: 10_000,
+      heartbeatInterval: 50,
+      maxWaitTimeInMs: 5,
+      maxMessagesPerBatch: 20,
+      properties: cluster.options().driver_options,
       retry: { initialRetryTime: 1, maxRetryTime: 5, retries: 1e9 },
       onPartitionsAssigned: (list) => member.assigned(numbers(list)),
       onPartitionsRevoked: (list) => member.revoked(numbers(list)),
@@ -118,7 +124,8 @@ class Program {
     const offset = String(this.model.logs[p].low);
     this.consumer.commitOffsets([{ topic: this.topic, partition: p, offset }]).catch((error) => {
       this.model.note(p, this.member.name, `could not commit ${offset}: ${error.message}:`);
-      if (error.retriable === false && !/run\(\)|is dead|was stopped/.test(error.message)) this.model.breaks(`${this.member.name} could not commit: ${error.stack}`, p);
+      if (error.retriable === false && !/run\(\)|is dead|was stopped/.test(error.message))
+        this.model.breaks(`${this.member.name} could not commit: ${error.stack}`, p);
     });
   }
 
@@ -183,25 +190,28 @@ class Program {
     }
   }
 
+  /** By chance, while it is not calm: asked behind each wait, because it may have become calm meanwhile. */
+  #may(often) {
+    return !this.calm && this.chance(often);
+  }
+
   /** Most often while partitions have come of which nothing was processed. */
   #mayMove(often) {
     const fresh = [...this.member.has].filter(([, { want }]) => want === undefined).map(([p]) => p);
-    if (fresh.length > 0 && this.chance(0.2)) [this.pause(fresh), this.resume(fresh)];
-    if (this.chance(often)) this.move();
+    if (fresh.length > 0 && this.#may(0.2)) [this.pause(fresh), this.resume(fresh)];
+    if (this.#may(often)) this.move();
   }
 
   #eachMessage = async ({ partition: p, message }) => {
     const offset = Number(message.offset);
     const goOn = this.member.gets(p, [offset]);
-    if (!this.calm) {
-      this.#mayMove(0.05);
-      if (this.chance(0.05)) await turn();
-      if (this.chance(0.01)) await this.#hang();
-      if (this.chance(0.02)) this.move();
-      if (offset + 5 < this.model.logs[p].end && this.chance(0.05)) this.#transfers([message]);
-      this.#mayCrash(() => goOn(offset));
-      if (this.chance(0.02)) throw (goOn(offset), new Error('not now'));
-    }
+    this.#mayMove(0.05);
+    if (this.#may(0.05)) await turn();
+    if (this.#may(0.01)) await this.#hang();
+    if (this.#may(0.02)) this.move();
+    if (offset + 5 < this.model.logs[p].end && this.#may(0.05)) this.#transfers([message]);
+    this.#mayCrash(() => goOn(offset));
+    if (this.#may(0.02)) throw (goOn(offset), new Error('not now'));
     this.member.processed(p, offset);
     goOn(offset + 1);
   };
@@ -212,15 +222,13 @@ class Program {
     const goOn = this.member.gets(p, offsets);
     let next = offsets[0];
     for (const offset of offsets) {
-      if (!this.calm) {
-        this.#mayMove(0.02);
-        if (this.chance(0.02)) await turn();
-        if (this.chance(0.005)) await this.#hang();
-        this.#mayCrash(() => goOn(next));
-        if (this.chance(0.005)) throw (goOn(next), new Error('not now'));
-        if (this.chance(0.01)) this.#transfers(batch.messages);
-        if (this.chance(0.02)) break;
-      }
+      this.#mayMove(0.02);
+      if (this.#may(0.02)) await turn();
+      if (this.#may(0.005)) await this.#hang();
+      this.#mayCrash(() => goOn(next));
+      if (this.#may(0.005)) throw (goOn(next), new Error('not now'));
+      if (this.#may(0.01)) this.#transfers(batch.messages);
+      if (this.#may(0.02)) break;
       if (!isRunning() || isStale()) return goOn(next), this.#unresolved(next, offsets);
       this.member.processed(p, offset);
       resolveOffset(String(offset));
@@ -271,15 +279,23 @@ test(`consumers of a group skip nothing and keep what they promise, whatever the
   t.after(async () => {
     moveFails = () => false;
     for (const program of programs) program.quiet(true);
-    await Promise.all([...programs.map(({ consumer }) => consumer.disconnect()), producer.disconnect()]);
+    await Promise.all([...programs.map(({ consumer }) => consumer.disconnect({ timeout: PATIENCE })), producer.disconnect()]);
   });
   const sends = new Set();
   const produce = () => {
     const p = pick(PARTITIONS);
-    const messages = Array.from({ length: 1 + pick(chance(0.05) ? 200 : 8) }, () => ({ partition: p, key: chance(0.5) ? 'key' : null, value: chance(0.05) ? null : 'x'.repeat(pick(300)), headers: chance(0.1) ? { h: 'v' } : undefined }));
-    const send = producer.send({ topic, messages }).then(([{ baseOffset }]) => {
-      model.logs[p].end = Math.max(model.logs[p].end, Number(baseOffset) + messages.length);
-    }).finally(() => sends.delete(send));
+    const messages = Array.from({ length: 1 + pick(chance(0.05) ? 200 : 8) }, () => ({
+      partition: p,
+      key: chance(0.5) ? 'key' : null,
+      value: chance(0.05) ? null : 'x'.repeat(pick(300)),
+      headers: chance(0.1) ? { h: 'v' } : undefined,
+    }));
+    const send = producer
+      .send({ topic, messages })
+      .then(([{ baseOffset }]) => {
+        model.logs[p].end = Math.max(model.logs[p].end, Number(baseOffset) + messages.length);
+      })
+      .finally(() => sends.delete(send));
     sends.add(send);
   };
   let changing = Promise.resolve();
@@ -319,7 +335,9 @@ test(`consumers of a group skip nothing and keep what they promise, whatever the
     while (!over && model.logs.some((_, p) => programs.some(({ member }) => member.goesToEnd(p)))) {
       for (const p of model.logs.keys()) {
         if (!programs.some(({ member }) => member.goesToEnd(p))) continue;
-        const [{ baseOffset }] = await within(PATIENCE, 'a message was not acknowledged', () => producer.send({ topic, messages: [{ partition: p, value: 'last' }] }));
+        const [{ baseOffset }] = await within(PATIENCE, 'a message was not acknowledged', () =>
+          producer.send({ topic, messages: [{ partition: p, value: 'last' }] }),
+        );
         model.logs[p].end = Number(baseOffset) + 1;
       }
     }
@@ -352,5 +370,8 @@ test(`consumers of a group skip nothing and keep what they promise, whatever the
     if (troubled) await findTogether();
     await quiesce();
   }
-  assert.ok(model.logs.every(({ end }) => end > STEPS / 100), 'much was written');
+  assert.ok(
+    model.logs.every(({ end }) => end > STEPS / 100),
+    'much was written',
+  );
 });

@@ -14,7 +14,7 @@ const {
 const { real, topicName } = require('./support/clusters.js');
 const { within } = require('./support/flow.js');
 const { kafkajs, oracle, readWithKafkaJS } = require('./support/kafkajs.js');
-const { received } = require('./support/watch.js');
+const { eventually, received } = require('./support/watch.js');
 
 let cluster;
 // Its own: what is written is looked at on its disk.
@@ -51,8 +51,8 @@ test('a program written for KafkaJS sees the same', { timeout: 120_000 }, async 
   const admin = oracle(cluster).admin();
   await admin.connect();
   const run = async (library) => {
-    const [topic, groupId] = [topicName(), topicName('group')];
-    await admin.createTopics({ topics: [{ topic, numPartitions: 3 }] }); // waits until the brokers know it, too
+    // KafkaJS's createTopics fails where the broker that it asks for the leaders does not know the topic yet.
+    const [topic, groupId] = [await cluster.topic(3), topicName('group')];
     await admin.setOffsets({ groupId, topic, partitions: [{ partition: 0, offset: '0' }] }); // finds the coordinator, which KafkaJS's transactions do not
     return program(library, { brokers, topic, groupId, transactionalId: topicName('tx') });
   };
@@ -522,6 +522,21 @@ describe('a producer', () => {
     }
   });
 
+  test('finds a partition that was added behind its last look at the topic', async (t) => {
+    const own = await real();
+    t.after(() => own.close());
+    const producer = await connected(t, {}, new Kafka({ brokers: own.options().broker.split(','), logLevel: logLevel.NOTHING }));
+    const topic = await own.topic(1);
+    await producer.send({ topic, messages: [{ value: 'known', partition: 0 }] });
+    const admin = new Kafka({ brokers: own.options().broker.split(','), logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    t.after(() => admin.disconnect());
+    await admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] });
+    // By itself librdkafka would look after five minutes.
+    const [{ partition, baseOffset }] = await eventually(30_000, 'the new partition', () => producer.send({ topic, messages: [{ value: 'new', partition: 1 }] }));
+    assert.deepEqual([partition, baseOffset], [1, '0']);
+  });
+
   test('connects again after it disconnected, and refuses to send in between', async (t) => {
     const topic = await cluster.topic(1);
     const producer = kafka().producer();
@@ -565,6 +580,32 @@ describe('a producer', () => {
       assert.equal(ends.length, 60);
     } finally {
       await cluster.kafka.nodes[0].resume();
+    }
+  });
+
+  test('waits for what is not delivered no longer than the timeout that disconnect has', async (t) => {
+    const topic = await cluster.topic(1);
+    const producer = await connected(t, {}, kafka({ requestTimeout: 600_000 }));
+    await producer.send({ topic, messages: numbered(1) });
+    await assert.rejects(producer.disconnect({ timeout: -1 }), /Invalid timeout -1/);
+    await cluster.kafka.nodes[0].pause();
+    try {
+      const sent = assert.rejects(producer.send({ topic, messages: numbered(1) }));
+      await within(60_000, 'disconnect({ timeout: 0 })', () => producer.disconnect({ timeout: 0 }));
+      await sent;
+    } finally {
+      await cluster.kafka.nodes[0].resume();
+    }
+  });
+
+  test('that reaches nobody is disconnected after the timeout that disconnect has, and may connect again', async () => {
+    // It would try for hours.
+    const producer = new Kafka({ brokers: ['127.0.0.1:1'], retry: { retries: 1000 }, logLevel: logLevel.NOTHING }).producer();
+    for (const timeout of [0, 100]) {
+      const connecting = assert.rejects(producer.connect(), KafkaJSError);
+      if (timeout > 0) await new Promise((resolve) => setImmediate(resolve));
+      await within(60_000, 'disconnect', () => producer.disconnect({ timeout }));
+      await connecting;
     }
   });
 

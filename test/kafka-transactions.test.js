@@ -43,6 +43,10 @@ describe('a transaction', () => {
     await admin.connect();
     // KafkaJS tells the last stable offset here.
     assert.equal((await admin.fetchTopicOffsets(topic))[0].high, '0');
+    const own = kafka().admin();
+    t.after(() => own.disconnect());
+    assert.equal((await own.fetchTopicOffsets(topic))[0]?.high, '2');
+    assert.equal((await own.fetchTopicOffsets(topic, { readCommitted: true }))[0]?.high, '0');
     await transaction.sendBatch({ topicMessages: [{ topic, messages: messages('c') }] });
     await transaction.commit();
     assert.equal(transaction.isActive(), false);
@@ -73,8 +77,14 @@ describe('a transaction', () => {
     const sends = Array.from({ length: 500 }, (_, n) => transaction.send({ topic, messages: messages(`${n}`) }));
     await transaction.commit();
     const results = await Promise.all(sends);
-    assert.deepEqual(results.map(([{ baseOffset }]) => Number(baseOffset)), sends.map((_, n) => n));
-    assert.deepEqual(values(await readWithKafkaJS(t, cluster, topic, last('499'))), sends.map((_, n) => `${n}`));
+    assert.deepEqual(
+      results.map(([{ baseOffset }]) => Number(baseOffset)),
+      sends.map((_, n) => n),
+    );
+    assert.deepEqual(
+      values(await readWithKafkaJS(t, cluster, topic, last('499'))),
+      sends.map((_, n) => `${n}`),
+    );
   });
 
   test('that is aborted rejects what is not written yet', async (t) => {
@@ -107,7 +117,8 @@ describe('a transaction', () => {
       () => transaction.sendOffsets({ consumerGroupId: 'g', topics: [] }),
       () => transaction.commit(),
       () => transaction.abort(),
-    ]) await assert.rejects(call, (error) => error instanceof KafkaJSNonRetriableError && /ended/.test(error.message));
+    ])
+      await assert.rejects(call, (error) => error instanceof KafkaJSNonRetriableError && /ended/.test(error.message));
     await (await producer.transaction()).abort();
   });
 
@@ -155,7 +166,8 @@ describe('a transaction', () => {
 });
 
 describe('a fenced producer', () => {
-  const isFenced = (error) => error instanceof KafkaJSProtocolError && error.type === 'INVALID_PRODUCER_EPOCH' && error.code === 47 && error.cause.fatal === true;
+  const isFenced = (error) =>
+    error instanceof KafkaJSProtocolError && error.type === 'INVALID_PRODUCER_EPOCH' && error.code === 47 && error.cause.fatal === true;
 
   test('is told so when it commits, and nothing of it is seen', async (t) => {
     const topic = await cluster.topic(1);
@@ -206,7 +218,18 @@ describe('offsets of a group in a transaction', () => {
     const topic = await cluster.topic(2);
     const groupId = topicName('group');
     const producer = await transactional(t);
-    const offsets = (a, b) => ({ consumerGroupId: groupId, topics: [{ topic, partitions: [{ partition: 0, offset: a }, { partition: 1, offset: b }] }] });
+    const offsets = (a, b) => ({
+      consumerGroupId: groupId,
+      topics: [
+        {
+          topic,
+          partitions: [
+            { partition: 0, offset: a },
+            { partition: 1, offset: b },
+          ],
+        },
+      ],
+    });
     const first = await producer.transaction();
     await first.sendOffsets(offsets('3', '5'));
     await first.commit();
@@ -224,24 +247,26 @@ describe('offsets of a group in a transaction', () => {
     const consumer = await member(t, cluster);
     await consumer.subscribe({ topic, fromBeginning: true });
     const seen = await new Promise((resolve, reject) => {
-      consumer.run({
-        autoCommit: false,
-        async eachBatch({ batch, resolveOffset, uncommittedOffsets }) {
-          const lists = [];
-          const look = () => lists.push(uncommittedOffsets().topics.flatMap(({ partitions }) => partitions.map(({ offset }) => offset)));
-          resolveOffset(batch.lastOffset());
-          const offsets = uncommittedOffsets();
-          for (const end of ['abort', 'commit']) {
-            const transaction = await producer.transaction();
-            look();
-            await transaction.sendOffsets({ consumer, ...offsets });
-            look();
-            await transaction[end]();
-            look();
-          }
-          resolve(lists);
-        },
-      }).catch(reject);
+      consumer
+        .run({
+          autoCommit: false,
+          async eachBatch({ batch, resolveOffset, uncommittedOffsets }) {
+            const lists = [];
+            const look = () => lists.push(uncommittedOffsets().topics.flatMap(({ partitions }) => partitions.map(({ offset }) => offset)));
+            resolveOffset(batch.lastOffset());
+            const offsets = uncommittedOffsets();
+            for (const end of ['abort', 'commit']) {
+              const transaction = await producer.transaction();
+              look();
+              await transaction.sendOffsets({ consumer, ...offsets });
+              look();
+              await transaction[end]();
+              look();
+            }
+            resolve(lists);
+          },
+        })
+        .catch(reject);
     });
     const next = seen[0];
     assert.deepEqual(seen, [next, [], next, next, [], []]);
@@ -271,7 +296,10 @@ describe('offsets of a group in a transaction', () => {
             const transaction = await producer.transaction();
             try {
               await transaction.send({ topic: output, messages: batch.messages.map(({ value }) => ({ value })) });
-              await transaction.sendOffsets({ consumer, topics: [{ topic: input, partitions: [{ partition: batch.partition, offset: String(Number(batch.lastOffset()) + 1) }] }] });
+              await transaction.sendOffsets({
+                consumer,
+                topics: [{ topic: input, partitions: [{ partition: batch.partition, offset: String(Number(batch.lastOffset()) + 1) }] }],
+              });
               await transaction.commit();
             } catch (error) {
               refused.push(error);
@@ -283,7 +311,17 @@ describe('offsets of a group in a transaction', () => {
       });
       return { consumer, joined };
     };
-    await (await connected(t)).sendBatch({ topicMessages: [{ topic: input, messages: [{ partition: 0, value: '0' }, { partition: 1, value: '1' }] }] });
+    await (await connected(t)).sendBatch({
+      topicMessages: [
+        {
+          topic: input,
+          messages: [
+            { partition: 0, value: '0' },
+            { partition: 1, value: '1' },
+          ],
+        },
+      ],
+    });
     await (await join(hung.promise)).joined;
     const second = await join();
     await second.joined; // the first did not wait for its handlers any longer
@@ -293,14 +331,20 @@ describe('offsets of a group in a transaction', () => {
     await (await connected(t)).send({ topic: output, messages: messages('end') });
     const all = await readWithKafkaJS(t, cluster, output, last('end'));
     assert.deepEqual(values(all).sort(), ['0', '1', 'end']);
-    assert.deepEqual(refused.map(({ type, retriable }) => [type, retriable]), [['REBALANCE_IN_PROGRESS', true]]);
+    assert.deepEqual(
+      refused.map(({ type, retriable }) => [type, retriable]),
+      [['REBALANCE_IN_PROGRESS', true]],
+    );
     assert.deepEqual(crashes, []);
   });
 
   test('that are no offsets are refused by name', async (t) => {
     const producer = await transactional(t);
     const transaction = await producer.transaction();
-    await assert.rejects(transaction.sendOffsets({ consumerGroupId: 'g', topics: [{ topic: 'x', partitions: [{ partition: 1, offset: 'soon' }] }] }), /partition 1 of topic "x"/);
+    await assert.rejects(
+      transaction.sendOffsets({ consumerGroupId: 'g', topics: [{ topic: 'x', partitions: [{ partition: 1, offset: 'soon' }] }] }),
+      /partition 1 of topic "x"/,
+    );
     await assert.rejects(transaction.sendOffsets({ topics: [] }), /consumerGroupId/);
     await assert.rejects(transaction.sendOffsets({ consumerGroupId: 'g' }), /topics/);
     await transaction.abort();

@@ -4,8 +4,8 @@ const assert = require('node:assert/strict');
 const net = require('node:net');
 const { once } = require('node:events');
 const { test } = require('node:test');
-const { KafkaError, MockCluster } = require('kafka-native');
-const { Inbox, consumer, folder, producer } = require('./support/flow.js');
+const { Kafka, KafkaError, MockCluster } = require('kafka-native');
+const { Inbox, consumer, folder, producer, silent } = require('./support/flow.js');
 
 test('what no cluster can do is refused with a clear error', (t) => {
   const cluster = new MockCluster({ brokers: 2 });
@@ -75,4 +75,29 @@ test('a member that joins again before it was answered does not end the process'
   }
   const sender = producer(t, { options: () => cluster.options });
   assert.equal(await sender.partition_count('t'), 1);
+});
+
+test('where a log ends is told for every partition, or the admin rejects: without a leader, and with one that does not answer', async (t) => {
+  const cluster = new MockCluster({ brokers: 2 });
+  t.after(() => cluster.close());
+  cluster.createTopic('t', { partitions: 2 });
+  cluster.setLeader('t', 0, 1);
+  cluster.setLeader('t', 1, 2);
+  const { broker, driver_options: properties } = cluster.options;
+  const admin = new Kafka({ brokers: broker.split(','), properties, logger: silent, retry: { retries: 0 } }).admin();
+  t.after(() => admin.disconnect());
+  await admin.connect();
+  const offsets = (at) => admin.fetchTopicOffsets('t', at);
+  assert.deepEqual((await offsets()).map(({ low, high }) => [low, high]), [['0', '0'], ['0', '0']]);
+  cluster.setLeader('t', 1, -1);
+  await assert.rejects(offsets(), ({ name, cause }) => name === 'KafkaJSNumberOfRetriesExceeded' && cause.type === 'LEADER_NOT_AVAILABLE');
+  const [topic] = (await admin.fetchTopicMetadata({ topics: ['t'], leaderless: true })).topics;
+  assert.deepEqual(topic.partitions.map(({ partitionId, leader }) => [partitionId, leader]), [[0, 1], [1, -1]]);
+  await assert.rejects(admin.fetchTopicMetadata({ topics: ['t'] }), ({ cause }) => cause.type === 'LEADER_NOT_AVAILABLE');
+  cluster.setLeader('t', 1, 2);
+  assert.equal((await offsets()).length, 2);
+  cluster.setLatency(30_000, 2);
+  // What is not answered in time may be where the leaders are, or where their logs end.
+  for (const ask of [() => /** @type {any} */ (admin).listOffsets('t', [0, 1], -1, { timeout: 2000 }), () => offsets({ timeout: 2000 }), () => admin.fetchTopicOffsetsByTimestamp('t', 5, { timeout: 2000 })])
+    await assert.rejects(ask, ({ name, message }) => /^KafkaJS/.test(name) && !/null|undefined/.test(message));
 });

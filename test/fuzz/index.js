@@ -6,7 +6,7 @@ const path = require('node:path');
 const { spawn } = require('node:child_process');
 const { seed } = require('../support/random.js');
 
-const FUZZERS = ['public-api.js', 'workers.js', 'garble.js'].filter((name) => fs.existsSync(path.join(__dirname, name)));
+const FUZZERS = ['public-api.js', 'workers.js', 'garble.js', 'encode.js'].filter((name) => fs.existsSync(path.join(__dirname, name)));
 const seconds = Number(process.env.SECONDS ?? 120);
 /** Seconds that a fuzzer may take beyond its share: it watches itself, this watches it. */
 const GRACE = 120;

@@ -45,16 +45,25 @@ describe('on Linux', { skip: process.platform !== 'linux' && 'reads ELF' }, () =
 
   test('what it takes from elsewhere is libc and Node-API, no OpenSSL that Node or the system has', () => {
     const rows = readelf('--dyn-syms').map((line) => line.trim().split(/\s+/));
-    const taken = rows.filter(([, , , , , , index]) => index === 'UND').map((row) => row[7]).filter(Boolean);
+    const taken = rows
+      .filter(([, , , , , , index]) => index === 'UND')
+      .map((row) => row[7])
+      .filter(Boolean);
     assert.ok(taken.length > 50);
     // zstd's own hooks for tracing: weak, and defined by nobody.
-    assert.deepEqual(taken.filter((name) => !name.startsWith('ZSTD_trace_') && /^(SSL|TLS|EVP|OPENSSL|CRYPTO|X509|BIO|ERR|RAND|rd_|ZSTD|LZ4|inflate|deflate)/.test(name)), []);
+    assert.deepEqual(
+      taken.filter((name) => !name.startsWith('ZSTD_trace_') && /^(SSL|TLS|EVP|OPENSSL|CRYPTO|X509|BIO|ERR|RAND|rd_|ZSTD|LZ4|inflate|deflate)/.test(name)),
+      [],
+    );
   });
 
   test('it needs no library but libc', () => {
     const needed = readelf('--dynamic').flatMap((line) => /\(NEEDED\).*\[(.*)\]/.exec(line)?.[1] ?? []);
     const libc = platform.libc === 'musl' ? /^(libc\.musl-.*|libc|libgcc_s)\.so/ : /^(libc|libm|libpthread|libdl|ld-linux-.*)\.so\.\d$/;
-    assert.deepEqual(needed.filter((name) => !libc.test(name)), []);
+    assert.deepEqual(
+      needed.filter((name) => !libc.test(name)),
+      [],
+    );
   });
 
   test('it needs no glibc newer than promised', { skip: !platform.glibc && 'musl has no versions' }, (t) => {
@@ -65,7 +74,10 @@ describe('on Linux', { skip: process.platform !== 'linux' && 'reads ELF' }, () =
   });
 
   test('it is stripped, and stays loaded once it is', () => {
-    assert.deepEqual(readelf('--sections').filter((line) => / \.(symtab|debug_\w+) /.test(line)), []);
+    assert.deepEqual(
+      readelf('--sections').filter((line) => / \.(symtab|debug_\w+) /.test(line)),
+      [],
+    );
     assert.ok(readelf('--dynamic').some((line) => /FLAGS_1.*NODELETE/.test(line)));
   });
 });

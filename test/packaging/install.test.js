@@ -23,7 +23,10 @@ test('the tarballs install offline, with the one addon that fits', (t) => {
   t.diagnostic(isolated ? 'in a network namespace of its own' : 'no network namespace here: npm is offline, with an empty cache');
   const modules = join(folder.path, 'node_modules');
   const installed = platforms.filter(({ name }) => existsSync(join(modules, '@kafka-native', name)));
-  assert.deepEqual(installed.map(({ os, cpu }) => [os, cpu]), [[process.platform, process.arch]]);
+  assert.deepEqual(
+    installed.map(({ os, cpu }) => [os, cpu]),
+    [[process.platform, process.arch]],
+  );
 });
 
 test('require: a round trip', async () => {
@@ -61,13 +64,18 @@ for (const { what, source, output, type = 'commonjs', options } of compilers) {
   });
 }
 
-for (const [which, says] of [[1, [/^\d\/0: hello$/m, /^\d\/\d: world$/m]], [2, [/^\d\/0: world$/m]]]) {
+for (const [which, says] of [
+  [1, [/^\d\/0: hello$/m, /^\d\/\d: world$/m]],
+  [2, [/^\d\/0: world$/m]],
+]) {
   test(`the README's example ${which} runs as it stands`, { skip: process.platform === 'win32' && 'no Ctrl-C from another process' }, async () => {
     const [, section] = /## First program\s+(.*?)\n## /s.exec(readFileSync(join(ROOT, 'README.md'), 'utf8'));
     const examples = [...section.matchAll(/```js\n(.*?)```/gs)];
     assert.equal(examples.length, 2);
     writeFileSync(join(folder.path, 'first.js'), examples[which - 1][1]);
-    writeFileSync(join(folder.path, 'first-run.js'), `
+    writeFileSync(
+      join(folder.path, 'first-run.js'),
+      `
       const { MockCluster } = require('kafka-native');
       const { spawn } = require('node:child_process');
       const cluster = new MockCluster();
@@ -78,7 +86,8 @@ for (const [which, says] of [[1, [/^\d\/0: hello$/m, /^\d\/\d: world$/m]], [2, [
         if ([${says}].every((line) => line.test(said))) child.kill('SIGINT');
       });
       child.on('close', (code, signal) => console.log(JSON.stringify({ said, code, signal })));
-    `);
+    `,
+    );
     const { said, code, signal } = JSON.parse((await folder.run(node, ['first-run.js'])).stdout.trim().split('\n').at(-1));
     assert.deepEqual([code, signal], [0, null]);
     for (const line of says) assert.match(said, line);
@@ -87,12 +96,18 @@ for (const [which, says] of [[1, [/^\d\/0: hello$/m, /^\d\/\d: world$/m]], [2, [
 
 test('nothing that fits: the error says which platform it saw, what it tried and what to do', async () => {
   const scope = join(folder.path, 'node_modules/@kafka-native');
-  const say = async (before = '') => (await folder.run(node, ['-e', `${before}; try { require('kafka-native') } catch (error) { console.log(error.message) }`])).stdout;
+  const say = async (before = '') =>
+    (await folder.run(node, ['-e', `${before}; try { require('kafka-native') } catch (error) { console.log(error.message) }`])).stdout;
   const [own] = platforms.filter(({ name }) => existsSync(join(scope, name)));
   renameSync(scope, `${scope}-away`);
   try {
     const missing = await say();
-    assert.match(missing, new RegExp(`^kafka-native has no addon for ${own.name} \\(Node ${process.versions.node}\\)\\.\nTried:\n  .*kafka_native\\.${own.name}\\.node\n  the package @kafka-native/${own.name}: Cannot find`));
+    assert.match(
+      missing,
+      new RegExp(
+        `^kafka-native has no addon for ${own.name} \\(Node ${process.versions.node}\\)\\.\nTried:\n  .*kafka_native\\.${own.name}\\.node\n  the package @kafka-native/${own.name}: Cannot find`,
+      ),
+    );
     assert.match(missing, /npm install --include=optional kafka-native/);
 
     const unknown = await say("Object.defineProperty(process, 'platform', { value: 'plan9' })");
@@ -110,7 +125,10 @@ test('nothing that fits: the error says which platform it saw, what it tried and
       assert.match(musl, new RegExp(`^kafka-native has no addon for linux-${process.arch}-musl`));
       assert.match(musl, /npm install --include=optional/);
     }
-    assert.match(await say("Object.defineProperty(process, 'platform', { value: 'win32' })"), new RegExp(`^kafka-native has no addon for win32-${process.arch}-msvc`));
+    assert.match(
+      await say("Object.defineProperty(process, 'platform', { value: 'win32' })"),
+      new RegExp(`^kafka-native has no addon for win32-${process.arch}-msvc`),
+    );
 
     // A file for another system.
     mkdirSync(join(scope, own.name), { recursive: true });

@@ -1,8 +1,8 @@
 'use strict';
 // An empty folder with the tarballs installed, and programs in it that see neither the network nor the work tree.
 
-const { spawn, spawnSync } = require('node:child_process');
-const { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } = require('node:fs');
+const { execFileSync, spawn, spawnSync } = require('node:child_process');
+const { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join, resolve } = require('node:path');
 
@@ -34,10 +34,28 @@ class Folder {
     symlinkSync(process.execPath, join(this.bin, process.platform === 'win32' ? 'node.exe' : 'node'));
   }
 
-  /** npm install of the tarballs, as the README says it. */
+  /** npm install of kafka-native's tarballs, as the README says it. */
   async install() {
     writeFileSync(join(this.path, 'package.json'), '{ "private": true, "type": "commonjs" }\n');
-    await this.npm('install', ...tarballs());
+    await this.npm('install', ...tarballs().filter((file) => /\/kafka-native-[^/]*$/.test(file)));
+  }
+
+  /** A package that stands on kafka-native, with copies of what it and the others need from the registry. */
+  installBeside(name, ...others) {
+    const modules = join(this.path, 'node_modules');
+    mkdirSync(join(modules, name));
+    const tarball = tarballs().find((file) => file.startsWith(join(PACKAGES, `${name}-`)));
+    execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', join(modules, name)]);
+    const { dependencies = {}, peerDependencies = {} } = JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8'));
+    const wanted = [...others, ...Object.keys({ ...dependencies, ...peerDependencies })];
+    for (const each of wanted) {
+      const [from, to] = [join(ROOT, 'node_modules', each), join(modules, each)];
+      if (existsSync(to) || !existsSync(from)) continue;
+      cpSync(from, to, { recursive: true, dereference: true });
+      // And what those need that lie in it.
+      const manifests = readdirSync(from, { recursive: true }).filter((file) => /^(.*node_modules\/(@[^/]+\/)?[^/]+\/)?package\.json$/.test(file));
+      for (const file of manifests) wanted.push(...Object.keys(JSON.parse(readFileSync(join(from, file), 'utf8')).dependencies ?? {}));
+    }
   }
 
   /** This machine's npm, wherever it is. */
@@ -60,7 +78,14 @@ class Folder {
     const [program, ...rest] = [...(isolated ? NAMESPACE : []), command, ...args];
     const child = spawn(program, rest, {
       cwd: this.path,
-      env: { PATH: this.bin, HOME: this.path, SystemRoot: process.env.SystemRoot, npm_config_registry: 'http://127.0.0.1:9/', npm_config_offline: 'true', ...env },
+      env: {
+        PATH: this.bin,
+        HOME: this.path,
+        SystemRoot: process.env.SystemRoot,
+        npm_config_registry: 'http://127.0.0.1:9/',
+        npm_config_offline: 'true',
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });

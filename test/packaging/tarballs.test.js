@@ -13,14 +13,23 @@ const { platforms } = require('../../packaging/platforms.js');
 const { versions } = require('../../packaging/versions.js');
 const { ROOT, tarballs } = require('./support.js');
 
-const listed = (tarball) => execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).trim().split('\n').map((name) => name.replace(/^package\//, ''));
+const listed = (tarball) =>
+  execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((name) => name.replace(/^package\//, ''));
 const content = (tarball, name) => execFileSync('tar', ['-xzOf', tarball, `package/${name}`], { encoding: 'utf8' });
 const manifest = (tarball) => JSON.parse(content(tarball, 'package.json'));
 const read = (...path) => readFileSync(join(ROOT, ...path), 'utf8');
 
 test('there is a tarball of every publishable package and of this platform', () => {
   const names = publishable().map((folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).name);
-  assert.deepEqual(tarballs().map((each) => manifest(each).name).sort(), [...names, `@kafka-native/${platformName()}`].sort());
+  assert.deepEqual(
+    tarballs()
+      .map((each) => manifest(each).name)
+      .sort(),
+    [...names, `@kafka-native/${platformName()}`].sort(),
+  );
 });
 
 test('each carries the licence, those of others, and a page', () => {
@@ -68,13 +77,16 @@ test('kafka-native asks for every platform, at its own version', () => {
 test("this platform's package says where it fits", () => {
   const { name, os, cpu, libc, main, version } = manifest(tarballs().find((each) => manifest(each).os));
   const platform = platforms.find((each) => each.name === platformName());
-  assert.deepEqual({ name, os, cpu, libc, main }, {
-    name: `@kafka-native/${platform.name}`,
-    os: [platform.os],
-    cpu: [platform.cpu],
-    libc: platform.libc && [platform.libc],
-    main: `kafka_native.${platform.name}.node`,
-  });
+  assert.deepEqual(
+    { name, os, cpu, libc, main },
+    {
+      name: `@kafka-native/${platform.name}`,
+      os: [platform.os],
+      cpu: [platform.cpu],
+      libc: platform.libc && [platform.libc],
+      main: `kafka_native.${platform.name}.node`,
+    },
+  );
   assert.equal(version, manifest(tarballs()[0]).version);
 });
 

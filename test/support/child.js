@@ -43,18 +43,22 @@ class Child extends EventEmitter {
 
   /** The next message of that type; rejects when the program ends instead, or is late. */
   async says(type, ms = 60_000) {
-    return within(ms, () => `${this.name} has not said '${type}'; ${this.#tail()}`, async () => {
-      const abort = new AbortController();
-      const ended = once(this, 'ended', { signal: abort.signal }).then(([how]) => {
-        throw new Error(`${this.name} ended (${JSON.stringify(how)}) and has not said '${type}'; ${this.#tail()}`);
-      });
-      try {
-        return (await Promise.race([once(this, type, { signal: abort.signal }), ended]))[0];
-      } finally {
-        ended.catch(() => {});
-        abort.abort();
-      }
-    });
+    return within(
+      ms,
+      () => `${this.name} has not said '${type}'; ${this.#tail()}`,
+      async () => {
+        const abort = new AbortController();
+        const ended = once(this, 'ended', { signal: abort.signal }).then(([how]) => {
+          throw new Error(`${this.name} ended (${JSON.stringify(how)}) and has not said '${type}'; ${this.#tail()}`);
+        });
+        try {
+          return (await Promise.race([once(this, type, { signal: abort.signal }), ended]))[0];
+        } finally {
+          ended.catch(() => {});
+          abort.abort();
+        }
+      },
+    );
   }
 
   tell(message) {
@@ -69,7 +73,11 @@ class Child extends EventEmitter {
 
   /** Waits for its end, which must be of its own and no crash; a hang is a failure. @param {{ code?: number, ms?: number, stderr?: RegExp }} [how] */
   async exits({ code = 0, ms = 30_000, stderr } = {}) {
-    const how = await within(ms, () => `${this.name} does not end; ${this.#tail()}`, () => this.ended);
+    const how = await within(
+      ms,
+      () => `${this.name} does not end; ${this.#tail()}`,
+      () => this.ended,
+    );
     if (how.code !== code || how.signal !== null) throw new Error(`${this.name} ended with ${JSON.stringify(how)}, not ${code}; ${this.#tail()}`);
     if (CRASH.test(this.stderr)) throw new Error(`${this.name} crashed; ${this.#tail()}`);
     if (stderr !== undefined && !stderr.test(this.stderr)) throw new Error(`${this.name} did not write ${stderr}; ${this.#tail()}`);

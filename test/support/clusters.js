@@ -5,6 +5,7 @@ const { after, before, describe } = require('node:test');
 const { randomBytes } = require('node:crypto');
 const { Admin, MockCluster } = require('kafka-native');
 const { KafkaCluster } = require('@kafka-native/kafka-for-tests');
+const { eventually } = require('./watch.js');
 
 /**
  * A cluster as a flow sees it.
@@ -41,6 +42,15 @@ async function embedded({ brokers = 1 } = {}) {
 }
 
 /**
+ * Waits until the leader of every partition of a new topic answers: for a moment brokers refuse what the controller has just made them lead,
+ * and what a test sends then comes a back-off later.
+ */
+async function settled(admin, topic, partitions) {
+  const answers = (_, partition) => eventually(30_000, `the leader of ${topic}/${partition}`, () => admin.watermarks(topic, partition));
+  await Promise.all(Array.from({ length: partitions }, answers));
+}
+
+/**
  * The cluster that KAFKA_BROKER names, else a fresh one. A test that destroys takes its own: `real({ own: true })`.
  *
  * @param {{ own?: boolean } & Parameters<typeof KafkaCluster.start>[0]} [how]
@@ -59,6 +69,7 @@ async function real({ own = false, ...how } = {}) {
     topic: async (partitions = 4, options = {}) => {
       const name = topicName();
       await admin.createTopic(name, { partitions, replication: 1, ...options });
+      await settled(admin, name, partitions);
       return name;
     },
     close: async () => {

@@ -33,9 +33,13 @@ class Inbox extends EventEmitter {
 
   /** Rejects after `ms` with how far it came, so that a test that hangs says where. */
   async until(count, ms = 60_000) {
-    await within(ms, () => `${this.messages.length} of ${count} messages came`, async () => {
-      while (this.messages.length < count) await once(this, 'batch');
-    });
+    await within(
+      ms,
+      () => `${this.messages.length} of ${count} messages came`,
+      async () => {
+        while (this.messages.length < count) await once(this, 'batch');
+      },
+    );
     return this.messages;
   }
 }
@@ -64,21 +68,27 @@ function consumer(t, cluster, options) {
 /** A producer that is stopped when the test is over. */
 function producer(t, cluster, options = {}) {
   const { driver_options, ...given } = cluster.options();
-  const made = new Producer({ logger: silent, queue_buffering_max_ms: 1, ...given, ...options, driver_options: { ...driver_options, ...options.driver_options } });
+  const made = new Producer({
+    logger: silent,
+    queue_buffering_max_ms: 1,
+    ...given,
+    ...options,
+    driver_options: { ...driver_options, ...options.driver_options },
+  });
   t.after(() => made.stop({ timeout: 1000 }).catch(() => {}));
   return made;
 }
 
 const silent = { error() {}, warn() {}, info() {}, debug() {} };
 
-/** What the offset files of a topic say: { partition: offset }. Throws on anything that is not a number. */
+/** What the offset files of a topic say: { partition: offset }; -1: nothing is processed. Throws on anything that is not a number. */
 function offsets(directory, topic) {
   const found = {};
   for (const file of fs.readdirSync(directory)) {
     const match = file.startsWith(`${topic}-`) && /^(\d+)\.offset$/.exec(file.slice(topic.length + 1));
     if (!match) continue;
     const content = fs.readFileSync(path.join(directory, file), 'utf8');
-    if (!/^\d+\n$/.test(content)) throw new Error(`${file} holds ${JSON.stringify(content)}`);
+    if (!/^(\d+|-1)\n$/.test(content)) throw new Error(`${file} holds ${JSON.stringify(content)}`);
     found[match[1]] = Number(content);
   }
   return found;

@@ -16,7 +16,13 @@ function client(cluster, /** @type {{ library?: unknown, [option: string]: unkno
 /** A connected consumer. Short times, so that a rebalance takes a moment. */
 async function member(t, cluster, /** @type {Record<string, any>} */ { library, client: of = {}, ...config } = {}) {
   const times = config.groupProtocol === 'consumer' ? {} : { sessionTimeout: 6000, heartbeatInterval: 200 };
-  const made = client(cluster, { library, ...of }).consumer({ groupId: topicName('group'), rebalanceTimeout: 10_000, maxWaitTimeInMs: 100, ...times, ...config });
+  const made = client(cluster, { library, ...of }).consumer({
+    groupId: topicName('group'),
+    rebalanceTimeout: 10_000,
+    maxWaitTimeInMs: 100,
+    ...times,
+    ...config,
+  });
   t.after(() => made.disconnect());
   await made.connect();
   return made;
@@ -44,9 +50,13 @@ class Got extends EventEmitter {
   /** Rejects after `ms` with how far it came. */
   async until(fits, ms = 30_000) {
     const enough = typeof fits === 'number' ? () => this.messages.length >= fits : () => fits(this.messages);
-    await within(ms, () => `${fits}: ${this.messages.length} messages came, the last ${JSON.stringify(this.messages.slice(-3))}`, async () => {
-      while (!enough()) await once(this, 'message');
-    });
+    await within(
+      ms,
+      () => `${fits}: ${this.messages.length} messages came, the last ${JSON.stringify(this.messages.slice(-3))}`,
+      async () => {
+        while (!enough()) await once(this, 'message');
+      },
+    );
     return this.messages;
   }
 }
@@ -54,9 +64,14 @@ class Got extends EventEmitter {
 /** Resolves with the payload of the next event of that name which fits. @param {(payload: any) => unknown} [fits] */
 function event(consumer, name, fits = () => true, ms = 30_000) {
   let remove = () => {};
-  return within(ms, `the event ${name}`, () => new Promise((resolve) => {
-    remove = consumer.on(consumer.events[name], ({ payload }) => fits(payload) && resolve(payload));
-  })).finally(() => remove());
+  return within(
+    ms,
+    `the event ${name}`,
+    () =>
+      new Promise((resolve) => {
+        remove = consumer.on(consumer.events[name], ({ payload }) => fits(payload) && resolve(payload));
+      }),
+  ).finally(() => remove());
 }
 
 /** KafkaJS's admin and producer, to look from outside, and to make what the classic producer cannot. */

@@ -51,7 +51,11 @@ async function readWithKafkaJS(t, cluster, topic, enough, config = {}) {
       if (enough(messages)) found();
     },
   });
-  await within(60_000, () => `${messages.length} messages came of ${topic}`, () => done);
+  await within(
+    60_000,
+    () => `${messages.length} messages came of ${topic}`,
+    () => done,
+  );
   await consumer.disconnect();
   return messages;
 }

@@ -47,7 +47,10 @@ class Model extends EventEmitter {
   /** What happened to these partitions. */
   #before(partitions) {
     const about = this.#history.filter((each) => each.partitions.length === 0 || each.partitions.some((p) => partitions.includes(p)));
-    return `before it:\n${about.slice(-80).map(({ partitions: these, text }) => `  ${text} ${these}`).join('\n')}`;
+    return `before it:\n${about
+      .slice(-80)
+      .map(({ partitions: these, text }) => `  ${text} ${these}`)
+      .join('\n')}`;
   }
 
   breaks(message, p) {
@@ -58,7 +61,10 @@ class Model extends EventEmitter {
   /** Resolves when the condition holds; rejects with what broke, or where it stands at the deadline. */
   async until(condition, what, ms = 60_000) {
     const late = () => [...this.logs.keys()].filter((p) => this.logs[p].low < this.logs[p].end);
-    const where = () => `step ${this.step}: ${what}: ${late().map((p) => `${p}: ${this.logs[p].low} of ${this.logs[p].end}`).join(', ')}; ${this.#before(late())}`;
+    const where = () =>
+      `step ${this.step}: ${what}: ${late()
+        .map((p) => `${p}: ${this.logs[p].low} of ${this.logs[p].end}`)
+        .join(', ')}; ${this.#before(late())}`;
     await within(ms, where, async () => {
       while (!this.broken && !condition()) await once(this, 'progress');
     });

@@ -19,22 +19,30 @@ class Calls extends EventEmitter {
     this.emit('call');
   };
 
-  /** @param {(call: any) => unknown} [fits] */
+  /** @param {(call: any) => unknown} [fits] @param {number} [ms] @param {unknown} [what] */
   async until(fits = () => true, ms = 30_000, what = fits) {
-    return within(ms, () => `${what} never came; the last: ${describe(this.all.slice(-3))}`, async () => {
-      for (let seen = 0; ; ) {
-        for (; seen < this.all.length; seen++) if (fits(this.all[seen])) return this.all[seen];
-        await once(this, 'call');
-      }
-    });
+    return within(
+      ms,
+      () => `${what} never came; the last: ${describe(this.all.slice(-3))}`,
+      async () => {
+        for (let seen = 0; ; ) {
+          for (; seen < this.all.length; seen++) if (fits(this.all[seen])) return this.all[seen];
+          await once(this, 'call');
+        }
+      },
+    );
   }
 
   /** Resolves when there were that many calls. */
   async count(count, ms = 30_000) {
-    return within(ms, () => `${this.all.length} of ${count} calls came`, async () => {
-      while (this.all.length < count) await once(this, 'call');
-      return this.all;
-    });
+    return within(
+      ms,
+      () => `${this.all.length} of ${count} calls came`,
+      async () => {
+        while (this.all.length < count) await once(this, 'call');
+        return this.all;
+      },
+    );
   }
 }
 

@@ -14,11 +14,15 @@ async function primary() {
   const kafka = new MockCluster({ brokers: 3 });
   kafka.createTopic('shared', { partitions: 2 * WORKERS, replication: 3 });
   const folder = mkdtempSync(join(__dirname, 'offsets-'));
-  const workers = Array.from({ length: WORKERS }, (_, slot) =>
-    cluster.fork({ SLOT: slot, OFFSETS: folder, OPTIONS: JSON.stringify(kafka.options) }));
+  const workers = Array.from({ length: WORKERS }, (_, slot) => cluster.fork({ SLOT: slot, OFFSETS: folder, OPTIONS: JSON.stringify(kafka.options) }));
   const ends = workers.map((worker) => once(worker, 'exit'));
   const partitions = await Promise.all(workers.map(async (worker) => (await once(worker, 'message'))[0].started));
-  assert.deepEqual(partitions, [[0, 4], [1, 5], [2, 6], [3, 7]]);
+  assert.deepEqual(partitions, [
+    [0, 4],
+    [1, 5],
+    [2, 6],
+    [3, 7],
+  ]);
 
   const producer = new Producer({ ...kafka.options, queue_buffering_max_ms: 1 });
   for (let n = 0; n < WORKERS * EACH; n++) producer.send('shared', n % (2 * WORKERS), [`${n}`]);

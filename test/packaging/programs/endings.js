@@ -13,7 +13,15 @@ async function traffic(folder) {
   const cluster = new MockCluster();
   cluster.createTopic('flow', { partitions: 1 });
   const producer = new Producer({ ...cluster.options, queue_buffering_max_ms: 1, logger: {} });
-  setInterval(() => producer.send('flow', 0, Array.from({ length: 200 }, (_, n) => `message ${n}`)), 2);
+  setInterval(
+    () =>
+      producer.send(
+        'flow',
+        0,
+        Array.from({ length: 200 }, (_, n) => `message ${n}`),
+      ),
+    2,
+  );
   let batches = 0;
   let flowing;
   const running = new Promise((resolve) => (flowing = resolve));

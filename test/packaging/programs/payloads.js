@@ -6,7 +6,18 @@ const { join } = require('node:path');
 const { Consumer, MockCluster, Producer } = require('kafka-native');
 
 const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, n) => (n * 31) & 255));
-const payloads = ['ascii', '', { value: null }, 'caf\u00e9', '\u6f22\u5b57 \u{1f389}', 'lone \ud800 surrogate', 'x'.repeat(700_000), '\u00fc'.repeat(300_000), bytes, new Uint8Array([0, 255])];
+const payloads = [
+  'ascii',
+  '',
+  { value: null },
+  'caf\u00e9',
+  '\u6f22\u5b57 \u{1f389}',
+  'lone \ud800 surrogate',
+  'x'.repeat(700_000),
+  '\u00fc'.repeat(300_000),
+  bytes,
+  new Uint8Array([0, 255]),
+];
 const asBytes = payloads.map((payload) => (payload.value === null ? null : Buffer.from(payload)));
 
 async function consume(cluster, encoding) {
@@ -40,7 +51,10 @@ async function main() {
   assert.equal(producer.send('payloads', 0, payloads).enqueued, payloads.length);
   await producer.stop();
 
-  assert.deepEqual(await consume(cluster, 'utf8'), asBytes.map((each) => each && each.toString('utf8')));
+  assert.deepEqual(
+    await consume(cluster, 'utf8'),
+    asBytes.map((each) => each && each.toString('utf8')),
+  );
   const buffers = await consume(cluster, 'buffer');
   for (const [n, each] of asBytes.entries()) assert.ok(each === null ? buffers[n] === null : each.equals(buffers[n]), `payload ${n}`);
   cluster.close();

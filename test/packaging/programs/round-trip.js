@@ -37,8 +37,13 @@ async function roundTrip({ Consumer, MockCluster, Producer }, count = 1000) {
   await consumer.stop();
 
   // A file has the offset of the last message that is done.
-  const done = readdirSync(folder).filter((name) => name.endsWith('.offset')).map((name) => Number(readFileSync(join(folder, name), 'utf8')) + 1);
-  assert.equal(done.reduce((sum, each) => sum + each, 0), count);
+  const done = readdirSync(folder)
+    .filter((name) => name.endsWith('.offset'))
+    .map((name) => Number(readFileSync(join(folder, name), 'utf8')) + 1);
+  assert.equal(
+    done.reduce((sum, each) => sum + each, 0),
+    count,
+  );
   cluster.close();
   rmSync(folder, { recursive: true });
   return seen.size;

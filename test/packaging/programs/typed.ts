@@ -30,7 +30,11 @@ async function roundTrip(count: number): Promise<number> {
     delivery_report_callback: ({ errors }: DeliveryReport): void => console.error(errors),
   };
   const producer = new Producer(producing);
-  const sent: SendResult = producer.send('typed', -1, Array.from({ length: count }, (_, n) => ({ key: `${n}`, value: `value ${n}` })));
+  const sent: SendResult = producer.send(
+    'typed',
+    -1,
+    Array.from({ length: count }, (_, n) => ({ key: `${n}`, value: `value ${n}` })),
+  );
   await done;
   await producer.stop();
   await consumer.stop();

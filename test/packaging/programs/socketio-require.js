@@ -1,0 +1,2 @@
+'use strict';
+require('./socketio.js').acrossServers(require('socket.io-kafka'));
