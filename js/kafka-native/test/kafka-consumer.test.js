@@ -354,6 +354,17 @@ test('stop with a timeout leaves a handler that hangs behind, commits what it re
   assert.deepEqual(native.calls.slice(before).filter(([name]) => name !== 'free'), []);
 });
 
+test('a handler that is left behind for ever keeps no timer, which would keep the process', async (t) => {
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const before = timers();
+  const { consumer, arrive } = await running(t, { eachMessage: () => new Promise(() => {}) });
+  arrive([0, [5]]);
+  await settled();
+  await consumer.stop({ timeout: 10 });
+  await settled();
+  assert.equal(timers(), before);
+});
+
 test('disconnect with a timeout is a way out of a stop that a handler awaits', async (t) => {
   let consumer;
   const stopped = deferred();

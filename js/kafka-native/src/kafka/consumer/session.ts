@@ -753,7 +753,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     }
     const these = topics.map((topic, i) => ({ topic, partition: partitions[i]! }));
     if (kind === 'revoke') {
-      await Promise.race([this.#handlersOf(go), this.#leftBehind]);
+      await this.#handlersOf(go);
       // `stop` has done that already.
       if (!this.#flushed) await this.commits.flush(this.#config.rebalanceTimeout - this.#patience, go);
       await this.#hook('onPartitionsRevoked', this.#config.hooks.revoke, these);
@@ -782,13 +782,14 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     return this.#config.rebalanceTimeout * 0.8;
   }
 
-  /** Waits for the handlers that have these partitions. */
+  /** Waits for the handlers that have these partitions, unless they are left behind. */
   async #handlersOf(partitions: AssignedPartition[]): Promise<void> {
     const busy = partitions.filter(({ delivery }) => delivery);
     if (busy.length === 0) return;
     const patience = this.#patience;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
         const names = busy.filter(({ delivery }) => delivery).map(({ topic, partition }) => `${topic}/${partition}`);
         this.log.warn(
           `Handlers of partitions that go to other members still run after ${patience} ms (rebalanceTimeout), and are not waited for: their messages come again there`,
@@ -796,15 +797,10 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
         );
         resolve();
       }, patience);
-      let left = busy.length;
-      for (const assigned of busy) {
-        assigned.whenIdle(() => {
-          if (--left > 0) return;
-          clearTimeout(timer);
-          resolve();
-        });
-      }
     });
+    const idle = Promise.all(busy.map((assigned) => new Promise<void>((resolve) => assigned.whenIdle(resolve))));
+    await Promise.race([idle, late, this.#leftBehind]);
+    clearTimeout(timer);
   }
 
   async #hook(name: string, hook: ((partitions: TopicPartitions[]) => unknown) | undefined, partitions: TopicPartition[]): Promise<void> {
