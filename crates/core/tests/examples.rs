@@ -2,21 +2,13 @@
 
 mod support;
 
-use std::process::Command;
-
 use support::kafka::{brokers, topic};
 
-fn run(example: &str, arguments: &[&str], brokers: &str, folder: &std::path::Path) -> String {
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--release", "--quiet", "--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
-        .args(["--example", example, "--"])
-        .args(arguments)
-        .env("KAFKA_BROKER", brokers)
-        .current_dir(folder)
-        .output()
-        .expect("cargo runs");
+fn run(name: &str, arguments: &[&str], brokers: &str, folder: &std::path::Path) -> String {
+    let mut command = support::example(name);
+    let output = command.args(arguments).env("KAFKA_BROKER", brokers).current_dir(folder).output().expect("it runs");
     let (told, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{example} {arguments:?}: {told}{errors}");
+    assert!(output.status.success(), "{name} {arguments:?}: {told}{errors}");
     told.into_owned()
 }
 

@@ -576,7 +576,7 @@ fn whatever_happens_nothing_is_skipped_and_nothing_is_committed_that_was_not_don
     let seed = number("SEED").unwrap_or_else(|| {
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64 % 1_000_000_007
     });
-    let steps = number("STEPS").unwrap_or(10_000);
+    let steps = number("STEPS").unwrap_or(2000);
     println!("SEED={seed} STEPS={steps}");
     let begin = Instant::now();
     for round in 0..steps.div_ceil(ROUND) {

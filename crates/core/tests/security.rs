@@ -97,20 +97,13 @@ fn the_example_signs_in_with_the_token_of_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
     let run = || {
-        let output = std::process::Command::new(env!("CARGO"))
-            .args([
-                "run",
-                "--release",
-                "--quiet",
-                "--manifest-path",
-                concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
-            ])
-            .args(["--example", "tokens", "--", "t"])
+        let output = support::example("tokens")
+            .arg("t")
             .arg(&file)
             .env("KAFKA_BROKER", cluster.get("/listeners/saslPlaintext"))
             .env("KAFKA_PROTOCOL", "sasl_plaintext")
             .output()
-            .expect("cargo runs");
+            .expect("it runs");
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     };
     assert!(run().contains("Failed to acquire SASL OAUTHBEARER token"), "there is no file");

@@ -5,6 +5,7 @@ pub mod kafka;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::sync::mpsc::{channel, Receiver};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,15 @@ use kafka_native::{
 };
 
 /// Longer than anything takes that works.
-pub const LONG: Duration = Duration::from_secs(30);
+pub const LONG: Duration = Duration::from_secs(90);
+
+/// One of this crate's examples, as `cargo test` and `cargo build --examples` have compiled it: beside the folder of this binary.
+pub fn example(name: &str) -> Command {
+    let folder = std::env::current_exe().unwrap().parent().and_then(Path::parent).unwrap().join("examples");
+    let file = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(file.exists(), "{file:?} is not there: cargo build --release -p kafka-native --examples");
+    Command::new(file)
+}
 
 /// An embedded cluster of one broker with one topic.
 pub fn embedded(topic: &str, partitions: i32) -> MockCluster {
