@@ -55,12 +55,23 @@ function buildAddon(platform) {
   }
 
   const library = { darwin: 'libkafka_native_napi.dylib', win32: 'kafka_native_napi.dll' }[platform.os] ?? 'libkafka_native_napi.so';
+  return stripped(platform, join(target, platform.target, 'release', library));
+}
+
+/** The work tree's own addon, stripped. */
+function builtAddon(platform) {
+  return stripped(platform, join(root, 'js', 'kafka-native', `kafka_native.${platform.name}.node`));
+}
+
+/** A copy of the addon without what only tests and profilers want. */
+function stripped(platform, built) {
+  mkdirSync(folder, { recursive: true });
   const addon = join(folder, `kafka_native.${platform.name}.node`);
-  copyFileSync(join(target, platform.target, 'release', library), addon);
+  copyFileSync(built, addon);
   // The profile keeps line tables, as tests and profilers want them; they are most of the file. Windows has them apart.
   if (platform.os === 'linux') run('strip', ['--strip-all', addon]);
   if (platform.os === 'darwin') run('strip', ['-x', addon]);
   return addon;
 }
 
-module.exports = { buildAddon };
+module.exports = { buildAddon, builtAddon };

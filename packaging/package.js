@@ -2,11 +2,12 @@
 // Makes dist-packages/: the tarballs of all publishable packages, and of this machine's platform.
 //
 //   npm run package
+//   npm run package -- --built     with the addon of the work tree, for a try: it may need a newer system than is promised
 
 const { spawnSync } = require('node:child_process');
 const { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } = require('node:fs');
 const { basename, join, resolve } = require('node:path');
-const { buildAddon } = require('./addon.js');
+const { buildAddon, builtAddon } = require('./addon.js');
 const { file: notices } = require('./notices.js');
 const { platforms } = require('./platforms.js');
 
@@ -89,7 +90,7 @@ function main() {
   const platform = platforms.find(({ name }) => name === platformName());
   if (!platform) throw new Error(`${platformName()} is no platform that is published: see packaging/platforms.js`);
 
-  const addon = buildAddon(platform);
+  const addon = (process.argv.includes('--built') ? builtAddon : buildAddon)(platform);
   for (const folder of [stage, output]) rmSync(folder, { recursive: true, force: true });
   mkdirSync(output);
   for (const folder of [stagePlatform(platform, addon), ...publishable().map(stageFolder)]) {

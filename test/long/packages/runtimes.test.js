@@ -7,9 +7,10 @@ const { spawnSync } = require('node:child_process');
 const { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync } = require('node:fs');
 const { join } = require('node:path');
 const { after, before, describe, test } = require('node:test');
-const { Folder, ROOT } = require('./support.js');
-const { platformName } = require('../../js/kafka-native/dist/platform.js');
+const { Folder, ROOT } = require('../../packaging/support.js');
+const { platformName } = require('../../../js/kafka-native/dist/platform.js');
 
+const programs = join(ROOT, 'test/packaging/programs');
 const source = join(ROOT, 'test/runtimes');
 const cache = join(ROOT, 'target/runtimes');
 const program = (...path) => join(cache, 'node_modules', ...path);
@@ -40,7 +41,7 @@ describe('one binary for every runtime', { skip: platformName() !== 'linux-x64-g
     install();
     folder = new Folder();
     await folder.install();
-    folder.add(...readdirSync(join(__dirname, 'programs')).map((name) => join(__dirname, 'programs', name)));
+    folder.add(...readdirSync(programs).map((name) => join(programs, name)));
   });
   after(() => folder?.remove());
 

@@ -8,9 +8,9 @@ const { mkdtempSync, readdirSync, rmSync, statSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { after, before, describe, test } = require('node:test');
-const { platformName } = require('../../js/kafka-native/dist/platform.js');
-const { platforms } = require('../../packaging/platforms.js');
-const { tarballs } = require('./support.js');
+const { platformName } = require('../../../js/kafka-native/dist/platform.js');
+const { platforms } = require('../../../packaging/platforms.js');
+const { tarballs } = require('../../packaging/support.js');
 
 const MB = 1e6;
 const platform = platforms.find(({ name }) => name === platformName());
