@@ -3,6 +3,7 @@
 
 const { test } = require('node:test');
 const assert = require('node:assert/strict');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded, real, topicName } = require('./support/clusters.js');
 const { connect, hear, isReady, ready } = require('./support/deepstream-connector.js');
 const { random, seed } = require('./support/random.js');
@@ -30,7 +31,7 @@ class Subscription {
 
 test('what connectors hear is what the model says, however they publish, subscribe and unsubscribe', async (t) => {
   const cluster = await real();
-  t.after(() => cluster.close());
+  cleanup(t, () => cluster.close());
   const next = random(seed);
   const pick = (list) => list[Math.floor(next() * list.length)];
   const connectors = await Promise.all([0, 1, 2].map(() => ready(t, cluster)));
@@ -87,13 +88,13 @@ test('what connectors hear is what the model says, however they publish, subscri
 
 test('a broker that is restarted under traffic loses nothing, doubles nothing and changes no order', async (t) => {
   const cluster = await real({ own: true });
-  t.after(() => cluster.close());
+  cleanup(t, () => cluster.close());
   const [a, b, c] = await Promise.all([1, 2, 3].map(() => ready(t, cluster)));
   const topic = topicName('restart');
   const heard = await Promise.all([a, c].map((connector) => hear(connector, topic)));
   let n = 0;
   const traffic = setInterval(() => b.publish(topic, n++), 2);
-  t.after(() => clearInterval(traffic));
+  cleanup(t, () => clearInterval(traffic));
   await heard[0].count(100);
   await cluster.kafka.nodes[0].kill();
   const away = n + 200;
@@ -117,7 +118,7 @@ test('a broker that is restarted under traffic loses nothing, doubles nothing an
 
 test('with Kafka away messages wait up to the bound, then an error says so, and those that waited come whole and in order', async (t) => {
   const cluster = await embedded();
-  t.after(() => cluster.close());
+  cleanup(t, () => cluster.close());
   const topic = await cluster.topic(1);
   const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster, { createTopics: false, maxQueuedBytes: 100_000 })));
   const heard = await hear(a, topic);
@@ -140,7 +141,7 @@ test('with Kafka away messages wait up to the bound, then an error says so, and 
 
 test('a connector whose Kafka comes late is ready late, and has kept everything', async (t) => {
   const cluster = await embedded();
-  t.after(() => cluster.close());
+  cleanup(t, () => cluster.close());
   const topic = await cluster.topic(1);
   cluster.mock.brokerDown(1);
   const [a, b] = [1, 2].map(() => connect(t, cluster, { createTopics: false, retry: { retries: 1, initialRetryTime: 50 } }));

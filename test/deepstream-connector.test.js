@@ -6,6 +6,7 @@ const assert = require('node:assert/strict');
 const { EventEmitter, once } = require('node:events');
 const { MessageConnector } = require('deepstream.io-msg-kafka');
 const { deepstreamTopic, kafkaTopic } = require('../js/deepstream.io-msg-kafka/dist/connector/names.js');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { connect, hear, ready } = require('./support/deepstream-connector.js');
 const { oracle, readWithKafkaJS } = require('./support/kafkajs.js');
@@ -193,7 +194,7 @@ test('the wire is that of 0.1.2, both ways', async (t) => {
   const heard = await hear(a, topic);
   const old = oracle(cluster).producer();
   await old.connect();
-  t.after(() => old.disconnect());
+  cleanup(t, () => old.disconnect());
   const value = (data, _s) => ({ partition: 0, value: JSON.stringify({ data, _s }) });
   await old.send({ topic, messages: [value({ n: 1 }, 'other'), value({ n: 2 }, 75783), value({ n: 3 }, '75783')] });
   await heard.count(2);
@@ -209,7 +210,7 @@ test('every partition of a topic is read, and the first is written', async (t) =
   const heard = await hear(a, topic);
   const other = oracle(cluster).producer();
   await other.connect();
-  t.after(() => other.disconnect());
+  cleanup(t, () => other.disconnect());
   await other.send({ topic, messages: [0, 1, 2].map((partition) => ({ partition, value: JSON.stringify({ data: partition }) })) });
   await heard.count(3);
   for (let n = 0; n < 5; n++) b.publish(topic, 'x');
@@ -227,7 +228,7 @@ test('a record that cannot be read is told, and what follows is heard', async (t
   const heard = await hear(a, topic);
   const other = oracle(cluster).producer();
   await other.connect();
-  t.after(() => other.disconnect());
+  cleanup(t, () => other.disconnect());
   const values = ['no json', '[1]', '7', 'null', null, '', '{"data":1}'];
   await other.send({ topic, messages: values.map((value) => ({ partition: 0, value })) });
   assert.equal(await heard.until(), 1);
@@ -240,7 +241,7 @@ test('a record that cannot be read is told, and what follows is heard', async (t
 test('an error that nobody listens to goes to the logger, and one whose listener throws ends nothing', async (t) => {
   const { logger, lines } = witness();
   const connector = new MessageConnector({ connectionString: '127.0.0.1:1', logger, retry: { retries: 1, initialRetryTime: 50 } });
-  t.after(() => connector.close());
+  cleanup(t, () => connector.close());
   await lines.until(([level, line]) => level === 'error' && /deepstream\.io-msg-kafka: Kafka .*127\.0\.0\.1:1.* cannot be reached/.test(line));
   const topic = topicName('throwing');
   const a = await ready(t, cluster, { logger });

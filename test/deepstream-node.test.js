@@ -5,6 +5,7 @@ const { after, before, describe, test } = require('node:test');
 const assert = require('node:assert/strict');
 const { Kafka } = require('kafka-native');
 const { ClusterNode } = require('deepstream.io-msg-kafka');
+const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { within } = require('./support/flow.js');
 const { random, seed } = require('./support/random.js');
@@ -66,7 +67,7 @@ describe('messages', () => {
     const [old] = await startNodes(t, cluster, { count: 1, topic });
     for (let round = 0; round < 5; round++) {
       const late = new Node(cluster, { topic });
-      t.after(() => late.node.close());
+      cleanup(t, () => late.node.close());
       late.emit(`early-${round}`);
       await late.node.whenReady();
       old.emit(`hello-${round}`);
@@ -120,7 +121,7 @@ test('records that are no messages are told and left out: without headers, witho
   const [one, two] = await startNodes(t, cluster, { topic });
   const producer = new Kafka({ brokers: [brokersOf(cluster)], logger: witness().logger }).producer();
   await producer.connect();
-  t.after(() => producer.disconnect());
+  cleanup(t, () => producer.disconnect());
   const from = { f: 'x', s: 'foreign' };
   const lies = [
     { value: 'nonsense' },
@@ -146,7 +147,7 @@ describe('a name', () => {
     const topic = newTopic();
     const [one, two] = await startNodes(t, cluster, { topic });
     const second = new Node(cluster, { topic, serverName: one.serverName });
-    t.after(() => second.node.close());
+    cleanup(t, () => second.node.close());
     second.emit('from the refused');
     assert.equal(await second.outcome(), 'refused');
     const [, event, text] = await second.fatal();
@@ -193,7 +194,7 @@ describe('a name', () => {
     // A server that answers too late.
     const kafka = new Kafka({ brokers: [brokersOf(cluster)], logger: witness().logger });
     const [producer, consumer, claims] = [kafka.producer(), kafka.consumer({ groupId: null }), new Calls()];
-    t.after(() => Promise.all([producer.disconnect(), consumer.disconnect()]));
+    cleanup(t, () => Promise.all([producer.disconnect(), consumer.disconnect()]));
     await Promise.all([producer.connect(), consumer.connect()]);
     await consumer.subscribe({ topics: [topic] });
     await consumer.run({ only: { header: 'c', is: 'slow' }, eachMessage: async ({ message }) => claims.take(JSON.parse(String(message.value)).claim) });
@@ -267,7 +268,7 @@ test('beyond maxQueuedBytes the server hears a fatal error, and what comes later
   const topic = newTopic();
   const [two] = await startNodes(t, cluster, { count: 1, topic });
   const one = new Node(cluster, { topic, maxQueuedBytes: 20_000 });
-  t.after(() => one.node.close());
+  cleanup(t, () => one.node.close());
   // Not ready yet: it waits.
   for (let n = 0; n < 1000; n++) one.emit(String(n), { data: 'x'.repeat(100) });
   const [, , text] = await one.fatal();

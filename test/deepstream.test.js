@@ -5,6 +5,7 @@ const { after, before, describe, test } = require('node:test');
 const assert = require('node:assert/strict');
 const { ClusterNode } = require('deepstream.io-msg-kafka');
 const { Child } = require('./support/child.js');
+const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { within } = require('./support/flow.js');
 const { PATIENCE, Peer, brokersOf, clientOf, freePort, newTopic, startPeers } = require('./support/deepstream.js');
@@ -37,7 +38,7 @@ describe('is loaded', () => {
     const set = (server) => server.set('clusterNode', new ClusterNode({ brokers: [brokersOf(cluster)], topic }, server.getServices(), server.getConfig()));
     const peers = [];
     for (const name of ['a', 'b']) peers.push(new Peer(name, await freePort(), undefined, set));
-    t.after(() => Promise.all(peers.map((peer) => peer.close())));
+    cleanup(t, () => Promise.all(peers.map((peer) => peer.close())));
     await Promise.all(peers.map((peer) => peer.start()));
     await Promise.all(peers.map((peer) => peer.knows('a', 'b')));
   });
@@ -217,7 +218,7 @@ test('a second server with a name that lives does not start, and says why', asyn
 
 test('a broker that restarts under traffic: nothing is lost, doubled or reordered', async (t) => {
   const own = await real({ own: true });
-  t.after(() => own.close());
+  cleanup(t, () => own.close());
   const [one, two] = await startPeers(t, own);
   const [a, b] = [await one.client('a'), await two.client('b')];
   const heard = [new Calls(), new Calls()];
@@ -230,7 +231,7 @@ test('a broker that restarts under traffic: nothing is lost, doubled or reordere
     b.event.emit('from-b', sent);
     sent++;
   }, 2);
-  t.after(() => clearInterval(timer));
+  cleanup(t, () => clearInterval(timer));
   await heard[1].count(100);
   const [broker] = own.kafka.nodes;
   await broker.kill();

@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const { describe, test, before, after } = require('node:test');
 const { KafkaError, Producer } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded, onBoth, real, topicName } = require('./support/clusters.js');
 const { producer, silent, within } = require('./support/flow.js');
 const { Calls, received, witness } = require('./support/watch.js');
@@ -47,7 +48,7 @@ describe('what cannot be delivered', () => {
     await sender.partition_count(topic);
     sender.send(topic, 0, ['gets through']);
     cluster.mock.brokerDown(1);
-    t.after(() => cluster.mock.brokerUp(1));
+    cleanup(t, () => cluster.mock.brokerUp(1));
     return { topic, sender };
   }
 
@@ -124,7 +125,7 @@ describe('what cannot be delivered', () => {
 describe('error_callback of a producer', () => {
   test('hears that all brokers are down once, not once a retry, and again when it happens again', async (t) => {
     const cluster = await embedded();
-    t.after(() => cluster.close());
+    cleanup(t, () => cluster.close());
     const topic = await cluster.topic(1);
     const [errors, { lines, logger }] = [new Calls(), witness()];
     const sender = producer(t, cluster, { error_callback: errors.take, logger, driver_options: { debug: 'broker' } });
@@ -149,7 +150,7 @@ describe('error_callback of a producer', () => {
 
   test('does not hear of a single lost connection: that is a warning', async (t) => {
     const cluster = await embedded({ brokers: 3 });
-    t.after(() => cluster.close());
+    cleanup(t, () => cluster.close());
     const topic = await cluster.topic(1);
     const [errors, { lines, logger }] = [new Calls(), witness()];
     const sender = producer(t, cluster, { error_callback: errors.take, logger });
@@ -195,7 +196,7 @@ onBoth('partition_count', (cluster) => {
 describe('partition_count in trouble', () => {
   test('is tried again and rejects with ETIMEDOUT and the true cause in the end', async (t) => {
     const sender = new Producer({ broker: '127.0.0.1:1', logger: silent, error_callback() {} });
-    t.after(() => sender.stop());
+    cleanup(t, () => sender.stop());
     const error = await sender.partition_count('t', { max_tries: 2, interval: 200 }).catch((error) => error);
     assert.ok(error instanceof KafkaError, String(error));
     assert.equal(error.code, 'ETIMEDOUT');
@@ -207,7 +208,7 @@ describe('partition_count in trouble', () => {
 
   test('heals by itself', async (t) => {
     const cluster = await embedded();
-    t.after(() => cluster.close());
+    cleanup(t, () => cluster.close());
     const topic = await cluster.topic(5);
     cluster.mock.setTopicError(topic, 5); // LEADER_NOT_AVAILABLE
     const { lines, logger } = witness();
@@ -227,7 +228,7 @@ describe('partition_count in trouble', () => {
 
   test('rejects at once for a name that no topic can have', async (t) => {
     const cluster = await real();
-    t.after(() => cluster.close());
+    cleanup(t, () => cluster.close());
     const sender = producer(t, cluster);
     for (const name of ['a/b', '..', 'with space', '\u00e4', 'x'.repeat(250)]) {
       await within(3000, name, () => assert.rejects(sender.partition_count(name), { name: 'KafkaError', code: 'TOPIC_EXCEPTION', errno: 17, topic: name }));
@@ -237,7 +238,7 @@ describe('partition_count in trouble', () => {
 
   test('of a topic that does not appear does not hold back the one of another topic', async (t) => {
     const cluster = await embedded();
-    t.after(() => cluster.close());
+    cleanup(t, () => cluster.close());
     const [bad, good] = [await cluster.topic(1), await cluster.topic(2)];
     cluster.mock.setTopicError(bad, 3);
     const sender = producer(t, cluster);

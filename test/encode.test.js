@@ -5,6 +5,7 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const msgpack = require('@msgpack/msgpack');
 const { Batch, BatchFormat, Kafka } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { onBoth, topicName } = require('./support/clusters.js');
 const { silent } = require('./support/flow.js');
 const { random, seed } = require('./support/random.js');
@@ -262,7 +263,7 @@ onBoth('batches as text', (cluster) => {
     for (let at = 0; at < messages.length; at += 100) await producer.send({ topic, messages: messages.slice(at, at + 100) });
     await producer.disconnect();
     const consumer = kafka.consumer({ groupId: topicName('group'), maxWaitTimeInMs: 50 });
-    t.after(() => consumer.disconnect());
+    cleanup(t, () => consumer.disconnect());
     await consumer.subscribe({ topic, fromBeginning: true });
     return { topic, batches: consumer.batches(), count: messages.length };
   }

@@ -19,7 +19,7 @@ for (const make of [embedded, real]) {
         await sender.stop();
         const broker = cluster.options().broker;
         const child = new Child(t, 'ended-members.js', { broker, topic, groupId: topicName('group'), workers: others ? 1 : 5, others });
-        await child.says('gone', 120_000);
+        await child.says('gone', 240_000);
         await child.exits();
       });
     }

@@ -4,6 +4,7 @@ const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { Kafka } = require('kafka-native');
 const { CompressionTypes } = require('kafkajs');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { Inbox, consumer, folder, producer, silent } = require('./support/flow.js');
 const { Got, kafkaJs, member } = require('./support/groups.js');
@@ -26,7 +27,7 @@ describe('garbled record batches', () => {
         return body;
       },
     });
-    t.after(() => proxy.close());
+    cleanup(t, () => proxy.close());
     return { proxy, flipped: () => answers };
   }
 
@@ -57,7 +58,7 @@ describe('garbled record batches', () => {
     const { proxy, flipped } = await flipping(t);
     const got = new Got();
     const reader = new Kafka({ brokers: [proxy.broker], logger: silent }).consumer({ groupId: topicName('group'), maxWaitTimeInMs: 20, properties: { 'max.partition.fetch.bytes': 1000, 'fetch.error.backoff.ms': 5 } });
-    t.after(() => reader.disconnect());
+    cleanup(t, () => reader.disconnect());
     await reader.connect();
     await reader.subscribe({ topic, fromBeginning: true });
     await reader.run({ eachMessage: got.each });

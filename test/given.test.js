@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { Consumer, Kafka, KafkaJSNonRetriableError, KafkaJSTimeout, Producer, logLevel } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded } = require('./support/clusters.js');
 const { Inbox, folder, silent, within } = require('./support/flow.js');
 
@@ -14,14 +15,14 @@ after(() => cluster.close());
 async function connected(t, config) {
   const { broker, driver_options } = cluster.options();
   const producer = new Kafka({ brokers: broker.split(','), logLevel: logLevel.NOTHING }).producer({ ...config, properties: { 'topic.metadata.refresh.fast.interval.ms': driver_options['topic.metadata.refresh.fast.interval.ms'], ...config?.properties } });
-  t.after(() => producer.disconnect());
+  cleanup(t, () => producer.disconnect());
   await producer.connect();
   return producer;
 }
 
 function classic(t, options) {
   const producer = new Producer({ ...cluster.options(), logger: silent, queue_buffering_max_ms: 1, ...options });
-  t.after(() => producer.stop({ timeout: 1000 }).catch(() => {}));
+  cleanup(t, () => producer.stop({ timeout: 1000 }).catch(() => {}));
   return producer;
 }
 
@@ -29,7 +30,7 @@ function classic(t, options) {
 async function read(t, topic, count) {
   const inbox = new Inbox();
   const consumer = new Consumer({ ...cluster.options(), topic, offset_directory: folder(t), logger: silent, payload_encoding: 'buffer', key_encoding: 'buffer', receive_callback: inbox.receive });
-  t.after(() => consumer.stop());
+  cleanup(t, () => consumer.stop());
   await consumer.start();
   const messages = await inbox.until(count);
   const text = (value) => (Array.isArray(value) ? value.map(text) : value == null ? value : value.toString());
@@ -218,8 +219,10 @@ test('headers count against the budget', async (t) => {
 
 test('headers count against the budget of the Kafka API', async (t) => {
   const topic = await cluster.topic(1);
-  const producer = await connected(t, { linger: 200, maxBlock: 50, properties: { 'queue.buffering.max.kbytes': 100 } });
+  const producer = await connected(t, { linger: 5000, maxBlock: 50, properties: { 'queue.buffering.max.kbytes': 100 } });
   const sends = Array.from({ length: 6 }, () => producer.send({ topic, messages: [{ value: 'x', headers: { large: Buffer.alloc(50_000) } }] }));
+  await Promise.allSettled(sends.slice(3));
+  await producer.flush();
   const outcomes = await Promise.allSettled(sends);
   assert.deepEqual(outcomes.map(({ status }) => status), ['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected', 'rejected']);
 });
@@ -227,7 +230,7 @@ test('headers count against the budget of the Kafka API', async (t) => {
 test('maxBlock ends what waits for a topic, also when nothing else is under way', async (t) => {
   const topic = await cluster.topic(1);
   cluster.mock.setTopicError(topic, 3); // no such topic
-  t.after(() => cluster.mock.setTopicError(topic, 0));
+  cleanup(t, () => cluster.mock.setTopicError(topic, 0));
   const producer = await connected(t, { maxBlock: 100, createPartitioner: () => () => 0 });
   const waiting = [1, 2].map(() => producer.send({ topic, messages: [{ value: 'x' }] }));
   for (const { reason } of await within(8000, 'the sends', () => Promise.allSettled(waiting))) {

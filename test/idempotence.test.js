@@ -6,6 +6,7 @@ const { after, before, describe, test } = require('node:test');
 const { randomBytes } = require('node:crypto');
 const { setTimeout: delay } = require('node:timers/promises');
 const { Kafka } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded, real } = require('./support/clusters.js');
 const { Inbox, consumer, folder, producer, silent } = require('./support/flow.js');
 const { readWithKafkaJS } = require('./support/kafkajs.js');
@@ -28,7 +29,7 @@ describe('an idempotent producer', () => {
 
   const proxied = async (t, how) => {
     const proxy = await garbling(cluster.options().broker, how);
-    t.after(() => proxy.close());
+    cleanup(t, () => proxy.close());
     return proxy;
   };
 
@@ -69,10 +70,10 @@ describe('an idempotent producer', () => {
   test('goes on where a broker has forgotten its producer', { timeout: 60_000 }, async (t) => {
     const [PRODUCE, UNKNOWN_PRODUCER_ID] = [0, 59];
     const mock = await embedded();
-    t.after(() => mock.close());
+    cleanup(t, () => mock.close());
     const topic = await mock.topic(1);
     const sender = new Kafka({ brokers: [mock.options().broker], logger: silent }).producer({ idempotent: true });
-    t.after(() => sender.disconnect());
+    cleanup(t, () => sender.disconnect());
     await sender.connect();
     const send = (value) => sender.send({ topic, messages: [{ value }] });
     await send('first');
@@ -88,10 +89,10 @@ describe('an idempotent producer', () => {
   test('that has sent what it may, and has more to send, rests until an answer comes', { timeout: 60_000 }, async (t) => {
     const LATENCY = 3000;
     const mock = await embedded();
-    t.after(() => mock.close());
+    cleanup(t, () => mock.close());
     const topic = await mock.topic(1);
     const sender = new Kafka({ brokers: [mock.options().broker], logger: silent }).producer({ idempotent: true, linger: 0 });
-    t.after(() => sender.disconnect());
+    cleanup(t, () => sender.disconnect());
     await sender.connect();
     const send = (value) => sender.send({ topic, messages: [{ value }] });
     await send('first');
@@ -145,7 +146,7 @@ describe('an idempotent producer', () => {
       idempotent: true,
       properties: { 'message.timeout.ms': TIMEOUT, 'batch.num.messages': 4, 'retry.backoff.ms': 50, 'retry.backoff.max.ms': 200, 'reconnect.backoff.ms': 10, 'reconnect.backoff.max.ms': 50 },
     });
-    t.after(() => sender.disconnect());
+    cleanup(t, () => sender.disconnect());
     await sender.connect();
 
     const acknowledged = [];

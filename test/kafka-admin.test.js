@@ -5,6 +5,7 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { setTimeout: pause } = require('node:timers/promises');
+const { cleanup } = require('./support/cleanup.js');
 const { kafkajs, oracle } = require('./support/kafkajs.js');
 const { MockCluster } = require('kafka-native');
 const ours = require('kafka-native/kafkajs');
@@ -459,9 +460,9 @@ describe('what KafkaJS does not do', () => {
 
 test('deleting groups of a cluster that cannot is refused, as often as it is asked', async (t) => {
   const cluster = new MockCluster({ brokers: 1 });
-  t.after(() => cluster.close());
+  cleanup(t, () => cluster.close());
   const admin = new ours.Kafka({ brokers: [cluster.options.broker], logLevel: ours.logLevel.NOTHING }).admin();
-  t.after(() => admin.disconnect());
+  cleanup(t, () => admin.disconnect());
   await admin.connect();
   for (let n = 0; n < 10; n++) await assert.rejects(admin.deleteGroups(['one', 'two']), { name: 'KafkaJSDeleteGroupsError' });
 });

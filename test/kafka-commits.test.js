@@ -2,6 +2,7 @@
 // Commits that meet a rebalance, on a real Kafka: they wait until the group is settled, and no handler sees one fail.
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { producer } = require('./support/flow.js');
 const { Got, event, member } = require('./support/groups.js');
@@ -62,7 +63,7 @@ describe('commits in a rebalance', () => {
         const timer = setInterval(() => {
           for (let i = 0; i < 3; i++, next++) sender.send(topic, next % 6, [String(next)]);
         }, 5);
-        t.after(() => clearInterval(timer));
+        cleanup(t, () => clearInterval(timer));
         // The second hears of the third late, so the first stays for a while between two generations.
         await (await join()).joined;
         await (await join(protocol === 'KIP_848' ? {} : { heartbeatInterval: 2000 })).joined;

@@ -4,6 +4,7 @@ const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const diagnostics = require('node:diagnostics_channel');
 const { setTimeout: delay } = require('node:timers/promises');
+const { cleanup } = require('./support/cleanup.js');
 const { kafkajs } = require('./support/kafkajs.js');
 const { Child } = require('./support/child.js');
 const { real, topicName } = require('./support/clusters.js');
@@ -312,14 +313,14 @@ describe('the consumer of Kafka', () => {
   test('what a long handler has stays its own: it keeps its place in the group', async (t) => {
     const topic = await cluster.topic(1);
     await send(t, topic, numbers(0, 3));
-    const consumer = await member(t, cluster, { sessionTimeout: 1000, heartbeatInterval: 200, rebalanceTimeout: 1000 });
+    const consumer = await member(t, cluster, { sessionTimeout: 4000, heartbeatInterval: 200, rebalanceTimeout: 4000 });
     const got = new Got();
     const joins = [];
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => { joins.push(payload.memberId); });
     await consumer.subscribe({ topic, fromBeginning: true });
     await consumer.run({ eachMessage: async (payload) => {
       await got.each(payload);
-      if (payload.message.offset === '0') await delay(3500);
+      if (payload.message.offset === '0') await delay(6000);
     } });
     await got.until(3);
     assert.deepEqual(got.values(), numbers(0, 3));
@@ -581,7 +582,7 @@ describe('the consumer of Kafka', () => {
     const subscribe = (name, kind, take) => {
       const channel = `tracing:kafka-native:${name}:${kind}`;
       diagnostics.subscribe(channel, take);
-      t.after(() => diagnostics.unsubscribe(channel, take));
+      cleanup(t, () => diagnostics.unsubscribe(channel, take));
     };
     subscribe('batch', 'start', ({ topic, partition, message }) => seen.take(`start ${topic} ${partition} ${message.headers.traceparent}`));
     subscribe('batch', 'asyncEnd', () => seen.take('end'));

@@ -5,6 +5,7 @@ const { EventEmitter, once } = require('node:events');
 const { after, before, describe, test } = require('node:test');
 const { setTimeout: delay } = require('node:timers/promises');
 const { Child } = require('./support/child.js');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { producer, within } = require('./support/flow.js');
 const { Calls, deferred, eventually } = require('./support/watch.js');
@@ -29,7 +30,7 @@ describe('groups', () => {
     const timer = setInterval(() => {
       for (let i = 0; i < 20; i++, next++) sender.send(topic, next % partitions, [String(next)]);
     }, 5);
-    t.after(() => clearInterval(timer));
+    cleanup(t, () => clearInterval(timer));
     return async () => {
       clearInterval(timer);
       await sender.stop();
@@ -309,7 +310,7 @@ describe('groups', () => {
 describe('three brokers', () => {
   test('a rolling restart under load: a group gets every acknowledged message once and in order', { timeout: 240_000 }, async (t) => {
     const cluster = await real({ own: true, nodes: 3 });
-    t.after(() => cluster.close());
+    cleanup(t, () => cluster.close());
     const topic = await cluster.topic(6, { replication: 3 });
     const groupId = topicName('group');
     const got = new Got();
@@ -321,7 +322,7 @@ describe('three brokers', () => {
       await consumer.run({ partitionsConsumedConcurrently: 3, eachMessage: got.each });
     }
     const sender = client(cluster).producer({ idempotent: true });
-    t.after(() => sender.disconnect());
+    cleanup(t, () => sender.disconnect());
     await sender.connect();
     let stop = false;
     let sent = 0;
@@ -350,7 +351,7 @@ describe('three brokers', () => {
 describe('a broker that dies', () => {
   test('keeps no consumer from ending: what it could not commit is said, and the process goes on', { timeout: 120_000 }, async (t) => {
     const cluster = await real({ own: true });
-    t.after(() => cluster.close());
+    cleanup(t, () => cluster.close());
     const topic = await cluster.topic(1);
     const sender = producer(t, cluster);
     sender.send(topic, 0, ['x']);

@@ -2,6 +2,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { Kafka } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { onBoth } = require('./support/clusters.js');
 
 onBoth('metrics', (cluster) => {
@@ -9,7 +10,7 @@ onBoth('metrics', (cluster) => {
     const topic = await cluster().topic(2);
     const { broker, driver_options: properties } = cluster().options();
     const alive = setInterval(() => {}, 1000); // an idle producer keeps no process
-    t.after(() => clearInterval(alive));
+    cleanup(t, () => clearInterval(alive));
     /** @type {((found?: unknown) => void)[]} */
     let waiting = [];
     const kafka = new Kafka({
@@ -25,7 +26,7 @@ onBoth('metrics', (cluster) => {
       while (!line.test(kafka.metrics())) await new Promise((resolve) => waiting.push(resolve));
     };
     const [producer, consumer] = [kafka.producer(), kafka.consumer({ groupId: `metrics-${topic}` })];
-    t.after(() => Promise.all([producer.disconnect(), consumer.disconnect()]));
+    cleanup(t, () => Promise.all([producer.disconnect(), consumer.disconnect()]));
     assert.equal(kafka.metrics(), '');
     await producer.connect();
     await producer.send({ topic, messages: Array.from({ length: 30 }, (_, i) => ({ value: `${i}`, partition: i % 2 })) });

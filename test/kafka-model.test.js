@@ -6,6 +6,7 @@ const assert = require('node:assert/strict');
 const { setTimeout: delay } = require('node:timers/promises');
 const { Kafka } = require('kafka-native');
 const { binding } = require('../js/kafka-native/dist/loader.js');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded, topicName } = require('./support/clusters.js');
 const { within } = require('./support/flow.js');
 const { Member, Model } = require('./support/model.js');
@@ -14,7 +15,7 @@ const { random } = require('./support/random.js');
 /** The same in every run, so that a change is judged by what it changes; SEED=... is another one. */
 const seed = Number(process.env.SEED ?? 31);
 
-const STEPS = Number(process.env.STEPS ?? 10_000);
+const STEPS = Number(process.env.STEPS ?? 2000);
 const PARTITIONS = 5;
 /** Steps between two times at which everything has to be processed. */
 const WINDOW = 200;
@@ -276,7 +277,7 @@ test(`consumers of a group skip nothing and keep what they promise, whatever the
     await program.consumer.subscribe({ topic, fromBeginning: true });
     await program.start();
   }
-  t.after(async () => {
+  cleanup(t, async () => {
     moveFails = () => false;
     for (const program of programs) program.quiet(true);
     await Promise.all([...programs.map(({ consumer }) => consumer.disconnect({ timeout: PATIENCE })), producer.disconnect()]);

@@ -11,6 +11,7 @@ const { setTimeout: delay } = require('node:timers/promises');
 const {
   CompressionTypes, Kafka, KafkaJSError, KafkaJSNonRetriableError, KafkaJSProtocolError, KafkaJSTimeout, Partitioners, logLevel,
 } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { within } = require('./support/flow.js');
 const { kafkajs, oracle, readWithKafkaJS } = require('./support/kafkajs.js');
@@ -26,7 +27,7 @@ const kafka = (config) => new Kafka({ brokers: cluster.options().broker.split(',
 /** A connected producer, which is disconnected when the test is over. */
 async function connected(t, config, of = kafka()) {
   const producer = of.producer(config);
-  t.after(() => producer.disconnect());
+  cleanup(t, () => producer.disconnect());
   await producer.connect();
   return producer;
 }
@@ -271,7 +272,7 @@ describe('partitions', () => {
     test(`of keys are those that KafkaJS's ${name} chooses`, async (t) => {
       const topic = await cluster.topic(7);
       const theirs = oracle(cluster).producer({ createPartitioner: kafkajs.Partitioners[name] });
-      t.after(() => theirs.disconnect());
+      cleanup(t, () => theirs.disconnect());
       await theirs.connect();
       const ours = await connected(t, { createPartitioner: Partitioners[name] });
       const expected = await places(theirs.send, topic);
@@ -432,7 +433,7 @@ describe('flush', () => {
 
   test('ends with its time or its signal', async (t) => {
     const own = await real({ own: true });
-    t.after(() => own.close());
+    cleanup(t, () => own.close());
     const producer = await connected(t, {}, new Kafka({ brokers: own.options().broker.split(','), requestTimeout: 500, logLevel: logLevel.NOTHING }));
     const topic = await own.topic(1);
     await producer.send({ topic, messages: numbered(1) });
@@ -494,7 +495,7 @@ describe('a stream', () => {
 describe('a producer', () => {
   test('that is idempotent writes nothing twice and keeps the order when leaders change', { timeout: 120_000 }, async (t) => {
     const own = await real({ own: true, nodes: 3 });
-    t.after(() => own.close());
+    cleanup(t, () => own.close());
     const topic = await own.topic(3, { replication: 3 });
     const producer = await connected(t, { idempotent: true }, new Kafka({ brokers: own.options().broker.split(','), logLevel: logLevel.NOTHING }));
     assert.equal(producer.isIdempotent(), true);
@@ -524,13 +525,13 @@ describe('a producer', () => {
 
   test('finds a partition that was added behind its last look at the topic', async (t) => {
     const own = await real();
-    t.after(() => own.close());
+    cleanup(t, () => own.close());
     const producer = await connected(t, {}, new Kafka({ brokers: own.options().broker.split(','), logLevel: logLevel.NOTHING }));
     const topic = await own.topic(1);
     await producer.send({ topic, messages: [{ value: 'known', partition: 0 }] });
     const admin = new Kafka({ brokers: own.options().broker.split(','), logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
-    t.after(() => admin.disconnect());
+    cleanup(t, () => admin.disconnect());
     await admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] });
     // By itself librdkafka would look after five minutes.
     const [{ partition, baseOffset }] = await eventually(30_000, 'the new partition', () => producer.send({ topic, messages: [{ value: 'new', partition: 1 }] }));
@@ -540,7 +541,7 @@ describe('a producer', () => {
   test('connects again after it disconnected, and refuses to send in between', async (t) => {
     const topic = await cluster.topic(1);
     const producer = kafka().producer();
-    t.after(() => producer.disconnect());
+    cleanup(t, () => producer.disconnect());
     const events = [];
     producer.on(producer.events.CONNECT, ({ type, payload }) => events.push([type, payload]));
     producer.on('producer.disconnect', ({ type }) => events.push([type]));
@@ -619,7 +620,7 @@ describe('a producer', () => {
   test('that reaches nobody says so, within the time that its retries take', async (t) => {
     const lost = new Kafka({ brokers: ['127.0.0.1:1'], retry: { retries: 0 }, logLevel: logLevel.NOTHING });
     const producer = lost.producer();
-    t.after(() => producer.disconnect());
+    cleanup(t, () => producer.disconnect());
     await within(10_000, 'connect', () => assert.rejects(producer.connect(), KafkaJSError));
     await assert.rejects(producer.send({ topic: 'x', messages: [] }), /disconnected/);
   });

@@ -2,6 +2,7 @@
 // Groups whose members are replaced one by one: by those of another library, another assigner, another protocol.
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
+const { cleanup } = require('./support/cleanup.js');
 const { kafkajs } = require('./support/kafkajs.js');
 const { real, topicName } = require('./support/clusters.js');
 const { producer } = require('./support/flow.js');
@@ -45,7 +46,7 @@ describe('rolling moves', () => {
     const sender = producer(t, cluster);
     let next = 0;
     const timer = setInterval(() => { for (let i = 0; i < 4; i++, next++) sender.send(topic, i, [String(next)]); }, 10);
-    t.after(() => clearInterval(timer));
+    cleanup(t, () => clearInterval(timer));
     const ended = async () => {
       clearInterval(timer);
       await sender.stop();

@@ -10,6 +10,7 @@ const net = require('node:net');
 const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const { Kafka, KafkaJSConnectionError, KafkaJSNumberOfRetriesExceeded, KafkaJSSASLAuthenticationError } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { folder } = require('./support/flow.js');
 const { real } = require('./support/clusters.js');
 
@@ -151,7 +152,7 @@ test('a listener that wants TLS, and does not get it, is guessed', async () => {
 
 test('a server that never answers does not keep connect for ever', async (t) => {
   const mute = net.createServer(() => {}).listen(0, '127.0.0.1');
-  t.after(() => mute.close());
+  cleanup(t, () => mute.close());
   await new Promise((resolve) => mute.once('listening', resolve));
   for (const error of await refusals(kafka('ssl', { brokers: [`127.0.0.1:${mute.address().port}`], connectionTimeout: 50 }))) {
     assert.ok(error instanceof KafkaJSNumberOfRetriesExceeded, `${error.name}: ${error.message}`);

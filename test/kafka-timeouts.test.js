@@ -2,6 +2,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { Kafka, KafkaJSNonRetriableError } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { onBoth } = require('./support/clusters.js');
 
 onBoth('time-outs', (cluster) => {
@@ -14,7 +15,7 @@ onBoth('time-outs', (cluster) => {
     const topic = await cluster().topic(1);
     const producer = kafka().producer({ transactionalId: `t-${topic}`, transactionTimeout: 2000 });
     const consumer = kafka({ requestTimeout: 500 }).consumer({ groupId: `g-${topic}`, maxWaitTimeInMs: 3000 });
-    t.after(() => Promise.all([producer.disconnect(), consumer.disconnect()]));
+    cleanup(t, () => Promise.all([producer.disconnect(), consumer.disconnect()]));
     await producer.connect();
     const transaction = await producer.transaction();
     await transaction.send({ topic, messages: [{ value: 'in time' }] });

@@ -6,6 +6,7 @@ const { after, before, describe, test } = require('node:test');
 const { setTimeout: delay } = require('node:timers/promises');
 const { Kafka, KafkaJSNonRetriableError, KafkaJSProtocolError, CompressionTypes, logLevel } = require('kafka-native');
 const { Child } = require('./support/child.js');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { oracle, readWithKafkaJS } = require('./support/kafkajs.js');
 const { random, seed } = require('./support/random.js');
@@ -20,7 +21,7 @@ const kafka = (config) => new Kafka({ brokers: cluster.options().broker.split(',
 
 async function connected(t, config) {
   const producer = kafka().producer(config);
-  t.after(() => producer.disconnect());
+  cleanup(t, () => producer.disconnect());
   await producer.connect();
   return producer;
 }
@@ -39,12 +40,12 @@ describe('a transaction', () => {
     const [{ baseOffset, ...result }] = await transaction.send({ topic, messages: messages('a', 'b') });
     assert.deepEqual({ ...result, baseOffset }, { topicName: topic, partition: 0, errorCode: 0, baseOffset: '0', logAppendTime: '-1', logStartOffset: '-1' });
     const admin = oracle(cluster).admin();
-    t.after(() => admin.disconnect());
+    cleanup(t, () => admin.disconnect());
     await admin.connect();
     // KafkaJS tells the last stable offset here.
     assert.equal((await admin.fetchTopicOffsets(topic))[0].high, '0');
     const own = kafka().admin();
-    t.after(() => own.disconnect());
+    cleanup(t, () => own.disconnect());
     assert.equal((await own.fetchTopicOffsets(topic))[0]?.high, '2');
     assert.equal((await own.fetchTopicOffsets(topic, { readCommitted: true }))[0]?.high, '0');
     await transaction.sendBatch({ topicMessages: [{ topic, messages: messages('c') }] });
@@ -209,7 +210,7 @@ describe('a fenced producer', () => {
 describe('offsets of a group in a transaction', () => {
   const committed = async (t, groupId, topic) => {
     const admin = oracle(cluster).admin();
-    t.after(() => admin.disconnect());
+    cleanup(t, () => admin.disconnect());
     await admin.connect();
     return (await admin.fetchOffsets({ groupId, topics: [topic] }))[0].partitions.sort((a, b) => a.partition - b.partition).map(({ offset }) => offset);
   };

@@ -2,6 +2,7 @@
 // Topics that are made, and partitions that are added, while a group consumes: found within seconds, and read whole.
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { Got, client, member } = require('./support/groups.js');
 
@@ -23,7 +24,7 @@ describe('topics that are made later', () => {
         const kafka = client(cluster);
         const producer = kafka.producer({ allowAutoTopicCreation: false });
         await producer.connect();
-        t.after(() => producer.disconnect());
+        cleanup(t, () => producer.disconnect());
         const make = async (topic) => {
           await cluster.admin.createTopic(topic, { partitions: 2, replication: 1 });
           for (const partition of [0, 1]) await producer.send({ topic, messages: [{ partition, value: 'first' }, { partition, value: 'second' }] });
@@ -47,7 +48,7 @@ describe('topics that are made later', () => {
         const topic = `${prefix}-there`;
         const producer = client(cluster).producer({ allowAutoTopicCreation: false });
         await producer.connect();
-        t.after(() => producer.disconnect());
+        cleanup(t, () => producer.disconnect());
         await cluster.admin.createTopic(topic, { partitions: 1, replication: 1 });
         await producer.send({ topic, messages: [{ value: 'before' }, { value: 'before' }] });
         const consumer = await member(t, cluster, { retry: { retries: 0, initialRetryTime: 50 }, ...config });
@@ -66,7 +67,7 @@ describe('topics that are made later', () => {
         await cluster.admin.createPartitions(topic, 3);
         const added = await client(cluster).producer();
         await added.connect();
-        t.after(() => added.disconnect());
+        cleanup(t, () => added.disconnect());
         await added.send({ topic, messages: [1, 2].flatMap((partition) => ['first', 'second'].map((value) => ({ partition, value }))) });
         await got.until(4, 30_000);
         // What the group committed wins, though the consumer that comes back still knows them as new.

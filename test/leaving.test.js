@@ -2,6 +2,7 @@
 // Who has stopped has left: the coordinator is asked who is in the group.
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded, real, topicName } = require('./support/clusters.js');
 const { producer } = require('./support/flow.js');
 const { eventually } = require('./support/watch.js');
@@ -25,7 +26,7 @@ describe('a member that has stopped', () => {
       const [topic, groupId] = [await cluster.topic(1), topicName('group')];
       const admin = client(cluster).admin();
       await admin.connect();
-      t.after(() => admin.disconnect());
+      cleanup(t, () => admin.disconnect());
       const inGroup = async () => (await admin.describeGroups([groupId])).groups[0].members.length;
       const join = async (hooks = {}) => {
         const consumer = await member(t, cluster, { groupId, ...config, ...hooks });
@@ -113,7 +114,7 @@ describe('a member that has stopped', () => {
 for (const [name, config] of Object.entries({ 'cooperative-sticky': {}, 'round robin': { partitionAssigners: ['roundRobin'] } })) {
   test(`${name}: a stop whose coordinator is gone ends`, async (t) => {
     const cluster = await embedded();
-    t.after(() => cluster.close());
+    cleanup(t, () => cluster.close());
     const consumer = await member(t, cluster, config);
     await consumer.subscribe({ topic: await cluster.topic(1) });
     const joined = event(consumer, 'GROUP_JOIN');

@@ -5,11 +5,12 @@ const net = require('node:net');
 const { once } = require('node:events');
 const { test } = require('node:test');
 const { Kafka, KafkaError, MockCluster } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { Inbox, consumer, folder, producer, silent } = require('./support/flow.js');
 
 test('what no cluster can do is refused with a clear error', (t) => {
   const cluster = new MockCluster({ brokers: 2 });
-  t.after(() => cluster.close());
+  cleanup(t, () => cluster.close());
   cluster.createTopic('t', { partitions: 2 });
   const refused = [
     ...[-1, 0, 0.5, NaN, Infinity, 10_001, '1'].map((partitions) => [() => cluster.createTopic('u', { partitions }), /partitions/]),
@@ -30,7 +31,7 @@ test('what no cluster can do is refused with a clear error', (t) => {
 
 test('a partition that loses its leader under a consumer goes on when it has one again', async (t) => {
   const cluster = new MockCluster({ brokers: 2 });
-  t.after(() => cluster.close());
+  cleanup(t, () => cluster.close());
   cluster.createTopic('t', { partitions: 2 });
   const inbox = new Inbox();
   const given = { options: () => cluster.options };
@@ -51,7 +52,7 @@ test('a partition that loses its leader under a consumer goes on when it has one
 
 test('a member that joins again before it was answered does not end the process', async (t) => {
   const cluster = new MockCluster();
-  t.after(() => cluster.close());
+  cleanup(t, () => cluster.close());
   cluster.createTopic('t');
   const string = (text) => Buffer.concat([Buffer.from([0, text.length]), Buffer.from(text)]);
   const int = (value, bytes = 4) => {
@@ -79,13 +80,13 @@ test('a member that joins again before it was answered does not end the process'
 
 test('where a log ends is told for every partition, or the admin rejects: without a leader, and with one that does not answer', async (t) => {
   const cluster = new MockCluster({ brokers: 2 });
-  t.after(() => cluster.close());
+  cleanup(t, () => cluster.close());
   cluster.createTopic('t', { partitions: 2 });
   cluster.setLeader('t', 0, 1);
   cluster.setLeader('t', 1, 2);
   const { broker, driver_options: properties } = cluster.options;
   const admin = new Kafka({ brokers: broker.split(','), properties, logger: silent, retry: { retries: 0 } }).admin();
-  t.after(() => admin.disconnect());
+  cleanup(t, () => admin.disconnect());
   await admin.connect();
   const offsets = (at) => admin.fetchTopicOffsets('t', at);
   assert.deepEqual((await offsets()).map(({ low, high }) => [low, high]), [['0', '0'], ['0', '0']]);

@@ -3,6 +3,7 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { AssignerProtocol } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { Inbox, consumer: classicConsumer, folder, offsets, producer: classicProducer } = require('./support/flow.js');
 const { Got, client, event, member } = require('./support/groups.js');
@@ -25,7 +26,7 @@ describe('names that objects have', () => {
       const kafka = client(cluster, { statisticsInterval: 100 });
       const admin = kafka.admin();
       const producer = kafka.producer();
-      t.after(() => Promise.all([admin.disconnect(), producer.disconnect()]));
+      cleanup(t, () => Promise.all([admin.disconnect(), producer.disconnect()]));
       await Promise.all([admin.connect(), producer.connect()]);
       const run = topicName('run');
       const told = await producer.sendBatch({ topicMessages: NAMES.map((topic) => ({ topic, messages: [0, 1].map((partition) => ({ partition, key: run, value: topic, headers: HEADERS })) })) });

@@ -9,6 +9,7 @@ const { describe, test, before, after } = require('node:test');
 const { Worker } = require('node:worker_threads');
 const { KafkaError } = require('kafka-native');
 const { Child } = require('./support/child.js');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded, real } = require('./support/clusters.js');
 const { Inbox, consumer, folder, offsets, producer } = require('./support/flow.js');
 const { Calls, deferred, eventually, received, witness } = require('./support/watch.js');
@@ -177,7 +178,7 @@ describe('a partition in a directory has one holder', () => {
       const { parentPort, workerData } = require('node:worker_threads');
       new Consumer({ ...workerData, receive_callback() {} }).start().then(() => parentPort.postMessage('holds'));`;
     const worker = new Worker(code, { eval: true, workerData: { ...cluster.options(), topic, offset_directory: directory } });
-    t.after(() => worker.terminate());
+    cleanup(t, () => worker.terminate());
     await once(worker, 'message');
     const one = consumer(t, cluster, { topic, offset_directory: directory, receive_callback() {} });
     await assert.rejects(one.start(), KafkaError);
@@ -348,7 +349,7 @@ describe('offset_manager', () => {
 
 test('nothing of it is a group: the broker knows none afterwards', async (t) => {
   const own = await real();
-  t.after(() => own.close());
+  cleanup(t, () => own.close());
   const topic = await own.topic(2);
   const sender = producer(t, own);
   sender.send(topic, 0, ['x']);

@@ -3,6 +3,7 @@
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
+const { cleanup } = require('./support/cleanup.js');
 const { onBoth } = require('./support/clusters.js');
 const { consumer, folder, producer, within } = require('./support/flow.js');
 const { random, seed } = require('./support/random.js');
@@ -75,7 +76,7 @@ onBoth('with 100 000 messages flowing no callback starts after pause() returned'
         return witness.work?.();
       },
     });
-    t.after(() => (witness.over = true));
+    cleanup(t, () => (witness.over = true));
     begin(receiver, witness);
     await receiver.start();
     await within(60_000, () => `${witness.received} of ${MESSAGES} messages, ${witness.pauses} pauses, paused: ${witness.paused}, SEED=${seed}`, () => all);

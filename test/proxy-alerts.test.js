@@ -11,6 +11,7 @@ const { KafkaProxy } = require('kafka-proxy');
 const { Alerts } = require('../js/kafka-proxy/dist/figures/alerts.js');
 const { Figures } = require('../js/kafka-proxy/dist/figures/figures.js');
 const { post } = require('../js/kafka-proxy/dist/figures/webhook.js');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { silent, within } = require('./support/flow.js');
 const { knock, listening, NOBODY, PATIENCE } = require('./support/proxy.js');
@@ -138,7 +139,7 @@ describe('a webhook', () => {
     });
     made.listen(0, '127.0.0.1');
     await once(made, 'listening');
-    t.after(() => {
+    cleanup(t, () => {
       made.close();
       made.closeAllConnections();
     });
@@ -282,7 +283,7 @@ describe('on a real Kafka', () => {
     });
     webhook.listen(0, '127.0.0.1');
     await once(webhook, 'listening');
-    t.after(() => webhook.close());
+    cleanup(t, () => webhook.close());
     const { port } = await listening(t, {
       brokers: cluster.options().broker,
       alerts: [
@@ -329,14 +330,14 @@ describe('on a real Kafka', () => {
     assert.deepEqual(told.all.filter(({ name }) => name !== 'refused').map(({ state }) => state), Array(4).fill('firing'));
 
     const consumer = kafka.consumer({ groupId: group, sessionTimeout: 6000 });
-    t.after(() => consumer.disconnect());
+    cleanup(t, () => consumer.disconnect());
     await consumer.connect();
     await consumer.subscribe({ topics: [topic] });
     await consumer.run({ autoCommitInterval: 100, eachMessage: async () => {} });
     ahead += MINUTE;
     // It never gets silent while it is looked at.
     const beat = setInterval(() => void producer.send({ topic: quiet, messages: [{ value: 'x' }] }).catch(() => {}), 200);
-    t.after(() => clearInterval(beat));
+    cleanup(t, () => clearInterval(beat));
     for (const name of ['lag', 'everywhere', 'nobody', 'silence', 'refused']) await fires(name, 'ok');
     for (const name of ['lag', 'everywhere', 'nobody', 'silence', 'refused']) {
       assert.deepEqual(told.all.filter((each) => each.name === name).map(({ state }) => state), ['firing', 'ok'], name);

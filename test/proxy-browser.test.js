@@ -10,6 +10,7 @@ const { after, before, test } = require('node:test');
 const { launch } = require('@kafka-native/chromium-for-tests');
 const { Kafka } = require('kafka-native');
 const { KafkaProxy } = require('kafka-proxy');
+const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { silent } = require('./support/flow.js');
 
@@ -63,7 +64,7 @@ async function site(t) {
     return proxy;
   };
   site.proxy = begin();
-  t.after(async () => {
+  cleanup(t, async () => {
     await site.proxy.close();
     server.closeAllConnections();
     server.close();
@@ -79,7 +80,7 @@ async function site(t) {
 async function open(t, origin) {
   const context = await browser.newContext();
   context.setDefaultTimeout(PATIENCE);
-  t.after(() => context.close());
+  cleanup(t, () => context.close());
   const page = await context.newPage();
   const errors = [];
   page.on('pageerror', (error) => errors.push(String(error)));

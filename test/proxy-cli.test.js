@@ -8,6 +8,7 @@ const { spawn } = require('node:child_process');
 const { EventEmitter, once } = require('node:events');
 const { describe, test } = require('node:test');
 const { makeTls } = require('../deps/kafka/tls.js');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded } = require('./support/clusters.js');
 const { folder, within } = require('./support/flow.js');
 const { knock, listening, NOBODY, opened, PATIENCE } = require('./support/proxy.js');
@@ -26,7 +27,7 @@ class Program extends EventEmitter {
     super();
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KAFKA_PROXY_') && name !== 'NODE_TEST_CONTEXT'));
     this.process = spawn(file, args, { env: { ...inherited, ...env }, stdio: 'pipe' });
-    t.after(() => this.process.kill('SIGKILL'));
+    cleanup(t, () => this.process.kill('SIGKILL'));
     for (const [name, stream] of /** @type {const} */ ([['out', this.process.stdout], ['err', this.process.stderr]])) {
       stream.setEncoding('utf8').on('data', (text) => {
         this[name] += text;
@@ -157,7 +158,7 @@ test('variables that mean nothing are told, those that Kubernetes makes for a se
 
 test('a Kafka that is away is told, tried again, and told when it answers', async (t) => {
   const cluster = await embedded();
-  t.after(() => cluster.close());
+  cleanup(t, () => cluster.close());
   cluster.mock.brokerDown(1);
   const program = proxy(t, ['--brokers', cluster.options().broker, '-p', '0']);
   const port = await program.port();
@@ -183,7 +184,7 @@ describe('SIGTERM and SIGINT', () => {
     const [patient, bounded] = [['--close-timeout', '600000'], ['--close-timeout', '200']].map((args) => proxy(t, ['--brokers', NOBODY, '-p', '0', ...args]));
     for (const program of [patient, bounded]) {
       const mute = require('node:net').connect(await program.port(), '127.0.0.1').on('error', () => {});
-      t.after(() => mute.destroy());
+      cleanup(t, () => mute.destroy());
       mute.write(UPGRADE);
       await once(mute, 'data');
       program.process.kill('SIGTERM');

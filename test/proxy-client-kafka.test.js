@@ -9,6 +9,7 @@ const ws = require('ws');
 const { Kafka } = require('kafka-native');
 const { KafkaProxy } = require('kafka-proxy');
 const { KafkaProxyClient } = require('kafka-proxy/client');
+const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { silent } = require('./support/flow.js');
 const { ProxyProcess } = require('./support/proxy-process.js');
@@ -38,7 +39,7 @@ after(async () => {
 
 async function connected(t, proxy, options) {
   const client = new KafkaProxyClient(proxy.url, { reconnect: { min: 20, max: 200 }, ...options });
-  t.after(() => client.close());
+  cleanup(t, () => client.close());
   client.on('error', (error) => t.diagnostic(String(error)));
   await client.connect();
   return client;
@@ -196,11 +197,11 @@ test('from an offset, a time, the end; some partitions, some keys; a seek; how f
 
 test('many subscriptions on one socket are no reason for a warning', async (t) => {
   const proxy = new KafkaProxy({ brokers, port: 0, logger: silent });
-  t.after(() => proxy.close());
+  cleanup(t, () => proxy.close());
   const { port } = await proxy.listen();
   const warnings = new Calls();
   process.on('warning', warnings.take);
-  t.after(() => process.off('warning', warnings.take));
+  cleanup(t, () => process.off('warning', warnings.take));
   const topic = await cluster.topic(1);
   const client = await connected(t, { url: `ws://127.0.0.1:${port}/` }, KINDS.json);
   const subscriptions = Array.from({ length: 30 }, (_, i) => client.subscribe({ topics: [topic], ...(i % 2 && { group: `g${i % 4}-${topic}` }) }));

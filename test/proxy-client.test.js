@@ -13,6 +13,7 @@ const { setImmediate: turn, setTimeout: delay } = require('node:timers/promises'
 const msgpack = require('@msgpack/msgpack');
 const ws = require('ws');
 const { KafkaProxyClient, KafkaProxyError, ProduceError } = require('kafka-proxy/client');
+const { cleanup } = require('./support/cleanup.js');
 const { within } = require('./support/flow.js');
 const { ModelProxy } = require('./support/proxy-model.js');
 const { random, seed } = require('./support/random.js');
@@ -29,7 +30,7 @@ const KINDS = [
 
 async function connected(t, proxy, options = {}) {
   const client = new KafkaProxyClient(proxy.url, { WebSocket: ws, reconnect: QUICK, ...options });
-  t.after(() => client.close());
+  cleanup(t, () => client.close());
   await client.connect();
   return client;
 }
@@ -625,7 +626,7 @@ test('connect rejects when the first connection fails; what was wanted before wa
   const topic = proxy.topic('t');
   await proxy.close();
   const client = new KafkaProxyClient(`${proxy.url}?secret=1`, { WebSocket: ws, reconnect: QUICK });
-  t.after(() => client.close());
+  cleanup(t, () => client.close());
   const subscription = client.subscribe({ topics: [topic], from: 'earliest' });
   const produced = client.produce(topic, [{ value: 'early' }]);
   await assert.rejects(
@@ -660,7 +661,7 @@ test('connect rejects when the first connection fails; what was wanted before wa
 
 test('who answers but is no kafka-proxy 2 is found out', async (t) => {
   const server = new ws.WebSocketServer({ host: '127.0.0.1', port: 0 });
-  t.after(() => server.close());
+  cleanup(t, () => server.close());
   await once(server, 'listening');
   const answers = ['[{"message":"x","offset":1}]', 'hello', '{"type":"hello","protocol":3}'];
   for (const answer of answers) {
@@ -751,7 +752,7 @@ test('a listener that throws harms nobody else and is not swallowed', async (t) 
   const before = process.listeners('uncaughtException');
   process.removeAllListeners('uncaughtException');
   process.on('uncaughtException', (error) => thrown.push(error.message));
-  t.after(() => {
+  cleanup(t, () => {
     process.removeAllListeners('uncaughtException');
     for (const each of before) process.on('uncaughtException', each);
   });

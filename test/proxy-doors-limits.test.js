@@ -10,6 +10,7 @@ const { once } = require('node:events');
 const { after, before, test } = require('node:test');
 const { makeTls } = require('@kafka-native/kafka-for-tests/tls.js');
 const { KafkaProxy } = require('kafka-proxy');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded } = require('./support/clusters.js');
 const { folder } = require('./support/flow.js');
 const { listening, NOBODY, opened, reach } = require('./support/proxy.js');
@@ -311,7 +312,7 @@ test('who was not asked may do everything on this machine; beyond it brokers and
   const server = http.createServer(proxy.handler);
   proxy.attach(server);
   await once(server.listen(0, '0.0.0.0'), 'listening');
-  t.after(async () => {
+  cleanup(t, async () => {
     await proxy.close();
     server.close();
   });

@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const { withoutSecrets } = require('../js/kafka-proxy/dist/doors/hooks.js');
 const { after, test } = require('node:test');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded } = require('./support/clusters.js');
 const { knock, listening, opened, reach } = require('./support/proxy.js');
 const { ask } = require('./support/proxy-doors.js');
@@ -132,7 +133,7 @@ test('a client that is gone before authenticate answers leaves nothing behind', 
 
 test('what authorize does not answer with true is refused, and the client is told which topic', async (t) => {
   const cluster = await embedded();
-  t.after(() => cluster.close());
+  cleanup(t, () => cluster.close());
   cluster.mock.createTopic('open', { partitions: 1 });
   const asked = [];
   const { url } = await proxyOf(t, {

@@ -13,6 +13,7 @@ const { Named, OTHER } = require('../js/kafka-proxy/dist/figures/named.js');
 const { Ring } = require('../js/kafka-proxy/dist/figures/ring.js');
 const { Samples } = require('../js/kafka-proxy/dist/figures/samples.js');
 const { Exchange, Traffic } = require('../js/kafka-proxy/dist/figures/traffic.js');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded, real, topicName } = require('./support/clusters.js');
 const { silent } = require('./support/flow.js');
 const { knock, listening, reach } = require('./support/proxy.js');
@@ -278,13 +279,13 @@ describe('on a real Kafka', () => {
     const group = topicName('group');
     const looker = kafka.admin({ retry: { retries: 0 } });
     await looker.connect();
-    t.after(() => looker.disconnect());
+    cleanup(t, () => looker.disconnect());
     const look = new KafkaLook(async () => looker);
     const counted = new Map([[topic, new Exchange()]]);
     const known = { groups: () => [], read: () => undefined, counted: (name) => counted.get(name) };
     const samples = new Samples(async () => looker, look, known, silent);
     const timer = setInterval(() => samples.tick(), 20);
-    t.after(async () => {
+    cleanup(t, async () => {
       clearInterval(timer);
       await samples.close();
     });
@@ -392,7 +393,7 @@ test('Kafka is asked of 1000 topics a few at once, not more than a fifth of the 
   const clock = performance.now.bind(performance);
   let ahead = 0;
   performance.now = () => clock() + ahead;
-  t.after(() => {
+  cleanup(t, () => {
     performance.now = clock;
   });
   samples.tick();
@@ -423,7 +424,7 @@ test('Kafka is asked of 1000 topics a few at once, not more than a fifth of the 
 
 test('on the embedded cluster what cannot be had says why', async (t) => {
   const cluster = await embedded();
-  t.after(() => cluster.close());
+  cleanup(t, () => cluster.close());
   const { port } = await listening(t, { kafka: reach(cluster) });
   const { status, json } = await get(port, '/cluster');
   assert.equal(status, 200);
@@ -453,12 +454,12 @@ test('who may not see them does not, but for healthz and readyz, and a name of a
 
 test('a proxy that ends is not ready any more, but healthy, and leaves no timer behind', async (t) => {
   const cluster = await embedded();
-  t.after(() => cluster.close());
+  cleanup(t, () => cluster.close());
   const proxy = new KafkaProxy({ kafka: reach(cluster), path: '/kafka', logger: silent });
   const server = http.createServer(proxy.handler);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => server.close());
+  cleanup(t, () => server.close());
   proxy.attach(server);
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
   assert.equal((await get(port, '/kafka/readyz')).status, 200);

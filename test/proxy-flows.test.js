@@ -5,6 +5,7 @@ const { after, before, describe, test } = require('node:test');
 const assert = require('node:assert/strict');
 const { Kafka } = require('kafka-native');
 const { KafkaProxy } = require('kafka-proxy');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { read } = require('../js/kafka-proxy/dist/v2/messages.js');
 const { Producing } = require('../js/kafka-proxy/dist/v2/producing.js');
@@ -32,12 +33,12 @@ after(async () => {
 async function proxy(t, options = {}) {
   const made = new KafkaProxy({ brokers: [cluster.options().broker], port: 0, logger: SILENT, ...options });
   const { port } = await made.listen();
-  t.after(() => made.close());
+  cleanup(t, () => made.close());
   const url = `ws://127.0.0.1:${port}/`;
   /** @param {Parameters<typeof Peer.open>[1]} [how] */
   const open = async (how) => {
     const peer = await Peer.open(url, how);
-    t.after(() => peer.ws.terminate());
+    cleanup(t, () => peer.ws.terminate());
     return peer;
   };
   return { made, url, open };

@@ -6,6 +6,7 @@ const { after, before, test } = require('node:test');
 const assert = require('node:assert/strict');
 const { setTimeout: delay } = require('node:timers/promises');
 const { isDeepStrictEqual } = require('node:util');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { committed } = require('./support/groups.js');
 const { Client, stage } = require('./support/proxy-groups.js');
@@ -108,7 +109,7 @@ test('no message is lost, none comes again that was told as committed, and order
   const { kafka } = stage(cluster.options().broker);
   const producer = kafka.producer({ idempotent: true });
   await producer.connect();
-  t.after(async () => {
+  cleanup(t, async () => {
     await producer.disconnect();
     await Promise.all(proxies.map((proxy) => proxy.close()));
   });

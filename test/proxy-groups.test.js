@@ -4,6 +4,7 @@
 const { after, before, describe, test } = require('node:test');
 const assert = require('node:assert/strict');
 const { deal } = require('../js/kafka-proxy/dist/group/dealing.js');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded, onBoth, real, topicName } = require('./support/clusters.js');
 const { Child } = require('./support/child.js');
 const { Client, stage } = require('./support/proxy-groups.js');
@@ -14,14 +15,14 @@ const { eventually } = require('./support/watch.js');
 /** A proxy's groups that end with the test. */
 function proxy(t, cluster) {
   const made = stage(cluster.options().broker);
-  t.after(() => made.close());
+  cleanup(t, () => made.close());
   return made;
 }
 
 async function producer(t, cluster) {
   const { kafka } = stage(cluster.options().broker);
   const made = kafka.producer({ idempotent: true });
-  t.after(() => made.disconnect());
+  cleanup(t, () => made.disconnect());
   await made.connect();
   return made;
 }

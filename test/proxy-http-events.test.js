@@ -9,6 +9,7 @@ const { once } = require('node:events');
 const { after, before, test } = require('node:test');
 const { KafkaProxy } = require('kafka-proxy');
 const { Shared } = require('../js/kafka-proxy/dist/shared.js');
+const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { silent, within } = require('./support/flow.js');
 const { PATIENCE, reach } = require('./support/proxy.js');
@@ -80,7 +81,7 @@ test('a partition that came while nobody was there begins with its first message
   await eventually(PATIENCE, 'the new partition is written', () => producer.send({ topic, messages: [{ partition: 1, value: 'new' }] }).then(() => true));
   const again = await eventually(PATIENCE, 'the new partition is read', async () => {
     const tried = await Stream.open(`${base}/topics/${topic}/events`, { 'Last-Event-ID': stream.lastEventId });
-    t.after(() => tried.cut());
+    cleanup(t, () => tried.cut());
     await tried.begun();
     if (tried.lastEventId !== '0:1') return tried;
     await tried.cut();
@@ -96,13 +97,13 @@ test('an event has what was written as it was wanted, in one line whatever is in
   const values = ['{\r\n"a":\n1}', 'data: x\n\nevent: error\ndata: y\n\n', '\u2028\u2029\u0085\r', '', null, Buffer.from([0, 10, 13, 255])];
   await producer.send({ topic, messages: values.map((value) => ({ key: 'k\n', value, headers: { h: 'x\ny' }, timestamp: '1700000000000' })) });
   const text = await Stream.open(`${base}/topics/${topic}/events?from=0&partition=0`);
-  t.after(() => text.cut());
+  cleanup(t, () => text.cut());
   await text.got(values.length);
   assert.deepEqual(text.messages, values.map((value, offset) => ({
     partition: 0, offset, timestamp: 1_700_000_000_000, key: 'k\n', ...(Buffer.isBuffer(value) ? { valueBase64: value.toString('base64') } : { value }), headers: { h: 'x\ny' },
   })));
   const json = await Stream.open(`${base}/topics/${topic}/events?from=time:2023-11-14T22:13:20.000Z&value=json&key=false&headers=base64`);
-  t.after(() => json.cut());
+  cleanup(t, () => json.cut());
   await json.got(2);
   assert.deepEqual(json.messages[0], { partition: 0, offset: 0, timestamp: 1_700_000_000_000, value: { a: 1 }, headers: { h: Buffer.from('x\ny').toString('base64') } });
 });
@@ -114,7 +115,7 @@ test('what rules do not allow never comes, and is passed by', async (t) => {
   const producer = await producerOf(t, cluster);
   await producer.send({ topic, messages: [{ key: 'yours', value: 'a' }, { key: 'mine', value: 'b' }, ...numbers(100), { key: 'mine', value: 'c' }] });
   const stream = await Stream.open(`${base}/topics/${topic}/events?from=earliest`);
-  t.after(() => stream.cut());
+  cleanup(t, () => stream.cut());
   await stream.got(2);
   assert.deepEqual(stream.messages.map(({ key, value }) => key + value), ['mineb', 'minec']);
   assert.equal(stream.lastEventId, '0:103');
@@ -208,7 +209,7 @@ test('it goes on in silence on a connection that had another answer before, of a
   const connections = [];
   server.on('connection', (connection) => connections.push(connection));
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-  t.after(async () => {
+  cleanup(t, async () => {
     agent.destroy();
     await proxy.close();
     server.close();

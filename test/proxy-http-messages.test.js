@@ -7,6 +7,7 @@ const net = require('node:net');
 const { after, before, test } = require('node:test');
 const { Turns } = require('../js/kafka-proxy/dist/http/turns.js');
 const { Shared } = require('../js/kafka-proxy/dist/shared.js');
+const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { oracle } = require('./support/kafkajs.js');
 const { within } = require('./support/flow.js');
@@ -22,7 +23,7 @@ after(() => cluster?.close());
 /** A whole topic, as KafkaJS reads it. */
 async function readAll(t, topic, count) {
   const consumer = oracle(cluster).consumer({ groupId: `${topic}-reader` });
-  t.after(() => consumer.disconnect());
+  cleanup(t, () => consumer.disconnect());
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
   const all = [];

@@ -7,6 +7,7 @@ const { after, before, test } = require('node:test');
 const { Kafka } = require('kafka-native');
 const { KafkaProxy } = require('kafka-proxy');
 const { Shared } = require('../js/kafka-proxy/dist/shared.js');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded, real, topicName } = require('./support/clusters.js');
 const { silent, within } = require('./support/flow.js');
 const { knock, listening, PATIENCE, reach } = require('./support/proxy.js');
@@ -22,7 +23,7 @@ after(() => cluster?.close());
 /** A consumer that is in its group and has partitions. */
 async function member(t, groupId, topic, options = {}) {
   const consumer = new Kafka({ ...reach(cluster), clientId: 'a-client', logger: silent }).consumer({ groupId, ...options });
-  t.after(() => consumer.disconnect());
+  cleanup(t, () => consumer.disconnect());
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
   let count = 0;
@@ -133,7 +134,7 @@ test('a group of others, whose assignments are not as consumers have them, is sh
 
 test('while a partition has no leader, its group is told with what is known, and its offsets are set where they can be, or nowhere', async (t) => {
   const mock = await embedded();
-  t.after(() => mock.close());
+  cleanup(t, () => mock.close());
   const topic = await mock.topic(3);
   const group = topicName('group');
   const admin = await adminOf(t, mock);

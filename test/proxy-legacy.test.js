@@ -3,6 +3,7 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { Kafka } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { listening, reach } = require('./support/proxy.js');
 const { Child } = require('./support/child.js');
@@ -36,7 +37,7 @@ describe('the protocol of kafka-proxy 1.0', () => {
   /** A client that ends with the test. */
   function client(t, { port }, query, options) {
     const made = new LegacyClient(port, query, options);
-    t.after(() => made.kill());
+    cleanup(t, () => made.kill());
     return made;
   }
   const topic = (partitions = 1, options = {}) => cluster.topic(partitions, options);
@@ -278,7 +279,7 @@ describe('the protocol of kafka-proxy 1.0', () => {
       const name = await topic();
       const group = `members-${name}`;
       const member = kafka.consumer({ groupId: group });
-      t.after(() => member.disconnect());
+      cleanup(t, () => member.disconnect());
       await member.connect();
       await member.subscribe({ topics: [name] });
       await member.run({ autoCommit: false, eachMessage: async () => {} });
@@ -300,7 +301,7 @@ describe('the protocol of kafka-proxy 1.0', () => {
       const name = await topic();
       const group = `members-${name}`;
       const member = kafka.consumer({ groupId: group });
-      t.after(() => member.disconnect());
+      cleanup(t, () => member.disconnect());
       await member.connect();
       await member.subscribe({ topics: [name] });
       await member.run({ autoCommit: false, eachMessage: async () => {} });

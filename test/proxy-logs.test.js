@@ -16,6 +16,7 @@ const { PartitionLog } = require('../js/kafka-proxy/dist/log/partition-log.js');
 const { Reading } = require('../js/kafka-proxy/dist/log/reading.js');
 const { ANYBODY } = require('../js/kafka-proxy/dist/doors/identity.js');
 const { WsSocket } = require('../js/kafka-proxy/dist/ws-socket.js');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded, onBoth, real, topicName } = require('./support/clusters.js');
 const { Client, Socket, producerOf, stage } = require('./support/proxy-logs.js');
 const { random, seed } = require('./support/random.js');
@@ -473,7 +474,7 @@ describe('limits', () => {
     for (let i = 0; i < 10; i++) await producer.send({ topic, messages: large(500, i * 500) });
     await eventually(10_000, 'the socket is full', () => socket.buffered >= LIMIT);
     const drains = setInterval(() => socket.drain(64 * 1024), 25);
-    t.after(() => clearInterval(drains));
+    cleanup(t, () => clearInterval(drains));
     await eventually(30_000, 'it has gone on', () => client.records.length === 5000 || socket.closedWith);
     assert.equal(socket.closedWith, undefined);
   });
@@ -523,7 +524,7 @@ describe('a real cluster', () => {
     const { logs } = stage(t, cluster, { limits: { cache: 8 * 1024 * 1024, slow: 600_000 } });
     const producer = await producerOf(t, cluster, { compression: 'lz4' });
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
-    t.after(() => server.close());
+    cleanup(t, () => server.close());
     await once(server, 'listening');
     /** A real socket with a subscription; what its client has is counted there. */
     const open = async () => {
@@ -545,7 +546,7 @@ describe('a real cluster', () => {
         counted.largest = Math.max(counted.largest, frame.length);
         counted.most = Math.max(counted.most, socket.buffered);
       };
-      t.after(() => counted.ws.terminate());
+      cleanup(t, () => counted.ws.terminate());
       await Client.open(logs, { topics: [topic] }, { socket, onBatch() {} });
       return counted;
     };
@@ -812,7 +813,7 @@ describe('at random', () => {
     const below = (n) => Math.floor(chance() * n);
     const pick = (list) => list[below(list.length)];
     const cluster = await embedded();
-    t.after(() => cluster.close());
+    cleanup(t, () => cluster.close());
     const stageOf = stage(t, cluster, { limits: { past: 1 + below(3), cache: pick([0, 100_000, 10_000_000]), slow: 60_000 }, linger: pick([0, 20, 1000]) });
     const producer = await producerOf(t, cluster);
     const topics = [];
@@ -937,7 +938,7 @@ describe('at random', () => {
     const chance = random(seed);
     const below = (n) => Math.floor(chance() * n);
     const cluster = await embedded();
-    t.after(() => cluster.close());
+    cleanup(t, () => cluster.close());
     const { logs } = stage(t, cluster, { limits: { past: 2, cache: [0, 50_000, 10_000_000][below(3)] }, linger: below(2) * 1000 });
     const producer = await producerOf(t, cluster);
     const topics = [await cluster.topic(1), await cluster.topic(2)];
@@ -1030,13 +1031,13 @@ describe('three brokers', () => {
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
     })();
-    t.after(() => (ended = true));
+    cleanup(t, () => (ended = true));
     const live = await Client.open(logs, { topics: [topic] });
     const [begin] = [new Map(live.all[0].partitions.map(({ partition, offset }) => [partition, offset]))];
     await live.got(1000);
     const past = await Client.open(logs, { topics: [topic], from: 'earliest' }, { credit: { messages: 100 } });
     const pace = setInterval(() => past.flow.give({ messages: 100 }), 5);
-    t.after(() => clearInterval(pace));
+    cleanup(t, () => clearInterval(pace));
     for (const node of cluster.kafka.nodes.slice(0, 2)) {
       await node.kill();
       await live.got(live.records.length + 3000);

@@ -6,6 +6,7 @@ const http = require('node:http');
 const { after, before, test } = require('node:test');
 const { gunzipSync } = require('node:zlib');
 const { KafkaProxy } = require('kafka-proxy');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded } = require('./support/clusters.js');
 const { silent } = require('./support/flow.js');
 
@@ -17,7 +18,7 @@ after(() => cluster?.close());
 async function proxied(t, options = {}) {
   const { broker, driver_options: properties } = cluster.options();
   const proxy = new KafkaProxy({ kafka: { brokers: broker.split(','), properties }, port: 0, host: '127.0.0.1', logger: silent, ...options });
-  t.after(() => proxy.close());
+  cleanup(t, () => proxy.close());
   return (await proxy.listen()).port;
 }
 

@@ -6,6 +6,7 @@ const http = require('node:http');
 const { once } = require('node:events');
 const { after, before, test } = require('node:test');
 const { launch } = require('@kafka-native/chromium-for-tests');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded } = require('./support/clusters.js');
 const { listening, reach } = require('./support/proxy.js');
 const { PATIENCE } = require('./support/proxy-page.js');
@@ -31,10 +32,10 @@ async function stranger(t, { users } = {}) {
   const server = http.createServer((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>stranger</title>'));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => (server.closeAllConnections(), server.close()));
+  cleanup(t, () => (server.closeAllConnections(), server.close()));
   const context = await browser.newContext({ httpCredentials: users && { username: 'ali', password: USERS.ali } });
   context.setDefaultTimeout(PATIENCE);
-  t.after(() => context.close());
+  cleanup(t, () => context.close());
   const page = await context.newPage();
   const origin = url.replace('ws', 'http');
   // The browser has the user's password from now on.

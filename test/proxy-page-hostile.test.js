@@ -5,6 +5,7 @@ const assert = require('node:assert/strict');
 const { after, before, test } = require('node:test');
 const { launch } = require('@kafka-native/chromium-for-tests');
 const { Kafka } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { silent } = require('./support/flow.js');
 const { listening, opened, reach } = require('./support/proxy.js');
@@ -110,7 +111,7 @@ test('groups and clients with hostile names are listed, opened, and text', async
   const { page } = visitor;
   for (const groupId of HOSTILE_NAMES) await admin.setOffsets({ groupId, topic, partitions: [{ partition: 0, offset: '1' }] });
   const consumer = new Kafka({ ...reach(cluster), clientId: '<img data-hostile src=x onerror=1>', logger: silent }).consumer({ groupId: '<b data-hostile>members</b>' });
-  t.after(() => consumer.disconnect());
+  cleanup(t, () => consumer.disconnect());
   await consumer.connect();
   await consumer.subscribe({ topics: [topic] });
   const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve));

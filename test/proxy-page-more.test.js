@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const { after, before, test } = require('node:test');
 const { launch } = require('@kafka-native/chromium-for-tests');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded, real } = require('./support/clusters.js');
 const { adminOf, producerOf } = require('./support/proxy-http.js');
 const { listening, reach } = require('./support/proxy.js');
@@ -106,7 +107,7 @@ test('who may read one topic sees that one, is told so wherever else, and change
 
 test('of the embedded cluster it is said what it does not tell; topics, messages and writing are there', async (t) => {
   const small = await embedded();
-  t.after(() => small.close());
+  cleanup(t, () => small.close());
   const topic = await small.topic(1);
   const { person, page, origin, go, live } = await visited(t, { of: small, options: { rules: ALL }, allow: [/status of 5\d\d/] });
   const why = page.getByRole('note').filter({ hasText: /embedded|does not tell/ });

@@ -8,6 +8,7 @@ const { after, before, test } = require('node:test');
 const WebSocket = require('ws');
 const { Kafka } = require('kafka-native');
 const { CloseCode, KafkaProxy } = require('kafka-proxy');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { silent } = require('./support/flow.js');
 const { Calls } = require('./support/watch.js');
@@ -116,7 +117,7 @@ for (const [, before, where, text] of conversations) {
     const sides = new Map();
     const side = async (number) => {
       if (!sides.has(number)) sides.set(number, await Side.open(where.replace(/(topic=)(\w+)/, (_, equals, name) => equals + names[name])));
-      t.after(() => sides.get(number).ws.terminate());
+      cleanup(t, () => sides.get(number).ws.terminate());
       return sides.get(number);
     };
     for (const line of text.trim().split('\n')) {

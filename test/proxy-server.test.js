@@ -16,6 +16,7 @@ const { makeTls } = require('../deps/kafka/tls.js');
 const { readOptions } = require('../js/kafka-proxy/dist/options.js');
 const { ANYBODY } = require('../js/kafka-proxy/dist/doors/identity.js');
 const { WsSocket } = require('../js/kafka-proxy/dist/ws-socket.js');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded } = require('./support/clusters.js');
 const { folder, within } = require('./support/flow.js');
 const { knock, listening, NOBODY, opened, PATIENCE, reach } = require('./support/proxy.js');
@@ -162,7 +163,7 @@ test('a path of its own is the only one where it answers; who asks by HTTP is to
 
 test('attached to a server it answers at its path alone, and leaves the others, and the server, to their owners', async (t) => {
   const server = http.createServer((_, response) => response.end('mine'));
-  t.after(() => server.close());
+  cleanup(t, () => server.close());
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
   const { port } = /** @type {net.AddressInfo} */ (server.address());
   const mine = new WebSocket.Server({ noServer: true });
@@ -189,12 +190,12 @@ test('attached to a server it answers at its path alone, and leaves the others, 
 
 test('attached, an upgrade that nobody wants is answered with 404, and does not wait for ever', async (t) => {
   const server = http.createServer((_, response) => response.end('mine'));
-  t.after(() => server.close());
+  cleanup(t, () => server.close());
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
   const { port } = /** @type {net.AddressInfo} */ (server.address());
   for (const path of ['/one', '/two']) {
     const proxy = new KafkaProxy({ brokers: NOBODY, path });
-    t.after(() => proxy.close());
+    cleanup(t, () => proxy.close());
     proxy.attach(server);
   }
   for (const [path, status] of /** @type {const} */ ([['/one', 101], ['/two', 101], ['/three', 404]])) assert.equal((await knock(port, { path })).status, status, path);
@@ -202,11 +203,11 @@ test('attached, an upgrade that nobody wants is answered with 404, and does not 
 
 test('attached, an upgrade that comes when its connection is closed takes no place', async (t) => {
   const server = http.createServer();
-  t.after(() => server.close());
+  cleanup(t, () => server.close());
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
   const { port } = /** @type {net.AddressInfo} */ (server.address());
   const proxy = new KafkaProxy({ brokers: NOBODY, path: '/kafka', limits: { sockets: 1 } });
-  t.after(() => proxy.close());
+  cleanup(t, () => proxy.close());
   proxy.attach(server);
   const socket = new net.Socket();
   await Promise.all([once(socket, 'close'), socket.destroy()]);
@@ -233,7 +234,7 @@ test('over TLS it is wss', async (t) => {
 
 test('with compression frames are the same, and a small frame that becomes a large one is refused', async (t) => {
   const cluster = await embedded();
-  t.after(() => cluster.close());
+  cleanup(t, () => cluster.close());
   const topic = await cluster.topic(1);
   const { url } = await listening(t, { kafka: reach(cluster), compression: true, limits: { payload: 10_000 } });
   const client = await opened(url, ['kafka.v2.json'], { perMessageDeflate: true });
@@ -282,7 +283,7 @@ describe('close', () => {
 
   test('writes what clients have sent before they knew of the end', async (t) => {
     const cluster = await embedded();
-    t.after(() => cluster.close());
+    cleanup(t, () => cluster.close());
     const topic = await cluster.topic(1);
     const { proxy, url } = await listening(t, { kafka: reach(cluster) });
     const client = await opened(url);
@@ -294,7 +295,7 @@ describe('close', () => {
     await closing;
     const consumer = new Kafka({ ...reach(cluster), logLevel: 0 }).consumer({ groupId: null });
     await consumer.connect();
-    t.after(() => consumer.disconnect());
+    cleanup(t, () => consumer.disconnect());
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
     const read = [];
     for await (const { value } of consumer.messages({ until: 'end' })) read.push(String(value));
@@ -371,9 +372,9 @@ describe('a socket', () => {
       });
     });
     await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
-    t.after(() => server.close());
+    cleanup(t, () => server.close());
     const client = net.connect(/** @type {net.AddressInfo} */ (server.address()).port, '127.0.0.1').on('error', () => {});
-    t.after(() => client.destroy());
+    cleanup(t, () => client.destroy());
     client.write(UPGRADE);
     await once(client, 'readable');
     client.read();

@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { Kafka } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { embedded, real, topicName } = require('./support/clusters.js');
 const { folder, silent } = require('./support/flow.js');
 const { Got } = require('./support/groups.js');
@@ -20,7 +21,7 @@ describe('a consumer without a group that subscribes', () => {
   /** It makes no topic: one that was deleted would be there again before the test makes it. */
   async function sender(t) {
     const producer = kafka().producer({ allowAutoTopicCreation: false });
-    t.after(() => producer.disconnect());
+    cleanup(t, () => producer.disconnect());
     await producer.connect();
     return (topic, values, partition) => producer.send({ topic, messages: values.map((value) => ({ value, partition })) });
   }
@@ -28,7 +29,7 @@ describe('a consumer without a group that subscribes', () => {
   async function reader(t, subscription, { run = {}, ...config } = {}) {
     const got = new Got();
     const consumer = kafka().consumer({ groupId: null, maxWaitTimeInMs: 50, metadataMaxAge: 200, ...config });
-    t.after(() => consumer.disconnect());
+    cleanup(t, () => consumer.disconnect());
     await consumer.subscribe(subscription);
     await consumer.run({ eachMessage: got.each, ...run });
     return { consumer, got };
@@ -54,7 +55,7 @@ describe('a consumer without a group that subscribes', () => {
     await send(topic, ['a0', 'a1'], 0);
     await send(topic, ['b0', 'b1'], 1);
     const producer = kafka().producer();
-    t.after(() => producer.disconnect());
+    cleanup(t, () => producer.disconnect());
     await producer.connect();
     const later = Date.now() + 60_000;
     await producer.send({ topic, messages: [{ value: 'a2', partition: 0, timestamp: String(later) }] });
@@ -151,7 +152,7 @@ describe('a consumer without a group that subscribes', () => {
     for (const topic of [whole, tail]) await send(topic, ['old']);
     const got = new Got();
     const consumer = kafka().consumer({ groupId: null, maxWaitTimeInMs: 50 });
-    t.after(() => consumer.disconnect());
+    cleanup(t, () => consumer.disconnect());
     await consumer.subscribe({ topic: whole, from: 'beginning' });
     await consumer.subscribe({ topic: tail, from: 'end' });
     await consumer.run({ eachMessage: got.each });
@@ -221,7 +222,7 @@ describe('a consumer without a group that subscribes', () => {
       retry: { retries: 0, initialRetryTime: 10, restartOnFailure: async () => true },
       onPartitionsAssigned: () => consumer.pause([{ topic, partitions: [2] }]),
     });
-    t.after(() => consumer.disconnect());
+    cleanup(t, () => consumer.disconnect());
     await consumer.assign([{ topic, partition: 0, offset: '2' }, { topic, partition: 1, offset: 'end' }, { topic, partition: 2, offset: '1' }, { topic, partition: 3, offset: 'end' }]);
     const restarted = new Promise((resolve) => consumer.on(consumer.events.CRASH, resolve));
     await consumer.run({
@@ -264,7 +265,7 @@ describe('a consumer without a group that subscribes', () => {
           },
         },
       });
-      t.after(() => consumer.disconnect());
+      cleanup(t, () => consumer.disconnect());
       await consumer.subscribe({ topics: [new RegExp(`^${topic}$`)], from: 'beginning' });
       await consumer.run({
         eachMessage: async (payload) => {
@@ -297,7 +298,7 @@ describe('a consumer without a group that subscribes', () => {
         },
       },
     });
-    t.after(() => consumer.disconnect());
+    cleanup(t, () => consumer.disconnect());
     await consumer.subscribe({ topics: [topic, later], from: 'end' });
     await consumer.run({
       eachMessage: async (payload) => {
@@ -331,7 +332,7 @@ describe('a consumer without a group that subscribes', () => {
       asked += 20;
       for (let i = 0; i < 20; i++) consumer.caughtUp().then(() => caught++, () => {});
     }, 1);
-    t.after(() => clearInterval(asking));
+    cleanup(t, () => clearInterval(asking));
     for (let i = 0; i < 30; i++) {
       await send(topic, [`${i}`], i % 2);
       await consumer.caughtUp();
@@ -353,7 +354,7 @@ describe('a consumer without a group that subscribes', () => {
     const done = [];
     const make = (more) => {
       const consumer = kafka().consumer({ groupId, maxWaitTimeInMs: 50, sessionTimeout: 6000, heartbeatInterval: 100, ...more });
-      t.after(() => consumer.disconnect());
+      cleanup(t, () => consumer.disconnect());
       return consumer;
     };
     const first = make({ onPartitionsRevoked: () => left.resolve() });
@@ -387,7 +388,7 @@ describe('a consumer without a group that subscribes', () => {
   test('is caught up across markers, aborted messages and empty partitions, and waits for an open transaction', { timeout: 60_000 }, async (t) => {
     const topic = await cluster.topic(3);
     const producer = kafka().producer({ transactionalId: topicName('tx'), idempotent: true, maxInFlightRequests: 1 });
-    t.after(() => producer.disconnect());
+    cleanup(t, () => producer.disconnect());
     await producer.connect();
     const inTransaction = async (value, partition, end) => {
       const transaction = await producer.transaction();
@@ -442,7 +443,7 @@ describe('a consumer without a group that subscribes', () => {
       const topic = await cluster.topic(3);
       const make = () => {
         const consumer = kafka().consumer({ groupId: groupId && topicName(groupId), maxWaitTimeInMs: 50, ...(groupId && { sessionTimeout: 6000, heartbeatInterval: 200 }) });
-        t.after(() => consumer.disconnect());
+        cleanup(t, () => consumer.disconnect());
         return consumer;
       };
       const subscribed = async (topics = [topic]) => {
@@ -475,13 +476,13 @@ describe('a consumer without a group that subscribes', () => {
 
   test('of an assigned partition the end is reached while another of the topic has no leader', { timeout: 60_000 }, async (t) => {
     const made = await embedded();
-    t.after(() => made.close());
+    cleanup(t, () => made.close());
     const { broker, driver_options: properties } = made.options();
     const kafka = new Kafka({ brokers: [broker], properties, logger: silent });
     const topic = await made.topic(2);
     const producer = kafka.producer();
     const consumer = kafka.consumer({ groupId: null });
-    t.after(() => Promise.all([producer.disconnect(), consumer.disconnect()]));
+    cleanup(t, () => Promise.all([producer.disconnect(), consumer.disconnect()]));
     await producer.connect();
     await producer.send({
       topic,

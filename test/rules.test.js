@@ -6,6 +6,7 @@ const { after, before, describe, test } = require('node:test');
 const { Kafka } = require('kafka-native');
 const { Event } = require('../js/kafka-native/dist/binding.js');
 const { binding } = require('../js/kafka-native/dist/loader.js');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { folder, offsets, silent } = require('./support/flow.js');
 const { Got, committed, kafkaJs } = require('./support/groups.js');
@@ -33,14 +34,14 @@ describe('a consumer with a rule', () => {
 
   async function sender(t) {
     const producer = kafka().producer();
-    t.after(() => producer.disconnect());
+    cleanup(t, () => producer.disconnect());
     await producer.connect();
     return (topic, messages, partition = 0) => producer.send({ topic, messages: messages.map((message) => ({ partition, ...message })) });
   }
 
   function consumer(t, config = {}) {
     const made = kafka().consumer({ groupId: null, maxWaitTimeInMs: 50, ...config });
-    t.after(() => made.disconnect());
+    cleanup(t, () => made.disconnect());
     return made;
   }
 
@@ -200,7 +201,7 @@ describe('a consumer with a rule', () => {
   test('decides below the offset that it is told by the old rule, and from there by the new one, under traffic and over pauses', { timeout: 120_000 }, async (t) => {
     const topic = await cluster.topic(2);
     const producer = kafka().producer();
-    t.after(() => producer.disconnect());
+    cleanup(t, () => producer.disconnect());
     await producer.connect();
     const names = ['a', 'b', 'c'];
     const { consumer: made, got } = await reader(t, topic, { run: { only: { header: 'to', is: 'a' } } });
@@ -276,7 +277,7 @@ describe('a consumer with a rule', () => {
       const pick = (list) => list[below(list.length)];
       const topic = await cluster.topic(2);
       const producer = kafka().producer();
-      t.after(() => producer.disconnect());
+      cleanup(t, () => producer.disconnect());
       await producer.connect();
       const directory = folder(t);
       const config = groupId
@@ -391,7 +392,7 @@ describe('a consumer with a rule', () => {
     await (await sender(t))(topic, times(100, { value: 'x' }));
     const observed = new Kafka({ brokers: cluster.options().broker.split(','), logger: silent, statisticsInterval: 100 });
     const made = observed.consumer({ groupId: topicName('group'), sessionTimeout: 6000, heartbeatInterval: 200, maxWaitTimeInMs: 50 });
-    t.after(() => made.disconnect());
+    cleanup(t, () => made.disconnect());
     await made.subscribe({ topics: [topic], fromBeginning: true });
     await made.run({ only: { any: [] }, eachMessage: assert.fail });
     const lag = () => observed.metrics().split('\n').find((line) => line.startsWith('kafka_client_partition_consumer_lag{') && line.includes(`topic="${topic}"`));
@@ -401,7 +402,7 @@ describe('a consumer with a rule', () => {
   test('tells positions of what is left out a hundred times a second at most', { timeout: 60_000 }, async (t) => {
     const topic = await cluster.topic(1);
     const producer = kafka().producer({ linger: 0 });
-    t.after(() => producer.disconnect());
+    cleanup(t, () => producer.disconnect());
     await producer.connect();
     const told = new Got();
     const properties = [['bootstrap.servers', cluster.options().broker]];
@@ -409,7 +410,7 @@ describe('a consumer with a rule', () => {
       if (kind === Event.Advanced) told.messages.push(args[3]);
       told.emit('message');
     });
-    t.after(() => native.stop(3, 1000));
+    cleanup(t, () => native.stop(3, 1000));
     const begun = performance.now();
     native.setRule(1, { kind: 'any', rules: [] }, [], [], []);
     native.assign(2, [topic], [0], [-2]);
@@ -421,7 +422,7 @@ describe('a consumer with a rule', () => {
   test('is replaced without end where messages are processed, and refuses where a handler stands still', { timeout: 120_000 }, async (t) => {
     const topic = await cluster.topic(1);
     const producer = kafka().producer();
-    t.after(() => producer.disconnect());
+    cleanup(t, () => producer.disconnect());
     await producer.connect();
     const [has, holds] = [deferred(), deferred()];
     const { consumer: made } = await reader(t, topic, {

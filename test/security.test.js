@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const { describe, test, before, after } = require('node:test');
 const { Consumer, KafkaError, Producer } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { Inbox, folder, silent, within } = require('./support/flow.js');
 const { Calls, witness } = require('./support/watch.js');
@@ -36,7 +37,7 @@ async function clients(t, options, topic) {
   const sender = new Producer({ ...common, queue_buffering_max_ms: 1 });
   const inbox = new Inbox();
   const receiver = new Consumer({ ...common, topic, offset_directory: folder(t), receive_callback: inbox.receive });
-  t.after(() => Promise.all([sender.stop({ timeout: 500 }).catch(() => {}), receiver.stop()]));
+  cleanup(t, () => Promise.all([sender.stop({ timeout: 500 }).catch(() => {}), receiver.stop()]));
   return { sender, receiver, inbox, errors, lines: log.lines };
 }
 
@@ -89,7 +90,7 @@ describe('what is refused', () => {
     const topic = await cluster.topic(1);
     const reports = new Calls();
     const sender = new Producer({ ...sasl(kafka.users.alice), logger: silent, error_callback() {}, delivery_report_callback: reports.take, queue_buffering_max_ms: 1 });
-    t.after(() => sender.stop({ timeout: 100 }).catch(() => {}));
+    cleanup(t, () => sender.stop({ timeout: 100 }).catch(() => {}));
     sender.send(topic, 0, ['a', 'b']);
     const { errors, rdkafka_errinfo } = await reports.until();
     assert.equal(errors, 2);

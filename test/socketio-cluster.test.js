@@ -4,6 +4,7 @@
 const { after, before, test } = require('node:test');
 const assert = require('node:assert/strict');
 const { Kafka, logLevel } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { Peers, RemotePeer, kafkaOf, newKey } = require('./support/socketio.js');
 const { within } = require('./support/flow.js');
@@ -38,7 +39,7 @@ async function start(t, key) {
   const peers = await Promise.all([0, 1, 2].map(() => RemotePeer.start(t, { brokers, key, replicationFactor: 3 })));
   for (const peer of peers) await eventually(OUTAGE, 'each counts three', async () => await peer.do('serverCount') === 3);
   const clients = await Promise.all(peers.flatMap((peer) => [peer.client(), peer.client()]));
-  t.after(() => clients.forEach((client) => client.close()));
+  cleanup(t, () => clients.forEach((client) => client.close()));
   return { peers, clients };
 }
 
@@ -81,7 +82,7 @@ test('while Kafka is away clients hear their own server at once, and afterwards 
   // Of these only the first has to say much.
   const { lines, logger } = witness();
   const bounded = await Peers.start(cluster, { count: 2, logger, replicationFactor: 3, maxQueuedBytes: 3 * 1024 * 1024 });
-  t.after(() => bounded.close());
+  cleanup(t, () => bounded.close());
   const [near, far] = await Promise.all(bounded.all.map((peer) => peer.client()));
   const leaving = await RemotePeer.start(t, { brokers: kafkaOf(cluster).brokers, key: newKey(), replicationFactor: 3 });
 

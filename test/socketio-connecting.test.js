@@ -8,6 +8,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { Kafka, logLevel } = require('kafka-native');
 const { createAdapter, kafka } = require('socket.io-kafka');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { Peer, Peers, SILENT, kafkaOf, newKey } = require('./support/socketio.js');
 const { eventually, witness } = require('./support/watch.js');
@@ -24,7 +25,7 @@ after(() => cluster?.close());
 async function speak(t, make) {
   const key = newKey();
   const peers = await Peers.start(cluster, { count: 2, key, adapter: (options) => make(key, options) });
-  t.after(() => peers.close());
+  cleanup(t, () => peers.close());
   const client = await peers.all[1].client();
   peers.all[0].io.emit('hello', 1);
   assert.deepEqual(await client.hears('hello'), [1]);
@@ -61,7 +62,7 @@ describe('the calls of 0.0.1', () => {
   test('io.adapter(kafka(uri)) of a server that is there already', async (t) => {
     const key = newKey();
     const peers = new Peers(key);
-    t.after(() => peers.close());
+    cleanup(t, () => peers.close());
     for (let i = 0; i < 2; i++) {
       const peer = await Peer.start(undefined);
       peer.io.adapter(kafka(broker, { key, logger: SILENT }));
@@ -77,7 +78,7 @@ describe('the calls of 0.0.1', () => {
     const key = newKey();
     const creator = kafka(broker, { key, logger: SILENT });
     const peers = await Peers.start(cluster, { count: 2, adapter: () => creator });
-    t.after(() => peers.close());
+    cleanup(t, () => peers.close());
     const other = await peers.all[1].client();
     peers.all[0].io.emit('hello', 1);
     assert.deepEqual(await other.hears('hello'), [1]);
@@ -137,9 +138,9 @@ describe("the caller's own clients", () => {
     };
     const mine = await Peer.start(createAdapter(own, { key, producer, consumer, logger: SILENT }));
     const peers = new Peers(key);
-    t.after(() => peers.close().then(() => Promise.all([producer.disconnect(), consumer.disconnect()])));
+    cleanup(t, () => peers.close().then(() => Promise.all([producer.disconnect(), consumer.disconnect()])));
     peers.all.push(mine, await Peer.start(createAdapter(kafkaOf(cluster), { key, logger: SILENT })));
-    t.after(() => peers.close());
+    cleanup(t, () => peers.close());
     await peers.ready();
     const clients = await Promise.all(peers.all.map((peer) => peer.client()));
     const before = sent;
@@ -162,7 +163,7 @@ describe("the caller's own clients", () => {
     const [producer, consumer] = [own.producer(), own.consumer({ groupId: null })];
     await Promise.all([producer.connect(), consumer.connect()]);
     const peers = new Peers(key);
-    t.after(() => peers.close().then(() => Promise.all([producer.disconnect(), consumer.disconnect()])));
+    cleanup(t, () => peers.close().then(() => Promise.all([producer.disconnect(), consumer.disconnect()])));
     peers.all.push(await Peer.start(kafka({ key, producer, consumer, logger: SILENT })), await Peer.start(kafka(broker, { key, logger: SILENT })));
     await peers.ready();
     const other = await peers.all[1].client();
@@ -183,7 +184,7 @@ describe('the topics', () => {
     const key = topicName('sio-later');
     const { lines, logger } = witness();
     const peer = await Peer.start(createAdapter(kafkaOf(cluster), { key, createTopics: false, logger }));
-    t.after(() => peer.close());
+    cleanup(t, () => peer.close());
     assert.match((await lines.until(([level]) => level === 'error'))[1], new RegExp(`${key} and ${key}-replies must be made \\(createTopics is false\\)`));
     await cluster.admin.createTopic(key, { partitions: 2, replication: 1 });
     await cluster.admin.createTopic(`${key}-replies`, { partitions: 1, replication: 1 });
@@ -194,7 +195,7 @@ describe('the topics', () => {
   test('partition pins the log: what is sent is in that one, and nothing in others', async (t) => {
     const key = newKey();
     const peers = await Peers.start(cluster, { key, partitions: 3, partition: 2 });
-    t.after(() => peers.close());
+    cleanup(t, () => peers.close());
     for (const { io } of peers.all) for (let n = 0; n < 20; n++) io.of(`/n-${n}`);
     for (let n = 0; n < 20; n++) await peers.ready(`/n-${n}`);
     const before = await look(key);
@@ -209,7 +210,7 @@ describe('the topics', () => {
   test('options of a client that cannot be right are told, and init rejects', async (t) => {
     for (const wrong of [{ consumer: { maxBytes: -1 } }, { producer: { linger: 'long' } }]) {
       const peer = await Peer.start(createAdapter(kafkaOf(cluster), { key: newKey(), logger: SILENT, ...wrong }));
-      t.after(() => peer.close());
+      cleanup(t, () => peer.close());
       await assert.rejects(peer.adapter().init(), /maxBytes|linger/);
     }
   });
@@ -219,7 +220,7 @@ describe('the topics', () => {
     await (await Peers.start(cluster, { key, count: 1 })).close();
     const { lines, logger } = witness();
     const peer = await Peer.start(createAdapter(kafkaOf(cluster), { key, partition: 5, logger }));
-    t.after(() => peer.close());
+    cleanup(t, () => peer.close());
     await assert.rejects(peer.adapter().init(), { message: /the option partition is 5, but .* has 1 partitions/ });
     assert.match((await lines.until(([level]) => level === 'error'))[1], /the option partition is 5/);
   });
@@ -227,7 +228,7 @@ describe('the topics', () => {
   test('namespaces are spread over the partitions that there are', async (t) => {
     const key = newKey();
     const peers = await Peers.start(cluster, { key, count: 2, partitions: 3 });
-    t.after(() => peers.close());
+    cleanup(t, () => peers.close());
     const before = await look(key);
     for (const { io } of peers.all) for (let n = 0; n < 30; n++) io.of(`/n-${n}`);
     for (let n = 0; n < 30; n++) await peers.ready(`/n-${n}`);
@@ -239,7 +240,7 @@ describe('the topics', () => {
 test('TLS and SASL are passed on to every client', async (t) => {
   const secured = await real({ own: true, security: true });
   const opened = [secured];
-  t.after(async () => {
+  cleanup(t, async () => {
     for (const one of opened.toReversed()) await one.close();
   });
   const { listeners, tls, users } = /** @type {any} */ (secured.kafka);

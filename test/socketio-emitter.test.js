@@ -10,6 +10,7 @@ const { Kafka } = require('kafka-native/kafkajs');
 const { Server } = require('socket.io');
 const { io: connect } = require('socket.io-client');
 const { createAdapter, Emitter } = require('socket.io-kafka');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 
 /** @type {any} */ let cluster;
@@ -47,7 +48,7 @@ async function twoServers(t, namespace = '/') {
     }),
   );
   const emitter = new Emitter({ brokers }, { key });
-  t.after(async () => {
+  cleanup(t, async () => {
     for (const { socket } of clients) socket.close();
     await Promise.all([emitter.close(), ...servers.map(({ io }) => io.close())]);
   });

@@ -10,6 +10,7 @@ const { Kafka } = require('kafka-native/kafkajs');
 const { Server } = require('socket.io');
 const { io: connect } = require('socket.io-client');
 const { createAdapter, fromTopic } = require('socket.io-kafka');
+const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 
 /** @type {any} */ let cluster;
@@ -47,7 +48,7 @@ async function serverWith(t, rooms, { namespace = '/', ...options } = {}) {
       return client;
     }),
   );
-  t.after(async () => {
+  cleanup(t, async () => {
     for (const { socket } of clients) socket.close();
     await io.close();
   });
@@ -225,7 +226,7 @@ test('sources end with the HTTP server of their server, however many there are',
   const warnings = [];
   const onWarning = (warning) => warnings.push(warning.name);
   process.on('warning', onWarning);
-  t.after(() => process.off('warning', onWarning));
+  cleanup(t, () => process.off('warning', onWarning));
   const { io } = await serverWith(t, []);
   const sources = Array.from({ length: 20 }, () => fromTopic(io, topic, () => null, { kafka }));
   await Promise.all(sources.map(({ ready }) => ready));

@@ -7,6 +7,7 @@ const fs = require('node:fs');
 const { Kafka, logLevel } = require('kafka-native');
 const { createAdapter, Emitter } = require('socket.io-kafka');
 const { Child } = require('./support/child.js');
+const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { within } = require('./support/flow.js');
 const { Peer, Peers, RemotePeer, SILENT, kafkaOf, newKey } = require('./support/socketio.js');
@@ -18,7 +19,7 @@ after(() => cluster?.close());
 
 async function start(t, options) {
   const peers = await Peers.start(cluster, options);
-  t.after(() => peers.close());
+  cleanup(t, () => peers.close());
   return peers;
 }
 
@@ -31,7 +32,7 @@ describe('a server that comes', () => {
     const [old] = peers.all;
     for (let round = 0; round < 12; round++) {
       const peer = await Peer.start(createAdapter(kafkaOf(cluster), { key, logger: SILENT }));
-      t.after(() => peer.close());
+      cleanup(t, () => peer.close());
       const heard = new Promise((resolve) => peer.io.on('hello', resolve));
       const client = peer.client();
       await Promise.all([peer.adapter().init(), client]);
@@ -57,7 +58,7 @@ describe('a server that comes', () => {
     await before.close();
 
     const peers = await Peers.start(cluster, { key, count: 1 });
-    t.after(() => peers.close());
+    cleanup(t, () => peers.close());
     peers.all[0].io.emit('past');
     const later = await Peer.start(createAdapter(kafkaOf(cluster), { key, logger: SILENT }));
     const client = await later.client();
@@ -154,12 +155,12 @@ describe('a server that goes', () => {
 
   test('ends within seconds where Kafka has gone, also with what it could not write', async (t) => {
     const own = await real({ own: true });
-    t.after(() => own.close());
+    cleanup(t, () => own.close());
     // A request may take longer than the close.
     const kafka = new Kafka({ ...kafkaOf(own), requestTimeout: 600_000, logLevel: logLevel.NOTHING });
     const key = newKey();
     const peer = await Peer.start(createAdapter(kafka, { key, logger: SILENT }));
-    t.after(() => peer.close());
+    cleanup(t, () => peer.close());
     await peer.adapter().init();
     const emitter = new Emitter(kafka, { key, logger: SILENT });
     emitter.emit('written');
@@ -256,7 +257,7 @@ describe('namespaces', () => {
     const kafka = new Kafka({ ...kafkaOf(cluster), logLevel: logLevel.NOTHING });
     const admin = kafka.admin();
     await admin.connect();
-    t.after(() => admin.disconnect());
+    cleanup(t, () => admin.disconnect());
     const records = async () => (await Promise.all([key, `${key}-replies`].map((topic) => admin.fetchTopicOffsets(topic)))).flat().reduce((sum, { offset }) => sum + Number(offset), 0);
     const threads = () => fs.readdirSync('/proc/self/task').length;
     const names = Array.from({ length: 1000 }, (_, n) => `/many-${n}`);

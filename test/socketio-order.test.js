@@ -5,6 +5,7 @@
 
 const { after, before, test } = require('node:test');
 const assert = require('node:assert/strict');
+const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { random } = require('./support/random.js');
 const { Peers } = require('./support/socketio.js');
@@ -50,7 +51,7 @@ for (const [how, options] of /** @type {const} */ ([['in the root namespace', { 
   test(`every client hears of each server what it must, in its order, ${how}`, async (t) => {
     const { nsp, ...more } = options;
     const peers = await Peers.start(cluster, more);
-    t.after(() => peers.close());
+    cleanup(t, () => peers.close());
     for (const { io } of peers.all) io.of(nsp);
     await peers.ready(nsp);
     const clients = await Promise.all(Array.from({ length: 3 * CLIENTS }, async (_, i) => {

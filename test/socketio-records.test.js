@@ -5,6 +5,7 @@ const { after, before, test } = require('node:test');
 const assert = require('node:assert/strict');
 const { Kafka, logLevel } = require('kafka-native');
 const { encode } = require('@msgpack/msgpack');
+const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { random } = require('./support/random.js');
 const { Peers, kafkaOf } = require('./support/socketio.js');
@@ -21,7 +22,7 @@ async function stranger(t, key) {
   const kafka = new Kafka({ ...kafkaOf(cluster), logLevel: logLevel.NOTHING });
   const producer = kafka.producer();
   await producer.connect();
-  t.after(() => producer.disconnect());
+  cleanup(t, () => producer.disconnect());
   return {
     write: (topic, messages) => producer.send({ topic, messages }),
     /** All records of a topic. */
@@ -44,11 +45,11 @@ test('records that cannot be read are counted, told once, and harm nothing', asy
   const below = (count) => Math.floor(chance() * count);
   const { lines, logger } = witness();
   const peers = await Peers.start(cluster, { logger, heartbeatInterval: 500, heartbeatTimeout: 60_000 });
-  t.after(() => peers.close());
+  cleanup(t, () => peers.close());
   const lost = [];
   const onLost = (reason) => lost.push(reason);
   process.on('unhandledRejection', onLost);
-  t.after(() => process.off('unhandledRejection', onLost));
+  cleanup(t, () => process.off('unhandledRejection', onLost));
 
   // Something of each kind to be spoilt; it is for a room where nobody is.
   const [first, second] = peers.all;
@@ -109,7 +110,7 @@ test('records that cannot be read are counted, told once, and harm nothing', asy
 test('an error listener gets what the logger would', async (t) => {
   const { lines, logger } = witness();
   const peers = await Peers.start(cluster, { count: 1, logger });
-  t.after(() => peers.close());
+  cleanup(t, () => peers.close());
   const [peer] = peers.all;
   const heard = new Promise((resolve) => peer.adapter().on('error', resolve));
   const { write, log } = await stranger(t, peers.key);
@@ -121,7 +122,7 @@ test('an error listener gets what the logger would', async (t) => {
 test('a listener that throws is told, and what comes behind is heard', async (t) => {
   const { lines, logger } = witness();
   const peers = await Peers.start(cluster, { count: 2, logger });
-  t.after(() => peers.close());
+  cleanup(t, () => peers.close());
   const [first, second] = peers.all;
   second.io.on('bad', () => { throw new Error('the listener is wrong'); });
   const heard = new Promise((resolve) => second.io.on('good', resolve));
@@ -133,7 +134,7 @@ test('a listener that throws is told, and what comes behind is heard', async (t)
 
 test('what a server said before it closed does not bring it back when it is read behind that', async (t) => {
   const peers = await Peers.start(cluster, { heartbeatInterval: 600_000, heartbeatTimeout: 3_600_000 });
-  t.after(() => peers.close());
+  cleanup(t, () => peers.close());
   const [first, , last] = peers.all;
   const { uid } = last.adapter();
   const { write, read, log, replies } = await stranger(t, peers.key);
@@ -159,7 +160,7 @@ test('what a server said before it closed does not bring it back when it is read
 test('packets and sockets of many megabytes come over; what is more than the topic takes is told, and reaches the own clients', async (t) => {
   const { lines, logger } = witness();
   const peers = await Peers.start(cluster, { count: 2, logger });
-  t.after(() => peers.close());
+  cleanup(t, () => peers.close());
   const [first, second] = peers.all;
   const clients = await Promise.all(peers.all.map((peer) => peer.client()));
   const large = { text: 'x'.repeat(3_000_000), bytes: Buffer.alloc(3_000_000, 'bytes') };

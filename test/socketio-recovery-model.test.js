@@ -6,6 +6,7 @@ const assert = require('node:assert');
 const { after, before, test } = require('node:test');
 const { setTimeout: delay } = require('node:timers/promises');
 const { Kafka } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { random, seed } = require('./support/random.js');
 const { kafkaOf, newKey } = require('./support/socketio.js');
@@ -53,7 +54,7 @@ class Probe {
     const topic = await cluster.topic(3, { replication: 3 });
     const producer = new Kafka({ brokers: [cluster.options().broker] }).producer();
     await producer.connect();
-    t.after(() => producer.disconnect());
+    cleanup(t, () => producer.disconnect());
     return new Probe(topic, producer);
   }
 
@@ -89,7 +90,7 @@ test(`a random program loses nothing, gives nothing twice and keeps the order (S
   for (let i = 0; i < CLIENTS; i++) {
     const visitor = await Visitor.connect(servers[i % SERVERS].port);
     const model = new Model(`client ${i}`, visitor);
-    t.after(() => visitor.close());
+    cleanup(t, () => visitor.close());
     await visitor.hears('welcome');
     let last = -1;
     const newest = new Map();

@@ -3,6 +3,7 @@
 
 const { after, afterEach, before, describe, test } = require('node:test');
 const assert = require('node:assert/strict');
+const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { Peers } = require('./support/socketio.js');
 const { values } = require('./support/socketio-values.js');
@@ -237,7 +238,7 @@ describe('values', () => {
     const lost = [];
     const onLost = (reason) => lost.push(reason);
     process.on('unhandledRejection', onLost);
-    t.after(() => process.off('unhandledRejection', onLost));
+    cleanup(t, () => process.off('unhandledRejection', onLost));
     const circular = {};
     circular.self = circular;
     const { io } = peers.all[0];
@@ -434,7 +435,7 @@ describe('the sockets of all servers', () => {
     await clients();
     const silent = peers.all[2].adapter();
     silent.doPublishResponse = async () => {};
-    t.after(() => delete silent.doPublishResponse);
+    cleanup(t, () => delete silent.doPublishResponse);
     await assert.rejects(peers.all[0].io.timeout(200).fetchSockets(), { message: 'timeout reached: missing 1 responses' });
   });
 

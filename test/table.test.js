@@ -5,6 +5,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { after, before, describe, test } = require('node:test');
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, Kafka, ResourcePatternTypes } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { silent, within } = require('./support/flow.js');
 const { oracle } = require('./support/kafkajs.js');
@@ -19,12 +20,12 @@ const QUICK = { metadataMaxAge: 200, maxWaitTimeInMs: 50 };
 /** A table that is closed when the test is over. */
 async function open(t, kafka, { consumer, ...options }) {
   const table = await kafka.table({ consumer: { ...QUICK, ...consumer }, ...options });
-  t.after(() => table.close());
+  cleanup(t, () => table.close());
   return table;
 }
 
 async function connected(t, made) {
-  t.after(() => made.disconnect());
+  cleanup(t, () => made.disconnect());
   await made.connect();
   return made;
 }
@@ -503,7 +504,7 @@ describe('a table', () => {
     const next = random(seed);
     const below = (n) => Math.floor(next() * n);
     let table = await kafka.table({ topic, consumer: QUICK });
-    t.after(() => table.close());
+    cleanup(t, () => table.close());
     let clock = 1_700_000_000_000;
     for (let round = 0; round < 8; round++) {
       const writes = [];

@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const { describe, test, before, after } = require('node:test');
 const { Consumer, KafkaError, Producer } = require('kafka-native');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { Inbox, consumer, folder, offsets, producer, silent, within } = require('./support/flow.js');
 const { Calls, eventually, witness } = require('./support/watch.js');
@@ -20,7 +21,7 @@ class Traffic {
       const { enqueued } = this.sender.send(topic, this.sent % partitions, [`${this.sent}`]);
       this.sent += enqueued;
     }, 3);
-    t.after(() => clearInterval(this.timer));
+    cleanup(t, () => clearInterval(this.timer));
   }
 
   async more(count) {
@@ -176,7 +177,7 @@ describe('what start waits for in vain', { concurrency: true }, () => {
 
   test('a topic that is not there, and not made by asking: partition_count and start say so in the end, and start works once it is there', async (t) => {
     const cluster = await real({ own: true, autoCreateTopics: false });
-    t.after(() => cluster.close());
+    cleanup(t, () => cluster.close());
     const topic = topicName();
     const sender = producer(t, cluster);
     const error = await sender.partition_count(topic, { max_tries: 2, interval: 100 }).catch((error) => error);
@@ -192,7 +193,7 @@ describe('what start waits for in vain', { concurrency: true }, () => {
 
   test('a broker that comes later: start succeeds', async (t) => {
     const cluster = await real({ own: true });
-    t.after(() => cluster.close());
+    cleanup(t, () => cluster.close());
     const topic = await cluster.topic(2);
     await cluster.kafka.nodes[0].stop();
     const one = consumer(t, cluster, { topic, offset_directory: folder(t), error_callback() {}, receive_callback() {} });
@@ -205,7 +206,7 @@ describe('what start waits for in vain', { concurrency: true }, () => {
 describe('three brokers', () => {
   test('lose a leader while both sides run: nothing acknowledged is lost, and a single lost broker is a warning', async (t) => {
     const cluster = await real({ own: true, nodes: 3 });
-    t.after(() => cluster.close());
+    cleanup(t, () => cluster.close());
     const topic = await cluster.topic(3, { replication: 3 }); // each of the brokers leads one
     const directory = folder(t);
     const [inbox, errors, { lines, logger }] = [new Inbox(), new Calls(), witness()];

@@ -6,6 +6,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { Inbox, consumer, folder, offsets, producer } = require('./support/flow.js');
 const { Got, client, committed, kafkaJs } = require('./support/groups.js');
@@ -38,12 +39,12 @@ async function readers(t, cluster, topic) {
   const [grouped, assigned] = [new Got(), new Got()];
   const groupId = topicName('group');
   const member = client(cluster).consumer({ groupId, sessionTimeout: 20_000 });
-  t.after(() => member.disconnect());
+  cleanup(t, () => member.disconnect());
   await member.connect();
   await member.subscribe({ topic, fromBeginning: true });
   await member.run({ autoCommitInterval: 100, eachMessage: grouped.each });
   const reader = client(cluster).consumer({ groupId: null });
-  t.after(() => reader.disconnect());
+  cleanup(t, () => reader.disconnect());
   await reader.connect();
   await reader.assign([{ topic, partition: 0, offset: 'beginning' }]);
   await reader.run({ eachMessage: assigned.each });
@@ -73,7 +74,7 @@ async function seen(all, first, list) {
 async function goesOnWhereTheLogsPart(t, cluster, topic, { lose }) {
   const admin = client(cluster).admin();
   await admin.connect();
-  t.after(() => admin.disconnect());
+  cleanup(t, () => admin.disconnect());
   const [old, lost, more] = [values('old', 50), values('lost', 50), values('new', 200)];
   await send(t, cluster, topic, old);
   const { all, inbox, log, directory, classic, member, groupId, slow } = await readers(t, cluster, topic);

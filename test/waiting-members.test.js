@@ -2,6 +2,7 @@
 // Members that their group does not let in yet: they say once why, keep trying, and take over when there is a place.
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
+const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { within } = require('./support/flow.js');
 const { Got, client, event, member } = require('./support/groups.js');
@@ -23,7 +24,7 @@ describe('a member that its group does not let in yet', () => {
       const groupId = topicName('waits');
       const sender = client(cluster).producer();
       await sender.connect();
-      t.after(() => sender.disconnect());
+      cleanup(t, () => sender.disconnect());
       const join = async (got = new Got()) => {
         const crashes = [];
         const consumer = await member(t, cluster, { groupId, ...config });

@@ -1,7 +1,7 @@
 'use strict';
 // Clients of ours at brokers that lie: none may end by a signal, hang, or take all memory.
 //
-//   SEED=1 SECONDS=30 node test/fuzz/garble.js        KIND=group: clients of one kind; ONLY=17: that round again
+//   SEED=1 SECONDS=30 node test/fuzz/garble.js        ROUNDS=20 in place of seconds; KIND=group: clients of one kind; ONLY=17: that round again
 //
 // Ends with 0 when nothing was found. What a seed garbles is the same each time; what a client asks when is not.
 
@@ -17,7 +17,8 @@ const { random } = require('../support/random.js');
 const { garbling } = require('./proxy.js');
 
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
-const SECONDS = Number(process.env.SECONDS ?? 30);
+const ROUNDS = Number(process.env.ROUNDS ?? Infinity);
+const SECONDS = ROUNDS < Infinity ? Infinity : Number(process.env.SECONDS ?? 30);
 const ONLY = process.env.ONLY === undefined ? undefined : Number(process.env.ONLY);
 const KINDS = process.env.KIND?.split(',') ?? ['consumer', 'group', 'rangers', 'kip848', 'producer', 'transactions', 'admin'];
 /** What a client may take: it has a second, and a few messages. */
@@ -68,7 +69,7 @@ async function round(number, { cluster, topic }, directory) {
 }
 
 async function main() {
-  console.log(`garble: SEED=${SEED} SECONDS=${SECONDS}`);
+  console.log(`garble: SEED=${SEED} ${ROUNDS < Infinity ? `ROUNDS=${ROUNDS}` : `SECONDS=${SECONDS}`}`);
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'kafka-native-garble-'));
   // Not the embedded one: it believes what its clients say, and they say what they were told.
   const cluster = await real();
@@ -79,7 +80,7 @@ async function main() {
     await fill(cluster, topic);
     const end = Date.now() + SECONDS * 1000;
     const line = async () => {
-      while (Date.now() < end && (ONLY === undefined || next === ONLY)) {
+      while (next < ROUNDS && Date.now() < end && (ONLY === undefined || next === ONLY)) {
         const found = await round(next++, { cluster, topic }, directory);
         if (found) findings.push(found);
         if (found) console.error(found);

@@ -9,7 +9,9 @@ const { random, seed } = require('../support/random.js');
 
 /** A child that has begun no round for so long hangs. */
 const QUIET = 60_000;
-const seconds = Number(process.env.SECONDS ?? 60);
+/** ROUNDS, where given, bounds a run, else SECONDS. */
+const most = Number(process.env.ROUNDS ?? Infinity);
+const seconds = most < Infinity ? Infinity : Number(process.env.SECONDS ?? 60);
 
 /** Thrown on purpose by what is given to the clients: whoever passes it on is right. */
 class Planted extends Error {
@@ -45,11 +47,12 @@ async function parent(file) {
   const name = file.split(/[\\/]/).pop();
   const until = Date.now() + seconds * 1000;
   let rounds = 0;
-  for (let at = seed; Date.now() < until; at += 100_003) {
+  for (let at = seed; rounds < most && Date.now() < until; at += 100_003) {
     let last = 'none';
     let output = '';
     const left = Math.max(1, Math.ceil((until - Date.now()) / 1000));
-    const env = { ...process.env, FUZZ_CHILD: '1', SEED: String(at), SECONDS: String(left) };
+    const bound = most < Infinity ? { ROUNDS: String(most - rounds) } : { SECONDS: String(left) };
+    const env = { ...process.env, FUZZ_CHILD: '1', SEED: String(at), ...bound };
     const process_ = spawn(process.execPath, ['--expose-gc', file], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     let hangs = false;
     const watch = () => setTimeout(() => ((hangs = true), process_.kill('SIGKILL')), QUIET);
@@ -83,7 +86,7 @@ async function child(round, begin, end) {
   const only = process.env.ROUND === undefined ? undefined : Number(process.env.ROUND);
   const until = Date.now() + Math.min(seconds, 300) * 1000;
   await begin();
-  for (let n = 0; findings.length === 0 && (only === undefined ? Date.now() < until : n < 1); n++) {
+  for (let n = 0; findings.length === 0 && n < (only === undefined ? most : 1) && Date.now() < until; n++) {
     const number = only ?? (seed + n * 7919) % 2 ** 31;
     fs.writeSync(1, `round ${number}\n`);
     try {

@@ -44,7 +44,7 @@ async function main() {
 async function gone(threadsBefore, filesBefore = Infinity) {
   const left = () => `${threads()} and ${files()} files, of ${threadsBefore} and ${filesBefore}`;
   try {
-    await eventually(30_000, 'workers leave nothing', () => threads().length <= threadsBefore && files() <= filesBefore);
+    await eventually(90_000, 'workers leave nothing', () => threads().length <= threadsBefore && files() <= filesBefore);
   } catch (error) {
     throw new Error(`what ended workers left: ${left()}`, { cause: error });
   }

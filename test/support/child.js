@@ -5,6 +5,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { fork } = require('node:child_process');
 const { EventEmitter, once } = require('node:events');
+const { cleanup } = require('./cleanup.js');
 const { within } = require('./flow.js');
 
 /** Words that only a crash writes. */
@@ -38,11 +39,11 @@ class Child extends EventEmitter {
     /** Resolves with how it ended, when its output is read to the end. */
     this.ended = once(this.process, 'close').then(([code, signal]) => ({ code, signal }));
     this.ended.then(({ code, signal }) => this.emit('ended', { code, signal }));
-    t.after(() => this.process.kill('SIGKILL'));
+    cleanup(t, () => this.process.kill('SIGKILL'));
   }
 
   /** The next message of that type; rejects when the program ends instead, or is late. */
-  async says(type, ms = 60_000) {
+  async says(type, ms = 90_000) {
     return within(
       ms,
       () => `${this.name} has not said '${type}'; ${this.#tail()}`,
@@ -72,7 +73,7 @@ class Child extends EventEmitter {
   }
 
   /** Waits for its end, which must be of its own and no crash; a hang is a failure. @param {{ code?: number, ms?: number, stderr?: RegExp }} [how] */
-  async exits({ code = 0, ms = 30_000, stderr } = {}) {
+  async exits({ code = 0, ms = 90_000, stderr } = {}) {
     const how = await within(
       ms,
       () => `${this.name} does not end; ${this.#tail()}`,

@@ -46,7 +46,7 @@ async function embedded({ brokers = 1 } = {}) {
  * and what a test sends then comes a back-off later.
  */
 async function settled(admin, topic, partitions) {
-  const answers = (_, partition) => eventually(30_000, `the leader of ${topic}/${partition}`, () => admin.watermarks(topic, partition));
+  const answers = (_, partition) => eventually(90_000, `the leader of ${topic}/${partition}`, () => admin.watermarks(topic, partition));
   await Promise.all(Array.from({ length: partitions }, answers));
 }
 

@@ -2,6 +2,7 @@
 // Message connectors of deepstream on a cluster, and what they hear.
 
 const { MessageConnector } = require('deepstream.io-msg-kafka');
+const { cleanup } = require('./cleanup.js');
 const { Calls } = require('./watch.js');
 
 /** A connector that keeps its errors in `errors`; it is closed when the test is over. */
@@ -9,7 +10,7 @@ function connect(t, cluster, options = {}) {
   const connector = new MessageConnector({ connectionString: cluster.options().broker, logger: silent, ...options });
   const errors = new Calls();
   connector.on('error', (text, error) => errors.take({ text, error }));
-  t.after(() => connector.close());
+  cleanup(t, () => connector.close());
   return Object.assign(connector, { errors });
 }
 

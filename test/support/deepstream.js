@@ -8,11 +8,12 @@ const { Deepstream } = require('@deepstream/server');
 const { LocalCache } = require('@deepstream/server/dist/src/services/cache/local-cache');
 const { DeepstreamClient } = require('@deepstream/client');
 const { ClusterNode } = require('deepstream.io-msg-kafka');
+const { cleanup } = require('./cleanup.js');
 const { within } = require('./flow.js');
 const { Calls } = require('./watch.js');
 
 /** Longer than anything takes here; only what hangs comes to it. */
-const PATIENCE = 30_000;
+const PATIENCE = 90_000;
 
 /** A name for the topic of one test. */
 const newTopic = () => `ds-${process.pid}-${randomBytes(4).toString('hex')}`;
@@ -75,7 +76,7 @@ class Node {
 /** Nodes of one topic that are ready; they are closed with the test. */
 async function startNodes(t, cluster, { count = 2, topic = newTopic(), ...options } = {}) {
   const nodes = Array.from({ length: count }, () => new Node(cluster, { topic, ...options }));
-  t.after(() => Promise.all(nodes.map(({ node }) => node.close())));
+  cleanup(t, () => Promise.all(nodes.map(({ node }) => node.close())));
   await within(PATIENCE, 'the nodes are ready', () => Promise.all(nodes.map(({ node }) => node.whenReady())));
   return nodes;
 }
@@ -170,7 +171,7 @@ async function startPeers(
   const cache = new LocalCache();
   const share = (server) => server.set('cache', cache);
   for (const name of names) peers.push(new Peer(name, await freePort(), clusterNode({ connectionString: brokersOf(cluster), topic }), share));
-  t.after(() => Promise.all(peers.map((peer) => peer.close())));
+  cleanup(t, () => Promise.all(peers.map((peer) => peer.close())));
   await Promise.all(peers.map((peer) => peer.start()));
   await Promise.all(peers.map((peer) => peer.knows(...names)));
   return peers;

@@ -6,6 +6,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { EventEmitter, once } = require('node:events');
 const { Consumer, Producer } = require('kafka-native');
+const { cleanup } = require('./cleanup.js');
 
 const folders = [];
 process.on('exit', () => folders.forEach((made) => fs.rmSync(made, { recursive: true, force: true })));
@@ -32,7 +33,7 @@ class Inbox extends EventEmitter {
   };
 
   /** Rejects after `ms` with how far it came, so that a test that hangs says where. */
-  async until(count, ms = 60_000) {
+  async until(count, ms = 90_000) {
     await within(
       ms,
       () => `${this.messages.length} of ${count} messages came`,
@@ -61,7 +62,7 @@ async function within(ms, describe, work) {
 function consumer(t, cluster, options) {
   const { driver_options, ...given } = cluster.options();
   const made = new Consumer({ logger: silent, ...given, ...options, driver_options: { ...driver_options, ...options.driver_options } });
-  t.after(() => made.stop().catch(() => {}));
+  cleanup(t, () => made.stop().catch(() => {}));
   return made;
 }
 
@@ -75,7 +76,7 @@ function producer(t, cluster, options = {}) {
     ...options,
     driver_options: { ...driver_options, ...options.driver_options },
   });
-  t.after(() => made.stop({ timeout: 1000 }).catch(() => {}));
+  cleanup(t, () => made.stop({ timeout: 1000 }).catch(() => {}));
   return made;
 }
 

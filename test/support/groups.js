@@ -3,6 +3,7 @@
 
 const { EventEmitter, once } = require('node:events');
 const { Kafka } = require('kafka-native');
+const { cleanup } = require('./cleanup.js');
 const { within, silent } = require('./flow.js');
 const { topicName } = require('./clusters.js');
 const { kafkajs, oracle } = require('./kafkajs.js');
@@ -23,7 +24,7 @@ async function member(t, cluster, /** @type {Record<string, any>} */ { library, 
     ...times,
     ...config,
   });
-  t.after(() => made.disconnect());
+  cleanup(t, () => made.disconnect());
   await made.connect();
   return made;
 }
@@ -48,7 +49,7 @@ class Got extends EventEmitter {
   }
 
   /** Rejects after `ms` with how far it came. */
-  async until(fits, ms = 30_000) {
+  async until(fits, ms = 90_000) {
     const enough = typeof fits === 'number' ? () => this.messages.length >= fits : () => fits(this.messages);
     await within(
       ms,
@@ -62,7 +63,7 @@ class Got extends EventEmitter {
 }
 
 /** Resolves with the payload of the next event of that name which fits. @param {(payload: any) => unknown} [fits] */
-function event(consumer, name, fits = () => true, ms = 30_000) {
+function event(consumer, name, fits = () => true, ms = 90_000) {
   let remove = () => {};
   return within(
     ms,
@@ -80,7 +81,7 @@ async function kafkaJs(t, cluster, producerOptions) {
   const admin = kafka.admin();
   const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner, ...producerOptions });
   await Promise.all([admin.connect(), producer.connect()]);
-  t.after(() => Promise.all([admin.disconnect(), producer.disconnect()]));
+  cleanup(t, () => Promise.all([admin.disconnect(), producer.disconnect()]));
   return { admin, producer, kafka };
 }
 

@@ -4,6 +4,7 @@
 const net = require('node:net');
 const { after } = require('node:test');
 const original = require('kafkajs');
+const { cleanup } = require('./cleanup.js');
 const { topicName } = require('./clusters.js');
 const { within } = require('./flow.js');
 
@@ -39,7 +40,7 @@ function oracle(cluster, config) {
  */
 async function readWithKafkaJS(t, cluster, topic, enough, config = {}) {
   const consumer = oracle(cluster).consumer({ groupId: topicName('reader'), maxWaitTimeInMs: 100, ...config });
-  t.after(() => consumer.disconnect());
+  cleanup(t, () => consumer.disconnect());
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
   const messages = [];
@@ -52,7 +53,7 @@ async function readWithKafkaJS(t, cluster, topic, enough, config = {}) {
     },
   });
   await within(
-    60_000,
+    90_000,
     () => `${messages.length} messages came of ${topic}`,
     () => done,
   );

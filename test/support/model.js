@@ -59,7 +59,7 @@ class Model extends EventEmitter {
   }
 
   /** Resolves when the condition holds; rejects with what broke, or where it stands at the deadline. */
-  async until(condition, what, ms = 60_000) {
+  async until(condition, what, ms = 90_000) {
     const late = () => [...this.logs.keys()].filter((p) => this.logs[p].low < this.logs[p].end);
     const where = () =>
       `step ${this.step}: ${what}: ${late()

@@ -5,6 +5,7 @@ const crypto = require('node:crypto');
 const http = require('node:http');
 const https = require('node:https');
 const { once } = require('node:events');
+const { cleanup } = require('./cleanup.js');
 const { PATIENCE } = require('./proxy.js');
 const { within } = require('./flow.js');
 
@@ -67,7 +68,7 @@ async function keyServer(t) {
     response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify({ keys: made.keys }));
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  t.after(() => {
+  cleanup(t, () => {
     server.close();
     server.closeAllConnections();
   });

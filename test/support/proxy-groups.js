@@ -97,14 +97,14 @@ class Client extends Calls {
     const entries = Object.entries(fits);
     return this.until(
       (call) => call.type === type && entries.every(([name, value]) => JSON.stringify(call[name]) === JSON.stringify(value)),
-      30_000,
+      90_000,
       `${this.name}: ${type} ${JSON.stringify(fits)}`,
     );
   }
 
   /** So many messages have come. */
   async got(count) {
-    await this.until(() => this.records.length >= count, 60_000, `${this.name}: ${count} messages`);
+    await this.until(() => this.records.length >= count, 90_000, `${this.name}: ${count} messages`);
     return this.records;
   }
 

@@ -3,6 +3,7 @@
 
 const { EventEmitter, once } = require('node:events');
 const { Kafka } = require('kafka-native');
+const { cleanup } = require('./cleanup.js');
 const { silent, within } = require('./flow.js');
 const { listening, PATIENCE, reach: reached } = require('./proxy.js');
 
@@ -118,14 +119,14 @@ class Stream extends EventEmitter {
 async function producerOf(t, cluster, options = {}) {
   const producer = new Kafka({ ...reach(cluster), logger: silent }).producer(options);
   await producer.connect();
-  t.after(() => producer.disconnect());
+  cleanup(t, () => producer.disconnect());
   return producer;
 }
 
 async function adminOf(t, cluster) {
   const admin = new Kafka({ ...reach(cluster), logger: silent }).admin();
   await admin.connect();
-  t.after(() => admin.disconnect());
+  cleanup(t, () => admin.disconnect());
   return admin;
 }
 

@@ -5,6 +5,7 @@ const { Kafka } = require('kafka-native');
 const { Flow } = require('../../js/kafka-proxy/dist/flow.js');
 const { jsonFormat } = require('../../js/kafka-proxy/dist/frames.js');
 const { Logs } = require('../../js/kafka-proxy/dist/log/logs.js');
+const { cleanup } = require('./cleanup.js');
 const { silent } = require('./flow.js');
 const { Calls } = require('./watch.js');
 
@@ -29,7 +30,7 @@ function stage(t, cluster, { limits = {}, log = silent, ...options } = {}) {
     admin: () => (connected ??= admin.connect().then(() => admin)),
   };
   const logs = new Logs(/** @type {any} */ (made), { refresh: 200, linger: 200, ...options });
-  t.after(async () => {
+  cleanup(t, async () => {
     await logs.close();
     await connected?.catch(() => {});
     await admin.disconnect();
@@ -146,14 +147,14 @@ class Client extends Calls {
     const entries = Object.entries(fits);
     return this.until(
       (call) => call.type === type && entries.every(([name, value]) => JSON.stringify(call[name]) === JSON.stringify(value)),
-      30_000,
+      90_000,
       `${this.name}: ${type} ${JSON.stringify(fits)}`,
     );
   }
 
   /** So many messages have come. */
   async got(count) {
-    await this.until(() => this.records.length >= count, 60_000, `${this.name}: ${count} messages, it has ${this.records.length}`);
+    await this.until(() => this.records.length >= count, 90_000, `${this.name}: ${count} messages, it has ${this.records.length}`);
     return this.records;
   }
 
@@ -170,7 +171,7 @@ class Client extends Calls {
 /** A producer of any cluster, gone with the test. */
 async function producerOf(t, cluster, config = {}) {
   const producer = kafkaOf(cluster).producer({ idempotent: true, allowAutoTopicCreation: false, ...config });
-  t.after(() => producer.disconnect());
+  cleanup(t, () => producer.disconnect());
   await producer.connect();
   return producer;
 }

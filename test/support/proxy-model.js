@@ -5,6 +5,7 @@
 const { once } = require('node:events');
 const msgpack = require('@msgpack/msgpack');
 const { WebSocketServer } = require('ws');
+const { cleanup } = require('./cleanup.js');
 
 const CODECS = {
   'kafka.v2.json': { encode: (message) => JSON.stringify(message), decode: (data) => JSON.parse(data.toString()) },
@@ -37,7 +38,7 @@ class ModelProxy {
     const proxy = new ModelProxy();
     proxy.below = below;
     await proxy.listen();
-    t.after(() => proxy.close());
+    cleanup(t, () => proxy.close());
     return proxy;
   }
 

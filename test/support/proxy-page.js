@@ -7,9 +7,10 @@
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
+const { cleanup } = require('./cleanup.js');
 
 /** Longer than anything takes; only what hangs comes to it. */
-const PATIENCE = 30_000;
+const PATIENCE = 90_000;
 const SIZES = {
   desktop: { viewport: { width: 1280, height: 800 } },
   phone: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
@@ -153,7 +154,7 @@ class Visit {
 async function visit(t, browser, url, { size = 'desktop', scheme = 'light', path = '/ui', context = {}, allow = [] } = {}) {
   const world = await browser.newContext({ ...SIZES[size], colorScheme: scheme, locale: 'en-GB', timezoneId: 'UTC', ...context });
   world.setDefaultTimeout(PATIENCE);
-  t.after(() => world.close());
+  cleanup(t, () => world.close());
   const page = await world.newPage();
   const visit = new Visit(page, new URL(url).origin);
   visit.allow(...allow);

@@ -58,7 +58,7 @@ class Peer extends Calls {
   told(type, fits = {}) {
     const entries = Object.entries(fits);
     const what = (message) => message.type === type && entries.every(([name, value]) => JSON.stringify(message[name]) === JSON.stringify(value));
-    return this.until(what, 30_000, `${type} ${JSON.stringify(fits)}`);
+    return this.until(what, 90_000, `${type} ${JSON.stringify(fits)}`);
   }
 
   /** Asks, and waits for the answer to what has this id. */
@@ -67,13 +67,13 @@ class Peer extends Calls {
     this.say(message);
     return this.until(
       (each) => this.all.indexOf(each, before) >= before && each.id === message.id && (each.type === answer || each.type === 'error'),
-      30_000,
+      90_000,
       `the answer to ${JSON.stringify(message).slice(0, 200)}`,
     );
   }
 
   /** So many records of the subscription have come. */
-  async got(id, count, ms = 30_000) {
+  async got(id, count, ms = 90_000) {
     const have = () => this.records.get(id)?.length ?? 0;
     await within(
       ms,
@@ -94,7 +94,7 @@ class Peer extends Calls {
 /** Waits until something accepts connections there. */
 function accepts(port) {
   return eventually(
-    30_000,
+    90_000,
     `a listener at port ${port}`,
     () =>
       new Promise((resolve, reject) => {

@@ -5,6 +5,7 @@ const path = require('node:path');
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
 const { reservePorts } = require('@kafka-native/kafka-for-tests/ports.js');
+const { cleanup } = require('./cleanup.js');
 const { folder } = require('./flow.js');
 const { accepts } = require('./proxy-peer.js');
 
@@ -22,7 +23,7 @@ class ProxyProcess {
     const proxy = new ProxyProcess();
     const [port] = await reservePorts(folder(t), 1);
     Object.assign(proxy, { port, args: ['--brokers', brokers, '--log-level', 'error', ...args] });
-    t.after(() => proxy.kill());
+    cleanup(t, () => proxy.kill());
     await proxy.start();
     return proxy;
   }

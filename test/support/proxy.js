@@ -5,11 +5,12 @@ const http = require('node:http');
 const { once } = require('node:events');
 const { KafkaProxy } = require('kafka-proxy');
 const WebSocket = require('ws');
+const { cleanup } = require('./cleanup.js');
 const { within } = require('./flow.js');
 const { witness } = require('./watch.js');
 
 /** Longer than anything takes here; only what hangs comes to it. */
-const PATIENCE = 30_000;
+const PATIENCE = 90_000;
 /** Nobody is there: for tests in which nobody asks Kafka. */
 const NOBODY = '127.0.0.1:1';
 
@@ -22,7 +23,7 @@ const NOBODY = '127.0.0.1:1';
 async function listening(t, options = {}) {
   const { lines, logger } = witness();
   const proxy = new KafkaProxy({ port: 0, brokers: options.kafka ? undefined : NOBODY, logger, ...options });
-  t.after(() => proxy.close());
+  cleanup(t, () => proxy.close());
   const { address, port } = await proxy.listen();
   return { proxy, address, port, lines, url: `${options.tls ? 'wss' : 'ws'}://127.0.0.1:${port}` };
 }

@@ -11,7 +11,7 @@ const { within } = require('./flow.js');
 const { Calls, eventually } = require('./watch.js');
 
 /** Longer than anything takes here; only what hangs comes to it. */
-const PATIENCE = 30_000;
+const PATIENCE = 90_000;
 const MARK = '.mark';
 let marks = 0;
 

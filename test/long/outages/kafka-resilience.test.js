@@ -1,13 +1,14 @@
 'use strict';
-// What must hold when brokers go, partitions are many and messages are of every size.
+// What must hold when brokers go, and partitions are many.
 
 const { after, before, describe, test } = require('node:test');
 const assert = require('node:assert/strict');
 const { EventEmitter, once } = require('node:events');
 const { setTimeout } = require('node:timers/promises');
 const { Consumer, Kafka, Producer, logLevel } = require('kafka-native');
-const { real, topicName } = require('./support/clusters.js');
-const { folder, silent, within } = require('./support/flow.js');
+const { cleanup } = require('../../support/cleanup.js');
+const { real, topicName } = require('../../support/clusters.js');
+const { folder, silent, within } = require('../../support/flow.js');
 
 const client = (cluster, more = {}) => new Kafka({ brokers: cluster.options().broker.split(','), logLevel: logLevel.NOTHING, ...more });
 
@@ -25,7 +26,7 @@ class Progress extends EventEmitter {
 /** Values of everything in a topic that is committed, by partition, in order: what a reader finds who comes later. */
 async function readAll(t, kafka, topic, count) {
   const consumer = kafka.consumer({ groupId: topicName('reader') });
-  t.after(() => consumer.disconnect());
+  cleanup(t, () => consumer.disconnect());
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
   const values = new Map();
@@ -55,11 +56,11 @@ describe('three brokers', () => {
     const kafka = client(cluster);
     const producer = kafka.producer({ idempotent: true });
     await producer.connect();
-    t.after(() => producer.disconnect());
+    cleanup(t, () => producer.disconnect());
 
     const groupId = topicName('rolling');
     const consumer = kafka.consumer({ groupId, sessionTimeout: 10_000 });
-    t.after(() => consumer.disconnect());
+    cleanup(t, () => consumer.disconnect());
     const seen = new Map();
     const progress = new Progress();
     await consumer.connect();
@@ -144,7 +145,7 @@ async function committed(kafka, groupId, topic) {
 describe('an outage', () => {
   test('every client works again soon after the broker is back, however long it was away', async (t) => {
     const cluster = await real({ own: true });
-    t.after(() => cluster.close());
+    cleanup(t, () => cluster.close());
     const topic = await cluster.topic(1);
     const kafka = client(cluster);
     const working = new Map();
@@ -156,17 +157,17 @@ describe('an outage', () => {
     const producer = kafka.producer();
     const admin = kafka.admin();
     const consumer = kafka.consumer({ groupId: topicName('outage') });
-    t.after(() => Promise.all([producer.disconnect(), admin.disconnect(), consumer.disconnect()]));
+    cleanup(t, () => Promise.all([producer.disconnect(), admin.disconnect(), consumer.disconnect()]));
     await Promise.all([producer.connect(), admin.connect(), consumer.connect()]);
     await consumer.subscribe({ topic, fromBeginning: true });
     await consumer.run({ eachMessage: async () => works('consumer') });
     const classic = new Consumer({ ...cluster.options(), topic, offset_directory: folder(t), receive_callback: () => works('classic consumer'), error_callback() {}, logger: silent });
-    t.after(() => classic.stop());
+    cleanup(t, () => classic.stop());
     await classic.start();
     const sender = new Producer({ ...cluster.options(), queue_buffering_max_ms: 1, error_callback() {}, logger: silent });
-    t.after(() => sender.stop({ timeout: 1000 }).catch(() => {}));
+    cleanup(t, () => sender.stop({ timeout: 1000 }).catch(() => {}));
     let over = false;
-    t.after(() => (over = true));
+    cleanup(t, () => (over = true));
     const again = async (name, call) => {
       while (!over) await call().then(() => works(name), () => {});
     };
@@ -205,7 +206,7 @@ describe('one broker', () => {
     const kafka = client(cluster);
     const producer = kafka.producer();
     await producer.connect();
-    t.after(() => producer.disconnect());
+    cleanup(t, () => producer.disconnect());
     const messages = Array.from({ length: 5000 }, (_, n) => ({ value: String(n), partition: n % 1000 }));
     await producer.send({ topic, messages });
 
@@ -214,7 +215,7 @@ describe('one broker', () => {
     const progress = new Progress();
     const join = async () => {
       const consumer = kafka.consumer({ groupId, sessionTimeout: 10_000 });
-      t.after(() => consumer.disconnect());
+      cleanup(t, () => consumer.disconnect());
       await consumer.connect();
       await consumer.subscribe({ topic, fromBeginning: true });
       // A member that comes to others may get nothing at first, until they have given something away.
@@ -237,40 +238,5 @@ describe('one broker', () => {
     await second.consumer.disconnect();
     const commits = await committed(kafka, groupId, topic);
     assert.equal([...commits.values()].filter((offset) => offset === 5).length, 1000);
-  });
-
-  test('messages of every size come back as they were sent', async (t) => {
-    const topic = await cluster.topic(1);
-    const kafka = client(cluster);
-    const producer = kafka.producer();
-    await producer.connect();
-    t.after(() => producer.disconnect());
-    const sizes = [0, 1, 2, 3, 7, 100, 1000, 4095, 4096, 65_535, 65_536, 262_144, 999_000];
-    const messages = sizes.flatMap((size) => [
-      { key: Buffer.alloc(size % 1000, 1), value: Buffer.alloc(size, size % 251) },
-      { key: null, value: 'é'.repeat(Math.floor(size / 2)), headers: { size: String(size) } },
-    ]);
-    messages.push({ key: 'gone', value: null });
-    for (const message of messages) await producer.send({ topic, messages: [message] });
-    await assert.rejects(producer.send({ topic, messages: [{ value: Buffer.alloc(1_100_000) }] }), { type: 'MESSAGE_TOO_LARGE' });
-
-    const consumer = kafka.consumer({ groupId: topicName('sizes') });
-    t.after(() => consumer.disconnect());
-    await consumer.connect();
-    await consumer.subscribe({ topic, fromBeginning: true });
-    const received = [];
-    let done;
-    const all = new Promise((resolve) => (done = resolve));
-    await consumer.run({
-      eachMessage: async ({ message }) => {
-        received.push(message);
-        if (received.length === messages.length) done();
-      },
-    });
-    await within(60_000, () => `${received.length} of ${messages.length} came`, () => all);
-    messages.forEach(({ key, value }, i) => {
-      assert.deepEqual(received[i].key === null ? null : Buffer.from(received[i].key), key === null ? null : Buffer.from(key));
-      assert.ok(value === null ? received[i].value === null : Buffer.from(value).equals(received[i].value), `message ${i}`);
-    });
   });
 });

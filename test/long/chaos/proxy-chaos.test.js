@@ -10,11 +10,12 @@ const { once } = require('node:events');
 const { setTimeout: delay } = require('node:timers/promises');
 const { Kafka } = require('kafka-native');
 const { reservePorts } = require('@kafka-native/kafka-for-tests/ports.js');
-const { real, topicName } = require('./support/clusters.js');
-const { folder } = require('./support/flow.js');
-const { Peer, accepts } = require('./support/proxy-peer.js');
-const { random, seed } = require('./support/random.js');
-const { eventually } = require('./support/watch.js');
+const { cleanup } = require('../../support/cleanup.js');
+const { real, topicName } = require('../../support/clusters.js');
+const { folder } = require('../../support/flow.js');
+const { Peer, accepts } = require('../../support/proxy-peer.js');
+const { random, seed } = require('../../support/random.js');
+const { eventually } = require('../../support/watch.js');
 
 const CLI = path.join(path.dirname(require.resolve('kafka-proxy/package.json')), 'dist', 'cli.js');
 const SILENT = { error() {}, warn() {}, info() {}, debug() {} };
@@ -128,7 +129,7 @@ test(`sockets, proxies and brokers are killed: nothing is lost, and nothing come
   const chance = (p) => next() < p;
   const pick = (n) => Math.floor(next() * n);
   const cluster = await real({ own: true, nodes: 3 });
-  t.after(() => cluster.close());
+  cleanup(t, () => cluster.close());
   const brokers = cluster.options().broker;
   const topic = await cluster.topic(PARTITIONS, { replication: 3, config: { 'min.insync.replicas': '2' } });
   const kafka = new Kafka({ brokers: brokers.split(','), logger: SILENT });
@@ -141,7 +142,7 @@ test(`sockets, proxies and brokers are killed: nothing is lost, and nothing come
   const subscribe = { type: 'subscribe', id: 'g', topics: [topic], group, from: 'earliest', credit: { messages: 200 } };
   const clients = Array.from({ length: CLIENTS }, (_, n) => new Client(`client ${n}`, { proxies, subscribe, book, chance, pick }));
   const lives = clients.map((client) => client.live());
-  t.after(async () => {
+  cleanup(t, async () => {
     for (const client of clients) client.end();
     await Promise.all(proxies.map((proxy) => proxy.kill()));
     await Promise.all([...lives, producer.disconnect(), admin.disconnect()]);

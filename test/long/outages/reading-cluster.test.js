@@ -8,13 +8,14 @@ const path = require('node:path');
 const { setTimeout } = require('node:timers/promises');
 const { after, afterEach, before, describe, test } = require('node:test');
 const { Kafka } = require('kafka-native');
-const { Brokers } = require('./chaos/brokers.js');
-const { real, topicName } = require('./support/clusters.js');
-const { silent, within } = require('./support/flow.js');
-const { Got, kafkaJs } = require('./support/groups.js');
-const { readWithKafkaJS } = require('./support/kafkajs.js');
-const { random, seed } = require('./support/random.js');
-const { deferred, eventually, witness } = require('./support/watch.js');
+const { Brokers } = require('../../chaos/brokers.js');
+const { cleanup } = require('../../support/cleanup.js');
+const { real, topicName } = require('../../support/clusters.js');
+const { silent, within } = require('../../support/flow.js');
+const { Got, kafkaJs } = require('../../support/groups.js');
+const { readWithKafkaJS } = require('../../support/kafkajs.js');
+const { random, seed } = require('../../support/random.js');
+const { deferred, eventually, witness } = require('../../support/watch.js');
 
 /** A last bound, for machines that have much else to do. */
 const timeout = 240_000;
@@ -45,7 +46,7 @@ describe('reading without a group, on three brokers', () => {
 
   async function sender(t, config = { idempotent: true }) {
     const producer = kafka().producer(config);
-    t.after(() => producer.disconnect());
+    cleanup(t, () => producer.disconnect());
     await producer.connect();
     return producer;
   }
@@ -95,14 +96,14 @@ describe('reading without a group, on three brokers', () => {
 
   async function traffic(t, topic, partitions, config) {
     const load = new Traffic(await sender(t, config), topic, partitions);
-    t.after(() => load.stop().catch(() => {}));
+    cleanup(t, () => load.stop().catch(() => {}));
     return load;
   }
 
   async function reader(t, subscription, { run = {}, logger = silent, ...config } = {}) {
     const got = new Got();
     const consumer = kafka(logger).consumer({ groupId: null, maxWaitTimeInMs: 50, metadataMaxAge: 200, ...config });
-    t.after(() => consumer.disconnect());
+    cleanup(t, () => consumer.disconnect());
     await consumer.subscribe(subscription);
     await consumer.run({ eachMessage: got.each, ...run });
     return { consumer, got };
@@ -336,7 +337,7 @@ describe('reading without a group, on three brokers', () => {
     let killed;
     // Little is fetched ahead.
     const consumer = kafka().consumer({ groupId: null, maxBytesPerPartition: 10_000, maxBufferedBytes: 100_000 });
-    t.after(() => consumer.disconnect());
+    cleanup(t, () => consumer.disconnect());
     await consumer.subscribe({ topics: [topic], from: 'beginning' });
     for await (const { partition, offset, value } of consumer.messages({ until: 'end' })) {
       got.push({ partition, offset, value });
@@ -478,7 +479,7 @@ describe('reading without a group, on three brokers', () => {
       assert.deepEqual(got.values().filter((value) => !aborted.includes(value)).sort(), wanted);
       const once = [];
       const job = kafka().consumer({ groupId: null, readUncommitted, maxWaitTimeInMs: 50 });
-      t.after(() => job.disconnect());
+      cleanup(t, () => job.disconnect());
       await job.subscribe({ topics: [topic], from: 'beginning' });
       await within(60_000, () => `the end is reached, readUncommitted ${readUncommitted}`, () => job.run({ until: 'end', eachMessage: async ({ message }) => once.push(String(message.value)) }));
       assert.deepEqual(once.filter((value) => !aborted.includes(value)).sort(), wanted);
@@ -495,7 +496,7 @@ describe('reading without a group, on three brokers', () => {
     let caught = false;
     const waiting = live.caughtUp().then(() => (caught = true));
     const job = kafka().consumer({ groupId: null, maxWaitTimeInMs: 50 });
-    t.after(() => job.disconnect());
+    cleanup(t, () => job.disconnect());
     await job.subscribe({ topics: [topic], from: 'beginning' });
     const once = [];
     await within(60_000, 'the end is the last stable offset', () => job.run({ until: 'end', eachMessage: async ({ message }) => once.push(String(message.value)) }));

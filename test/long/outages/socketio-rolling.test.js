@@ -4,10 +4,11 @@
 const assert = require('node:assert');
 const { after, before, test } = require('node:test');
 const { io: connect } = require('socket.io-client');
-const { real } = require('./support/clusters.js');
-const { within } = require('./support/flow.js');
-const { kafkaOf, newKey } = require('./support/socketio.js');
-const { Killable } = require('./support/socketio-recovery.js');
+const { cleanup } = require('../../support/cleanup.js');
+const { real } = require('../../support/clusters.js');
+const { within } = require('../../support/flow.js');
+const { kafkaOf, newKey } = require('../../support/socketio.js');
+const { Killable } = require('../../support/socketio-recovery.js');
 
 const SERVERS = 3;
 const CLIENTS = 50;
@@ -42,7 +43,7 @@ test('a rolling restart of all servers with 50 clients loses nothing and gives n
       client.got.push(number);
       client.waiting?.();
     });
-    t.after(() => socket.disconnect());
+    cleanup(t, () => socket.disconnect());
     return client;
   });
   await Promise.all(clients.map(({ socket }) => within(PATIENCE, 'a client is welcome', () => new Promise((resolve) => socket.once('welcome', resolve)))));
