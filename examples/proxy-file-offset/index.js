@@ -12,8 +12,11 @@ const proxy = process.env.KAFKA_PROXY ?? 'ws://localhost:9999';
 const topic = process.argv[2] ?? 'clicks';
 const file = process.argv[3] ?? `${topic}.offset`;
 
-/** Of the next message; empty before the first: the proxy then begins where the consumerGroup has committed. */
-const offset = () => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '');
+/**
+ * Of the next message. Before the first it is 0, not empty: the proxy would begin where the consumerGroup has committed, and it commits
+ * what it has written to the socket, also when this process died before it printed that.
+ */
+const offset = () => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '0');
 
 /** A file that is replaced as a whole has the old offset or the new one, whenever the process dies. */
 function record(next) {
@@ -27,7 +30,7 @@ let over = false;
 
 function connect() {
   socket = new WebSocket(`${proxy}/?${new URLSearchParams({ topic, consumerGroup: 'proxy-file-offset', offset: offset() })}`);
-  socket.on('open', () => console.log(`connected; next offset: ${offset() || 'as the proxy knows'}`));
+  socket.on('open', () => console.log(`connected; next offset: ${offset()}`));
   socket.on('message', (frame) => {
     const batch = JSON.parse(String(frame));
     for (const { offset, message } of batch) console.log(`${offset}: ${message}`); // the work
