@@ -50,9 +50,12 @@ class Node {
 
   /** @returns {Promise<'ready' | 'refused'>} what comes of it */
   outcome() {
-    const refused = this.lines.until(([level]) => level === 'fatal', PATIENCE).then(() => /** @type {const} */ ('refused'));
-    refused.catch(() => {});
-    return Promise.race([this.node.whenReady().then(() => /** @type {const} */ ('ready')), refused]);
+    return new Promise((resolve) => {
+      const look = () => this.lines.all.some(([level]) => level === 'fatal') && resolve('refused');
+      this.lines.on('call', look);
+      look();
+      this.node.whenReady().then(() => resolve('ready'));
+    });
   }
 
   fatal() {
