@@ -16,6 +16,9 @@ const { setup } = require('./setup.js');
 /** What is random is the same in every run, unless SEED says otherwise: a change is judged by what it changes. */
 const SEED = '14';
 
+/** Most tests wait, so as many run at a time. More are slower together, and some fail beside a program that takes a core. */
+const ABREAST = 3;
+
 main(async () => {
   const suite = new Suite(process.argv.slice(2));
   const { KAFKA_BROKER, KAFKA_CLUSTER_JSON, ...outside } = process.env;
@@ -30,22 +33,26 @@ main(async () => {
   ]);
   await suite.part('The result of npm test', () => testFiles('scripts/test', strict));
   await suite.part('kafka-native without a Kafka', () => testFiles('js/kafka-native/test', strict));
-  await suite.part('The launchers of Kafka, Redis and Chromium', () =>
-    ['kafka', 'redis', 'chromium'].flatMap((name) => testFiles(`deps/${name}/test`, { env })),
-  );
-
   const cluster = kafka();
   try {
-    await suite.part('The Rust crates', async () => {
-      const built = compile(env);
-      if (!built) throw new Failure('The Rust tests do not compile, see above');
-      const withKafka = { env: { ...env, ...(await cluster.env()) } };
-      return [...built.map((each) => binary(each, withKafka)), documentation(withKafka.env)];
+    /** @type {import('./testing/cargo.js').Built[]} */
+    let built = [];
+    await suite.part('Compiling the Rust tests', async () => {
+      built = compile(env) ?? [];
+      if (built.length === 0) throw new Failure('The Rust tests do not compile, see above');
+      return [];
     });
-    const flows = async (/** @type {string} */ folder) => testFiles(folder, { env: { ...env, ...(await cluster.env()) } });
-    await suite.part('Flows across the packages, on the embedded and the real Kafka', () => flows('test'));
-    await suite.part('The examples', () => flows('examples/test'));
-    await suite.part('The benchmarks: that they run, not how fast', () => flows('bench/test'));
+    await suite.part(
+      'Rust, launchers, flows on the embedded and the real Kafka, examples, benchmarks',
+      async () => {
+        const withKafka = { env: { ...env, ...(await cluster.env()) } };
+        const launchers = ['kafka', 'redis', 'chromium'].flatMap((name) => testFiles(`deps/${name}/test`, { env }));
+        const flows = ['test', 'examples/test', 'bench/test'].flatMap((folder) => testFiles(folder, withKafka));
+        const rust = built.map((each) => binary(each, withKafka));
+        return [...flows, ...launchers, ...rust, documentation(withKafka.env)];
+      },
+      ABREAST,
+    );
     await suite.part('Fuzzing', () => [single('fuzz', ['npm', 'run', '--silent', 'fuzz'], { env: { ...env, SEED: '21', ROUNDS: '20' } })]);
     await suite.part('The packages, installed without network', () => [
       single('making the packages', ['npm', 'run', '--silent', 'package', '--', '--built'], { env }),

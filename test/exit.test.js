@@ -1,5 +1,6 @@
 'use strict';
 // How a process ends: by itself when all is stopped, and without a crash or a hang when it is ended in the middle of traffic.
+// Alone: what a process may still do when it ends has half a second.
 
 const assert = require('node:assert/strict');
 const path = require('node:path');

@@ -1,4 +1,5 @@
 'use strict';
+// Alone: it counts lines, and a slow broker adds some.
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { MockCluster, Producer } = require('kafka-native');

@@ -1,5 +1,6 @@
 'use strict';
 // Pausing, resuming, seeking, slow handlers and handlers that take memory away: every message comes, on both kinds of cluster.
+// Alone: it counts batches.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');

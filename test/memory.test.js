@@ -1,5 +1,6 @@
 'use strict';
 // Memory stays bounded when the user or the broker is slow.
+// Alone: it asserts how much memory a process takes.
 
 const assert = require('node:assert/strict');
 const net = require('node:net');

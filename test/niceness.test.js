@@ -1,5 +1,6 @@
 'use strict';
 // Where it is asked for, JavaScript runs first where it and the clients' threads want the same processor.
+// Alone: it asserts who gets the processor.
 
 const assert = require('node:assert/strict');
 const { execFileSync } = require('node:child_process');

@@ -1,5 +1,6 @@
 'use strict';
 // pause() is strict: no callback starts after it returned; resume() loses and repeats nothing.
+// Alone: it asserts that nothing comes in a time.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');

@@ -46,6 +46,11 @@ function testFiles(in_, how) {
   return names.map((name) => testFile(path.join(in_, name), how));
 }
 
+/** A file that starts three brokers, or a browser. */
+const HEAVY = /\bnodes: [23]|chromium/i;
+/** In a file's first lines: it is right only when nothing else runs, and says why. */
+const ALONE = /^\/\/ Alone: ./m;
+
 /**
  * @param {string} file
  * @param {{ env: NodeJS.ProcessEnv, strict?: boolean, deadline?: number }} how
@@ -54,6 +59,7 @@ function testFiles(in_, how) {
 function testFile(file, { env, strict, deadline = DEADLINE }) {
   const events = path.join(folder, `${++files}.jsonl`);
   const reporters = ['spec', 'stdout', './scripts/testing/reporter.mjs', events];
+  const source = fs.readFileSync(path.join(ROOT, file), 'utf8');
   const flags = reporters.map((value, i) => `--test-reporter${i % 2 ? '-destination' : ''}=${value}`);
   return {
     name: file,
@@ -62,6 +68,8 @@ function testFile(file, { env, strict, deadline = DEADLINE }) {
     env,
     deadline,
     strict,
+    heavy: HEAVY.test(source),
+    alone: ALONE.test(source),
     read: (end) => read(file, events, deadline, end),
   };
 }

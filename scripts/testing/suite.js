@@ -43,21 +43,20 @@ class Suite {
   }
 
   /**
-   * Runs the jobs, one after another. A failure, also to make them, ends nothing.
+   * Runs the jobs. A failure, also to make them, ends nothing.
    *
    * @param {string} name
    * @param {() => Job[] | Promise<Job[]>} make
+   * @param {number} [abreast] how many at a time
    * @returns {Promise<boolean>} whether there were jobs to run: false when `make` failed
    */
-  async part(name, make) {
+  async part(name, make, abreast = 1) {
     const began = Date.now();
     let made = true;
     step(name);
     try {
-      for (const job of await make()) {
-        if (this.#words.length > 0 && !this.#words.some((word) => job.name.includes(word))) continue;
-        this.#outcomes.push(tell(await run(job)));
-      }
+      const wanted = (await make()).filter(({ name }) => this.#words.length === 0 || this.#words.some((word) => name.includes(word)));
+      for await (const outcome of sideBySide(wanted, abreast)) this.#outcomes.push(tell(outcome));
     } catch (error) {
       made = false;
       this.#fails(name, error);
@@ -124,6 +123,32 @@ class Suite {
     console.log(`${total('passed') + this.#flaky.length} passed, ${failed} failed, ${total('skipped')} skipped`);
     return failed > 0 ? 1 : 0;
   }
+}
+
+/**
+ * Runs jobs side by side, then those that want to be alone.
+ *
+ * @param {Job[]} jobs
+ * @param {number} most at a time
+ */
+async function* sideBySide(jobs, most) {
+  // The heavy ones first: they wait for one another.
+  const waiting = jobs.filter(({ alone }) => !alone).sort((a, b) => Number(b.heavy ?? false) - Number(a.heavy ?? false));
+  /** @type {Map<Job, Promise<Outcome>>} */
+  const running = new Map();
+  while (waiting.length > 0 || running.size > 0) {
+    const heavy = [...running.keys()].some((job) => job.heavy);
+    const next = running.size < most ? waiting.findIndex((job) => !(heavy && job.heavy)) : -1;
+    if (next >= 0) {
+      const [job] = waiting.splice(next, 1);
+      running.set(job, run(job));
+      continue;
+    }
+    const outcome = await Promise.race(running.values());
+    running.delete(outcome.job);
+    yield outcome;
+  }
+  for (const job of jobs.filter(({ alone }) => alone)) yield run(job);
 }
 
 /** One line of a job that passed; all that one wrote that did not. @param {Outcome} outcome */
