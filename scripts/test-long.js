@@ -46,6 +46,7 @@ const MORE = {
     await larger('test/exit.test.js', { ROUNDS: '12' }),
     await larger('test/idempotence.test.js', {}),
   ],
+  outages: async () => [await larger('test/table.test.js', { ROUNDS: '6' })],
   packages: async () => [
     // Compiles the addon again, for glibc 2.28: 4 minutes the first time.
     command('making the packages', ['npm', 'run', '--silent', 'package']),

@@ -5,7 +5,7 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { KafkaError } = require('kafka-native');
 const { onBoth } = require('./support/clusters.js');
-const { Inbox, consumer, folder, offsets, producer, within } = require('./support/flow.js');
+const { Inbox, PATIENCE, SOON, consumer, folder, offsets, producer, within } = require('./support/flow.js');
 const { Calls, block, countTurns, deferred, eventually, witness } = require('./support/watch.js');
 
 /** A topic with messages `partition/n`. */
@@ -146,7 +146,7 @@ onBoth('receive_callback', (cluster) => {
     await one.start();
     const sender = producer(t, cluster(), { queue_buffering_max_ms: 0 });
     // The original took up to a second for each.
-    await within(15_000, () => `${inbox.messages.length} lone messages`, async () => {
+    await within(PATIENCE, () => `${inbox.messages.length} lone messages`, async () => {
       for (let n = 1; n <= 40; n++) {
         sender.send(topic, 0, [`${n}`]);
         await inbox.until(n);
@@ -277,7 +277,7 @@ onBoth('stop', (cluster) => {
     const ended = deferred();
     const one = consumer(t, cluster(), { topic, offset_directory: folder(t), receive_callback: () => one.stop().then(ended.resolve, ended.reject) });
     await one.start();
-    await within(10_000, 'stop', () => ended.promise);
+    await within(SOON, 'stop', () => ended.promise);
   });
 
   test('with drain waits for the running callbacks and records them', async (t) => {
@@ -305,7 +305,7 @@ onBoth('stop', (cluster) => {
     const one = consumer(t, cluster(), { topic, offset_directory: directory, logger, receive_callback: () => (calls.take(), new Promise(() => {})) });
     await one.start();
     await calls.count(1);
-    await within(5000, 'stop', () => one.stop({ drain: true, timeout: 100 }));
+    await within(SOON, 'stop', () => one.stop({ drain: true, timeout: 100 }));
     assert.ok(lines.all.some(([level, line]) => level === 'warn' && /1 callbacks? still run/.test(line)));
     assert.deepEqual(offsets(directory, topic), {});
   });
@@ -334,7 +334,7 @@ onBoth('stop', (cluster) => {
     await one.stop();
     assert.deepEqual(offsets(directory, topic), {});
     gate.resolve();
-    await eventually(5000, 'the late offset', () => offsets(directory, topic)[0] === 2);
+    await eventually(PATIENCE, 'the late offset', () => offsets(directory, topic)[0] === 2);
   });
 
   test('lets no late callback overwrite the offset of the next holder: it is dropped with a warning', async (t) => {
@@ -350,7 +350,7 @@ onBoth('stop', (cluster) => {
     const next = consumer(t, cluster(), { topic, offset_directory: directory, receive_callback: inbox.receive });
     await next.start();
     await inbox.until(3);
-    await eventually(5000, 'the offset of the next holder', () => offsets(directory, topic)[0] === 2);
+    await eventually(PATIENCE, 'the offset of the next holder', () => offsets(directory, topic)[0] === 2);
     gate.resolve();
     await lines.until(([level, line]) => level === 'warn' && /after the consumer had stopped/.test(line));
     assert.deepEqual(offsets(directory, topic), { 0: 2 });
@@ -362,7 +362,7 @@ onBoth('stop', (cluster) => {
     await never.stop();
     await assert.rejects(never.start(), { code: '_STATE' });
     const start = assert.rejects(starting.start(), KafkaError);
-    await within(10_000, 'stop', () => starting.stop());
+    await within(SOON, 'stop', () => starting.stop());
     await start;
   });
 });

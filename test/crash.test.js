@@ -11,7 +11,7 @@ const { Worker } = require('node:worker_threads');
 const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { Child } = require('./support/child.js');
-const { folder, offsets, producer, within } = require('./support/flow.js');
+const { PATIENCE, folder, offsets, producer, within } = require('./support/flow.js');
 const { random, seed } = require('./support/random.js');
 
 const KILLS = Number(process.env.KILLS ?? 15);
@@ -59,7 +59,7 @@ test('a killed consumer never skips a message', async (t) => {
 
   // The last life works off the rest and stops in peace.
   const last = start(KILLS + 1);
-  await within(60_000, () => `after the last kill ${last.last} of ${sent}`, () => new Promise((resolve) => {
+  await within(PATIENCE, () => `after the last kill ${last.last} of ${sent}`, () => new Promise((resolve) => {
     last.on('progress', ({ done }) => {
       // Of a partition that it has nothing of yet there is no entry.
       if (sent.every((count, partition) => done[partition] === count - 1)) resolve();

@@ -8,6 +8,7 @@ const { embedded, real, topicName } = require('./support/clusters.js');
 const { connect, hear, isReady, ready } = require('./support/deepstream-connector.js');
 const { random, seed } = require('./support/random.js');
 const { Calls, eventually } = require('./support/watch.js');
+const { PATIENCE } = require('./support/flow.js');
 
 const STEPS = Number(process.env.STEPS ?? 300);
 
@@ -98,7 +99,7 @@ test('a broker that is restarted under traffic loses nothing, doubles nothing an
   await heard[0].count(100);
   await cluster.kafka.nodes[0].kill();
   const away = n + 200;
-  await eventually(30_000, '200 messages more', () => n >= away);
+  await eventually(PATIENCE, '200 messages more', () => n >= away);
   const later = new Calls();
   const reading = a.subscribe(`${topic}/later`, later.take);
   await cluster.kafka.nodes[0].start();

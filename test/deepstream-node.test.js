@@ -7,9 +7,9 @@ const { Kafka } = require('kafka-native');
 const { ClusterNode } = require('deepstream.io-msg-kafka');
 const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
-const { within } = require('./support/flow.js');
+const { PATIENCE, within } = require('./support/flow.js');
 const { random, seed } = require('./support/random.js');
-const { Node, PATIENCE, brokersOf, newTopic, startNodes, witness } = require('./support/deepstream.js');
+const { Node, brokersOf, newTopic, startNodes, witness } = require('./support/deepstream.js');
 const { Calls } = require('./support/watch.js');
 
 /** @type {any} */ let cluster;

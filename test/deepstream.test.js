@@ -7,8 +7,8 @@ const { ClusterNode } = require('deepstream.io-msg-kafka');
 const { Child } = require('./support/child.js');
 const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
-const { within } = require('./support/flow.js');
-const { PATIENCE, Peer, brokersOf, clientOf, freePort, newTopic, startPeers } = require('./support/deepstream.js');
+const { PATIENCE, within } = require('./support/flow.js');
+const { Peer, brokersOf, clientOf, freePort, newTopic, startPeers } = require('./support/deepstream.js');
 const { Calls, eventually } = require('./support/watch.js');
 
 /** @type {any} */ let cluster;

@@ -6,7 +6,7 @@ const { after, before, describe, test } = require('node:test');
 const { Consumer, Kafka, KafkaJSNonRetriableError, KafkaJSTimeout, Producer, logLevel } = require('kafka-native');
 const { cleanup } = require('./support/cleanup.js');
 const { embedded } = require('./support/clusters.js');
-const { Inbox, folder, silent, within } = require('./support/flow.js');
+const { Inbox, PATIENCE, SOON, folder, silent, within } = require('./support/flow.js');
 
 let cluster;
 before(async () => (cluster = await embedded()));
@@ -94,14 +94,14 @@ describe('an array', () => {
       // Alone and among others of the turn, in a batch, and behind what has no room.
       const sent = [producer.send({ topic, messages: lists[0] }), producer.send({ topic, messages: lists[1] }), producer.sendBatch({ topicMessages: [{ topic, messages: lists[2] }, { topic, messages: lists[3] }] })];
       for (const list of lists.slice(0, 4)) change(list);
-      await within(20_000, 'the sends', () => Promise.all(sent));
+      await within(PATIENCE, 'the sends', () => Promise.all(sent));
       sent.push(producer.send({ topic, messages: lists[4] }));
       change(lists[4]);
       await Promise.all(sent);
       const narrow = await connected(t, { properties: { 'queue.buffering.max.messages': 2 } });
       const waiting = [narrow.send({ topic, messages: given() }), narrow.send({ topic, messages: lists[5] })];
       change(lists[5]);
-      await within(20_000, 'the sends that wait', () => Promise.all(waiting));
+      await within(PATIENCE, 'the sends that wait', () => Promise.all(waiting));
       const found = await read(t, topic, 21);
       assert.deepEqual(found, Array.from({ length: 7 }, given).flat());
     });
@@ -211,7 +211,7 @@ test('headers count against the budget', async (t) => {
   const second = classic(t, { driver_options: { ...cluster.options().driver_options, 'queue.buffering.max.kbytes': 100 } });
   for (let n = 0; n < 20; n++) {
     assert.equal(second.send(topic, 0, [{ value: 'x', headers: { 'large\0\0': Buffer.alloc(50_000), none: null, '': '' } }]).enqueued, 1);
-    await within(10_000, 'delivery', async () => {
+    await within(SOON, 'delivery', async () => {
       while (second.send(topic, 0, []).send_queue_length > 0) await new Promise(setImmediate);
     });
   }
@@ -233,7 +233,7 @@ test('maxBlock ends what waits for a topic, also when nothing else is under way'
   cleanup(t, () => cluster.mock.setTopicError(topic, 0));
   const producer = await connected(t, { maxBlock: 100, createPartitioner: () => () => 0 });
   const waiting = [1, 2].map(() => producer.send({ topic, messages: [{ value: 'x' }] }));
-  for (const { reason } of await within(8000, 'the sends', () => Promise.allSettled(waiting))) {
+  for (const { reason } of await within(SOON, 'the sends', () => Promise.allSettled(waiting))) {
     assert.ok(reason instanceof KafkaJSTimeout, reason);
     assert.match(reason.message, /100 ms \(maxBlock\) for the topic ".*": its partitions are not known/);
   }

@@ -9,7 +9,7 @@ const { setTimeout: delay } = require('node:timers/promises');
 const { Kafka } = require('kafka-native');
 const { cleanup } = require('./support/cleanup.js');
 const { embedded, real } = require('./support/clusters.js');
-const { Inbox, consumer, folder, producer, silent } = require('./support/flow.js');
+const { Inbox, PATIENCE, consumer, folder, producer, silent } = require('./support/flow.js');
 const { readWithKafkaJS } = require('./support/kafkajs.js');
 const { random, seed } = require('./support/random.js');
 const { Calls, eventually } = require('./support/watch.js');
@@ -35,7 +35,7 @@ describe('an idempotent producer', () => {
   };
 
   for (const [name, code] of Object.entries({ NOT_LEADER, NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT, 'a cut connection': NONE })) {
-    test(`writes a message once whose answer was ${name}, although the sequence of another partition breaks before it asks again`, { timeout: 60_000 }, async (t) => {
+    test(`writes a message once whose answer was ${name}, although the sequence of another partition breaks before it asks again`, async (t) => {
       const [topic, small] = [await cluster.topic(1), await cluster.topic(1, SMALL)];
       let lied = 0;
       const proxy = await proxied(t, {
@@ -68,7 +68,7 @@ describe('an idempotent producer', () => {
     });
   }
 
-  test('goes on where a broker has forgotten its producer', { timeout: 60_000 }, async (t) => {
+  test('goes on where a broker has forgotten its producer', async (t) => {
     const [PRODUCE, UNKNOWN_PRODUCER_ID] = [0, 59];
     const mock = await embedded();
     cleanup(t, () => mock.close());
@@ -87,7 +87,7 @@ describe('an idempotent producer', () => {
     assert.deepEqual((await inbox.until(3)).map(({ payload }) => payload), ['first', 'second', 'third']);
   });
 
-  test('that has sent what it may, and has more to send, rests until an answer comes', { timeout: 60_000 }, async (t) => {
+  test('that has sent what it may, and has more to send, rests until an answer comes', async (t) => {
     const LATENCY = 3000;
     const mock = await embedded();
     cleanup(t, () => mock.close());
@@ -110,7 +110,7 @@ describe('an idempotent producer', () => {
     assert.ok((user + system) / 1000 < LATENCY / 10, `${(user + system) / 1000} ms of processor in ${LATENCY} ms of waiting`);
   });
 
-  test(`writes each message at most once and in order, and every acknowledged one, whatever becomes of requests and answers (SEED=${seed})`, { timeout: 180_000 }, async (t) => {
+  test(`writes each message at most once and in order, and every acknowledged one, whatever becomes of requests and answers (SEED=${seed})`, async (t) => {
     const [PARTITIONS, SENDS, TIMEOUT] = [4, 250, 1500];
     const chance = random(seed);
     const [topic, small] = [await cluster.topic(PARTITIONS), await cluster.topic(1, SMALL)];
@@ -168,7 +168,7 @@ describe('an idempotent producer', () => {
     over = true;
     // It goes on: none of that was fatal. On a busy machine an end can run out of time, too.
     const end = (partition) => sender.send({ topic, messages: [{ partition, value: 'end' }] }).then(() => true, () => false);
-    await Promise.all(Array.from({ length: PARTITIONS }, (_, partition) => eventually(60_000, `the end of partition ${partition}`, () => end(partition))));
+    await Promise.all(Array.from({ length: PARTITIONS }, (_, partition) => eventually(PATIENCE, `the end of partition ${partition}`, () => end(partition))));
     await sender.disconnect();
     const told = [...new Set(Array.from(failed.values(), (message) => message.replace(/ \(.*/, '')))];
 

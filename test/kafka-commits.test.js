@@ -38,7 +38,8 @@ const WAYS = {
   }),
 };
 
-describe('commits in a rebalance', () => {
+// At once: each waits for rebalances.
+describe('commits in a rebalance', { concurrency: 4 }, () => {
   let cluster;
   before(async () => (cluster = await real()));
   after(() => cluster?.close());

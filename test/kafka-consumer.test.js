@@ -8,7 +8,7 @@ const { cleanup } = require('./support/cleanup.js');
 const { kafkajs } = require('./support/kafkajs.js');
 const { Child } = require('./support/child.js');
 const { real, topicName } = require('./support/clusters.js');
-const { folder, producer, within } = require('./support/flow.js');
+const { PATIENCE, folder, producer, within } = require('./support/flow.js');
 const { Calls, block, countTurns, deferred, eventually } = require('./support/watch.js');
 const { Got, committed, event, kafkaJs, member } = require('./support/groups.js');
 
@@ -201,7 +201,7 @@ describe('the consumer of Kafka', () => {
     await late.subscribe({ topic });
     await late.run({ eachMessage: news.each });
     // Where the log ends is known with the first answer of its leader: a message before that is not new.
-    await eventually(30_000, 'both partitions at their end', async () => {
+    await eventually(PATIENCE, 'both partitions at their end', async () => {
       await send(t, topic, [[0, 'news'], [1, 'news']]);
       return new Set(news.messages.map(({ partition }) => partition)).size === 2;
     });
@@ -262,7 +262,7 @@ describe('the consumer of Kafka', () => {
     assert.deepEqual(got.values().slice(11), numbers(0, 10));
     consumer.seek({ topic, partition: 0, offset: '5' });
     consumer.pause([{ topic }]);
-    await eventually(10_000, 'the offset is the group\'s', async () => (await committed(admin, groupId, topic))[0] === 5);
+    await eventually(PATIENCE, 'the offset is the group\'s', async () => (await committed(admin, groupId, topic))[0] === 5);
   });
 
   test('seek inside a batch makes it stale', async (t) => {
@@ -304,7 +304,7 @@ describe('the consumer of Kafka', () => {
         setImmediate(() => consumer.resume([{ topic }]));
       }
     } });
-    await got.until(total, 60_000);
+    await got.until(total);
     for (let partition = 0; partition < 4; partition++) {
       assert.deepEqual(got.messages.filter((message) => message.partition === partition).map(({ offset }) => offset), Array.from({ length: total / 4 }, (_, i) => i));
     }
@@ -395,9 +395,9 @@ describe('the consumer of Kafka', () => {
     await consumer.subscribe({ topic, fromBeginning: true });
     await consumer.run({ eachMessage: got.each });
     await got.until(2);
-    await eventually(10_000, 'the commit behind what was aborted', async () => (await committed(admin, groupId, topic))[0] === 6);
+    await eventually(PATIENCE, 'the commit behind what was aborted', async () => (await committed(admin, groupId, topic))[0] === 6);
     await transaction('c', 'abort');
-    await eventually(10_000, 'the commit behind a batch that was only aborted', async () => (await committed(admin, groupId, topic))[0] === 9);
+    await eventually(PATIENCE, 'the commit behind a batch that was only aborted', async () => (await committed(admin, groupId, topic))[0] === 9);
     await transaction('d', 'commit');
     await got.until(4);
     assert.deepEqual(got.values(), ['a1', 'a2', 'd1', 'd2']);
@@ -423,7 +423,7 @@ describe('the consumer of Kafka', () => {
       got.push(message.value === null ? null : message.value.length);
       if (got.length === sizes.length + 1) done.resolve();
     } });
-    await within(30_000, () => `${got} came`, () => done.promise);
+    await within(PATIENCE, () => `${got} came`, () => done.promise);
     assert.deepEqual(got, [null, ...sizes]);
   });
 
@@ -516,7 +516,7 @@ describe('the consumer of Kafka', () => {
     await got.until(10);
     const of = (partition) => got.messages.filter((message) => message.partition === partition).map(({ value }) => value);
     let sent = 0;
-    await eventually(30_000, 'the partition at its end', async () => {
+    await eventually(PATIENCE, 'the partition at its end', async () => {
       await send(t, topic, [[3, 'new']]);
       sent++;
       return of(3).length > 0;

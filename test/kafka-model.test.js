@@ -8,7 +8,7 @@ const { Kafka } = require('kafka-native');
 const { binding } = require('../js/kafka-native/dist/loader.js');
 const { cleanup } = require('./support/cleanup.js');
 const { embedded, topicName } = require('./support/clusters.js');
-const { within } = require('./support/flow.js');
+const { PATIENCE, within } = require('./support/flow.js');
 const { Member, Model } = require('./support/model.js');
 const { random } = require('./support/random.js');
 
@@ -22,7 +22,6 @@ const WINDOW = 200;
 /** In every such window members come, go, die and meet faults: each costs the seconds that a group takes to find together. */
 const TROUBLED = 8;
 /** Milliseconds after which a step that waits says what for: longer than a group and its clients take to find together again. */
-const PATIENCE = 60_000;
 const API = { fetch: 1, offsets: 2, commit: 8, heartbeat: 12 };
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 

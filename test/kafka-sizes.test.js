@@ -6,7 +6,7 @@ const assert = require('node:assert/strict');
 const { Kafka, logLevel } = require('kafka-native');
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
-const { within } = require('./support/flow.js');
+const { PATIENCE, within } = require('./support/flow.js');
 
 test('messages of every size come back as they were sent', async (t) => {
   const cluster = await real();
@@ -38,7 +38,7 @@ test('messages of every size come back as they were sent', async (t) => {
       if (received.length === messages.length) done();
     },
   });
-  await within(60_000, () => `${received.length} of ${messages.length} came`, () => all);
+  await within(PATIENCE, () => `${received.length} of ${messages.length} came`, () => all);
   messages.forEach(({ key, value }, i) => {
     assert.deepEqual(received[i].key === null ? null : Buffer.from(received[i].key), key === null ? null : Buffer.from(key));
     assert.ok(value === null ? received[i].value === null : Buffer.from(value).equals(received[i].value), `message ${i}`);

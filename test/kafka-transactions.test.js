@@ -352,7 +352,7 @@ describe('offsets of a group in a transaction', () => {
   });
 });
 
-test('from one topic to another every message goes exactly once, however often the process between them is killed', { timeout: 180_000 }, async (t) => {
+test('from one topic to another every message goes exactly once, however often the process between them is killed', async (t) => {
   const [input, output] = [await cluster.topic(3), await cluster.topic(3)];
   const place = { brokers: cluster.options().broker.split(','), input, output, groupId: topicName('group'), transactionalId: topicName('tx') };
   const count = 6000;

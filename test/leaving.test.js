@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { cleanup } = require('./support/cleanup.js');
 const { embedded, real, topicName } = require('./support/clusters.js');
-const { producer } = require('./support/flow.js');
+const { PATIENCE, producer } = require('./support/flow.js');
 const { eventually } = require('./support/watch.js');
 const { Got, client, event, member } = require('./support/groups.js');
 
@@ -45,7 +45,7 @@ describe('a member that has stopped', () => {
         const { inGroup, join, first } = await two(t);
         const second = await join();
         const running = second.run({ eachMessage: async () => {} });
-        await eventually(30_000, 'the second is a member', async () => (await inGroup()) === 2);
+        await eventually(PATIENCE, 'the second is a member', async () => (await inGroup()) === 2);
         const rest = [first, second];
         while (rest.length > 0) {
           await rest.pop()[call]();

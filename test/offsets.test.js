@@ -11,7 +11,7 @@ const { KafkaError } = require('kafka-native');
 const { Child } = require('./support/child.js');
 const { cleanup } = require('./support/cleanup.js');
 const { embedded, real } = require('./support/clusters.js');
-const { Inbox, consumer, folder, offsets, producer } = require('./support/flow.js');
+const { Inbox, PATIENCE, consumer, folder, offsets, producer } = require('./support/flow.js');
 const { Calls, deferred, eventually, received, witness } = require('./support/watch.js');
 const { runTool } = require('../deps/kafka/java.js');
 
@@ -125,9 +125,9 @@ describe('what is recorded', () => {
     await new Promise((resolve) => setTimeout(resolve, 100)); // time to do wrong
     assert.equal(recorded(), undefined);
     gates[0].resolve();
-    await eventually(5000, 'the first three batches', () => recorded() === gates[2].last);
+    await eventually(PATIENCE, 'the first three batches', () => recorded() === gates[2].last);
     for (const gate of gates) gate.resolve();
-    await eventually(5000, 'all of them', () => recorded() === 29);
+    await eventually(PATIENCE, 'all of them', () => recorded() === 29);
   });
 
   test('of one partition does not wait for another', async (t) => {
@@ -136,10 +136,10 @@ describe('what is recorded', () => {
     const stuck = deferred();
     const one = consumer(t, cluster, { topic, offset_directory: directory, max_messages_per_callback: 1, receive_callback: ({ messages: [m] }) => (m.partition === 0 && m.offset === 0 ? stuck.promise : undefined) });
     await one.start();
-    await eventually(10_000, 'partition 1', () => offsets(directory, topic)[1] === 9);
+    await eventually(PATIENCE, 'partition 1', () => offsets(directory, topic)[1] === 9);
     assert.equal(offsets(directory, topic)[0], undefined);
     stuck.resolve();
-    await eventually(5000, 'partition 0', () => offsets(directory, topic)[0] === 9);
+    await eventually(PATIENCE, 'partition 0', () => offsets(directory, topic)[0] === 9);
   });
 });
 
@@ -216,7 +216,7 @@ describe('a directory in trouble', () => {
     const one = consumer(t, cluster, { topic, offset_directory: directory, logger, receive_callback: inbox.receive, error_callback: errors.take });
     await one.start();
     await inbox.until(10);
-    await eventually(5000, 'offset 9', () => offsets(directory, topic)[0] === 9);
+    await eventually(PATIENCE, 'offset 9', () => offsets(directory, topic)[0] === 9);
     fs.rmSync(directory, { recursive: true });
 
     const sender = producer(t, cluster);
@@ -230,7 +230,7 @@ describe('a directory in trouble', () => {
     }
     assert.equal(errors.all.length, 1, 'told once, not per retry');
     fs.mkdirSync(directory);
-    await eventually(15_000, 'the offset written at last', () => offsets(directory, topic)[0] === 14);
+    await eventually(PATIENCE, 'the offset written at last', () => offsets(directory, topic)[0] === 14);
     await lines.until(([, line]) => /written again/.test(line));
 
     // Another change of state is told again.
@@ -238,7 +238,7 @@ describe('a directory in trouble', () => {
     sender.send(topic, 0, ['b']);
     await errors.count(2);
     fs.mkdirSync(directory);
-    await eventually(15_000, 'the offset written again', () => offsets(directory, topic)[0] === 15);
+    await eventually(PATIENCE, 'the offset written again', () => offsets(directory, topic)[0] === 15);
   });
 
   test('that is gone for good makes stop reject, naming path, partition and offset', async (t) => {
@@ -336,7 +336,7 @@ describe('offset_manager', () => {
     await inbox.until(6);
     assert.deepEqual(errors.all.map((error) => /no database/.test(error.message)), [true]);
     broken = false;
-    await eventually(15_000, 'the commit', () => stored[0] === 5);
+    await eventually(PATIENCE, 'the commit', () => stored[0] === 5);
     await one.stop();
   });
 

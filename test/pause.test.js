@@ -6,7 +6,7 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { cleanup } = require('./support/cleanup.js');
 const { onBoth } = require('./support/clusters.js');
-const { consumer, folder, producer, within } = require('./support/flow.js');
+const { PATIENCE, consumer, folder, producer, within } = require('./support/flow.js');
 const { random, seed } = require('./support/random.js');
 
 const MESSAGES = 100_000;
@@ -80,7 +80,7 @@ onBoth('with 100 000 messages flowing no callback starts after pause() returned'
     cleanup(t, () => (witness.over = true));
     begin(receiver, witness);
     await receiver.start();
-    await within(60_000, () => `${witness.received} of ${MESSAGES} messages, ${witness.pauses} pauses, paused: ${witness.paused}, SEED=${seed}`, () => all);
+    await within(PATIENCE, () => `${witness.received} of ${MESSAGES} messages, ${witness.pauses} pauses, paused: ${witness.paused}, SEED=${seed}`, () => all);
     assert.equal(witness.wrong, undefined, `SEED=${seed}`);
     assert.deepEqual(witness.next, new Array(PARTITIONS).fill(EACH), 'each message once');
     assert.ok(witness.pauses > 10, `only ${witness.pauses} pauses`);

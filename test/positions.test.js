@@ -7,7 +7,7 @@ const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
 const { KafkaError } = require('kafka-native');
 const { onBoth, real } = require('./support/clusters.js');
-const { Inbox, consumer, folder, offsets, producer } = require('./support/flow.js');
+const { Inbox, PATIENCE, consumer, folder, offsets, producer } = require('./support/flow.js');
 const { Calls, eventually, witness } = require('./support/watch.js');
 
 async function send(t, cluster, topic, partition, from, count) {
@@ -162,7 +162,7 @@ describe('on a real cluster', () => {
     await two.start();
     assert.deepEqual((await inbox.until(5)).map((m) => m.offset), [0, 1, 2, 3, 4]);
     assert.equal(inbox.repeats, 1);
-    await eventually(5000, 'the offset of the new topic', () => offsets(directory, topic)[0] === 4);
+    await eventually(PATIENCE, 'the offset of the new topic', () => offsets(directory, topic)[0] === 4);
   });
 
   test('partitions added later are picked up within 30 s by their slot, from their first message, whatever auto.offset.reset says', async (t) => {
@@ -176,7 +176,7 @@ describe('on a real cluster', () => {
     for (const worker of workers) await worker.consumer.start();
     await cluster.admin.createPartitions(topic, 5);
     for (const partition of [2, 3, 4]) await send(t, cluster, topic, partition, 0, 10);
-    const [even, odd] = await Promise.all([workers[0].inbox.until(20, 30_000), workers[1].inbox.until(10, 30_000)]);
+    const [even, odd] = await Promise.all([workers[0].inbox.until(20), workers[1].inbox.until(10)]);
     const seen = (messages, partition) => messages.filter((m) => m.partition === partition).map((m) => m.offset);
     const ten = Array.from({ length: 10 }, (_, n) => n);
     assert.deepEqual([seen(even, 2), seen(even, 4), seen(odd, 3)], [ten, ten, ten]);

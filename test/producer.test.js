@@ -4,7 +4,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { onBoth } = require('./support/clusters.js');
-const { producer, within } = require('./support/flow.js');
+const { PATIENCE, SOON, producer, within } = require('./support/flow.js');
 const { Calls, eventually, received } = require('./support/watch.js');
 
 /** Nothing is sent until stop() ends the wait: the queue is what the test put into it. */
@@ -190,10 +190,10 @@ onBoth('send', (cluster) => {
     const sender = producer(t, cluster());
     await sender.partition_count(topic);
     for (let n = 0; n < 100_000; n++) assert.equal(sender.send(topic, 3, ['x']).enqueued, 0);
-    assert.equal(await within(3000, 'partition_count', () => sender.partition_count(topic)), 2);
+    assert.equal(await within(SOON, 'partition_count', () => sender.partition_count(topic)), 2);
     if (!cluster().admin) return;
     await cluster().admin.createPartitions(topic, 4);
-    await eventually(10_000, 'the new partition', () => sender.send(topic, 3, ['x']).enqueued === 1);
+    await eventually(PATIENCE, 'the new partition', () => sender.send(topic, 3, ['x']).enqueued === 1);
     await sender.stop();
     assert.deepEqual((await received(t, cluster(), topic, 1)).map((m) => m.partition), [3]);
   });
@@ -218,7 +218,7 @@ onBoth('send', (cluster) => {
     const topic = await cluster().topic(1);
     const sender = producer(t, cluster(), { queue_buffering_max_messages: 2 });
     assert.equal(sender.send(topic, 0, ['a', 'b', 'c']).enqueued, 2);
-    await eventually(10_000, 'room for another one', () => sender.send(topic, 0, ['d']).enqueued === 1);
+    await eventually(PATIENCE, 'room for another one', () => sender.send(topic, 0, ['d']).enqueued === 1);
     await sender.stop();
     assert.deepEqual((await received(t, cluster(), topic, 3)).map((m) => m.payload), ['a', 'b', 'd']);
   });

@@ -13,8 +13,8 @@ const { Figures } = require('../js/kafka-proxy/dist/figures/figures.js');
 const { post } = require('../js/kafka-proxy/dist/figures/webhook.js');
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
-const { silent, within } = require('./support/flow.js');
-const { knock, listening, NOBODY, PATIENCE } = require('./support/proxy.js');
+const { PATIENCE, silent, within } = require('./support/flow.js');
+const { knock, listening, NOBODY } = require('./support/proxy.js');
 const { random, seed } = require('./support/random.js');
 const { Calls, eventually, witness } = require('./support/watch.js');
 
@@ -305,7 +305,7 @@ describe('on a real Kafka', () => {
 
     // It has committed the begin, and 100 messages come.
     await admin.setOffsets({ groupId: group, topic, partitions: [0, 1].map((partition) => ({ partition, offset: '0' })) });
-    await eventually(30_000, 'no lag', async () => (await states()).lag === 'ok');
+    await eventually(PATIENCE, 'no lag', async () => (await states()).lag === 'ok');
     await producer.send({ topic, messages: Array.from({ length: 100 }, (_, i) => ({ value: String(i), partition: i % 2 })) });
     const alarm = await fires('lag', 'firing');
     assert.deepEqual([alarm.value, alarm.threshold, alarm.message], [100, 99, `The group ${group} is 100 messages behind in ${topic}: more than 99.`]);
@@ -319,14 +319,14 @@ describe('on a real Kafka', () => {
     cluster.kafka.nodes[0].pause();
     try {
       ahead += MINUTE;
-      await eventually(60_000, 'nobody knows', async () => {
+      await eventually(PATIENCE, 'nobody knows', async () => {
         const { lag, nobody, silence } = await states();
         return [lag, nobody, silence].every((state) => state === 'unknown');
       });
     } finally {
       cluster.kafka.nodes[0].resume();
     }
-    await eventually(60_000, 'it fires as before', async () => (await states()).lag === 'firing');
+    await eventually(PATIENCE, 'it fires as before', async () => (await states()).lag === 'firing');
     assert.deepEqual(told.all.filter(({ name }) => name !== 'refused').map(({ state }) => state), Array(4).fill('firing'));
 
     const consumer = kafka.consumer({ groupId: group, sessionTimeout: 6000 });

@@ -12,9 +12,8 @@ const { Kafka } = require('kafka-native');
 const { KafkaProxy } = require('kafka-proxy');
 const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
-const { silent } = require('./support/flow.js');
+const { PATIENCE, silent } = require('./support/flow.js');
 
-const PATIENCE = 60_000;
 const CLIENT = require.resolve('kafka-proxy/client').replace(/index\.js$/, 'index.mjs');
 /** For pages: a global `MessagePack`. */
 const MSGPACK = path.join(path.dirname(require.resolve('@msgpack/msgpack')), '..', 'dist.umd', 'msgpack.min.js');

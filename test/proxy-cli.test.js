@@ -10,8 +10,8 @@ const { describe, test } = require('node:test');
 const { makeTls } = require('../deps/kafka/tls.js');
 const { cleanup } = require('./support/cleanup.js');
 const { embedded } = require('./support/clusters.js');
-const { folder, within } = require('./support/flow.js');
-const { knock, listening, NOBODY, opened, PATIENCE } = require('./support/proxy.js');
+const { PATIENCE, folder, within } = require('./support/flow.js');
+const { knock, listening, NOBODY, opened } = require('./support/proxy.js');
 
 /** As npm links it: a file that the system can run. */
 const CLI = path.join(__dirname, '..', 'js', 'kafka-proxy', 'dist', 'cli.js');

@@ -11,12 +11,11 @@ const { KafkaProxy } = require('kafka-proxy');
 const { KafkaProxyClient } = require('kafka-proxy/client');
 const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
-const { silent } = require('./support/flow.js');
+const { PATIENCE, silent } = require('./support/flow.js');
 const { ProxyProcess } = require('./support/proxy-process.js');
 const { random, seed } = require('./support/random.js');
 const { Calls, eventually } = require('./support/watch.js');
 
-const PATIENCE = 60_000;
 const KINDS = {
   json: { WebSocket: ws },
   msgpack: { WebSocket: ws, protocol: 'msgpack', codec: msgpack },

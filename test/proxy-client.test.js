@@ -14,12 +14,11 @@ const msgpack = require('@msgpack/msgpack');
 const ws = require('ws');
 const { KafkaProxyClient, KafkaProxyError, ProduceError } = require('kafka-proxy/client');
 const { cleanup } = require('./support/cleanup.js');
-const { within } = require('./support/flow.js');
+const { PATIENCE, within } = require('./support/flow.js');
 const { ModelProxy } = require('./support/proxy-model.js');
 const { random, seed } = require('./support/random.js');
 const { Calls, deferred, eventually } = require('./support/watch.js');
 
-const PATIENCE = 30_000;
 const QUICK = { min: 1, max: 20 };
 /** Both protocols; and, where there is one, the global WebSocket. */
 const KINDS = [

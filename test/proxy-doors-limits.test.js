@@ -12,7 +12,7 @@ const { makeTls } = require('@kafka-native/kafka-for-tests/tls.js');
 const { KafkaProxy } = require('kafka-proxy');
 const { cleanup } = require('./support/cleanup.js');
 const { embedded } = require('./support/clusters.js');
-const { folder } = require('./support/flow.js');
+const { PATIENCE, folder } = require('./support/flow.js');
 const { listening, NOBODY, opened, reach } = require('./support/proxy.js');
 const { ask, basic, keyServer, now, signer, token } = require('./support/proxy-doors.js');
 const { Calls, eventually, witness } = require('./support/watch.js');
@@ -229,7 +229,7 @@ test('an audit that throws or rejects harms nobody, and a flood of refused clien
   const seconds = Math.ceil((performance.now() - began) / 1000) + 1;
   assert.ok(lines.all.filter(([, line]) => line.includes('"event":"refused"')).length <= seconds * 100 + 2);
   // The next second's first line says how many are missing.
-  if (seconds <= 3) await eventually(30_000, 'a line about those', async () => (await ask({ port, upgrade: true })) && lines.all.some(([, line]) => /"missed":\d+/.test(line)));
+  if (seconds <= 3) await eventually(PATIENCE, 'a line about those', async () => (await ask({ port, upgrade: true })) && lines.all.some(([, line]) => /"missed":\d+/.test(line)));
 });
 
 test('a ticket opens one socket of many that come at once with it; only so many wait', async (t) => {

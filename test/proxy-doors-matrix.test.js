@@ -8,7 +8,7 @@ const { after, before, describe, test } = require('node:test');
 const { makeTls } = require('@kafka-native/kafka-for-tests/tls.js');
 const { KafkaProxy } = require('kafka-proxy');
 const { embedded } = require('./support/clusters.js');
-const { folder } = require('./support/flow.js');
+const { PATIENCE, folder } = require('./support/flow.js');
 const { reach } = require('./support/proxy.js');
 const { ask, basic, keyServer, now, signatures, signer, token } = require('./support/proxy-doors.js');
 const { eventually, witness } = require('./support/watch.js');
@@ -202,7 +202,7 @@ test('a ticket opens sockets and events once, for as long as it is good, and not
     refused(await knockAt(port, how, { query: 'ticket=wr0ng-secret' }), `no ticket at ${door}`);
     refused(await knockAt(port, how, { query: `ticket=${(await ticket()).ticket}&ticket=x` }), `two tickets at ${door}`);
   }
-  await eventually(30_000, 'the tickets have expired', () => Date.now() > Math.max(...late.map(({ expires }) => expires)));
+  await eventually(PATIENCE, 'the tickets have expired', () => Date.now() > Math.max(...late.map(({ expires }) => expires)));
   for (const [i, [door, how]] of doors.entries()) refused(await knockAt(port, how, { query: `ticket=${late[i].ticket}` }), `an old ticket at ${door}`);
 });
 

@@ -10,6 +10,7 @@ const { listening, opened, reach } = require('./support/proxy.js');
 const { ask, basic, signer, token } = require('./support/proxy-doors.js');
 const { random, seed } = require('./support/random.js');
 const { eventually } = require('./support/watch.js');
+const { PATIENCE } = require('./support/flow.js');
 const { Rules } = require('../js/kafka-proxy/dist/doors/rules.js');
 const { topicPattern } = require('../js/kafka-proxy/dist/v2/topic-pattern.js');
 const { wants } = require('../js/kafka-proxy/dist/rule.js');
@@ -160,7 +161,7 @@ describe('no message outside the condition reaches the client', () => {
       const tenant = [...TENANTS, undefined][i % 3];
       messages.push({ key: ['ali', 'bob', 'eve', 'ann'][i % 4], value: `${tenant} ${i}`, headers: { ...(tenant && { tenant }), i: String(i) } });
     }
-    await eventually(30_000, 'the topic takes messages', async () => {
+    await eventually(PATIENCE, 'the topic takes messages', async () => {
       root.send(JSON.stringify({ type: 'produce', id: 'x', topic, messages: [] }));
       return (await root.hears(({ id }) => id === 'x')).type === 'produced';
     });
@@ -197,7 +198,7 @@ describe('no message outside the condition reaches the client', () => {
     const { offset } = JSON.parse(client.heard.find((each) => each.includes('assigned')) ?? '{"offset":0}');
     assert.equal(offset ?? 0, 0);
     for (const id of ['past', 'pattern', 'all', 'bytes'])
-      await eventually(30_000, id, () => values(heard(client).filter((each) => each.id === id)).length >= wanted().length);
+      await eventually(PATIENCE, id, () => values(heard(client).filter((each) => each.id === id)).length >= wanted().length);
     client.send(JSON.stringify({ type: 'seek', id: 'past', topic, partition: 0, offset: 1 }));
     client.send(JSON.stringify({ type: 'produce', id: 'own', topic, messages: [{ key: 'ali', value: 'blue live', headers: { tenant: 'blue' } }] }));
     assert.equal((await client.hears(({ id, type }) => id === 'own' && type !== 'batch')).type, 'produced');
@@ -213,7 +214,7 @@ describe('no message outside the condition reaches the client', () => {
     const frames = [];
     client.on('message', (data) => frames.push(msgpack.decode(data)));
     client.send(msgpack.encode({ type: 'subscribe', id: 1, topics: [topic], from: 'earliest', value: 'text' }));
-    await eventually(30_000, 'all of it', () => values(frames.filter(({ type }) => type === 'batch')).length >= wanted().length);
+    await eventually(PATIENCE, 'all of it', () => values(frames.filter(({ type }) => type === 'batch')).length >= wanted().length);
     assert.deepEqual(values(frames.filter(({ type }) => type === 'batch')).sort(), wanted().sort());
     client.close();
   });
@@ -227,7 +228,7 @@ describe('no message outside the condition reaches the client', () => {
       const batches = heard(client);
       const records = batches.flatMap((each) => each.records);
       if (records.length === seen) {
-        await eventually(30_000, `message ${seen}`, () => heard(client).flatMap((each) => each.records).length > seen);
+        await eventually(PATIENCE, `message ${seen}`, () => heard(client).flatMap((each) => each.records).length > seen);
         continue;
       }
       seen = records.length;
@@ -271,7 +272,7 @@ describe('no message outside the condition reaches the client', () => {
     const client = await opened(`${proxy.url}/?topic=${topic}&offset=0`, [], { headers: { authorization: `Bearer ${token(mine, { ...blue, role: 'owner', sub: 'ali' })}` } });
     const expected = everything.filter(({ key, headers }) => key === 'ali' && headers.tenant === 'blue').map(({ value }) => value);
     const all = () => client.heard.flatMap((each) => JSON.parse(each)).map(({ message }) => message);
-    await eventually(30_000, 'all of it', () => all().length >= expected.length);
+    await eventually(PATIENCE, 'all of it', () => all().length >= expected.length);
     assert.deepEqual(all(), expected);
     client.close();
   });

@@ -8,6 +8,7 @@ const { real } = require('./support/clusters.js');
 const { listening, opened, reach } = require('./support/proxy.js');
 const { ask, json64, keyServer, now, signatures, signer, token } = require('./support/proxy-doors.js');
 const { eventually } = require('./support/watch.js');
+const { PATIENCE } = require('./support/flow.js');
 
 /** @type {any} */ let cluster;
 before(async () => (cluster = await real()));
@@ -243,5 +244,5 @@ test('a socket that expires while it comes in is closed at once, and so is one b
     }
     assert.ok(seconds < 60, 'a socket by a ticket');
   }
-  await eventually(30_000, 'the token has expired', async () => (await knock(short)).status === 401);
+  await eventually(PATIENCE, 'the token has expired', async () => (await knock(short)).status === 401);
 });

@@ -9,6 +9,7 @@ const { embedded } = require('./support/clusters.js');
 const { knock, listening, opened, reach } = require('./support/proxy.js');
 const { ask } = require('./support/proxy-doors.js');
 const { Calls, eventually } = require('./support/watch.js');
+const { PATIENCE } = require('./support/flow.js');
 
 const basic = (name, password) => `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;
 const status = async (port, headers, more) => (await knock(port, { headers, ...more })).status;
@@ -123,7 +124,7 @@ test('a client that is gone before authenticate answers leaves nothing behind', 
   client.resetAndDestroy();
   // Nothing is read of it while it is asked: its end is noticed when the proxy answers.
   answer('somebody');
-  await eventually(30_000, 'the place is free', async () => {
+  await eventually(PATIENCE, 'the place is free', async () => {
     const ask = status(port);
     await Promise.race([ask, asked.count(2).then(() => answer('me'))]);
     return (await ask) === 101;
@@ -292,14 +293,14 @@ test('beyond the limits of sockets it is 503 and 429, and who goes makes room', 
   assert.equal(headers['retry-after'], '5');
   open[0].close();
   await open[0].gone();
-  await eventually(30_000, 'room', async () => (await status(port)) === 101);
+  await eventually(PATIENCE, 'room', async () => (await status(port)) === 101);
   open[1].terminate();
 
   const address = await proxyOf(t, { limits: { socketsPerAddress: 1 } });
   const only = await opened(address.url);
   assert.equal(await status(address.port), 429);
   only.terminate();
-  await eventually(30_000, 'room', async () => (await status(address.port)) === 101);
+  await eventually(PATIENCE, 'room', async () => (await status(address.port)) === 101);
 
   const users = await proxyOf(t, {
     host: '127.0.0.1', limits: { socketsPerPrincipal: 1 },
@@ -309,14 +310,14 @@ test('beyond the limits of sockets it is 503 and 429, and who goes makes room', 
   const first = await opened(nameless.url);
   assert.equal(await status(nameless.port), 429, 'who has no name is counted by address');
   first.terminate();
-  await eventually(30_000, 'room', async () => (await status(nameless.port)) === 101);
+  await eventually(PATIENCE, 'room', async () => (await status(nameless.port)) === 101);
   for (const name of ['ann', 'object']) {
     const mine = await opened(users.url, ['kafka.v2.json'], { headers: { 'x-name': name } });
     assert.equal(await status(users.port, { 'x-name': name }), 429, name);
     assert.equal(await status(users.port, { 'x-name': `${name}2` }), 101);
     mine.close();
     await mine.gone();
-    await eventually(30_000, 'room', async () => (await status(users.port, { 'x-name': name })) === 101);
+    await eventually(PATIENCE, 'room', async () => (await status(users.port, { 'x-name': name })) === 101);
   }
 });
 

@@ -15,7 +15,7 @@ const { Samples } = require('../js/kafka-proxy/dist/figures/samples.js');
 const { Exchange, Traffic } = require('../js/kafka-proxy/dist/figures/traffic.js');
 const { cleanup } = require('./support/cleanup.js');
 const { embedded, real, topicName } = require('./support/clusters.js');
-const { silent } = require('./support/flow.js');
+const { PATIENCE, silent } = require('./support/flow.js');
 const { knock, listening, reach } = require('./support/proxy.js');
 const { LegacyClient } = require('./support/proxy-legacy.js');
 const { Peer } = require('./support/proxy-peer.js');
@@ -259,15 +259,15 @@ describe('on a real Kafka', () => {
     assert.ok(metrics.has('nodejs_eventloop_lag_seconds') && metrics.has('process_cpu_seconds_total'));
 
     // The lag of a group with members here, without anybody asking for it.
-    await eventually(30_000, 'no lag', async () => by(scrape((await get(port, '/metrics')).text), 'group_lag_messages', 'topic')[jobs] === 0);
+    await eventually(PATIENCE, 'no lag', async () => by(scrape((await get(port, '/metrics')).text), 'group_lag_messages', 'topic')[jobs] === 0);
     assert.equal((await get(port, '/figures')).json.groups.find((each) => each.group === group).lag, 0);
-    await eventually(30_000, 'its history', async () => (await get(port, `/groups/${encodeURIComponent(group)}/history`)).json.history.some(({ lag, topics }) => lag === 0 && topics[jobs] === 0));
+    await eventually(PATIENCE, 'its history', async () => (await get(port, `/groups/${encodeURIComponent(group)}/history`)).json.history.some(({ lag, topics }) => lag === 0 && topics[jobs] === 0));
     const { history } = (await get(port, '/figures')).json;
     assert.ok(history.length > 0);
     assert.deepEqual(Object.keys(history[0]).sort(), ['at', 'lag', 'received', 'sent', 'sockets']);
 
     await Promise.all([json.close(), msgpack.close(), legacy.close()]);
-    await eventually(30_000, 'no socket', async () => (await get(port, '/sockets')).json.total === 0);
+    await eventually(PATIENCE, 'no socket', async () => (await get(port, '/sockets')).json.total === 0);
     assert.deepEqual((await get(port, '/sockets')).json.sockets, []);
     assert.equal((await get(port, '/figures')).json.sent.messages, total, 'what it has done stays');
     const again = scrape((await get(port, '/metrics')).text);
@@ -290,7 +290,7 @@ describe('on a real Kafka', () => {
       await samples.close();
     });
     const send = (name, count) => producer.send({ topic: name, messages: Array.from({ length: count }, () => ({ value: 'x'.repeat(100) })) });
-    const becomes = (what, fits) => eventually(60_000, what, () => fits());
+    const becomes = (what, fits) => eventually(PATIENCE, what, () => fits());
 
     assert.equal(samples.topic(topic), undefined, 'nobody has asked');
     await becomes('empty', () => samples.topic(topic)?.messages === 0);
@@ -340,7 +340,7 @@ describe('on a real Kafka', () => {
     assert.equal(typeof cluster_.id, 'string');
     cluster.kafka.nodes[0].pause();
     try {
-      await eventually(60_000, 'not ready', async () => {
+      await eventually(PATIENCE, 'not ready', async () => {
         const { status, json } = await get(port, '/readyz');
         if (status === 200) return false;
         assert.deepEqual([status, json.code, json.retriable], [503, 'KAFKA_UNAVAILABLE', true]);
@@ -353,7 +353,7 @@ describe('on a real Kafka', () => {
     } finally {
       cluster.kafka.nodes[0].resume();
     }
-    await eventually(60_000, 'ready', async () => (await get(port, '/readyz')).status === 200);
+    await eventually(PATIENCE, 'ready', async () => (await get(port, '/readyz')).status === 200);
   });
 });
 
@@ -403,7 +403,7 @@ test('Kafka is asked of 1000 topics a few at once, not more than a fifth of the 
   names.every((name) => samples.topic(name) === undefined);
   samples.tick();
   samples.tick();
-  await eventually(60_000, 'all are known', all);
+  await eventually(PATIENCE, 'all are known', all);
   assert.equal(asked, 1000);
   assert.ok(most <= 8, `${most} at once`);
   await new Promise(setImmediate);
@@ -412,8 +412,8 @@ test('Kafka is asked of 1000 topics a few at once, not more than a fifth of the 
   assert.equal(asked, 1000, 'it rests');
   ahead += 10_000;
   samples.tick();
-  await eventually(60_000, 'the second round', () => asked === 2000 && now === 0);
-  await eventually(60_000, 'it is over', () => all());
+  await eventually(PATIENCE, 'the second round', () => asked === 2000 && now === 0);
+  await eventually(PATIENCE, 'it is over', () => all());
   ahead += 60_000;
   await new Promise((resolve) => setTimeout(resolve, 20));
   samples.tick();

@@ -12,6 +12,7 @@ const { committed } = require('./support/groups.js');
 const { Client, stage } = require('./support/proxy-groups.js');
 const { random, seed } = require('./support/random.js');
 const { eventually } = require('./support/watch.js');
+const { PATIENCE } = require('./support/flow.js');
 
 const PARTITIONS = 6;
 const MOST_CLIENTS = 7;
@@ -98,7 +99,7 @@ class Model {
   }
 }
 
-test('no message is lost, none comes again that was told as committed, and order holds', { timeout: 180_000 }, async (t) => {
+test('no message is lost, none comes again that was told as committed, and order holds', async (t) => {
   const next = random(seed);
   const below = (n) => Math.floor(next() * n);
   const one = (list) => list[below(list.length)];
@@ -246,7 +247,7 @@ test('no message is lost, none comes again that was told as committed, and order
   })();
   // Both are in the group when it begins.
   for (const _ of [0, 1]) open();
-  await eventually(60_000, about('both have some'), () => new Set([...model.holders.keys()].map((key) => key[0])).size === 2);
+  await eventually(PATIENCE, about('both have some'), () => new Set([...model.holders.keys()].map((key) => key[0])).size === 2);
   // A proxy without clients leaves the group; who comes meanwhile has to join anew.
   const leave = () => {
     const proxy = below(2);
@@ -298,7 +299,7 @@ test('no message is lost, none comes again that was told as committed, and order
     }
     return model.faults.length > 0 || isDeepStrictEqual(await committed(admin, wish.group, topic), Object.fromEntries(produced.entries()));
   };
-  await eventually(60_000, about('all is committed'), done).catch((error) =>
+  await eventually(PATIENCE, about('all is committed'), done).catch((error) =>
     model.fault(`${error.message}: ${JSON.stringify({ ...model, holders: [...model.holders].map(([key, client]) => [key, client.name]), produced })}`),
   );
   assert.deepEqual(model.faults, [], about(`${steps} steps`));

@@ -11,6 +11,7 @@ const { Client, stage } = require('./support/proxy-groups.js');
 const { kafkaJs, committed } = require('./support/groups.js');
 const { random, seed } = require('./support/random.js');
 const { eventually } = require('./support/watch.js');
+const { PATIENCE } = require('./support/flow.js');
 
 /** A proxy's groups that end with the test. */
 function proxy(t, cluster) {
@@ -86,9 +87,9 @@ onBoth('groups', (cluster) => {
     const send = await producer(t, cluster());
     const wish = wishOf(topic);
     const one = await Client.open(groups, wish);
-    await eventually(10_000, 'four partitions', () => one.has.size === 4);
+    await eventually(PATIENCE, 'four partitions', () => one.has.size === 4);
     const two = await Client.open(groups, wish);
-    await eventually(10_000, 'two each', () => one.has.size === 2 && two.has.size === 2);
+    await eventually(PATIENCE, 'two each', () => one.has.size === 2 && two.has.size === 2);
     for (let partition = 0; partition < 4; partition++)
       await send.send({ topic, messages: numbers(10, partition * 100).map((message) => ({ ...message, partition })) });
     await Promise.all([one.got(20), two.got(20)]);
@@ -113,7 +114,7 @@ describe('groups, where a broker refuses', () => {
     for (const partition of [0, 1]) await send.send({ topic, messages: numbers(10, partition * 100).map((message) => ({ ...message, partition })) });
     const client = await Client.open(groups, wishOf(topic));
     await client.got(20);
-    await eventually(10_000, 'where it begins is committed', () => client.all.length > 0);
+    await eventually(PATIENCE, 'where it begins is committed', () => client.all.length > 0);
     return { topic, client, groups };
   }
   const last = (client, partition) => client.records.findLast((record) => record.partition === partition);
@@ -157,7 +158,7 @@ describe('groups, where a broker refuses', () => {
     const client = await Client.open(groups, wishOf(topic));
     const { error } = await client.told('warn');
     assert.deepEqual([error.code, error.retriable], ['GROUP_MAX_SIZE_REACHED', false]);
-    await eventually(30_000, 'it has the partition', () => client.has.size === 1);
+    await eventually(PATIENCE, 'it has the partition', () => client.has.size === 1);
   });
 
   test('a subscription whose consumer ends for good ends with an error, and the next one begins anew', async (t) => {
@@ -264,7 +265,7 @@ describe('groups of a real Kafka', () => {
     const send = await producer(t, cluster);
     for (const partition of [0, 1]) await send.send({ topic, messages: numbers(100, partition * 100).map((message) => ({ ...message, partition })) });
     const client = await Client.open(groups, wishOf(topic), { credit: { messages: 0 } });
-    await eventually(10_000, 'two partitions', () => client.has.size === 2);
+    await eventually(PATIENCE, 'two partitions', () => client.has.size === 2);
     for (const [messages, sum] of [
       [7, 7],
       [1, 8],
@@ -276,7 +277,7 @@ describe('groups of a real Kafka', () => {
     client.subscription.pause([{ topic, partition: 0 }]);
     const before = client.records.filter(({ partition }) => partition === 0).length;
     client.flow.give({ messages: 1000 });
-    await eventually(10_000, 'all of the other', () => client.records.filter(({ partition }) => partition === 1).length === 100);
+    await eventually(PATIENCE, 'all of the other', () => client.records.filter(({ partition }) => partition === 1).length === 100);
     assert.equal(client.records.filter(({ partition }) => partition === 0).length, before);
     client.subscription.resume([{ topic, partition: 0 }]);
     await client.got(200);
@@ -290,7 +291,7 @@ describe('groups of a real Kafka', () => {
     const wish = wishOf(topic);
     const slow = await Client.open(groups, wish);
     const fast = await Client.open(groups, wish);
-    await eventually(10_000, 'six each', () => slow.has.size === 6 && fast.has.size === 6);
+    await eventually(PATIENCE, 'six each', () => slow.has.size === 6 && fast.has.size === 6);
     slow.buffered = 2 ** 30;
     // More than the consumer may hold, were it the slow one's.
     const value = 'x'.repeat(10_000);
@@ -309,11 +310,11 @@ describe('groups of a real Kafka', () => {
     await client.got(2);
     assert.deepEqual(values(client), [2, 4]);
     client.ack(at(client, 2));
-    await eventually(10_000, 'up to the next that is wanted, at least behind this', async () => (await committedOf(t, wish))[0] >= 3);
+    await eventually(PATIENCE, 'up to the next that is wanted, at least behind this', async () => (await committedOf(t, wish))[0] >= 3);
     client.ack(at(client, 4));
-    await eventually(10_000, 'all is committed', async () => (await committedOf(t, wish))[0] === 8);
+    await eventually(PATIENCE, 'all is committed', async () => (await committedOf(t, wish))[0] === 8);
     await send.send({ topic, messages: numbers(5, 8).map((message) => ({ ...message, key: 'theirs' })) });
-    await eventually(10_000, 'what is for nobody is committed', async () => (await committedOf(t, wish))[0] === 13);
+    await eventually(PATIENCE, 'what is for nobody is committed', async () => (await committedOf(t, wish))[0] === 13);
     assert.deepEqual(
       client.all.filter(({ type }) => type === 'committed').map(({ offset }) => offset),
       [2, 4],
@@ -326,14 +327,14 @@ describe('groups of a real Kafka', () => {
     const send = await producer(t, cluster);
     const wish = wishOf(topic);
     const one = await Client.open(groups, wish);
-    await eventually(10_000, 'both', () => one.has.size === 2);
+    await eventually(PATIENCE, 'both', () => one.has.size === 2);
     for (const partition of [0, 1]) await send.send({ topic, messages: numbers(10, partition * 100).map((message) => ({ ...message, partition })) });
     await one.got(20);
     const two = await Client.open(groups, wish);
     assert.deepEqual(two.all[0].partitions, []); // it has none yet
     assert.equal(one.has.size, 2);
     for (const partition of [0, 1]) one.ack(one.records.findLast((record) => record.partition === partition));
-    await eventually(10_000, 'one each', () => one.has.size === 1 && two.has.size === 1);
+    await eventually(PATIENCE, 'one each', () => one.has.size === 1 && two.has.size === 1);
     const gone = one.all.find(({ type }) => type === 'revoked');
     const come = two.all.find(({ type, partitions }) => type === 'assigned' && partitions.length > 0);
     assert.ok(gone.at < come.at);
@@ -345,7 +346,7 @@ describe('groups of a real Kafka', () => {
     const three = await Client.open(groups, wish);
     assert.equal(three.has.size, 0);
     one.die();
-    await eventually(10_000, 'the third has what the first had', () => three.has.size === 1);
+    await eventually(PATIENCE, 'the third has what the first had', () => three.has.size === 1);
     two.die();
     await three.got(1);
     assert.equal(three.records[0].offset, 10);
@@ -375,10 +376,10 @@ describe('groups of a real Kafka', () => {
     const send = await producer(t, cluster);
     const group = topicName('group');
     const clients = await Promise.all([[one], [two], [one, two]].map((topics) => Client.open(groups, { ...wishOf(), group, topics })));
-    await eventually(30_000, 'all are dealt', () => clients.reduce((sum, client) => sum + client.has.size, 0) === 4);
+    await eventually(PATIENCE, 'all are dealt', () => clients.reduce((sum, client) => sum + client.has.size, 0) === 4);
     for (const topic of [one, two])
       for (const partition of [0, 1]) await send.send({ topic, messages: numbers(5).map((message) => ({ ...message, partition })) });
-    await eventually(30_000, 'all came', () => clients.reduce((sum, client) => sum + client.records.length, 0) === 20);
+    await eventually(PATIENCE, 'all came', () => clients.reduce((sum, client) => sum + client.records.length, 0) === 20);
     assert.ok(clients[0].records.every(({ topic }) => topic === one));
     assert.ok(clients[1].records.every(({ topic }) => topic === two));
   });
@@ -402,7 +403,7 @@ describe('groups of a real Kafka', () => {
     await send.send({ topic: `${prefix}-1`, messages: numbers(5) });
     await (await admin()).createPartitions({ topicPartitions: [{ topic, count: 2 }] });
     // To whoever leads it: the producer has to hear of it first.
-    await eventually(30_000, 'the new partition takes messages', () =>
+    await eventually(PATIENCE, 'the new partition takes messages', () =>
       send.send({ topic, messages: numbers(5).map((message) => ({ ...message, partition: 1 })) }),
     );
     await Promise.all([client.got(5), grows.got(5)]);
@@ -416,7 +417,7 @@ describe('groups of a real Kafka', () => {
     const wish = { ...wishOf(topic), from: 'latest' };
     const { groups } = proxy(t, cluster);
     const client = await Client.open(groups, wish);
-    await eventually(10_000, 'it has the partition', () => client.has.size === 1);
+    await eventually(PATIENCE, 'it has the partition', () => client.has.size === 1);
     assert.equal(client.all.find(({ partitions }) => partitions?.length).partitions[0].offset, 10);
     await send.send({ topic, messages: numbers(5, 10) });
     await client.got(5);
@@ -441,12 +442,12 @@ describe('groups of a real Kafka', () => {
     client.ack(at(client, 9));
     await client.told('committed', { offset: 9 });
     await (await admin()).deleteTopics({ topics: [topic] });
-    await eventually(30_000, 'it is made anew', async () => {
+    await eventually(PATIENCE, 'it is made anew', async () => {
       await cluster.admin.createTopic(topic, { partitions: 1, replication: 1 });
       return true;
     });
-    await eventually(30_000, 'it takes messages', () => send.send({ topic, messages: numbers(3, 50) }));
-    await eventually(60_000, 'they came', () => values(client).includes(52));
+    await eventually(PATIENCE, 'it takes messages', () => send.send({ topic, messages: numbers(3, 50) }));
+    await eventually(PATIENCE, 'they came', () => values(client).includes(52));
     assert.deepEqual(values(client).slice(-3), range(50, 53));
   });
 
@@ -478,7 +479,7 @@ describe('groups of a real Kafka', () => {
     child.on('acks', ({ partition, offset }) => (acked[partition] = Math.max(acked[partition], offset + 1)));
     child.on('batch', ({ partition, offsets }) => offsets.forEach((offset) => theirs[partition].add(offset)));
     child.on('committed', ({ partition, offset }) => (floor[partition] = Math.max(floor[partition], offset + 1)));
-    await eventually(30_000, 'two each', () => own.has.size === 2);
+    await eventually(PATIENCE, 'two each', () => own.has.size === 2);
     const total = 400;
     for (let i = 0; i < total; i += 20) {
       for (let partition = 0; partition < 4; partition++) await send.send({ topic, messages: numbers(20, i).map((message) => ({ ...message, partition })) });
@@ -489,7 +490,7 @@ describe('groups of a real Kafka', () => {
     }
     // What the killed one got and had not acknowledged comes again.
     const all = (partition) => range(0, total).every((offset) => came[partition].has(offset) || (theirs[partition].has(offset) && offset < acked[partition]));
-    await eventually(60_000, 'everything came', () => [0, 1, 2, 3].every(all));
+    await eventually(PATIENCE, 'everything came', () => [0, 1, 2, 3].every(all));
     over = true;
     assert.deepEqual(again, []);
     assert.ok(theirs.some(({ size }) => size > 0) && floor.some((offset) => offset > 0));

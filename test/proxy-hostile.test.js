@@ -8,8 +8,8 @@ const { after, before, test } = require('node:test');
 const { encode } = require('@msgpack/msgpack');
 const { Child } = require('./support/child.js');
 const { real } = require('./support/clusters.js');
-const { within } = require('./support/flow.js');
-const { opened, PATIENCE } = require('./support/proxy.js');
+const { PATIENCE, within } = require('./support/flow.js');
+const { opened } = require('./support/proxy.js');
 const { random, seed } = require('./support/random.js');
 const { eventually } = require('./support/watch.js');
 

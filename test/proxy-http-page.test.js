@@ -9,7 +9,7 @@ const { after, before, test } = require('node:test');
 const { Kafka } = require('kafka-native');
 const { KafkaProxy } = require('kafka-proxy');
 const { real, topicName } = require('./support/clusters.js');
-const { silent, within } = require('./support/flow.js');
+const { PATIENCE, silent, within } = require('./support/flow.js');
 
 const ROOT = path.dirname(require.resolve('kafka-proxy/package.json'));
 const PAGE = fs.readFileSync(path.join(ROOT, 'docs', 'http.md'), 'utf8');
@@ -56,7 +56,7 @@ async function run(command, count) {
   const shell = spawn('bash', ['-c', command], { stdio: ['ignore', 'pipe', 'ignore'], detached: true });
   let output = '';
   const ended = new Promise((resolve) => shell.once('close', resolve));
-  await within(30_000, () => `${command} said ${output}`, async () => {
+  await within(PATIENCE, () => `${command} said ${output}`, async () => {
     for await (const chunk of shell.stdout.setEncoding('utf8')) {
       output += chunk;
       if (output.split('\n').length > count) break;

@@ -8,7 +8,7 @@ const { real, topicName } = require('./support/clusters.js');
 const { listening, reach } = require('./support/proxy.js');
 const { Child } = require('./support/child.js');
 const { LegacyClient } = require('./support/proxy-legacy.js');
-const { Flow } = require('../js/kafka-proxy/dist/flow.js');
+const { Flow, PATIENCE } = require('../js/kafka-proxy/dist/flow.js');
 const { readWish } = require('../js/kafka-proxy/dist/legacy/wish.js');
 const { Pace } = require('../js/kafka-proxy/dist/legacy/pace.js');
 const { random, seed } = require('./support/random.js');
@@ -48,7 +48,7 @@ describe('the protocol of kafka-proxy 1.0', () => {
     return Number(partitions.find((each) => each.partition === partition).offset);
   }
   const commits = (group, name, offset, partition) =>
-    eventually(30_000, `${group} has committed ${offset}`, async () => (await committed(group, name, partition)) === offset);
+    eventually(PATIENCE, `${group} has committed ${offset}`, async () => (await committed(group, name, partition)) === offset);
   /** Deletes what is before the offset. */
   const trim = (name, offset) => admin.deleteTopicRecords({ topic: name, partitions: [{ partition: 0, offset: String(offset) }] });
 
@@ -422,7 +422,7 @@ describe('the protocol of kafka-proxy 1.0', () => {
         assert.ok(bytes <= maxBytes || within.length === 1, `${bytes} bytes in ${idleTimeout} ms, ${within.length} frames`);
       }
       // Who was silent has all of it again.
-      await eventually(30_000, 'all the credit', () => flow.room()?.bytes === maxBytes);
+      await eventually(PATIENCE, 'all the credit', () => flow.room()?.bytes === maxBytes);
       pace.end();
     });
 

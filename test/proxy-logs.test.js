@@ -9,7 +9,7 @@ const vm = require('node:vm');
 const WebSocket = require('ws');
 const { WebSocketServer } = WebSocket;
 const { Batch } = require('kafka-native');
-const { Flow } = require('../js/kafka-proxy/dist/flow.js');
+const { Flow, PATIENCE } = require('../js/kafka-proxy/dist/flow.js');
 const { jsonFormat } = require('../js/kafka-proxy/dist/frames.js');
 const { Cache } = require('../js/kafka-proxy/dist/log/page.js');
 const { PartitionLog } = require('../js/kafka-proxy/dist/log/partition-log.js');
@@ -31,7 +31,7 @@ const range = (begin, end, step = 1) => Array.from({ length: Math.max(Math.ceil(
 async function sendOnce(producer, topic, messages) {
   for (const partition of new Set(messages.map((each) => each.partition))) {
     const its = messages.filter((each) => each.partition === partition);
-    await eventually(30_000, `messages in ${topic}/${partition}`, async () => (await producer.send({ topic, messages: its }), true));
+    await eventually(PATIENCE, `messages in ${topic}/${partition}`, async () => (await producer.send({ topic, messages: its }), true));
   }
 }
 
@@ -313,7 +313,7 @@ describe('a partition', () => {
     log.append(batch(range(115, 125), 15));
     behind.flow.give({ messages: 100 });
     assert.deepEqual(live.values, [...range(0, 20), ...range(115, 125)]);
-    await eventually(5000, 'the one behind has them', () => behind.values.length >= 28);
+    await eventually(PATIENCE, 'the one behind has them', () => behind.values.length >= 28);
     assert.deepEqual(behind.values, [...range(0, 18), ...range(115, 125)]);
   });
 
@@ -435,7 +435,7 @@ describe('limits', () => {
     stuck.socket.held = true;
     for (let i = 0; i < 16; i++) await producer.send({ topic, messages: large(500, i * 500) });
     await fast.got(8000);
-    await eventually(10_000, 'the socket is closed', () => stuck.socket.closedWith);
+    await eventually(PATIENCE, 'the socket is closed', () => stuck.socket.closedWith);
     assert.equal(stuck.socket.closedWith?.code, 1013);
     assert.ok(stuck.socket.most > LIMIT - stuck.socket.largest && stuck.socket.most <= LIMIT + stuck.socket.largest);
     assert.deepEqual(values(fast), range(0, 8000));
@@ -450,7 +450,7 @@ describe('limits', () => {
     const { socket } = client;
     socket.held = true;
     for (let i = 0; i < 10; i++) await producer.send({ topic, messages: large(500, i * 500) });
-    await eventually(10_000, 'the socket is full', () => socket.buffered >= LIMIT);
+    await eventually(PATIENCE, 'the socket is full', () => socket.buffered >= LIMIT);
     const had = client.records.length;
     assert.ok(had < 5000);
     while (client.records.length < 5000) {
@@ -472,10 +472,10 @@ describe('limits', () => {
     const { socket } = client;
     socket.held = true;
     for (let i = 0; i < 10; i++) await producer.send({ topic, messages: large(500, i * 500) });
-    await eventually(10_000, 'the socket is full', () => socket.buffered >= LIMIT);
+    await eventually(PATIENCE, 'the socket is full', () => socket.buffered >= LIMIT);
     const drains = setInterval(() => socket.drain(64 * 1024), 25);
     cleanup(t, () => clearInterval(drains));
-    await eventually(30_000, 'it has gone on', () => client.records.length === 5000 || socket.closedWith);
+    await eventually(PATIENCE, 'it has gone on', () => client.records.length === 5000 || socket.closedWith);
     assert.equal(socket.closedWith, undefined);
   });
 
@@ -504,7 +504,7 @@ describe('limits', () => {
     client.socket.close(1000);
     client.ended = true;
     const producer = await producerOf(t, cluster);
-    await eventually(10_000, 'another reader', async () => {
+    await eventually(PATIENCE, 'another reader', async () => {
       const other = await Client.open(stageOf.logs, { topics: [topic] });
       await other.close();
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -564,14 +564,14 @@ describe('a real cluster', () => {
     for (let i = 1; i <= 100; i++) {
       await producer.send({ topic, messages: many });
       if (i % 20 !== 0) continue;
-      await eventually(30_000, 'the fast one has it', () => fast.next === i * 2000);
+      await eventually(PATIENCE, 'the fast one has it', () => fast.next === i * 2000);
       memory.push(Math.round(used()));
     }
     assert.ok(Math.max(...memory) < 100, `MB used: ${memory}`);
     assert.equal(fast.wrong, 0);
     assert.ok(stuck.next < 50_000 && stuck.most <= LIMIT + stuck.largest && stuck.most > LIMIT - stuck.largest, `${stuck.most}`);
     stuck.ws.resume();
-    await eventually(60_000, 'the other has it', () => stuck.next === 200_000);
+    await eventually(PATIENCE, 'the other has it', () => stuck.next === 200_000);
     assert.equal(stuck.wrong, 0);
     assert.ok(used() < 100, `MB used: ${used()}`);
   });
@@ -709,7 +709,7 @@ describe('a real cluster', () => {
     await dead.got(10);
     await alive.got(10);
     await (await admin()).deleteTopics({ topics: [gone, anew] });
-    await eventually(30_000, 'the topic is made anew', () => cluster.admin.createTopic(anew, { partitions: 2, replication: 1 }).then(() => true));
+    await eventually(PATIENCE, 'the topic is made anew', () => cluster.admin.createTopic(anew, { partitions: 2, replication: 1 }).then(() => true));
     await dead.told('revoked', { partitions: [{ topic: gone, partition: 0 }] });
     const { error } = await dead.told('fail', { code: 'UNKNOWN_TOPIC_OR_PARTITION' });
     assert.equal(error.close, 4404);
@@ -926,7 +926,7 @@ describe('at random', () => {
           ({ topic, partition }) =>
             judge.wantedFrom(`${topic}/${partition}`, judge.next.get(`${topic}/${partition}`)) < world.logs.get(`${topic}/${partition}`).length,
         );
-      await eventually(60_000, `seed ${seed}: ${JSON.stringify(judge.options)} has everything`, () => {
+      await eventually(PATIENCE, `seed ${seed}: ${JSON.stringify(judge.options)} has everything`, () => {
         client.socket.drain();
         return owed().length === 0 && judge.caughtUp === 1;
       });
@@ -1002,7 +1002,7 @@ describe('at random', () => {
     for (const { client } of clients) client.flow.give({ messages: 1e9 });
     for (const { client, has } of clients) {
       await client.told('caughtUp');
-      await eventually(30_000, `seed ${seed}: ${client.name} has the table`, () =>
+      await eventually(PATIENCE, `seed ${seed}: ${client.name} has the table`, () =>
         topics.every((topic) => {
           const [mine, right] = [has.get(topic), truth.get(topic)];
           return mine.size === right.size && [...right].every(([key, value]) => mine.get(key) === value);

@@ -9,7 +9,7 @@ const { launch } = require('@kafka-native/chromium-for-tests');
 const { cleanup } = require('./support/cleanup.js');
 const { embedded } = require('./support/clusters.js');
 const { listening, reach } = require('./support/proxy.js');
-const { PATIENCE } = require('./support/proxy-page.js');
+const { PATIENCE } = require('./support/flow.js');
 
 const STRANGER = 'stranger.test';
 const USERS = { ali: 'open-sesame' };

@@ -18,8 +18,8 @@ const { ANYBODY } = require('../js/kafka-proxy/dist/doors/identity.js');
 const { WsSocket } = require('../js/kafka-proxy/dist/ws-socket.js');
 const { cleanup } = require('./support/cleanup.js');
 const { embedded } = require('./support/clusters.js');
-const { folder, within } = require('./support/flow.js');
-const { knock, listening, NOBODY, opened, PATIENCE, reach } = require('./support/proxy.js');
+const { PATIENCE, SOON, folder, within } = require('./support/flow.js');
+const { knock, listening, NOBODY, opened, reach } = require('./support/proxy.js');
 const { Calls } = require('./support/watch.js');
 
 const UPGRADE = 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: kafka.v2.json\r\n\r\n';
@@ -277,7 +277,7 @@ describe('close', () => {
     mute.pause();
     const silent = net.connect(port, '127.0.0.1').on('error', () => {});
     await once(silent, 'connect');
-    await within(10_000, 'the proxy is closed', () => proxy.close());
+    await within(SOON, 'the proxy is closed', () => proxy.close());
     await Promise.all([mute, silent].map((socket) => socket.resume() && (socket.closed || once(socket, 'close'))));
   });
 
@@ -310,7 +310,7 @@ describe('close', () => {
     clients[2].send(JSON.stringify({ type: 'subscribe', id: 1, topics: ['t'], group: 'g' }));
     for (const client of clients.slice(0, 3)) client.send(JSON.stringify({ type: 'lag', id: 'none' }));
     await Promise.all(clients.slice(0, 3).map((client) => client.hears(({ id }) => id === 'none')));
-    await within(10_000, 'the proxy is closed', () => proxy.close());
+    await within(SOON, 'the proxy is closed', () => proxy.close());
     for (const client of clients) assert.equal((await client.gone()).code, 1001);
   });
 
@@ -324,7 +324,7 @@ describe('close', () => {
     const gone = once(silent, 'close');
     // Who comes behind it is served: it was accepted.
     (await opened(`wss://127.0.0.1:${port}`, ['kafka.v2.json'], { rejectUnauthorized: false })).close();
-    await within(5000, 'the proxy is closed', () => proxy.close());
+    await within(SOON, 'the proxy is closed', () => proxy.close());
     await gone;
   });
 

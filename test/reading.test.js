@@ -6,7 +6,7 @@ const { after, before, describe, test } = require('node:test');
 const { Kafka } = require('kafka-native');
 const { cleanup } = require('./support/cleanup.js');
 const { embedded, real, topicName } = require('./support/clusters.js');
-const { folder, silent } = require('./support/flow.js');
+const { PATIENCE, folder, silent } = require('./support/flow.js');
 const { Got } = require('./support/groups.js');
 const { deferred, eventually } = require('./support/watch.js');
 
@@ -82,7 +82,7 @@ describe('a consumer without a group that subscribes', () => {
     }
     await got.until(2);
     await cluster.admin.createPartitions(`${prefix}-yes`, 2);
-    await eventually(10_000, 'the new partition takes messages', async () => (await sender(t))(`${prefix}-yes`, ['added'], 1).then(() => true, () => false));
+    await eventually(PATIENCE, 'the new partition takes messages', async () => (await sender(t))(`${prefix}-yes`, ['added'], 1).then(() => true, () => false));
     await got.until(3);
     assert.deepEqual(got.values().sort(), [`${prefix}-yes`, `${prefix}.named`, 'added'].sort());
   });
@@ -96,9 +96,9 @@ describe('a consumer without a group that subscribes', () => {
     const id = consumer.topicId(topic);
     assert.match(String(id), /^[\w+/]{22}$/, 'Kafka has given it an id');
     await cluster.admin.deleteTopic(topic);
-    await eventually(20_000, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
     // More than the old one had: an offset of the old would leave some out.
-    await eventually(20_000, 'the topic takes messages', () => send(topic, numbered(100, 120)).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic takes messages', () => send(topic, numbered(100, 120)).then(() => true, () => false));
     await got.until((messages) => numbered(100, 120).every((value) => messages.some((message) => message.value === value)));
     assert.match(String(consumer.topicId(topic)), /^[\w+/]{22}$/);
     assert.notEqual(consumer.topicId(topic), id, 'by its id it is another one');
@@ -120,7 +120,7 @@ describe('a consumer without a group that subscribes', () => {
     assert.deepEqual(second.got.values().sort((a, b) => a - b), numbered(10, 22));
   });
 
-  test('goes on where it had begun, also where nothing was processed: a partition that was empty, one that was found, one that was made anew', { timeout: 60_000 }, async (t) => {
+  test('goes on where it had begun, also where nothing was processed: a partition that was empty, one that was found, one that was made anew', async (t) => {
     const send = await sender(t);
     const offsetDirectory = folder(t);
     const prefix = topicName('begun');
@@ -134,9 +134,9 @@ describe('a consumer without a group that subscribes', () => {
     const idle = { offsetDirectory, run: { autoCommit: false } };
     const first = await reader(t, subscription, idle);
     await cluster.admin.deleteTopic(anew);
-    await eventually(20_000, 'the topic made again', () => create(anew).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic made again', () => create(anew).then(() => true, () => false));
     await create(found);
-    await eventually(20_000, 'the topics take messages', () => Promise.all([anew, found].map((name) => send(name, ['a'], 1))).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topics take messages', () => Promise.all([anew, found].map((name) => send(name, ['a'], 1))).then(() => true, () => false));
     await first.got.until(2);
     await first.consumer.disconnect();
     for (const name of [old, anew, found]) await send(name, ['b', 'c'], 0);
@@ -161,7 +161,7 @@ describe('a consumer without a group that subscribes', () => {
     assert.deepEqual(got.messages.map(({ topic, value }) => `${topic === whole ? 'whole' : 'tail'} ${value}`).sort(), ['tail new', 'whole new', 'whole old']);
   });
 
-  test('begins a topic that was made anew when the handler has let go of the old one', { timeout: 60_000 }, async (t) => {
+  test('begins a topic that was made anew when the handler has let go of the old one', async (t) => {
     const send = await sender(t);
     const topic = await cluster.topic(1);
     const [held, released] = [deferred(), deferred()];
@@ -185,16 +185,16 @@ describe('a consumer without a group that subscribes', () => {
     await send(topic, ['old']);
     await held.promise;
     await cluster.admin.deleteTopic(topic);
-    await eventually(20_000, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
-    await eventually(20_000, 'the topic takes messages', () => send(topic, ['new']).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic takes messages', () => send(topic, ['new']).then(() => true, () => false));
     const caught = consumer.caughtUp();
-    await eventually(20_000, 'the new one is assigned', () => assigned === 2);
+    await eventually(PATIENCE, 'the new one is assigned', () => assigned === 2);
     released.resolve();
     await caught;
     assert.deepEqual([...new Set(seen)], ['old', 'new']);
   });
 
-  test('begins a topic that was gone for long, and is made again, at its first message, whatever its file says', { timeout: 60_000 }, async (t) => {
+  test('begins a topic that was gone for long, and is made again, at its first message, whatever its file says', async (t) => {
     const send = await sender(t);
     const topic = await cluster.topic(1);
     const offsetDirectory = folder(t);
@@ -204,13 +204,13 @@ describe('a consumer without a group that subscribes', () => {
     await got.until(5);
     await cluster.admin.deleteTopic(topic);
     await lost.promise;
-    await eventually(20_000, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
-    await eventually(20_000, 'the topic takes messages', () => send(topic, numbered(100, 120)).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic takes messages', () => send(topic, numbered(100, 120)).then(() => true, () => false));
     await got.until((messages) => numbered(100, 120).every((value) => messages.some((message) => message.value === value)));
     await consumer.disconnect();
   });
 
-  test('goes on where it was to begin in partitions of which nothing had come when it crashed', { timeout: 60_000 }, async (t) => {
+  test('goes on where it was to begin in partitions of which nothing had come when it crashed', async (t) => {
     const send = await sender(t);
     const topic = await cluster.topic(4);
     for (let partition = 0; partition < 4; partition++) await send(topic, numbered(0, 3), partition);
@@ -243,7 +243,7 @@ describe('a consumer without a group that subscribes', () => {
   });
 
   for (const files of [false, true]) {
-    test(`begins a topic that was made anew while it waited to be started again at its first message${files ? ', whatever its file says' : ''}`, { timeout: 60_000 }, async (t) => {
+    test(`begins a topic that was made anew while it waited to be started again at its first message${files ? ', whatever its file says' : ''}`, async (t) => {
       const send = await sender(t);
       const topic = await cluster.topic(1);
       await send(topic, numbered(0, 5));
@@ -259,8 +259,8 @@ describe('a consumer without a group that subscribes', () => {
           initialRetryTime: 10,
           restartOnFailure: async () => {
             await cluster.admin.deleteTopic(topic);
-            await eventually(20_000, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
-            await eventually(20_000, 'the topic takes messages', () => send(topic, numbered(100, 110)).then(() => true, () => false));
+            await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
+            await eventually(PATIENCE, 'the topic takes messages', () => send(topic, numbered(100, 110)).then(() => true, () => false));
             return true;
           },
         },
@@ -278,7 +278,7 @@ describe('a consumer without a group that subscribes', () => {
     });
   }
 
-  test('goes on where it was when it is started again behind a crash, and leaves nothing out', { timeout: 60_000 }, async (t) => {
+  test('goes on where it was when it is started again behind a crash, and leaves nothing out', async (t) => {
     const send = await sender(t);
     const [topic, later] = [await cluster.topic(2), topicName('later')];
     let failures = 0;
@@ -311,7 +311,7 @@ describe('a consumer without a group that subscribes', () => {
     assert.deepEqual(got.messages.map(({ topic: of, partition, value }) => `${of === topic ? partition : 'later'} ${value}`).sort(), ['0 a', '0 b', '1 b', 'later c']);
   });
 
-  test('is caught up when it has processed what was produced before, every time', { timeout: 120_000 }, async (t) => {
+  test('is caught up when it has processed what was produced before, every time', async (t) => {
     const send = await sender(t);
     const topic = await cluster.topic(3);
     const { consumer, got } = await reader(t, { topics: [topic], from: 'end' });
@@ -323,7 +323,7 @@ describe('a consumer without a group that subscribes', () => {
     }
   });
 
-  test('is caught up however many ask at once, again and again', { timeout: 60_000 }, async (t) => {
+  test('is caught up however many ask at once, again and again', async (t) => {
     const send = await sender(t);
     const topic = await cluster.topic(2);
     const { consumer, got } = await reader(t, { topics: [new RegExp(`^${topic}$`)], from: 'end' });
@@ -339,12 +339,12 @@ describe('a consumer without a group that subscribes', () => {
       assert.equal(got.messages.length, i + 1);
     }
     clearInterval(asking);
-    await eventually(20_000, 'all are answered', () => caught === asked);
+    await eventually(PATIENCE, 'all are answered', () => caught === asked);
     await consumer.disconnect();
     await assert.rejects(consumer.caughtUp(), /does not run/);
   });
 
-  test('waits in a group for what a rebalance takes away and gives back', { timeout: 60_000 }, async (t) => {
+  test('waits in a group for what a rebalance takes away and gives back', async (t) => {
     const send = await sender(t);
     const topic = await cluster.topic(2);
     await send(topic, numbered(0, 4), 0);
@@ -353,7 +353,7 @@ describe('a consumer without a group that subscribes', () => {
     const [held, released, left] = [deferred(), deferred(), deferred()];
     const done = [];
     const make = (more) => {
-      const consumer = kafka().consumer({ groupId, maxWaitTimeInMs: 50, sessionTimeout: 6000, heartbeatInterval: 100, ...more });
+      const consumer = kafka().consumer({ groupId, maxWaitTimeInMs: 50, sessionTimeout: 30_000, heartbeatInterval: 100, ...more });
       cleanup(t, () => consumer.disconnect());
       return consumer;
     };
@@ -376,7 +376,7 @@ describe('a consumer without a group that subscribes', () => {
     const second = make({});
     await second.subscribe({ topics: [topic], fromBeginning: true });
     const joined = second.run({ eachMessage() {} });
-    await eventually(20_000, 'the rebalance', () => Promise.race([left.promise.then(() => true), new Promise((resolve) => setImmediate(resolve, true))]));
+    await eventually(PATIENCE, 'the rebalance', () => Promise.race([left.promise.then(() => true), new Promise((resolve) => setImmediate(resolve, true))]));
     released.resolve();
     await joined;
     await second.disconnect();
@@ -385,7 +385,7 @@ describe('a consumer without a group that subscribes', () => {
     assert.deepEqual([...new Set(done)].sort(), numbered(0, 8));
   });
 
-  test('is caught up across markers, aborted messages and empty partitions, and waits for an open transaction', { timeout: 60_000 }, async (t) => {
+  test('is caught up across markers, aborted messages and empty partitions, and waits for an open transaction', async (t) => {
     const topic = await cluster.topic(3);
     const producer = kafka().producer({ transactionalId: topicName('tx'), idempotent: true, maxInFlightRequests: 1 });
     cleanup(t, () => producer.disconnect());
@@ -416,7 +416,7 @@ describe('a consumer without a group that subscribes', () => {
     assert.deepEqual(got.values(), ['committed', 'other', 'late']);
   });
 
-  test('refuses to wait for its own handler, and ends the wait when it stops', { timeout: 60_000 }, async (t) => {
+  test('refuses to wait for its own handler, and ends the wait when it stops', async (t) => {
     const send = await sender(t);
     const topic = await cluster.topic(1);
     await send(topic, ['x']);
@@ -438,11 +438,11 @@ describe('a consumer without a group that subscribes', () => {
   });
 
   for (const groupId of [null, 'group']) {
-    test(`reads to the end as it was, and ends by itself: ${groupId ? 'in a group' : 'without a group'}`, { timeout: 60_000 }, async (t) => {
+    test(`reads to the end as it was, and ends by itself: ${groupId ? 'in a group' : 'without a group'}`, async (t) => {
       const send = await sender(t);
       const topic = await cluster.topic(3);
       const make = () => {
-        const consumer = kafka().consumer({ groupId: groupId && topicName(groupId), maxWaitTimeInMs: 50, ...(groupId && { sessionTimeout: 6000, heartbeatInterval: 200 }) });
+        const consumer = kafka().consumer({ groupId: groupId && topicName(groupId), maxWaitTimeInMs: 50, ...(groupId && { sessionTimeout: 30_000, heartbeatInterval: 200 }) });
         cleanup(t, () => consumer.disconnect());
         return consumer;
       };
@@ -474,7 +474,7 @@ describe('a consumer without a group that subscribes', () => {
     });
   }
 
-  test('of an assigned partition the end is reached while another of the topic has no leader', { timeout: 60_000 }, async (t) => {
+  test('of an assigned partition the end is reached while another of the topic has no leader', async (t) => {
     const made = await embedded();
     cleanup(t, () => made.close());
     const { broker, driver_options: properties } = made.options();

@@ -8,7 +8,7 @@ const { Event } = require('../js/kafka-native/dist/binding.js');
 const { binding } = require('../js/kafka-native/dist/loader.js');
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
-const { folder, offsets, silent } = require('./support/flow.js');
+const { PATIENCE, folder, offsets, silent } = require('./support/flow.js');
 const { Got, committed, kafkaJs } = require('./support/groups.js');
 const { random, seed } = require('./support/random.js');
 const { deferred, eventually } = require('./support/watch.js');
@@ -57,7 +57,7 @@ describe('a consumer with a rule', () => {
   const to = (...names) => names.map((name) => ({ value: name, headers: name === 'all' ? {} : { to: name } }));
   const times = (count, message) => Array.from({ length: count }, () => message);
 
-  test('gets exactly what each kind of rule wants', { timeout: 60_000 }, async (t) => {
+  test('gets exactly what each kind of rule wants', async (t) => {
     const send = await sender(t);
     const topic = await cluster.topic(1);
     const binary = Buffer.from([0xff, 0, 0x80]);
@@ -109,7 +109,7 @@ describe('a consumer with a rule', () => {
 
   for (const readUncommitted of [false, true]) {
     const which = readUncommitted ? 'uncommitted' : 'committed';
-    test(`is caught up and at the end where everything is left out: read ${which}`, { timeout: 60_000 }, async (t) => {
+    test(`is caught up and at the end where everything is left out: read ${which}`, async (t) => {
       const send = await sender(t);
       const topic = await cluster.topic(2);
       await send(topic, times(3000, { value: 'x' }));
@@ -124,11 +124,11 @@ describe('a consumer with a rule', () => {
       }
     });
 
-    test(`commits behind what is left out, and reads nothing twice: read ${which}`, { timeout: 60_000 }, async (t) => {
+    test(`commits behind what is left out, and reads nothing twice: read ${which}`, async (t) => {
       const { admin } = await kafkaJs(t, cluster);
       const send = await sender(t);
       const topic = await cluster.topic(3);
-      const config = { groupId: topicName('group'), sessionTimeout: 6000, heartbeatInterval: 200, readUncommitted };
+      const config = { groupId: topicName('group'), sessionTimeout: 30_000, heartbeatInterval: 200, readUncommitted };
       await send(topic, to('b', 'a', 'b'), 0); // in the middle
       await send(topic, times(500, to('b')[0]), 1); // nothing else
       await send(topic, to('a', 'b', 'b', 'a'), 2); // at the end
@@ -144,7 +144,7 @@ describe('a consumer with a rule', () => {
       assert.deepEqual(second.got.values(), ['b', 'last']);
     });
 
-    test(`records behind what is left out in offset files: read ${which}`, { timeout: 60_000 }, async (t) => {
+    test(`records behind what is left out in offset files: read ${which}`, async (t) => {
       const send = await sender(t);
       const topic = await cluster.topic(2);
       const offsetDirectory = folder(t);
@@ -162,11 +162,11 @@ describe('a consumer with a rule', () => {
     });
   }
 
-  test('never commits behind a message that its handler still has', { timeout: 60_000 }, async (t) => {
+  test('never commits behind a message that its handler still has', async (t) => {
     const { admin } = await kafkaJs(t, cluster);
     const send = await sender(t);
     const topic = await cluster.topic(2);
-    const config = { groupId: topicName('group'), sessionTimeout: 6000, heartbeatInterval: 200 };
+    const config = { groupId: topicName('group'), sessionTimeout: 30_000, heartbeatInterval: 200 };
     const [has, holds] = [deferred(), deferred()];
     const made = consumer(t, config);
     const seen = new Got();
@@ -198,7 +198,7 @@ describe('a consumer with a rule', () => {
     assert.deepEqual(again.got.messages.filter(({ partition, value }) => partition === 0 && value === 'a').map(({ offset }) => offset), [1, 2]);
   });
 
-  test('decides below the offset that it is told by the old rule, and from there by the new one, under traffic and over pauses', { timeout: 120_000 }, async (t) => {
+  test('decides below the offset that it is told by the old rule, and from there by the new one, under traffic and over pauses', async (t) => {
     const topic = await cluster.topic(2);
     const producer = kafka().producer();
     cleanup(t, () => producer.disconnect());
@@ -236,7 +236,7 @@ describe('a consumer with a rule', () => {
     }
   });
 
-  test('gives again what it was given, by the rule of then, and decides anew where it seeks', { timeout: 60_000 }, async (t) => {
+  test('gives again what it was given, by the rule of then, and decides anew where it seeks', async (t) => {
     const send = await sender(t);
     const topic = await cluster.topic(1);
     await send(topic, to('a', 'b', 'a', 'b', 'a'));
@@ -271,7 +271,7 @@ describe('a consumer with a rule', () => {
   });
 
   for (const groupId of [null, 'group']) {
-    test(`is as a model has it over random rules, pauses, seeks and restarts: ${groupId ? 'in a group' : 'with offset files'}`, { timeout: 180_000 }, async (t) => {
+    test(`is as a model has it over random rules, pauses, seeks and restarts: ${groupId ? 'in a group' : 'with offset files'}`, async (t) => {
       const next = random(seed);
       const below = (n) => Math.floor(next() * n);
       const pick = (list) => list[below(list.length)];
@@ -281,7 +281,7 @@ describe('a consumer with a rule', () => {
       await producer.connect();
       const directory = folder(t);
       const config = groupId
-        ? { groupId: topicName(groupId), sessionTimeout: 6000, heartbeatInterval: 200 }
+        ? { groupId: topicName(groupId), sessionTimeout: 30_000, heartbeatInterval: 200 }
         : { offsetDirectory: directory };
       const { admin } = await kafkaJs(t, cluster);
       const recorded = async () => (groupId ? committed(admin, config.groupId, topic) : Object.fromEntries(Object.entries(offsets(directory, topic)).map(([p, last]) => [p, last + 1])));
@@ -387,19 +387,19 @@ describe('a consumer with a rule', () => {
     });
   }
 
-  test('has no lag where everything is left out', { timeout: 60_000 }, async (t) => {
+  test('has no lag where everything is left out', async (t) => {
     const topic = await cluster.topic(1);
     await (await sender(t))(topic, times(100, { value: 'x' }));
     const observed = new Kafka({ brokers: cluster.options().broker.split(','), logger: silent, statisticsInterval: 100 });
-    const made = observed.consumer({ groupId: topicName('group'), sessionTimeout: 6000, heartbeatInterval: 200, maxWaitTimeInMs: 50 });
+    const made = observed.consumer({ groupId: topicName('group'), sessionTimeout: 30_000, heartbeatInterval: 200, maxWaitTimeInMs: 50 });
     cleanup(t, () => made.disconnect());
     await made.subscribe({ topics: [topic], fromBeginning: true });
     await made.run({ only: { any: [] }, eachMessage: assert.fail });
     const lag = () => observed.metrics().split('\n').find((line) => line.startsWith('kafka_client_partition_consumer_lag{') && line.includes(`topic="${topic}"`));
-    await eventually(30_000, 'a lag of 0', () => lag()?.endsWith(' 0'));
+    await eventually(PATIENCE, 'a lag of 0', () => lag()?.endsWith(' 0'));
   });
 
-  test('tells positions of what is left out a hundred times a second at most', { timeout: 60_000 }, async (t) => {
+  test('tells positions of what is left out a hundred times a second at most', async (t) => {
     const topic = await cluster.topic(1);
     const producer = kafka().producer({ linger: 0 });
     cleanup(t, () => producer.disconnect());
@@ -419,7 +419,7 @@ describe('a consumer with a rule', () => {
     assert.ok(told.messages.length <= (performance.now() - begun) / 10 + 1, `${told.messages.length} times`);
   });
 
-  test('is replaced without end where messages are processed, and refuses where a handler stands still', { timeout: 120_000 }, async (t) => {
+  test('is replaced without end where messages are processed, and refuses where a handler stands still', async (t) => {
     const topic = await cluster.topic(1);
     const producer = kafka().producer();
     cleanup(t, () => producer.disconnect());

@@ -6,12 +6,9 @@ const { describe, test, before, after } = require('node:test');
 const { Consumer, KafkaError, Producer } = require('kafka-native');
 const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
-const { Inbox, folder, silent, within } = require('./support/flow.js');
+const { Inbox, PATIENCE, SOON, folder, silent, within } = require('./support/flow.js');
 const { Calls, witness } = require('./support/watch.js');
 const { runTool } = require('../deps/kafka/java.js');
-
-/** What "at once" may take on a busy machine. */
-const SOON = 5000;
 
 /** @type {any} */ let cluster;
 /** @type {KafkaCluster} */ let kafka;
@@ -76,7 +73,7 @@ describe('what is refused', () => {
     await within(SOON, 'start', () => assert.rejects(receiver.start(), { name: 'KafkaError', code: 'TOPIC_AUTHORIZATION_FAILED' }));
     // The right comes later: the same consumer starts.
     await allow('alice', '--operation', 'Read', '--topic', denied);
-    const partitions = await within(20_000, 'start', async () => {
+    const partitions = await within(PATIENCE, 'start', async () => {
       for (;;) {
         const started = await receiver.start().catch((error) => error);
         if (Array.isArray(started)) return started;

@@ -12,6 +12,7 @@ const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { Peer, Peers, SILENT, kafkaOf, newKey } = require('./support/socketio.js');
 const { eventually, witness } = require('./support/watch.js');
+const { PATIENCE } = require('./support/flow.js');
 
 /** @type {any} */ let cluster;
 /** @type {string} */ let broker;
@@ -233,7 +234,7 @@ describe('the topics', () => {
     for (const { io } of peers.all) for (let n = 0; n < 30; n++) io.of(`/n-${n}`);
     for (let n = 0; n < 30; n++) await peers.ready(`/n-${n}`);
     for (let n = 0; n < 30; n++) peers.all[0].io.of(`/n-${n}`).emit('hello', n);
-    assert.equal(await eventually(30_000, 'every partition has some', async () => (await look(key)).every(({ records }, i) => records > before[i].records)), true);
+    assert.equal(await eventually(PATIENCE, 'every partition has some', async () => (await look(key)).every(({ records }, i) => records > before[i].records)), true);
   });
 });
 

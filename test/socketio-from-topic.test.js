@@ -235,7 +235,7 @@ test('sources end with the HTTP server of their server, however many there are',
   assert.deepEqual(warnings, []);
 });
 
-test('with recovery each client has every message once and in order: who was away, and while servers come and go', { timeout: 120_000 }, async (t) => {
+test('with recovery each client has every message once and in order: who was away, and while servers come and go', async (t) => {
   const topic = await cluster.topic(2);
   const key = `${topic}-log`;
   const start = async (rooms) => {

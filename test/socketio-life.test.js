@@ -9,7 +9,7 @@ const { createAdapter, Emitter } = require('socket.io-kafka');
 const { Child } = require('./support/child.js');
 const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
-const { within } = require('./support/flow.js');
+const { PATIENCE, within } = require('./support/flow.js');
 const { Peer, Peers, RemotePeer, SILENT, kafkaOf, newKey } = require('./support/socketio.js');
 const { eventually } = require('./support/watch.js');
 
@@ -120,7 +120,7 @@ describe('a server that goes', () => {
     const client = await peers.all[0].client();
     const remote = await RemotePeer.start(t, { brokers: kafkaOf(cluster).brokers, ...quick });
     await peers.count(3);
-    await eventually(30_000, 'it counts the others', async () => await remote.do('serverCount') === 3);
+    await eventually(PATIENCE, 'it counts the others', async () => await remote.do('serverCount') === 3);
     const theirs = await remote.client();
     assert.deepEqual(ids(await peers.all[1].io.fetchSockets()), ids([client, theirs]));
     await remote.kill();
@@ -164,11 +164,11 @@ describe('a server that goes', () => {
     await peer.adapter().init();
     const emitter = new Emitter(kafka, { key, logger: SILENT });
     emitter.emit('written');
-    await eventually(30_000, 'it is written', () => emitter.stats().queued === 0);
+    await eventually(PATIENCE, 'it is written', () => emitter.stats().queued === 0);
     await Promise.all(own.kafka.nodes.map((node) => node.kill()));
     peer.io.emit('never written');
     emitter.emit('never written');
-    await within(60_000, 'both are closed', () => Promise.all([peer.close(), emitter.close()]));
+    await within(PATIENCE, 'both are closed', () => Promise.all([peer.close(), emitter.close()]));
     assert.equal(emitter.stats().lost, 1);
   });
 
@@ -244,7 +244,7 @@ describe('namespaces', () => {
         for (const client of clients) assert.deepEqual(client.events().sort(), [['parent', round], ['room', round]]);
         assert.deepEqual(other.events(), [], 'the parent knows the children of its own server');
         for (const client of [...clients, other]) client.close();
-        await Promise.all(peers.all.map(({ io }) => eventually(30_000, 'they are gone again', () => !io._nsps.has('/room-7') && !io._nsps.has('/room-8'))));
+        await Promise.all(peers.all.map(({ io }) => eventually(PATIENCE, 'they are gone again', () => !io._nsps.has('/room-7') && !io._nsps.has('/room-8'))));
         for (const peer of peers.all) peer.clients.length = 0;
       }
       assert.equal(await peers.all[0].adapter().serverCount(), 3);
@@ -287,7 +287,7 @@ describe('namespaces', () => {
     for (const { io } of peers.all) io.of('/gone');
     await peers.ready('/gone');
     await peers.all[0].adapter('/gone').close();
-    assert.equal(await eventually(30_000, 'the other knows', async () => await peers.all[1].adapter('/gone').serverCount() === 1), true);
+    assert.equal(await eventually(PATIENCE, 'the other knows', async () => await peers.all[1].adapter('/gone').serverCount() === 1), true);
     const client = await peers.all[0].client();
     peers.all[1].io.emit('still');
     await client.hears('still');

@@ -10,6 +10,7 @@ const { real } = require('./support/clusters.js');
 const { random } = require('./support/random.js');
 const { Peers, kafkaOf } = require('./support/socketio.js');
 const { eventually, witness } = require('./support/watch.js');
+const { PATIENCE } = require('./support/flow.js');
 
 const seed = Number(process.env.SEED ?? 14);
 
@@ -91,7 +92,7 @@ test('records that cannot be read are counted, told once, and harm nothing', asy
 
   // A spoilt record may well be another that can be read, and close something; who is there now goes on.
   const clients = await Promise.all(peers.all.map((peer) => peer.client()));
-  await Promise.all(peers.all.map((peer, i) => eventually(30_000, `server ${i} has read them`, () => peer.adapter().stats().lag === 0 && peer.adapter().stats().unreadable > 200)));
+  await Promise.all(peers.all.map((peer, i) => eventually(PATIENCE, `server ${i} has read them`, () => peer.adapter().stats().lag === 0 && peer.adapter().stats().unreadable > 200)));
   for (const [i, peer] of peers.all.entries()) peer.io.emit('good', i);
   await peers.settled();
   for (const client of clients) assert.deepEqual(client.events('good').flat().sort(), [0, 1, 2]);
@@ -151,7 +152,7 @@ test('what a server said before it closed does not bring it back when it is read
   // Answers have a topic of their own, and namespaces partitions: what was written first may be read last.
   await write(replies, said.map(({ key, value }) => ({ key, value, partition, headers: { f: uid, t: first.adapter().uid } })));
   await write(replies, [{ value: 'the end of it', partition, headers: { f: uid, t: first.adapter().uid } }]);
-  await eventually(30_000, 'it is read', () => first.adapter().stats().unreadable > 0);
+  await eventually(PATIENCE, 'it is read', () => first.adapter().stats().unreadable > 0);
   assert.equal(await first.adapter().serverCount(), 2);
   assert.equal(first.adapter().stats().servers, 1);
   assert.deepEqual((await first.io.timeout(10_000).fetchSockets()).map(({ id }) => id), [client.id]);

@@ -7,11 +7,13 @@ const { after, before, describe, test } = require('node:test');
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, Kafka, ResourcePatternTypes } = require('kafka-native');
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
-const { silent, within } = require('./support/flow.js');
+const { PATIENCE, silent, within } = require('./support/flow.js');
 const { oracle } = require('./support/kafkajs.js');
 const { random, seed } = require('./support/random.js');
 const { Calls, deferred, eventually, witness } = require('./support/watch.js');
 
+/** Brokers that are killed, one after the other. */
+const ROUNDS = Number(process.env.ROUNDS ?? 1);
 const COMPACT = { config: { 'cleanup.policy': 'compact' } };
 const client = (cluster, more = {}) => new Kafka({ brokers: cluster.options().broker.split(','), logger: silent, ...more });
 /** Looks for topics often, so that a test takes a moment. */
@@ -70,7 +72,7 @@ async function lastValues(cluster, topic) {
       if (left.size === 0) done.resolve();
     },
   });
-  await within(60_000, () => `KafkaJS reads partitions ${[...left]}`, () => done.promise);
+  await within(PATIENCE, () => `KafkaJS reads partitions ${[...left]}`, () => done.promise);
   await consumer.disconnect();
   const newest = [...last].map(([key, places]) => [key, [...places.values()].sort((a, b) => b.timestamp - a.timestamp || b.partition - a.partition)[0].value]);
   return new Map(newest.filter(([, value]) => value !== undefined));
@@ -145,7 +147,7 @@ describe('a table', () => {
     assert.deepEqual([...table], [['b', null]]);
   });
 
-  test('has read what was written when caughtUp resolves, every time, also for a listener', { timeout: 120_000 }, async (t) => {
+  test('has read what was written when caughtUp resolves, every time, also for a listener', async (t) => {
     const kafka = client(cluster);
     const topic = await cluster.topic(2, COMPACT);
     const write = await writer(t, kafka);
@@ -163,7 +165,7 @@ describe('a table', () => {
     await assert.rejects(table.caughtUp({ signal: AbortSignal.abort(reason) }), reason);
   });
 
-  test('has its own writes when they resolve, a thousand times', { timeout: 120_000 }, async (t) => {
+  test('has its own writes when they resolve, a thousand times', async (t) => {
     const kafka = client(cluster);
     const table = await open(t, kafka, { topic: await cluster.topic(3, COMPACT) });
     for (let i = 0; i < 250; i++) {
@@ -457,12 +459,12 @@ describe('a table', () => {
     const topic = await cluster.topic(1, COMPACT);
     const table = await open(t, kafka, { topic });
     await cluster.admin.createPartitions(topic, 3);
-    await eventually(20_000, 'the new partition takes messages', async () => (await writer(t, kafka))(topic, [2, 'added', '1']).then(() => true, () => false));
+    await eventually(PATIENCE, 'the new partition takes messages', async () => (await writer(t, kafka))(topic, [2, 'added', '1']).then(() => true, () => false));
     await table.caughtUp();
     assert.equal(table.get('added'), 1);
   });
 
-  test('loses its entries with its topic, and has those of one that is made anew', { timeout: 60_000 }, async (t) => {
+  test('loses its entries with its topic, and has those of one that is made anew', async (t) => {
     const kafka = client(cluster);
     const topic = await cluster.topic(2, COMPACT);
     const write = await writer(t, kafka);
@@ -476,12 +478,12 @@ describe('a table', () => {
       ['old0', undefined, 16, 'own', undefined], ['old1', undefined, 17, 1, undefined], ['old2', undefined, 18, 0, undefined], ['old3', undefined, 19, 1, undefined],
     ]);
     assert.equal(table.size, 0);
-    await eventually(20_000, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
-    await eventually(20_000, 'the topic takes messages', () => write(topic, [0, 'new', '1']).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic takes messages', () => write(topic, [0, 'new', '1']).then(() => true, () => false));
     await told.until(({ key }) => key === 'new');
     await table.caughtUp();
     assert.deepEqual([...table], [['new', 1]]);
-    await eventually(20_000, 'a write', () => table.set('own', 2).then(() => true, () => false));
+    await eventually(PATIENCE, 'a write', () => table.set('own', 2).then(() => true, () => false));
     assert.equal(table.get('own'), 2);
   });
 
@@ -497,7 +499,7 @@ describe('a table', () => {
     }
   });
 
-  test(`has what the log has last, through writes, tombstones, two partitions of a key, restarts of it and of the broker (SEED=${seed})`, { timeout: 120_000 }, async (t) => {
+  test(`has what the log has last, through writes, tombstones, two partitions of a key, restarts of it and of the broker (SEED=${seed})`, async (t) => {
     const kafka = client(cluster);
     const topic = await cluster.topic(2, COMPACT);
     const write = await writer(t, kafka);
@@ -537,7 +539,7 @@ describe('a table of three brokers', () => {
   before(async () => (cluster = await real({ own: true, nodes: 3 })));
   after(() => cluster?.close());
 
-  test(`has its own writes, and what the log has last, after brokers were killed at random (SEED=${seed})`, { timeout: 240_000 }, async (t) => {
+  test(`has its own writes, and what the log has last, after brokers were killed at random (SEED=${seed})`, async (t) => {
     const kafka = client(cluster);
     const topic = await cluster.topic(4, { replication: 3, config: { 'cleanup.policy': 'compact', 'min.insync.replicas': '2' } });
     const table = await open(t, kafka, { topic });
@@ -559,13 +561,13 @@ describe('a table of three brokers', () => {
       }
     });
     const failed = Promise.all(writers);
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const node = cluster.kafka.nodes[below(3)];
       const goal = written + 200;
       await node.kill();
-      await Promise.race([failed, eventually(60_000, 'writes go on', () => written >= goal)]);
+      await Promise.race([failed, eventually(PATIENCE, 'writes go on', () => written >= goal)]);
       await node.start();
-      await Promise.race([failed, eventually(60_000, 'all replicas are in sync', () => inSync(cluster, topic))]);
+      await Promise.race([failed, eventually(PATIENCE, 'all replicas are in sync', () => inSync(cluster, topic))]);
     }
     over = true;
     await failed;
@@ -594,7 +596,7 @@ describe('a table without rights', () => {
   before(async () => (cluster = await real({ own: true, security: true, acls: true })));
   after(() => cluster?.close());
 
-  test('is refused; one that loses them ends, and says why', { timeout: 120_000 }, async (t) => {
+  test('is refused; one that loses them ends, and says why', async (t) => {
     const topic = await cluster.topic(1, COMPACT);
     const admin = await connected(t, client(cluster).admin());
     const alice = cluster.kafka.users.alice;
@@ -603,18 +605,18 @@ describe('a table without rights', () => {
     await assert.rejects(kafka.table({ topic }), (error) => error.type === 'TOPIC_AUTHORIZATION_FAILED');
     const acl = { resourceType: AclResourceTypes.TOPIC, resourceName: topic, resourcePatternType: ResourcePatternTypes.LITERAL, principal: 'User:alice', host: '*', permissionType: AclPermissionTypes.ALLOW };
     await admin.createAcls({ acl: [{ ...acl, operation: AclOperationTypes.READ }, { ...acl, operation: AclOperationTypes.DESCRIBE }] });
-    const table = await eventually(20_000, 'the rights', () => open(t, kafka, { topic, consumer: { metadataMaxAge: 200 } }).catch(() => undefined));
+    const table = await eventually(PATIENCE, 'the rights', () => open(t, kafka, { topic, consumer: { metadataMaxAge: 200 } }).catch(() => undefined));
     // Who may only read has a table all the same; when it may write, it does.
     await assert.rejects(table.set('a', 1), (error) => /AUTHORIZATION_FAILED/.test(error.type));
     await admin.createAcls({ acl: [{ ...acl, operation: AclOperationTypes.WRITE }] });
-    await eventually(20_000, 'the right to write', () => table.set('own', 1).then(() => true));
+    await eventually(PATIENCE, 'the right to write', () => table.set('own', 1).then(() => true));
     assert.equal(table.get('own'), 1);
     await (await writer(t, client(cluster)))(topic, [0, 'a', '1']);
     await table.caughtUp();
     assert.equal(table.get('a'), 1);
     const heard = once(table, 'error');
     await admin.deleteAcls({ filters: [acl, { ...acl }].map((filter) => ({ ...filter, operation: AclOperationTypes.ANY })) });
-    const [error] = await within(60_000, () => `the end: ${JSON.stringify(lines.all.slice(-3))}`, () => heard);
+    const [error] = await within(PATIENCE, () => `the end: ${JSON.stringify(lines.all.slice(-3))}`, () => heard);
     assert.equal(error.type, 'TOPIC_AUTHORIZATION_FAILED');
     assert.equal(await table.closed, error);
     for (const call of [() => table.set('a', 1), () => table.caughtUp()]) await assert.rejects(call(), error);

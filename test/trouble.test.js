@@ -6,7 +6,7 @@ const { describe, test, before, after } = require('node:test');
 const { Consumer, KafkaError, Producer } = require('kafka-native');
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
-const { Inbox, consumer, folder, offsets, producer, silent, within } = require('./support/flow.js');
+const { Inbox, PATIENCE, SOON, consumer, folder, offsets, producer, silent, within } = require('./support/flow.js');
 const { Calls, eventually, witness } = require('./support/watch.js');
 
 /** Sends a number every few milliseconds to each partition in turn, until `end`. */
@@ -26,7 +26,7 @@ class Traffic {
 
   async more(count) {
     const goal = this.sent + count;
-    await eventually(60_000, `${count} more messages`, () => this.sent >= goal);
+    await eventually(PATIENCE, `${count} more messages`, () => this.sent >= goal);
   }
 
   /** Resolves when everything is acknowledged. */
@@ -66,10 +66,10 @@ describe('one broker', () => {
       await inbox.until(before + 100);
     }
     await traffic.end();
-    await eventually(30_000, 'every acknowledged message', () => whole(inbox.messages, traffic.sent));
+    await eventually(PATIENCE, 'every acknowledged message', () => whole(inbox.messages, traffic.sent));
     assert.equal(inbox.misses, 0);
     const { high: end } = await cluster.admin.watermarks(topic, 0);
-    await eventually(10_000, 'the offsets on disk', () => offsets(directory, topic)[0] === end - 1);
+    await eventually(PATIENCE, 'the offsets on disk', () => offsets(directory, topic)[0] === end - 1);
     for (const { all } of [errors, traffic.errors]) {
       assert.ok(all.every((error) => error instanceof KafkaError && error.code === '_ALL_BROKERS_DOWN'), all.map(String).join());
       // Two outages. What was fetched or acknowledged before one, and comes behind its error on a busy machine, looks like its end: then it is told again.
@@ -87,11 +87,11 @@ describe('one broker', () => {
     cluster.kafka.nodes[0].pause();
     try {
       const fresh = new Producer({ ...cluster.options(), logger: silent, error_callback() {} });
-      const error = await within(8000, 'partition_count', () => fresh.partition_count(topic, { max_tries: 2, interval: 200 }).catch((error) => error));
+      const error = await within(SOON, 'partition_count', () => fresh.partition_count(topic, { max_tries: 2, interval: 200 }).catch((error) => error));
       assert.equal(error.code, 'ETIMEDOUT');
       assert.ok(error.cause instanceof KafkaError);
-      await within(8000, 'stop of the producer', () => fresh.stop());
-      await within(8000, 'stop of the consumer', () => stopped.stop());
+      await within(SOON, 'stop of the producer', () => fresh.stop());
+      await within(SOON, 'stop of the consumer', () => stopped.stop());
       sender.send(topic, 0, ['sent while it hangs']);
     } finally {
       cluster.kafka.nodes[0].resume();
@@ -139,14 +139,14 @@ describe('one broker', () => {
     assert.ok(['UNKNOWN_TOPIC_OR_PART', '_UNKNOWN_TOPIC', '_UNKNOWN_PARTITION', 'UNKNOWN_TOPIC_ID'].includes(error.code), error.code);
     assert.equal(error.topic, topic);
 
-    await eventually(20_000, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1 }).then(() => true));
+    await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1 }).then(() => true));
     const again = producer(t, cluster);
     again.send(topic, 0, Array.from({ length: 10 }, (_, n) => `new ${n}`));
     await again.stop();
     const messages = await inbox.until(60);
     assert.deepEqual(messages.slice(50).map((m) => m.payload), Array.from({ length: 10 }, (_, n) => `new ${n}`));
     assert.equal(inbox.repeats, 1);
-    await eventually(5000, 'the offset of the new topic', () => offsets(directory, topic)[0] === 9);
+    await eventually(PATIENCE, 'the offset of the new topic', () => offsets(directory, topic)[0] === 9);
     assert.ok(errors.all.length <= 2, errors.all.map((error) => error.code).join());
   });
 });
@@ -158,7 +158,7 @@ describe('what start waits for in vain', { concurrency: true }, () => {
       const errors = new Calls();
       const sender = new Producer({ broker, logger: silent, error_callback: errors.take });
       const receiver = new Consumer({ broker, topic: 't', offset_directory: folder(t), logger: silent, error_callback: errors.take, receive_callback() {} });
-      const [counted, started] = await within(40_000, 'the calls', () => Promise.all([
+      const [counted, started] = await within(PATIENCE, 'the calls', () => Promise.all([
         sender.partition_count('t', { max_tries: 3, interval: 100 }).catch((error) => error),
         receiver.start().catch((error) => error),
       ]));
@@ -171,7 +171,7 @@ describe('what start waits for in vain', { concurrency: true }, () => {
       // One for each client, not one for each attempt.
       const down = errors.all.filter((error) => error.code === '_ALL_BROKERS_DOWN');
       assert.equal(down.length, 2, errors.all.map((error) => error.code).join());
-      await Promise.all([within(5000, 'stop', () => sender.stop()), within(5000, 'stop', () => receiver.stop())]);
+      await Promise.all([within(SOON, 'stop', () => sender.stop()), within(SOON, 'stop', () => receiver.stop())]);
     });
   }
 
@@ -185,7 +185,7 @@ describe('what start waits for in vain', { concurrency: true }, () => {
     assert.ok(error.message.includes(topic));
 
     const failing = consumer(t, cluster, { topic, offset_directory: folder(t), receive_callback() {} });
-    const failed = await within(30_000, 'start', () => failing.start().catch((error) => error));
+    const failed = await within(PATIENCE, 'start', () => failing.start().catch((error) => error));
     assert.deepEqual([failed.code, failed.cause?.code], ['ETIMEDOUT', 'UNKNOWN_TOPIC_OR_PART']);
     await cluster.admin.createTopic(topic, { partitions: 2 });
     assert.deepEqual(await failing.start(), [0, 1]);
@@ -218,11 +218,11 @@ describe('three brokers', () => {
     await traffic.more(300);
     // All partitions go on without it.
     const from = inbox.messages.length;
-    await eventually(30_000, 'messages of each partition', () => new Set(inbox.messages.slice(from).map((m) => m.partition)).size === 3);
+    await eventually(PATIENCE, 'messages of each partition', () => new Set(inbox.messages.slice(from).map((m) => m.partition)).size === 3);
     await cluster.kafka.nodes[1].start();
     await traffic.more(100);
     await traffic.end();
-    await eventually(30_000, 'every acknowledged message', () => whole(inbox.messages, traffic.sent));
+    await eventually(PATIENCE, 'every acknowledged message', () => whole(inbox.messages, traffic.sent));
     assert.deepEqual([inbox.misses, inbox.repeats], [0, 0]);
     assert.deepEqual([...errors.all, ...traffic.errors.all].map(String), []);
     await lines.until(([level, line]) => level === 'warn' && /_TRANSPORT/.test(line));

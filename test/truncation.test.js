@@ -8,7 +8,7 @@ const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
-const { Inbox, consumer, folder, offsets, producer } = require('./support/flow.js');
+const { Inbox, PATIENCE, consumer, folder, offsets, producer } = require('./support/flow.js');
 const { Got, client, committed, kafkaJs } = require('./support/groups.js');
 const { eventually, witness } = require('./support/watch.js');
 
@@ -63,7 +63,7 @@ async function readers(t, cluster, topic) {
 async function seen(all, first, list) {
   const wanted = JSON.stringify(list.map((value, n) => [first + n, value]));
   for (const { name, offsets: found } of all) {
-    await eventually(60_000, `${name} has seen what is behind ${first}`, () => {
+    await eventually(PATIENCE, `${name} has seen what is behind ${first}`, () => {
       if (JSON.stringify(found().slice(-list.length)) === wanted) return true;
       throw new Error(`it has seen ${found().length}, the last ${JSON.stringify(found().slice(-3))}`);
     });
@@ -82,7 +82,7 @@ async function goesOnWhereTheLogsPart(t, cluster, topic, { lose }) {
   await lose(async () => {
     await send(t, cluster, topic, lost);
     await seen(all, 50, lost);
-    await eventually(30_000, 'its end is recorded', async () => offsets(directory, topic)[0] === 99 && (await committed(admin, groupId, topic))[0] === 100);
+    await eventually(PATIENCE, 'its end is recorded', async () => offsets(directory, topic)[0] === 99 && (await committed(admin, groupId, topic))[0] === 100);
   });
   await send(t, cluster, topic, more);
   await seen(all, 50, more);
@@ -94,9 +94,9 @@ async function goesOnWhereTheLogsPart(t, cluster, topic, { lose }) {
   assert.deepEqual(offsets(directory, topic), { 0: 249 });
   assert.deepEqual(offsets(slow.directory, topic), {}, 'nothing goes past what is not done');
   slow.end();
-  await eventually(30_000, 'all is done', () => offsets(slow.directory, topic)[0] === 249);
+  await eventually(PATIENCE, 'all is done', () => offsets(slow.directory, topic)[0] === 249);
   // The coordinator that this admin knows may be the broker that was killed.
-  await eventually(60_000, 'the new end is committed', async () => (await committed(admin, groupId, topic))[0] === 250);
+  await eventually(PATIENCE, 'the new end is committed', async () => (await committed(admin, groupId, topic))[0] === 250);
 }
 
 describe('one broker', () => {
@@ -131,7 +131,7 @@ describe('three brokers', () => {
     const [behind, leader] = cluster.kafka.nodes;
     const configEntries = Object.entries({ 'unclean.leader.election.enable': 'true', 'min.insync.replicas': '1' }).map(([name, value]) => ({ name, value }));
     await admin.createTopics({ waitForLeaders: true, topics: [{ topic, replicaAssignment: [{ partition: 0, replicas: [leader.id, behind.id] }], configEntries }] });
-    const until = (what, fits) => eventually(60_000, what, async () => {
+    const until = (what, fits) => eventually(PATIENCE, what, async () => {
       const { topics: [{ partitions: [partition] }] } = await admin.fetchTopicMetadata({ topics: [topic] });
       return fits(partition);
     });

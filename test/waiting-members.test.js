@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
-const { within } = require('./support/flow.js');
+const { PATIENCE, within } = require('./support/flow.js');
 const { Got, client, event, member } = require('./support/groups.js');
 
 const KIP_848 = { groupProtocol: 'consumer' };
@@ -65,7 +65,7 @@ describe('a member that its group does not let in yet', () => {
       const told = i < 2 ? event(consumer, 'GROUP_JOIN') : event(consumer, 'CRASH');
       await consumer.run({ eachMessage: async () => {} });
       await told;
-      if (i === 2) await within(20_000, 'disconnect', () => consumer.disconnect());
+      if (i === 2) await within(PATIENCE, 'disconnect', () => consumer.disconnect());
     }
   });
 });

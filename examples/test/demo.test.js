@@ -17,7 +17,8 @@ onBoth('the demo of npm start', (cluster) => {
     assert.match(demo.stdout, /^sent 200,000 \(100%, .*lag 0$/m);
     const rows = demo.all(/^ +\S+-([0-3])\.offset +49999 +([01]) +50,000$/);
     assert.deepEqual(rows.map(([, partition, slot]) => [Number(partition), Number(slot)]), [[0, 0], [1, 1], [2, 0], [3, 1]]);
-    assert.equal(demo.stderr, '');
+    // A machine that is slow may make librdkafka warn of a connection.
+    assert.equal(demo.stderr.replace(/^.*_TRANSPORT.*\n/gm, ''), '');
     assert.doesNotMatch(demo.stdout, /CONFWARN/);
   });
 });

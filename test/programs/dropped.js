@@ -7,7 +7,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { Admin, Consumer, Kafka, Producer } = require('kafka-native');
 const { options, say } = require('../support/child.js');
-const { Inbox, silent } = require('../support/flow.js');
+const { Inbox, PATIENCE, silent } = require('../support/flow.js');
 const { Got } = require('../support/groups.js');
 const { eventually } = require('../support/watch.js');
 
@@ -70,7 +70,7 @@ const IDLE = {
 
 /** Resolves when garbage is collected and there is no more than that. */
 async function collected(before, what) {
-  await eventually(60_000, `${what}: ${JSON.stringify(before)}`, () => {
+  await eventually(PATIENCE, `${what}: ${JSON.stringify(before)}`, () => {
     global.gc();
     const now = left();
     if (now.threads <= before.threads && now.files <= before.files) return true;
@@ -80,7 +80,7 @@ async function collected(before, what) {
 
 /** Resolves when that is so, through many collections. */
 async function through(done, what) {
-  await eventually(60_000, what, () => (global.gc(), done()));
+  await eventually(PATIENCE, what, () => (global.gc(), done()));
 }
 
 async function idle() {

@@ -17,7 +17,7 @@ async function main() {
   const inbox = new Inbox();
   const consumer = new Consumer({ ...client, topic, offset_directory: directory, logger: silent, receive_callback: inbox.receive });
   await consumer.start();
-  await inbox.until(expect, 20_000);
+  await inbox.until(expect);
   await consumer.stop();
   await producer.stop();
   // The channel to the parent and the output pipes are not of the clients.

@@ -8,7 +8,7 @@ const fs = require('node:fs');
 const { isMainThread, parentPort, workerData } = require('node:worker_threads');
 const { Kafka, Producer } = require('kafka-native');
 const { binding } = require('../../js/kafka-native/dist/loader.js');
-const { Inbox, consumer, offsets, silent } = require('../support/flow.js');
+const { Inbox, PATIENCE, consumer, offsets, silent } = require('../support/flow.js');
 const { eventually } = require('../support/watch.js');
 
 const { client, topic, directory, kind } = isMainThread ? JSON.parse(process.argv[2]) : workerData;
@@ -42,7 +42,7 @@ const begins = {
     const made = consumer({ after() {} }, { options: () => client }, { topic, offset_directory: directory, receive_callback: inbox.receive });
     await made.start();
     await inbox.until(1);
-    await eventually(10_000, 'the offset file', () => offsets(directory, topic)[0] === 0);
+    await eventually(PATIENCE, 'the offset file', () => offsets(directory, topic)[0] === 0);
   },
   async sending() {
     const producer = new Producer({ ...client, logger: silent });

@@ -26,7 +26,7 @@ async function consumeOne(n) {
   const own = path.join(directory, String(n));
   const consumer = new Consumer({ ...client, topic, offset_directory: own, logger: silent, receive_callback: inbox.receive });
   await consumer.start();
-  await inbox.until(1, 20_000);
+  await inbox.until(1);
   await consumer.stop();
   fs.rmSync(own, { recursive: true });
 }

@@ -8,7 +8,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { Worker } = require('node:worker_threads');
 const { options, say } = require('../support/child.js');
-const { byPartition, offsets, within } = require('../support/flow.js');
+const { PATIENCE, byPartition, offsets, within } = require('../support/flow.js');
 const { random } = require('../support/random.js');
 
 const { client, topic, directory, rounds, seed } = options();
@@ -30,7 +30,7 @@ async function round(n, ending) {
     () => `${where}: no traffic, ${failure?.stack}`,
     () => Promise.race([traffic, ended]),
   );
-  await within(20_000, `${where}: the worker does not end`, async () => {
+  await within(PATIENCE, `${where}: the worker does not end`, async () => {
     if (ending === 'terminate') {
       await new Promise((resolve) => setTimeout(resolve, delay));
       await worker.terminate();

@@ -6,7 +6,7 @@ const path = require('node:path');
 const { fork } = require('node:child_process');
 const { EventEmitter, once } = require('node:events');
 const { cleanup } = require('./cleanup.js');
-const { within } = require('./flow.js');
+const { PATIENCE, within } = require('./flow.js');
 
 /** Words that only a crash writes. */
 const CRASH = /Segmentation|Check failed|panicked|FATAL|Fatal error|Assertion|terminate called|corrupted|double free|stack smashing/;
@@ -43,7 +43,7 @@ class Child extends EventEmitter {
   }
 
   /** The next message of that type; rejects when the program ends instead, or is late. */
-  async says(type, ms = 90_000) {
+  async says(type, ms = PATIENCE) {
     return within(
       ms,
       () => `${this.name} has not said '${type}'; ${this.#tail()}`,
@@ -73,7 +73,7 @@ class Child extends EventEmitter {
   }
 
   /** Waits for its end, which must be of its own and no crash; a hang is a failure. @param {{ code?: number, ms?: number, stderr?: RegExp }} [how] */
-  async exits({ code = 0, ms = 90_000, stderr } = {}) {
+  async exits({ code = 0, ms = PATIENCE, stderr } = {}) {
     const how = await within(
       ms,
       () => `${this.name} does not end; ${this.#tail()}`,

@@ -9,11 +9,10 @@ const { LocalCache } = require('@deepstream/server/dist/src/services/cache/local
 const { DeepstreamClient } = require('@deepstream/client');
 const { ClusterNode } = require('deepstream.io-msg-kafka');
 const { cleanup } = require('./cleanup.js');
-const { within } = require('./flow.js');
+const { PATIENCE, within } = require('./flow.js');
 const { Calls } = require('./watch.js');
 
 /** Longer than anything takes here; only what hangs comes to it. */
-const PATIENCE = 90_000;
 
 /** A name for the topic of one test. */
 const newTopic = () => `ds-${process.pid}-${randomBytes(4).toString('hex')}`;
@@ -180,4 +179,4 @@ async function startPeers(
   return peers;
 }
 
-module.exports = { Node, PATIENCE, Peer, brokersOf, clientOf, freePort, newTopic, serverConfig, startNodes, startPeers, witness };
+module.exports = { Node, Peer, brokersOf, clientOf, freePort, newTopic, serverConfig, startNodes, startPeers, witness };

@@ -8,6 +8,11 @@ const { EventEmitter, once } = require('node:events');
 const { Consumer, Producer } = require('kafka-native');
 const { cleanup } = require('./cleanup.js');
 
+/** For what must come, in milliseconds: a slow machine has time. */
+const PATIENCE = 90_000;
+/** For what must come without a wait of its own: the wrong behaviour takes longer. */
+const SOON = 15_000;
+
 const folders = [];
 process.on('exit', () => folders.forEach((made) => fs.rmSync(made, { recursive: true, force: true })));
 
@@ -33,7 +38,7 @@ class Inbox extends EventEmitter {
   };
 
   /** Rejects after `ms` with how far it came, so that a test that hangs says where. */
-  async until(count, ms = 90_000) {
+  async until(count, ms = PATIENCE) {
     await within(
       ms,
       () => `${this.messages.length} of ${count} messages came`,
@@ -101,4 +106,4 @@ function byPartition(list) {
   return Object.fromEntries([...list.entries()].filter(([, offset]) => offset >= 0));
 }
 
-module.exports = { Inbox, byPartition, consumer, folder, offsets, producer, silent, within };
+module.exports = { Inbox, PATIENCE, SOON, byPartition, consumer, folder, offsets, producer, silent, within };

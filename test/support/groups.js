@@ -4,7 +4,7 @@
 const { EventEmitter, once } = require('node:events');
 const { Kafka } = require('kafka-native');
 const { cleanup } = require('./cleanup.js');
-const { within, silent } = require('./flow.js');
+const { PATIENCE, silent, within } = require('./flow.js');
 const { topicName } = require('./clusters.js');
 const { kafkajs, oracle } = require('./kafkajs.js');
 
@@ -14,9 +14,9 @@ function client(cluster, /** @type {{ library?: unknown, [option: string]: unkno
   return new Kafka({ brokers: cluster.options().broker.split(','), logger: silent, ...options });
 }
 
-/** A connected consumer. Short times, so that a rebalance takes a moment. */
+/** A connected consumer. Short times, so that a rebalance takes a moment; but no member is taken for dead on a slow machine. */
 async function member(t, cluster, /** @type {Record<string, any>} */ { library, client: of = {}, ...config } = {}) {
-  const times = config.groupProtocol === 'consumer' ? {} : { sessionTimeout: 6000, heartbeatInterval: 200 };
+  const times = config.groupProtocol === 'consumer' ? {} : { sessionTimeout: 30_000, heartbeatInterval: 200 };
   const made = client(cluster, { library, ...of }).consumer({
     groupId: topicName('group'),
     rebalanceTimeout: 10_000,
@@ -49,7 +49,7 @@ class Got extends EventEmitter {
   }
 
   /** Rejects after `ms` with how far it came. */
-  async until(fits, ms = 90_000) {
+  async until(fits, ms = PATIENCE) {
     const enough = typeof fits === 'number' ? () => this.messages.length >= fits : () => fits(this.messages);
     await within(
       ms,
@@ -63,7 +63,7 @@ class Got extends EventEmitter {
 }
 
 /** Resolves with the payload of the next event of that name which fits. @param {(payload: any) => unknown} [fits] */
-function event(consumer, name, fits = () => true, ms = 90_000) {
+function event(consumer, name, fits = () => true, ms = PATIENCE) {
   let remove = () => {};
   return within(
     ms,

@@ -2,7 +2,7 @@
 // A reference for consumers of one group: which offsets may be committed, and which message has to come next.
 
 const { EventEmitter, once } = require('node:events');
-const { within } = require('./flow.js');
+const { PATIENCE, within } = require('./flow.js');
 
 /** What is true of a partition whoever reads it. */
 class Log {
@@ -59,7 +59,7 @@ class Model extends EventEmitter {
   }
 
   /** Resolves when the condition holds; rejects with what broke, or where it stands at the deadline. */
-  async until(condition, what, ms = 90_000) {
+  async until(condition, what, ms = PATIENCE) {
     const late = () => [...this.logs.keys()].filter((p) => this.logs[p].low < this.logs[p].end);
     const where = () =>
       `step ${this.step}: ${what}: ${late()

@@ -6,8 +6,7 @@ const http = require('node:http');
 const https = require('node:https');
 const { once } = require('node:events');
 const { cleanup } = require('./cleanup.js');
-const { PATIENCE } = require('./proxy.js');
-const { within } = require('./flow.js');
+const { PATIENCE, within } = require('./flow.js');
 
 const basic = (name, password) => `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;
 const json64 = (document) => Buffer.from(JSON.stringify(document)).toString('base64url');

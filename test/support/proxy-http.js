@@ -4,8 +4,8 @@
 const { EventEmitter, once } = require('node:events');
 const { Kafka } = require('kafka-native');
 const { cleanup } = require('./cleanup.js');
-const { silent, within } = require('./flow.js');
-const { listening, PATIENCE, reach: reached } = require('./proxy.js');
+const { PATIENCE, silent, within } = require('./flow.js');
+const { listening, reach: reached } = require('./proxy.js');
 
 /** @returns {any} */
 const reach = (cluster) => reached(cluster);

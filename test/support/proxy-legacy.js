@@ -3,7 +3,7 @@
 
 const WebSocket = require('ws');
 const { Calls } = require('./watch.js');
-const { within } = require('./flow.js');
+const { PATIENCE, within } = require('./flow.js');
 
 class LegacyClient extends Calls {
   /** The frames, as text. */
@@ -33,7 +33,7 @@ class LegacyClient extends Calls {
   }
 
   /** So many messages have come. Rejects when the socket is closed before. */
-  async got(count, ms = 90_000) {
+  async got(count, ms = PATIENCE) {
     return within(
       ms,
       () => `${this.messages.length} of ${count} messages came`,
@@ -53,7 +53,7 @@ class LegacyClient extends Calls {
   }
 
   /** How the proxy ended it. */
-  async refused(ms = 90_000) {
+  async refused(ms = PATIENCE) {
     return within(
       ms,
       () => `it is open, and has ${this.messages.length} messages`,

@@ -8,9 +8,9 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const { cleanup } = require('./cleanup.js');
+const { PATIENCE } = require('./flow.js');
 
 /** Longer than anything takes; only what hangs comes to it. */
-const PATIENCE = 90_000;
 const SIZES = {
   desktop: { viewport: { width: 1280, height: 800 } },
   phone: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
@@ -162,4 +162,4 @@ async function visit(t, browser, url, { size = 'desktop', scheme = 'light', path
   return visit;
 }
 
-module.exports = { LOOKS, PATIENCE, PICTURES, SIZES, Visit, visit };
+module.exports = { LOOKS, PICTURES, SIZES, Visit, visit };

@@ -4,7 +4,7 @@
 const { decode, encode } = require('@msgpack/msgpack');
 const WebSocket = require('ws');
 const { Calls, eventually } = require('./watch.js');
-const { within } = require('./flow.js');
+const { PATIENCE, within } = require('./flow.js');
 
 const CODECS = {
   json: { encode: JSON.stringify, decode: (data) => JSON.parse(String(data)), binary: false },
@@ -58,7 +58,7 @@ class Peer extends Calls {
   told(type, fits = {}) {
     const entries = Object.entries(fits);
     const what = (message) => message.type === type && entries.every(([name, value]) => JSON.stringify(message[name]) === JSON.stringify(value));
-    return this.until(what, 90_000, `${type} ${JSON.stringify(fits)}`);
+    return this.until(what, PATIENCE, `${type} ${JSON.stringify(fits)}`);
   }
 
   /** Asks, and waits for the answer to what has this id. */
@@ -73,7 +73,7 @@ class Peer extends Calls {
   }
 
   /** So many records of the subscription have come. */
-  async got(id, count, ms = 90_000) {
+  async got(id, count, ms = PATIENCE) {
     const have = () => this.records.get(id)?.length ?? 0;
     await within(
       ms,

@@ -6,11 +6,10 @@ const { once } = require('node:events');
 const { KafkaProxy } = require('kafka-proxy');
 const WebSocket = require('ws');
 const { cleanup } = require('./cleanup.js');
-const { within } = require('./flow.js');
+const { PATIENCE, within } = require('./flow.js');
 const { witness } = require('./watch.js');
 
 /** Longer than anything takes here; only what hangs comes to it. */
-const PATIENCE = 90_000;
 /** Nobody is there: for tests in which nobody asks Kafka. */
 const NOBODY = '127.0.0.1:1';
 
@@ -92,4 +91,4 @@ async function knock(port, { path = '/', headers = {}, host = '127.0.0.1' } = {}
   );
 }
 
-module.exports = { PATIENCE, knock, listening, NOBODY, opened, reach };
+module.exports = { knock, listening, NOBODY, opened, reach };

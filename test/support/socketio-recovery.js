@@ -3,9 +3,8 @@
 
 const { io: connect } = require('socket.io-client');
 const { Child } = require('./child.js');
-const { within } = require('./flow.js');
+const { PATIENCE, within } = require('./flow.js');
 const { Calls } = require('./watch.js');
-const { PATIENCE } = require('./socketio.js');
 
 /** A client that never comes back by itself: `come` says when and where. */
 class Visitor {

@@ -7,11 +7,10 @@ const { Server } = require('socket.io');
 const { io: connect } = require('socket.io-client');
 const { createAdapter } = require('socket.io-kafka');
 const { Child } = require('./child.js');
-const { within } = require('./flow.js');
+const { PATIENCE, within } = require('./flow.js');
 const { Calls, eventually } = require('./watch.js');
 
 /** Longer than anything takes here; only what hangs comes to it. */
-const PATIENCE = 90_000;
 const MARK = '.mark';
 let marks = 0;
 
@@ -242,4 +241,4 @@ class RemotePeer extends Child {
   }
 }
 
-module.exports = { Client, PATIENCE, Peer, Peers, RemotePeer, SILENT, kafkaOf, mode, newKey };
+module.exports = { Client, Peer, Peers, RemotePeer, SILENT, kafkaOf, mode, newKey };

@@ -4,7 +4,7 @@
 const { EventEmitter, once } = require('node:events');
 const { setTimeout: delay } = require('node:timers/promises');
 const { cleanup } = require('./cleanup.js');
-const { Inbox, consumer, folder, within } = require('./flow.js');
+const { Inbox, PATIENCE, consumer, folder, within } = require('./flow.js');
 
 /** Everything that a callback was called with; `until` resolves with the first call that fits, past or to come. */
 class Calls extends EventEmitter {
@@ -21,7 +21,7 @@ class Calls extends EventEmitter {
   };
 
   /** @param {(call: any) => unknown} [fits] @param {number} [ms] @param {unknown} [what] */
-  async until(fits = () => true, ms = 90_000, what = fits) {
+  async until(fits = () => true, ms = PATIENCE, what = fits) {
     return within(
       ms,
       () => `${what} never came; the last: ${describe(this.all.slice(-3))}`,
@@ -35,7 +35,7 @@ class Calls extends EventEmitter {
   }
 
   /** Resolves when there were that many calls. */
-  async count(count, ms = 90_000) {
+  async count(count, ms = PATIENCE) {
     return within(
       ms,
       () => `${this.all.length} of ${count} calls came`,

@@ -174,7 +174,7 @@ fn one_stuck_partition_does_not_stop_the_others() {
     let (consumer, _) = member(config(&group).buffered_max_bytes(16 << 20), &topic);
     // Of partition 0 nothing is ever done.
     let mut stuck = vec![consumer.recv(LONG).unwrap()];
-    while let Some(batch) = consumer.recv(Duration::from_secs(1)) {
+    while let Some(batch) = consumer.recv(Duration::from_secs(5)) {
         stuck.push(batch);
     }
     let held: usize = stuck.iter().map(|batch| batch.len()).sum();

@@ -217,7 +217,7 @@ fn a_killed_broker_costs_no_acknowledged_message_and_both_sides_go_on() {
 
 #[test]
 fn a_wrong_password_or_certificate_is_told_at_once() {
-    const SOON: Duration = Duration::from_secs(5);
+    const SOON: Duration = Duration::from_secs(20);
     let cluster = Cluster::start(&["--security"]);
     let brokers = cluster.get("/listeners/saslSsl");
     let login = |mechanism: &str, user: &str, password: &str| {

@@ -7,6 +7,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const readline = require('node:readline');
 const { test } = require('node:test');
+const { releasePorts, reservePorts } = require('../ports.js');
 const { createTopic, lives, until } = require('./support.js');
 
 const CLI = path.join(__dirname, '../cli.js');
@@ -46,10 +47,12 @@ test('start leaves a cluster that lives until stop, and wipe removes it', async 
 test('start takes the port it is told, or says that it is taken', async (t) => {
   const name = ['--name', `test-port-${process.pid}`];
   t.after(() => kafka('wipe', ...name));
-  assert.match(kafka('start', '--port', '19392', ...name).stdout, /ready at 127\.0\.0\.1:19392/);
-  const other = kafka('start', '--port', '19392', '--name', `test-other-${process.pid}`);
+  const [port] = await reservePorts(__dirname, 1);
+  releasePorts([port]);
+  assert.ok(kafka('start', '--port', `${port}`, ...name).stdout.includes(`ready at 127.0.0.1:${port}`));
+  const other = kafka('start', '--port', `${port}`, '--name', `test-other-${process.pid}`);
   assert.equal(other.status, 1);
-  assert.match(other.stderr, /port 19392 is taken/);
+  assert.ok(other.stderr.includes(`port ${port} is taken`), other.stderr);
   assert.equal(fs.existsSync(path.join(__dirname, '../../../.kafka', `test-other-${process.pid}`)), false);
 });
 

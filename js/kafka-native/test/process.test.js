@@ -7,7 +7,7 @@ const { test } = require('node:test');
 const fakeAddon = path.join(__dirname, 'fake-addon.js');
 
 /** Runs a program with the fake addon. */
-function run(program, { esm = false, env = {}, timeout = 3000 } = {}) {
+function run(program, { esm = false, env = {}, timeout = 30_000 } = {}) {
   const prelude = esm ? '' : `
     const kafka = require('kafka-native');
     const fake = require(${JSON.stringify(fakeAddon)});

@@ -12,7 +12,7 @@ const { Kafka } = require('kafka-native');
 const { reservePorts } = require('@kafka-native/kafka-for-tests/ports.js');
 const { cleanup } = require('../../support/cleanup.js');
 const { real, topicName } = require('../../support/clusters.js');
-const { folder } = require('../../support/flow.js');
+const { PATIENCE, folder } = require('../../support/flow.js');
 const { Peer, accepts } = require('../../support/proxy-peer.js');
 const { random, seed } = require('../../support/random.js');
 const { eventually } = require('../../support/watch.js');
@@ -187,7 +187,7 @@ test(`sockets, proxies and brokers are killed: nothing is lost, and nothing come
   for (let n = 0; n < TROUBLES && book.wrong.length === 0; n++) {
     // Something has to be under way for the next trouble to harm it.
     const had = book.count;
-    await eventually(60_000, 'messages come', () => book.count > had + 100);
+    await eventually(PATIENCE, 'messages come', () => book.count > had + 100);
     await troubles[pick(troubles.length)]();
     await delay(pick(800));
   }
@@ -199,7 +199,7 @@ test(`sockets, proxies and brokers are killed: nothing is lost, and nothing come
     throw new Error(`${error.message}; missing: ${book.missing.slice(0, 10)}; ${where()}`);
   });
   // What is acknowledged at last is committed, up to the end.
-  await eventually(60_000, 'everything is committed', async () => {
+  await eventually(PATIENCE, 'everything is committed', async () => {
     const [{ partitions }] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
     const ends = await admin.fetchTopicOffsets(topic);
     return partitions.every(({ partition, offset }) => offset === ends.find((end) => end.partition === partition).high);

@@ -8,7 +8,7 @@ const { setTimeout } = require('node:timers/promises');
 const { Consumer, Kafka, Producer, logLevel } = require('kafka-native');
 const { cleanup } = require('../../support/cleanup.js');
 const { real, topicName } = require('../../support/clusters.js');
-const { folder, silent, within } = require('../../support/flow.js');
+const { PATIENCE, folder, silent, within } = require('../../support/flow.js');
 
 const client = (cluster, more = {}) => new Kafka({ brokers: cluster.options().broker.split(','), logLevel: logLevel.NOTHING, ...more });
 
@@ -41,7 +41,7 @@ async function readAll(t, kafka, topic, count) {
       if ((seen += batch.messages.length) >= count) done();
     },
   });
-  await within(60_000, () => `${seen} of ${count} messages came`, () => all);
+  await within(PATIENCE, () => `${seen} of ${count} messages came`, () => all);
   await consumer.disconnect();
   return values;
 }
@@ -120,7 +120,7 @@ async function inSync(kafka, topic) {
   const admin = kafka.admin();
   await admin.connect();
   try {
-    await within(60_000, 'all replicas are in sync', async () => {
+    await within(PATIENCE, 'all replicas are in sync', async () => {
       for (;;) {
         const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
         if (topics[0].partitions.every(({ isr, replicas, leader }) => leader >= 0 && isr.length === replicas.length)) return;
@@ -232,7 +232,7 @@ describe('one broker', () => {
     const first = await join();
     assert.equal(first.partitions.length, 1000);
     await progress.until(() => seen.size === 5000, () => `${seen.size} of 5000 messages came`);
-    const second = await within(60_000, 'the second member has partitions', join);
+    const second = await within(PATIENCE, 'the second member has partitions', join);
     assert.equal(second.partitions.length, 500);
     await first.consumer.disconnect();
     await second.consumer.disconnect();

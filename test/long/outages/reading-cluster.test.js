@@ -11,7 +11,7 @@ const { Kafka } = require('kafka-native');
 const { Brokers } = require('../../chaos/brokers.js');
 const { cleanup } = require('../../support/cleanup.js');
 const { real, topicName } = require('../../support/clusters.js');
-const { silent, within } = require('../../support/flow.js');
+const { PATIENCE, silent, within } = require('../../support/flow.js');
 const { Got, kafkaJs } = require('../../support/groups.js');
 const { readWithKafkaJS } = require('../../support/kafkajs.js');
 const { random, seed } = require('../../support/random.js');
@@ -149,7 +149,7 @@ describe('reading without a group, on three brokers', () => {
   }
 
   /** A leader that has just been elected cannot say yet where its log ends. */
-  const offsetsOf = (topic) => eventually(60_000, 'the offsets are known', () => ours.fetchTopicOffsets(topic));
+  const offsetsOf = (topic) => eventually(PATIENCE, 'the offsets are known', () => ours.fetchTopicOffsets(topic));
 
   async function leaderOf(topic, partition = 0) {
     const { topics: [{ partitions }] } = await ours.fetchTopicMetadata({ topics: [topic] });
@@ -202,7 +202,7 @@ describe('reading without a group, on three brokers', () => {
     const lost = acknowledged.filter((each) => !values.has(each));
     assert.deepEqual(lost, [], 'acknowledged, and not in the log');
     for (const [name, { consumer, got, from = () => 0 }] of Object.entries(readers)) {
-      await within(60_000, () => `${name} is caught up: ${got.messages.length} messages came`, () => consumer.caughtUp());
+      await within(PATIENCE, () => `${name} is caught up: ${got.messages.length} messages came`, () => consumer.caughtUp());
       const lists = byPartition(got.messages);
       for (const [partition, list] of log) same(lists.get(partition) ?? [], list.slice(from(partition)), `${name}, partition ${partition}`);
     }
@@ -249,7 +249,7 @@ describe('reading without a group, on three brokers', () => {
     for (let i = 0; i < 1000; i++) {
       if (i % 25 === 0) moves.begin();
       await producer.send({ topic, messages: [{ value: `${i}`, partition: i % 3 }] });
-      await within(60_000, `caught up after ${i}`, () => consumer.caughtUp());
+      await within(PATIENCE, `caught up after ${i}`, () => consumer.caughtUp());
       assert.deepEqual([got.messages.length, got.messages.at(-1)?.value], [i + 1, `${i}`]);
     }
     await moves.end();
@@ -290,7 +290,7 @@ describe('reading without a group, on three brokers', () => {
     await node(2).kill();
     const live = await reader(t, { topics: [topic], from: 'end' });
     await producer.send({ topic, messages: [0, 1, 2].map((partition) => ({ value: 'behind', partition })) });
-    await within(60_000, 'caught up', () => live.consumer.caughtUp());
+    await within(PATIENCE, 'caught up', () => live.consumer.caughtUp());
     assert.deepEqual(live.got.values(), ['behind', 'behind', 'behind']);
     await node(2).start();
     await inSync(topic);
@@ -319,12 +319,12 @@ describe('reading without a group, on three brokers', () => {
       broker.killNow();
       waits.push(consumer.caughtUp().then(() => assert.ok(got.messages.length >= 3 * (round + 1), `${got.messages.length} came`)));
       if (round === 1) release.resolve();
-      await eventually(60_000, 'another leads', async () => (await leaderOf(topic)) !== broker.id);
-      await eventually(20_000, 'it is gone', () => broker.pid === undefined);
+      await eventually(PATIENCE, 'another leads', async () => (await leaderOf(topic)) !== broker.id);
+      await eventually(PATIENCE, 'it is gone', () => broker.pid === undefined);
       await broker.start();
       await inSync(topic);
     }
-    await within(60_000, () => `everybody is caught up: ${got.messages.length} came`, () => Promise.all(waits));
+    await within(PATIENCE, () => `everybody is caught up: ${got.messages.length} came`, () => Promise.all(waits));
     assert.equal(got.messages.length, 9);
   });
 
@@ -362,7 +362,7 @@ describe('reading without a group, on three brokers', () => {
     'retention overtakes a reader that is paused': async (topic) => {
       const keep = (value) => ours.alterConfigs({ resources: [{ type: 2, name: topic, configEntries: [{ name: 'retention.ms', value }] }] });
       await keep('1');
-      await eventually(60_000, 'all is gone', async () => (await offsetsOf(topic)).every(({ low, high }) => low === high));
+      await eventually(PATIENCE, 'all is gone', async () => (await offsetsOf(topic)).every(({ low, high }) => low === high));
       await keep('-1');
     },
   }).flatMap(([name, how]) => [[name, how, false], [`${name}, nothing is left`, how, true]])) {
@@ -379,9 +379,9 @@ describe('reading without a group, on three brokers', () => {
       await how(topic);
       if (!empty) await send(20, 30);
       consumer.resume([{ topic }]);
-      await within(60_000, 'caught up', () => consumer.caughtUp());
+      await within(PATIENCE, 'caught up', () => consumer.caughtUp());
       if (empty) await send(20, 30);
-      await within(60_000, 'caught up', () => consumer.caughtUp());
+      await within(PATIENCE, 'caught up', () => consumer.caughtUp());
       assert.deepEqual(got.values(), [...Array(10).keys(), ...Array.from({ length: 10 }, (_, i) => 20 + i)].map(String));
       assert.deepEqual(deleted(lines, topic), [[10, 19, 20]]);
     });
@@ -409,7 +409,7 @@ describe('reading without a group, on three brokers', () => {
     await begun.promise;
     await ours.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '1900' }] });
     stalled.resolve();
-    await within(60_000, 'caught up', () => consumer.caughtUp());
+    await within(PATIENCE, 'caught up', () => consumer.caughtUp());
     const fetched = numbers.indexOf(1900);
     assert.ok(fetched > 0 && fetched < 1900, `${fetched} were fetched ahead`);
     same(numbers, [...Array(fetched).keys(), ...Array.from({ length: 100 }, (_, i) => 1900 + i)], 'what came');
@@ -425,13 +425,13 @@ describe('reading without a group, on three brokers', () => {
     await consumer.caughtUp();
     const before = got.messages.length;
     await cluster.admin.deleteTopic(topic);
-    await eventually(60_000, 'the topic is made again', () => cluster.admin.createTopic(topic, { partitions: 4, replication: 3 }).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic is made again', () => cluster.admin.createTopic(topic, { partitions: 4, replication: 3 }).then(() => true, () => false));
     const load = await traffic(t, topic, 4, {});
     await load.more(1200);
     const acknowledged = [...(await old.stop()), ...(await load.stop())];
     const log = await logOf(t, topic);
     assert.ok(acknowledged.length > 1800);
-    await within(60_000, () => `caught up: ${got.messages.length} came`, () => consumer.caughtUp());
+    await within(PATIENCE, () => `caught up: ${got.messages.length} came`, () => consumer.caughtUp());
     await got.until(() => [...byPartition(got.messages)].every(([partition, list]) => list.at(-1) === log.get(partition)?.at(-1)));
     const lists = byPartition(got.messages);
     assert.deepEqual([...lists.keys()].sort(), [0, 1, 2, 3]);
@@ -459,7 +459,7 @@ describe('reading without a group, on three brokers', () => {
     await inTransaction('commit', ABORTED, ['d'], 0);
     await inTransaction('abort', ABORTED, ['d', 'e'], 1);
     await inTransaction('abort', NOTHING_ELSE, ['f'], 0);
-    await within(60_000, 'the live reader is caught up', () => live.caughtUp());
+    await within(PATIENCE, 'the live reader is caught up', () => live.caughtUp());
     assert.deepEqual(seen.values().sort(), [...Array.from({ length: 10 }, (_, round) => ['a', 'b', 'c'].map((key) => `${key}${round}`)).flat(), 'd0'].sort());
 
     // Segments end when something follows: then all but the last can be compacted. It is what lies in them that is gone at the log's end.
@@ -472,7 +472,7 @@ describe('reading without a group, on three brokers', () => {
 
     for (const readUncommitted of [false, true]) {
       const { consumer, got } = await reader(t, { topics: [topic], from: 'beginning' }, { readUncommitted });
-      await within(60_000, () => `caught up, readUncommitted ${readUncommitted}`, () => consumer.caughtUp());
+      await within(PATIENCE, () => `caught up, readUncommitted ${readUncommitted}`, () => consumer.caughtUp());
       // Who reads what is not committed gets what was aborted, unless that has been compacted away.
       const wanted = ['a9', 'b9', 'c9', 'd0'];
       const aborted = readUncommitted ? ['d1', 'e1', 'f0'] : [];
@@ -481,7 +481,7 @@ describe('reading without a group, on three brokers', () => {
       const job = kafka().consumer({ groupId: null, readUncommitted, maxWaitTimeInMs: 50 });
       cleanup(t, () => job.disconnect());
       await job.subscribe({ topics: [topic], from: 'beginning' });
-      await within(60_000, () => `the end is reached, readUncommitted ${readUncommitted}`, () => job.run({ until: 'end', eachMessage: async ({ message }) => once.push(String(message.value)) }));
+      await within(PATIENCE, () => `the end is reached, readUncommitted ${readUncommitted}`, () => job.run({ until: 'end', eachMessage: async ({ message }) => once.push(String(message.value)) }));
       assert.deepEqual(once.filter((value) => !aborted.includes(value)).sort(), wanted);
     }
 
@@ -499,13 +499,13 @@ describe('reading without a group, on three brokers', () => {
     cleanup(t, () => job.disconnect());
     await job.subscribe({ topics: [topic], from: 'beginning' });
     const once = [];
-    await within(60_000, 'the end is the last stable offset', () => job.run({ until: 'end', eachMessage: async ({ message }) => once.push(String(message.value)) }));
+    await within(PATIENCE, 'the end is the last stable offset', () => job.run({ until: 'end', eachMessage: async ({ message }) => once.push(String(message.value)) }));
     assert.deepEqual(once.filter((value) => ['open', 'behind'].includes(value)), []);
     controller.abort(reason);
     await ended;
     assert.deepEqual([caught, seen.values().includes('behind')], [false, false]);
     await transaction.commit();
-    await within(60_000, 'the wait ends with the transaction', () => waiting);
+    await within(PATIENCE, 'the wait ends with the transaction', () => waiting);
     assert.deepEqual(seen.values().slice(-2), ['open', 'behind']);
   });
 
@@ -525,7 +525,7 @@ describe('reading without a group, on three brokers', () => {
       partition: async () => {
         const count = 3 + loads.length;
         if (count > 6) return;
-        await eventually(60_000, 'a partition is added', () => ours.createPartitions({ topicPartitions: [{ topic, count }] }).then(() => true, ({ message }) => /increase|already/i.test(message)));
+        await eventually(PATIENCE, 'a partition is added', () => ours.createPartitions({ topicPartitions: [{ topic, count }] }).then(() => true, ({ message }) => /increase|already/i.test(message)));
         loads.push(await traffic(t, topic, count));
       },
       reader: async () => {

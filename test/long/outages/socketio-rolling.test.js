@@ -6,13 +6,12 @@ const { after, before, test } = require('node:test');
 const { io: connect } = require('socket.io-client');
 const { cleanup } = require('../../support/cleanup.js');
 const { real } = require('../../support/clusters.js');
-const { within } = require('../../support/flow.js');
+const { PATIENCE, within } = require('../../support/flow.js');
 const { kafkaOf, newKey } = require('../../support/socketio.js');
 const { Killable } = require('../../support/socketio-recovery.js');
 
 const SERVERS = 3;
 const CLIENTS = 50;
-const PATIENCE = 60_000;
 
 /** @type {any} */ let cluster;
 before(async () => (cluster = await real({ own: true, nodes: 3 })));
