@@ -1,6 +1,7 @@
 'use strict';
 // From what processes measured to what is compared.
 
+/** @param {number[]} values */
 function median(values) {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -46,4 +47,4 @@ function number(value) {
 /** 'median (lowest-highest)' */
 const spread = ({ median, min, max }) => `${number(median)} (${number(min)}-${number(max)})`;
 
-module.exports = { FIGURES, number, spread, summary };
+module.exports = { FIGURES, median, number, spread, summary };

@@ -7,14 +7,11 @@
 // up; server 0 emits to one client of server 1, `rate` times a second; the servers in turn broadcast to all clients, so fast that `in-flight`
 // broadcasts are under way, and every client checks that it has each once and in order. Linux only: it reads /proc.
 
-const { execFileSync, fork } = require('node:child_process');
-const { once } = require('node:events');
-const { readFileSync } = require('node:fs');
-const os = require('node:os');
+const { fork } = require('node:child_process');
 const path = require('node:path');
-const { parseArgs } = require('node:util');
 const { KafkaCluster } = require('@kafka-native/kafka-for-tests');
 const { Redis } = require('@kafka-native/redis-for-tests');
+const { command, end, machine, measured, next, report, usage } = require('./rows.js');
 
 const SERVERS = 3;
 /** @type {Record<string, { title: string, adapter: string, nodes?: 1 | 3, recovery?: boolean, options?: object }>} */
@@ -45,24 +42,6 @@ const COLUMNS = [
   { name: 'rss', title: 'MB of RSS a server', digits: 0 },
 ];
 
-/** The next message of a process that has one of these names. @param {import('node:child_process').ChildProcess} child @param {string} name */
-async function next(child, name) {
-  const [message] = await Promise.race([
-    once(child, 'message'),
-    once(child, 'exit').then(([code]) => Promise.reject(new Error(`${child.spawnargs[1]} ended with ${code}`))),
-  ]);
-  if (message.error) throw new Error(message.error);
-  return message[name];
-}
-
-/** User and system time that a process has had, in microseconds. @param {number | undefined} pid */
-function cpuOf(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
-}
-
 /**
  * @param {import('./socketio/server.js').Task} task
  * @param {(number | undefined)[]} brokers process ids
@@ -80,13 +59,7 @@ async function measure(task, brokers, { clients, rate, seconds, inFlight }) {
       listeners.send(message);
       return next(listeners, 'result');
     };
-    const used = async () => {
-      const answers = servers.map((server) => next(server, 'usage'));
-      for (const server of servers) server.send({ usage: true });
-      const usages = await Promise.all(answers);
-      const sum = (name) => usages.reduce((total, each) => total + each[name], 0);
-      return { cpu: sum('cpu'), rss: sum('rss') / SERVERS, brokers: brokers.map(cpuOf).reduce((total, cpu) => total + cpu, 0) };
-    };
+    const used = () => usage(servers, brokers);
 
     await ask({ ports, each: Math.ceil(clients / SERVERS) });
     // So that the compilers of the servers are done.
@@ -111,58 +84,13 @@ async function measure(task, brokers, { clients, rate, seconds, inFlight }) {
       rss: after.rss / 2 ** 20,
     };
   } finally {
-    const all = [...servers, listeners].filter((child) => child.exitCode === null && child.signalCode === null);
-    await Promise.all(all.map((child) => Promise.all([once(child, 'exit'), child.connected && child.send({ end: true })])));
+    await end([...servers, listeners]);
   }
 }
 
-/** @param {number[]} values */
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
-}
-
-/** @param {[string, Figures[]][]} measured */
-function report(measured) {
-  const of = (rounds, column) => median(rounds.map((round) => round[column]));
-  const table = (titles, lines) =>
-    console.log([titles, titles.map((_, i) => (i === 0 ? '---' : '--:')), ...lines].map((line) => `| ${line.join(' | ')} |`).join('\n'));
-  const titles = ['', ...COLUMNS.map(({ title }) => title)];
-  table(
-    titles,
-    measured.map(([name, rounds]) => [ROWS[name].title, ...COLUMNS.map(({ name: column, digits }) => of(rounds, column).toFixed(digits))]),
-  );
-  const base = measured.find(([name]) => name === BASE)?.[1];
-  if (!base || measured.length === 1) return;
-  console.log(`\nThe same as multiples of ${ROWS[BASE].title}:\n`);
-  table(
-    titles.map((title) => title.replace(/, (ms|µs)$|^MB of /, '')),
-    measured
-      .filter(([name]) => name !== BASE)
-      .map(([name, rounds]) => [ROWS[name].title, ...COLUMNS.map(({ name: column }) => (of(rounds, column) / of(base, column)).toFixed(2))]),
-  );
-}
-
 async function main() {
-  const { values } = parseArgs({
-    options: {
-      rows: { type: 'string', default: Object.keys(ROWS).join() },
-      rounds: { type: 'string', default: '5' },
-      seconds: { type: 'string', default: '5' },
-      rate: { type: 'string', default: '200' },
-      clients: { type: 'string', default: '300' },
-      'in-flight': { type: 'string', default: '30' },
-    },
-  });
-  const names = values.rows.split(',');
-  const unknown = names.filter((name) => !Object.hasOwn(ROWS, name));
-  if (unknown.length > 0) throw new Error(`--rows does not know ${unknown.join()}: there are ${Object.keys(ROWS).join()}`);
-  const number = (name) => {
-    if (Number(values[name]) > 0) return Number(values[name]);
-    throw new Error(`--${name} takes a number, not ${values[name]}`);
-  };
-  const work = { clients: number('clients'), rate: number('rate'), seconds: number('seconds'), inFlight: number('in-flight') };
-  const rounds = number('rounds');
+  const { names, numbers } = command(ROWS, { rounds: 5, seconds: 5, rate: 200, clients: 300, 'in-flight': 30 });
+  const { rounds, rate, seconds, clients, 'in-flight': inFlight } = numbers;
 
   /** @type {Map<1 | 3, Awaited<ReturnType<typeof KafkaCluster.start>>>} */
   const clusters = new Map();
@@ -178,31 +106,22 @@ async function main() {
       const task = { adapter: /** @type {any} */ (adapter), address: String(cluster?.brokers ?? redis?.url), key, recovery, options };
       const pids = cluster ? cluster.nodes.map(({ pid }) => pid) : [redis?.pid];
       try {
-        return await measure(task, pids, work);
+        return await measure(task, pids, { clients, rate, seconds, inFlight });
       } finally {
         await redis?.stop();
       }
     };
 
-    const version = execFileSync(process.env.REDIS_SERVER || 'redis-server', ['--version'], { encoding: 'utf8' }).match(/v=([\d.]+)/)?.[1];
     console.log(
-      `Node ${process.version}, socket.io ${require('socket.io/package.json').version}, Redis ${version}, ${os.cpus().length} x ${os.cpus()[0]?.model}; ` +
-        `all on one machine. ${SERVERS} servers, ${work.clients} clients, ${work.rate} emits a second, ${work.inFlight} broadcasts in flight; median of ${rounds} round(s) of ${work.seconds} s.\n`,
+      `${machine({ 'socket.io': require('socket.io/package.json').version })} ` +
+        `${SERVERS} servers, ${clients} clients, ${rate} emits a second, ${inFlight} broadcasts in flight; median of ${rounds} round(s) of ${seconds} s.\n`,
     );
-    /** @type {Record<string, Figures[]>} */
-    const measured = Object.fromEntries(names.map((name) => [name, []]));
     // A broker that has just begun is slow for a while: what Java compiles, it compiles now.
     for (const nodes of clusters.keys()) {
       const first = names.find((name) => ROWS[name].nodes === nodes);
       if (first) await row(first, `bench-${process.pid}-warm-${nodes}`);
     }
-    for (let round = 0; round < rounds; round++) {
-      for (const name of round % 2 === 0 ? names : [...names].reverse()) {
-        measured[name].push(await row(name, `bench-${process.pid}-${round}-${name}`));
-        process.stderr.write(`${name} ${JSON.stringify(measured[name].at(-1))}\n`);
-      }
-    }
-    report(Object.entries(measured));
+    report(ROWS, COLUMNS, BASE, await measured(names, rounds, row));
   } finally {
     for (const cluster of clusters.values()) await cluster.stop();
   }

@@ -6,8 +6,9 @@
 
 const { spawnSync } = require('node:child_process');
 const path = require('node:path');
+const { ROOT } = require('../scripts/terminal.js');
+const { compile } = require('../scripts/testing/cargo.js');
 
-const root = path.join(__dirname, '..');
 const only = process.argv[2];
 
 if (spawnSync('valgrind', ['--version']).status !== 0) {
@@ -16,14 +17,10 @@ if (spawnSync('valgrind', ['--version']).status !== 0) {
 }
 
 // The same profile as everything else: another one would build OpenSSL and librdkafka again.
-const built = spawnSync('cargo', ['test', '--release', '-p', 'kafka-native', '--tests', '--no-run', '--message-format=json'],
-  { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28, stdio: ['ignore', 'pipe', 'inherit'] });
-if (built.status !== 0) process.exit(built.status ?? 1);
-const binaries = built.stdout.split('\n')
-  .filter((line) => line.startsWith('{'))
-  .map((line) => JSON.parse(line))
-  .filter(({ executable, profile }) => executable && profile.test && (!only || path.basename(executable).includes(only)))
-  .map(({ executable }) => executable);
+const built = compile(process.env);
+if (!built) process.exit(1);
+const core = path.join(ROOT, 'crates', 'core');
+const binaries = built.filter(({ cwd, binary }) => cwd === core && (!only || path.basename(binary).includes(only))).map(({ binary }) => binary);
 if (binaries.length === 0) {
   console.error(`no test binary${only ? ` with '${only}' in its name` : ''}`);
   process.exit(1);
@@ -31,12 +28,12 @@ if (binaries.length === 0) {
 
 let failed = 0;
 for (const binary of binaries) {
-  console.log(`valgrind ${path.relative(root, binary)}`);
+  console.log(`valgrind ${path.relative(ROOT, binary)}`);
   const { status, signal } = spawnSync('valgrind', [
     '--error-exitcode=99', '--leak-check=full', '--errors-for-leak-kinds=definite', '--show-leak-kinds=definite',
     '--num-callers=30', '--fair-sched=yes', `--suppressions=${path.join(__dirname, 'sanitize.supp')}`,
     binary, '--test-threads=1',
-  ], { cwd: path.join(root, 'crates', 'core'), stdio: 'inherit' });
+  ], { cwd: core, stdio: 'inherit' });
   if (status === 0) continue;
   failed++;
   console.error(status === 99 ? `${binary}: valgrind found errors` : `${binary}: ended with ${status ?? signal}`);

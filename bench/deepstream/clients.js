@@ -2,9 +2,8 @@
 // The two clients of bench/deepstream.js: one that tells, at the first server, and one that hears, at the last.
 
 const { DeepstreamClient } = require('@deepstream/client');
+const { answer, fail, waitFor } = require('../waiting.js');
 
-/** What the servers have not brought after so long, in milliseconds, is lost. */
-const PATIENCE = 10_000;
 /** What an event has beside its number. */
 const TEXT = 'x'.repeat(100);
 
@@ -100,26 +99,7 @@ function now() {
   return Number(process.hrtime.bigint());
 }
 
-/** @param {string} what @param {(resolve: () => void, reject: (error: Error) => void, alive: () => void) => void} begin @returns {Promise<void>} */
-function waitFor(what, begin) {
-  return new Promise((resolve, reject) => {
-    let at = performance.now();
-    const timer = setInterval(() => performance.now() - at > PATIENCE && done(reject)(new Error(`${what}: nothing came for ${PATIENCE / 1000} s`)), 500);
-    const done = (settle) => (value) => {
-      clearInterval(timer);
-      settle(value);
-    };
-    begin(done(resolve), done(reject), () => (at = performance.now()));
-  });
-}
-
-/** @param {unknown} error */
-function fail(error) {
-  process.send?.({ error: error instanceof Error ? error.message : String(error) }, () => process.exit(1));
-}
-
 process.on('message', (/** @type {any} */ { ports, latency: asked, flood: flooded, end }) => {
-  const answer = (promise) => promise.then((result) => process.send?.({ result }), fail);
   if (ports) answer(connect(ports));
   if (asked) answer(latency(asked.what, asked.count, asked.rate));
   if (flooded) answer(flood(flooded.seconds, flooded.inFlight));

@@ -3,9 +3,7 @@
 // hundred of socket.io-client would take more of the two cores than the servers that are measured.
 
 const { WebSocket } = require('ws');
-
-/** What the servers have not brought after so long, in milliseconds, is lost. */
-const PATIENCE = 10_000;
+const { answer, fail, waitFor } = require('../waiting.js');
 
 /** @typedef {{ socket: WebSocket, server: number, hello: Set<number>, last: number[] }} Client */
 
@@ -107,26 +105,7 @@ function emit(server, event) {
   clients.find((client) => client.server === server)?.socket.send(`42${JSON.stringify(event)}`);
 }
 
-/** @param {string} what @param {(resolve: () => void, reject: (error: Error) => void, alive: () => void) => void} begin @returns {Promise<void>} */
-function waitFor(what, begin) {
-  return new Promise((resolve, reject) => {
-    let at = performance.now();
-    const timer = setInterval(() => performance.now() - at > PATIENCE && done(reject)(new Error(`${what}: nothing came for ${PATIENCE / 1000} s`)), 500);
-    const done = (settle) => (value) => {
-      clearInterval(timer);
-      settle(value);
-    };
-    begin(done(resolve), done(reject), () => (at = performance.now()));
-  });
-}
-
-/** @param {unknown} error */
-function fail(error) {
-  process.send?.({ error: error instanceof Error ? error.message : String(error) }, () => process.exit(1));
-}
-
 process.on('message', (/** @type {any} */ { ports, each, flood: flooded, listen: emits, end }) => {
-  const answer = (promise) => promise.then((result) => process.send?.({ result }), fail);
   if (ports) answer(Promise.all(ports.flatMap((port, server) => Array.from({ length: each }, () => connect(port, server)))).then(() => greet(ports.length)));
   if (flooded) answer(flood(flooded));
   if (emits) {

@@ -5,6 +5,7 @@ const { mkdtempSync, readFileSync, readdirSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { test } = require('node:test');
+const { cleanup } = require('../../test/support/cleanup.js');
 const { bars } = require('../bars.js');
 const { SHAPES } = require('../shapes.js');
 
@@ -12,7 +13,7 @@ const RUN = join(__dirname, '../run.js');
 
 test('a run of few messages measures ours and the C loop in every kind of work, and writes results, table and plots', (t) => {
   const out = mkdtempSync(join(tmpdir(), 'kafka-native-bench-test-'));
-  t.after(() => rmSync(out, { recursive: true }));
+  cleanup(t, () => rmSync(out, { recursive: true }));
   const shapes = ['consume', 'consume-headers', 'produce-idempotent', 'awaited-singles', 'latency-100', 'start-recorded'];
   const contenders = ['c-loop', 'kafka-native', 'classic'];
   const args = ['--messages', '10000', '--rounds', '2', '--shapes', shapes.join(), '--contenders', contenders.join(), '--out', out];

@@ -5,6 +5,7 @@ const { once } = require('node:events');
 const { join } = require('node:path');
 const { test } = require('node:test');
 const { Deepstream } = require('@deepstream/server');
+const { cleanup } = require('../../test/support/cleanup.js');
 const { freePort } = require('../../test/support/deepstream.js');
 
 const BENCH = join(__dirname, '../deepstream.js');
@@ -36,7 +37,7 @@ async function flooded(t, third) {
   /** @type {any} */ (server.getServices().subscriptions).pluginOptions.subscriptionsSanityTimer = 0;
   server.start();
   await once(server, 'started');
-  t.after(async () => {
+  cleanup(t, async () => {
     server.stop();
     await once(server, 'stopped');
   });

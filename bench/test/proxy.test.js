@@ -6,6 +6,7 @@ const { join } = require('node:path');
 const { test } = require('node:test');
 const { WebSocketServer } = require('ws');
 const { encode } = require('@msgpack/msgpack');
+const { cleanup } = require('../../test/support/cleanup.js');
 
 const BENCH = join(__dirname, '../proxy.js');
 
@@ -24,7 +25,7 @@ test('every part of the benchmark of kafka-proxy measures its rows, and compares
 /** What the benchmark's client tells of frames, of messages with these offsets each. @param {any} t @param {'legacy' | 'v2.json' | 'v2.msgpack'} kind @param {number[][]} frames */
 async function told(t, kind, frames) {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
-  t.after(() => server.close());
+  cleanup(t, () => server.close());
   await once(server, 'listening');
   const encoded = (message) => (kind === 'v2.msgpack' ? encode(message) : JSON.stringify(message));
   server.on('connection', (socket) => {
@@ -42,7 +43,7 @@ async function told(t, kind, frames) {
     });
   });
   const clients = fork(join(__dirname, '../proxy/clients.js'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  t.after(() => clients.kill());
+  cleanup(t, () => clients.kill());
   await once(clients, 'message');
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
   clients.send({ what: 'open', port, kind, topic: 't', from: 'earliest', count: 1 });

@@ -6,6 +6,7 @@ const { createServer } = require('node:http');
 const { join } = require('node:path');
 const { test } = require('node:test');
 const { Server } = require('socket.io');
+const { cleanup } = require('../../test/support/cleanup.js');
 
 const BENCH = join(__dirname, '../socketio.js');
 
@@ -27,14 +28,14 @@ test('the adapters over Kafka and Redis are measured at the same work, and compa
 async function clientsAt(t, emit) {
   const http = createServer().listen(0, '127.0.0.1');
   const io = new Server(http);
-  t.after(() => io.close());
+  cleanup(t, () => io.close());
   await once(http, 'listening');
   io.on('connection', (socket) => {
     socket.on('hello', (server) => io.emit('hello', server));
     socket.on('news', (id) => emit(io, id));
   });
   const clients = fork(join(__dirname, '../socketio/clients.js'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  t.after(() => clients.kill());
+  cleanup(t, () => clients.kill());
   const next = async () => (await once(clients, 'message'))[0];
   await next();
   const ask = (message) => {

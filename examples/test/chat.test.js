@@ -2,6 +2,7 @@
 const assert = require('node:assert/strict');
 const { after, before, test } = require('node:test');
 const { launch } = require('@kafka-native/chromium-for-tests');
+const { cleanup } = require('../../test/support/cleanup.js');
 const { Example } = require('./support.js');
 
 /** What a tab waits for comes in a moment, or in a few seconds where a dead server has to be forgotten. */
@@ -22,7 +23,7 @@ class Tab {
   static async open(t, browser, url, name) {
     const context = await browser.newContext({ viewport: { width: 1100, height: 720 } });
     context.setDefaultTimeout(PATIENCE_MS);
-    t.after(() => context.close());
+    cleanup(t, () => context.close());
     const tab = new Tab(name, await context.newPage());
     await tab.page.goto(url);
     await tab.page.getByLabel('Your name').fill(name);

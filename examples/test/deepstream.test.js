@@ -4,6 +4,7 @@ const http = require('node:http');
 const { once } = require('node:events');
 const { after, before, test } = require('node:test');
 const { launch } = require('@kafka-native/chromium-for-tests');
+const { cleanup } = require('../../test/support/cleanup.js');
 const { Example } = require('./support.js');
 
 /** What a pane waits for comes in a moment, or in a few seconds where a dead server has to be forgotten. */
@@ -81,7 +82,7 @@ async function started(t, servers) {
   const [, url] = await example.writes(/^Open (http:\S+)\. Ctrl-C/m, 60_000);
   const context = await browser.newContext({ viewport: { width: 1100, height: 760 } });
   context.setDefaultTimeout(PATIENCE_MS);
-  t.after(() => context.close());
+  cleanup(t, () => context.close());
   const page = await context.newPage();
   /** What went wrong in the page. @type {Error[]} */
   const errors = [];

@@ -4,6 +4,7 @@
 const path = require('node:path');
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
+const { cleanup } = require('../../test/support/cleanup.js');
 const { within } = require('../../test/support/flow.js');
 
 const EXAMPLES = path.resolve(__dirname, '..');
@@ -28,7 +29,7 @@ class Example {
     this.process.stdout.on('data', (text) => (this.stdout += text));
     this.process.stderr.on('data', (text) => (this.stderr += text));
     this.ended = once(this.process, 'close').then(([code, signal]) => ({ code, signal }));
-    t.after(() => this.process.kill('SIGKILL'));
+    cleanup(t, () => this.process.kill('SIGKILL'));
   }
 
   /** The matches on standard output so far. */

@@ -5,6 +5,7 @@ const { execFileSync, spawn, spawnSync } = require('node:child_process');
 const { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join, resolve } = require('node:path');
+const { test } = require('node:test');
 
 const ROOT = resolve(__dirname, '../..');
 const PACKAGES = join(ROOT, 'dist-packages');
@@ -110,4 +111,27 @@ class Folder {
   }
 }
 
-module.exports = { Folder, PACKAGES, ROOT, isolated, tarballs };
+/**
+ * Tests: a program with types compiles against what is installed, as each kind of module.
+ *
+ * @param {() => Folder} folder
+ * @param {string} program its file
+ */
+function typesCompile(folder, program) {
+  for (const { what, source, options } of [
+    { what: 'node16, CommonJS', source: 'typed.cts', options: { module: 'node16', moduleResolution: 'node16' } },
+    { what: 'node16, ESM', source: 'typed.mts', options: { module: 'node16', moduleResolution: 'node16' } },
+    { what: 'bundler', source: 'typed.ts', options: { module: 'esnext', moduleResolution: 'bundler' } },
+  ]) {
+    test(`TypeScript, moduleResolution ${what}: compiles`, async () => {
+      const { path } = folder();
+      cpSync(program, join(path, source));
+      const types = { types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')], skipLibCheck: true };
+      const compilerOptions = { ...options, ...types, target: 'es2022', strict: true, noEmit: true };
+      writeFileSync(join(path, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [source] }));
+      await folder().run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', path]);
+    });
+  }
+}
+
+module.exports = { Folder, PACKAGES, ROOT, isolated, tarballs, typesCompile };
