@@ -17,7 +17,7 @@ const { setup } = require('./setup.js');
 const SEED = '14';
 
 /** Most tests wait, so as many run at a time. More are slower together, and some fail beside a program that takes a core. */
-const ABREAST = 3;
+const ABREAST = 4;
 
 main(async () => {
   const suite = new Suite(process.argv.slice(2));
@@ -43,17 +43,17 @@ main(async () => {
       return [];
     });
     await suite.part(
-      'Rust, launchers, flows on the embedded and the real Kafka, examples, benchmarks',
+      'Rust, launchers, flows on the embedded and the real Kafka, examples, benchmarks, fuzzing',
       async () => {
         const withKafka = { env: { ...env, ...(await cluster.env()) } };
         const launchers = ['kafka', 'redis', 'chromium'].flatMap((name) => testFiles(`deps/${name}/test`, { env }));
         const flows = ['test', 'examples/test', 'bench/test'].flatMap((folder) => testFiles(folder, withKafka));
         const rust = built.map((each) => binary(each, withKafka));
-        return [...flows, ...launchers, ...rust, documentation(withKafka.env)];
+        const fuzz = single('fuzz', ['npm', 'run', '--silent', 'fuzz'], { env: { ...env, SEED: '21', ROUNDS: '20' } });
+        return [...flows, fuzz, ...launchers, ...rust, documentation(withKafka.env)];
       },
       ABREAST,
     );
-    await suite.part('Fuzzing', () => [single('fuzz', ['npm', 'run', '--silent', 'fuzz'], { env: { ...env, SEED: '21', ROUNDS: '20' } })]);
     await suite.part('The packages, installed without network', () => [
       single('making the packages', ['npm', 'run', '--silent', 'package', '--', '--built'], { env }),
       ...testFiles('test/packaging', { env }),

@@ -282,7 +282,7 @@ describe('offsets of a group in a transaction', () => {
     const crashes = [];
     const join = async (wait) => {
       const producer = await transactional(t);
-      const consumer = await member(t, cluster, { groupId, rebalanceTimeout: 6000 });
+      const consumer = await member(t, cluster, { groupId, sessionTimeout: 6000, rebalanceTimeout: 6000 });
       consumer.on(consumer.events.CRASH, ({ payload }) => crashes.push(payload.error));
       await consumer.subscribe({ topic: input, fromBeginning: true });
       const joined = event(consumer, 'GROUP_JOIN', ({ memberAssignment }) => memberAssignment[input]?.length > 0);

@@ -1,49 +1,13 @@
 'use strict';
-// Brokers and topics in trouble, on clusters of their own: each gives its error, or heals by itself and loses nothing.
+// A broker and its topics in trouble: each gives its error, or heals by itself and loses nothing.
 
 const assert = require('node:assert/strict');
-const { describe, test, before, after } = require('node:test');
-const { Consumer, KafkaError, Producer } = require('kafka-native');
-const { cleanup } = require('./support/cleanup.js');
+const { after, before, describe, test } = require('node:test');
+const { KafkaError, Producer } = require('kafka-native');
 const { real, topicName } = require('./support/clusters.js');
 const { Inbox, PATIENCE, SOON, consumer, folder, offsets, producer, silent, within } = require('./support/flow.js');
-const { Calls, eventually, witness } = require('./support/watch.js');
-
-/** Sends a number every few milliseconds to each partition in turn, until `end`. */
-class Traffic {
-  sent = 0;
-  reports = new Calls();
-  errors = new Calls();
-
-  constructor(t, cluster, topic, partitions) {
-    this.sender = producer(t, cluster, { delivery_report_callback: this.reports.take, error_callback: this.errors.take });
-    this.timer = setInterval(() => {
-      const { enqueued } = this.sender.send(topic, this.sent % partitions, [`${this.sent}`]);
-      this.sent += enqueued;
-    }, 3);
-    cleanup(t, () => clearInterval(this.timer));
-  }
-
-  async more(count) {
-    const goal = this.sent + count;
-    await eventually(PATIENCE, `${count} more messages`, () => this.sent >= goal);
-  }
-
-  /** Resolves when everything is acknowledged. */
-  async end() {
-    clearInterval(this.timer);
-    await this.sender.stop({ timeout: 60_000 });
-    assert.deepEqual(this.reports.all, [], 'everything was acknowledged');
-  }
-}
-
-/** The numbers below `total` that are not among the messages. */
-function missing(messages, total) {
-  const seen = new Set(messages.map((m) => Number(m.payload)));
-  return Array.from({ length: total }, (_, n) => n).filter((n) => !seen.has(n));
-}
-
-const whole = (messages, total) => missing(messages, total).length === 0;
+const { Traffic, whole } = require('./support/traffic.js');
+const { Calls, eventually } = require('./support/watch.js');
 
 describe('one broker', () => {
   /** @type {any} */ let cluster;
@@ -148,83 +112,5 @@ describe('one broker', () => {
     assert.equal(inbox.repeats, 1);
     await eventually(PATIENCE, 'the offset of the new topic', () => offsets(directory, topic)[0] === 9);
     assert.ok(errors.all.length <= 2, errors.all.map((error) => error.code).join());
-  });
-});
-
-// Each takes the fifteen seconds of start().
-describe('what start waits for in vain', { concurrency: true }, () => {
-  for (const [what, broker, cause] of [['an unknown host', 'no-such-host.invalid:9092', '_RESOLVE'], ['a wrong port', '127.0.0.1:1', '_TRANSPORT']]) {
-    test(`${what}: start, partition_count and error_callback say so`, async (t) => {
-      const errors = new Calls();
-      const sender = new Producer({ broker, logger: silent, error_callback: errors.take });
-      const receiver = new Consumer({ broker, topic: 't', offset_directory: folder(t), logger: silent, error_callback: errors.take, receive_callback() {} });
-      const [counted, started] = await within(PATIENCE, 'the calls', () => Promise.all([
-        sender.partition_count('t', { max_tries: 3, interval: 100 }).catch((error) => error),
-        receiver.start().catch((error) => error),
-      ]));
-      for (const error of [counted, started]) {
-        assert.ok(error instanceof KafkaError, String(error));
-        assert.equal(error.code, 'ETIMEDOUT');
-        assert.ok([cause, '_ALL_BROKERS_DOWN'].includes(error.cause.code), error.cause.code);
-        assert.match(`${error.cause.message}`, /resolve|refused|brokers are down/i);
-      }
-      // One for each client, not one for each attempt.
-      const down = errors.all.filter((error) => error.code === '_ALL_BROKERS_DOWN');
-      assert.equal(down.length, 2, errors.all.map((error) => error.code).join());
-      await Promise.all([within(SOON, 'stop', () => sender.stop()), within(SOON, 'stop', () => receiver.stop())]);
-    });
-  }
-
-  test('a topic that is not there, and not made by asking: partition_count and start say so in the end, and start works once it is there', async (t) => {
-    const cluster = await real({ own: true, autoCreateTopics: false });
-    cleanup(t, () => cluster.close());
-    const topic = topicName();
-    const sender = producer(t, cluster);
-    const error = await sender.partition_count(topic, { max_tries: 2, interval: 100 }).catch((error) => error);
-    assert.deepEqual([error.code, error.cause.code], ['ETIMEDOUT', 'UNKNOWN_TOPIC_OR_PART']);
-    assert.ok(error.message.includes(topic));
-
-    const failing = consumer(t, cluster, { topic, offset_directory: folder(t), receive_callback() {} });
-    const failed = await within(PATIENCE, 'start', () => failing.start().catch((error) => error));
-    assert.deepEqual([failed.code, failed.cause?.code], ['ETIMEDOUT', 'UNKNOWN_TOPIC_OR_PART']);
-    await cluster.admin.createTopic(topic, { partitions: 2 });
-    assert.deepEqual(await failing.start(), [0, 1]);
-  });
-
-  test('a broker that comes later: start succeeds', async (t) => {
-    const cluster = await real({ own: true });
-    cleanup(t, () => cluster.close());
-    const topic = await cluster.topic(2);
-    await cluster.kafka.nodes[0].stop();
-    const one = consumer(t, cluster, { topic, offset_directory: folder(t), error_callback() {}, receive_callback() {} });
-    const starting = one.start();
-    await cluster.kafka.nodes[0].start();
-    assert.deepEqual(await starting, [0, 1]);
-  });
-});
-
-describe('three brokers', () => {
-  test('lose a leader while both sides run: nothing acknowledged is lost, and a single lost broker is a warning', async (t) => {
-    const cluster = await real({ own: true, nodes: 3 });
-    cleanup(t, () => cluster.close());
-    const topic = await cluster.topic(3, { replication: 3 }); // each of the brokers leads one
-    const directory = folder(t);
-    const [inbox, errors, { lines, logger }] = [new Inbox(), new Calls(), witness()];
-    const receiver = consumer(t, cluster, { topic, offset_directory: directory, logger, receive_callback: inbox.receive, error_callback: errors.take });
-    await receiver.start();
-    const traffic = new Traffic(t, cluster, topic, 3);
-    await inbox.until(150);
-    await cluster.kafka.nodes[1].kill();
-    await traffic.more(300);
-    // All partitions go on without it.
-    const from = inbox.messages.length;
-    await eventually(PATIENCE, 'messages of each partition', () => new Set(inbox.messages.slice(from).map((m) => m.partition)).size === 3);
-    await cluster.kafka.nodes[1].start();
-    await traffic.more(100);
-    await traffic.end();
-    await eventually(PATIENCE, 'every acknowledged message', () => whole(inbox.messages, traffic.sent));
-    assert.deepEqual([inbox.misses, inbox.repeats], [0, 0]);
-    assert.deepEqual([...errors.all, ...traffic.errors.all].map(String), []);
-    await lines.until(([level, line]) => level === 'warn' && /_TRANSPORT/.test(line));
   });
 });

@@ -13,7 +13,7 @@ const { ROOT } = require('../terminal.js');
  * @property {NodeJS.ProcessEnv} env
  * @property {number} deadline milliseconds
  * @property {boolean} [strict] a failure of it counts, also if it would pass the second time
- * @property {boolean} [heavy] starts three brokers or a browser: one of these at a time
+ * @property {'brokers' | 'browser'} [heavy] starts three brokers or a browser: one of each at a time
  * @property {boolean} [alone] runs when nothing else does
  * @property {(end: End) => Report} read
  * @property {(failures: Failure[]) => Job} [again] the job that tries once more what failed; itself, unless given

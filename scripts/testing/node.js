@@ -46,8 +46,8 @@ function testFiles(in_, how) {
   return names.map((name) => testFile(path.join(in_, name), how));
 }
 
-/** A file that starts three brokers, or a browser. */
-const HEAVY = /\bnodes: [23]|chromium/i;
+/** A file that starts several brokers, or a browser. */
+const [BROKERS, BROWSER] = [/\bnodes: [23]/, /chromium/i];
 /** In a file's first lines: it is right only when nothing else runs, and says why. */
 const ALONE = /^\/\/ Alone: ./m;
 
@@ -68,7 +68,7 @@ function testFile(file, { env, strict, deadline = DEADLINE }) {
     env,
     deadline,
     strict,
-    heavy: HEAVY.test(source),
+    heavy: BROKERS.test(source) ? 'brokers' : BROWSER.test(source) ? 'browser' : undefined,
     alone: ALONE.test(source),
     read: (end) => read(file, events, deadline, end),
   };

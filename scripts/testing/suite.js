@@ -133,12 +133,12 @@ class Suite {
  */
 async function* sideBySide(jobs, most) {
   // The heavy ones first: they wait for one another.
-  const waiting = jobs.filter(({ alone }) => !alone).sort((a, b) => Number(b.heavy ?? false) - Number(a.heavy ?? false));
+  const waiting = jobs.filter(({ alone }) => !alone).sort((a, b) => Number(b.heavy !== undefined) - Number(a.heavy !== undefined));
   /** @type {Map<Job, Promise<Outcome>>} */
   const running = new Map();
   while (waiting.length > 0 || running.size > 0) {
-    const heavy = [...running.keys()].some((job) => job.heavy);
-    const next = running.size < most ? waiting.findIndex((job) => !(heavy && job.heavy)) : -1;
+    const heavy = new Set([...running.keys()].map((job) => job.heavy));
+    const next = running.size < most ? waiting.findIndex((job) => job.heavy === undefined || !heavy.has(job.heavy)) : -1;
     if (next >= 0) {
       const [job] = waiting.splice(next, 1);
       running.set(job, run(job));

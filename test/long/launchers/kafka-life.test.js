@@ -1,4 +1,5 @@
 'use strict';
+// Brokers live no longer than the process that started them, however it ends.
 
 const assert = require('node:assert/strict');
 const { spawn } = require('node:child_process');
@@ -6,12 +7,12 @@ const { once } = require('node:events');
 const fs = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
-const { lives, until } = require('./support.js');
+const { lives, until } = require('../../../deps/kafka/test/support.js');
 
 /** A process that starts three nodes, prints where, and then does `next`. @param {string} next */
 async function starter(next) {
   const script = `
-    const { KafkaCluster } = require(${JSON.stringify(path.join(__dirname, '../index.js'))});
+    const { KafkaCluster } = require(${JSON.stringify(path.join(__dirname, '../../../deps/kafka/index.js'))});
     KafkaCluster.start({ nodes: 3 }).then((cluster) => {
       console.log(JSON.stringify({ dir: cluster.dir, pids: cluster.nodes.map(({ pid }) => pid) }));
       ${next}
