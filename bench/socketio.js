@@ -67,7 +67,8 @@ async function measure(task, brokers, { clients, rate, seconds, inFlight }) {
 
     const emits = Math.ceil(rate * seconds);
     const beforeEmits = await used();
-    const heard = ask({ listen: emits });
+    await ask({ listen: true });
+    const heard = ask({ emits });
     servers[0].send({ emits, rate });
     const took = (await heard).sort((a, b) => a - b);
     const afterEmits = await used();

@@ -12,6 +12,7 @@ const clients = [];
 /** What is done with the news. @type {(client: Client, id: number) => void} */
 let onNews = () => {};
 let onHello = () => {};
+let onListening = () => {};
 
 /** Connects one client to a server. @param {number} port @param {number} server @returns {Promise<void>} */
 function connect(port, server) {
@@ -27,6 +28,7 @@ function connect(port, server) {
         client.hello.add(JSON.parse(frame.slice(2))[1]);
         return onHello();
       }
+      if (frame.startsWith('42["listening"')) return onListening();
       if (frame === '2') return socket.send('3');
       if (frame.startsWith('0')) return socket.send('40');
       if (frame.startsWith('40')) {
@@ -84,8 +86,14 @@ async function flood({ servers, seconds, inFlight }) {
   return { broadcasts: arrived, seconds: (performance.now() - begun) / 1000 };
 }
 
-/** How long so many emits of the first server take to the first client of the second, in milliseconds. @param {number} emits */
-async function listen(emits) {
+/** One client of the second server hears what is for listeners. */
+function listen() {
+  emit(1, ['listen']);
+  return waitFor('the listener', (resolve) => (onListening = resolve));
+}
+
+/** How long so many emits of the first server take to the listener, in milliseconds. @param {number} emits */
+async function hear(emits) {
   /** @type {number[]} */
   const took = [];
   const listener = clients.find(({ server }) => server === 1);
@@ -105,14 +113,11 @@ function emit(server, event) {
   clients.find((client) => client.server === server)?.socket.send(`42${JSON.stringify(event)}`);
 }
 
-process.on('message', (/** @type {any} */ { ports, each, flood: flooded, listen: emits, end }) => {
+process.on('message', (/** @type {any} */ { ports, each, flood: flooded, listen: listening, emits, end }) => {
   if (ports) answer(Promise.all(ports.flatMap((port, server) => Array.from({ length: each }, () => connect(port, server)))).then(() => greet(ports.length)));
   if (flooded) answer(flood(flooded));
-  if (emits) {
-    const heard = listen(emits);
-    emit(1, ['listen']);
-    answer(heard);
-  }
+  if (listening) answer(listen());
+  if (emits) answer(hear(emits));
   if (end) process.exit();
 });
 process.once('disconnect', () => process.exit());

@@ -42,7 +42,10 @@ async function main() {
   });
   io.on('connection', (socket) => {
     socket.on('hello', (server) => io.emit('hello', server));
-    socket.on('listen', () => socket.join('listeners'));
+    socket.on('listen', () => {
+      socket.join('listeners');
+      socket.emit('listening');
+    });
     socket.on('news', (id) => io.emit('news', id, TEXT));
   });
   const http = require('node:http').createServer().listen(0, '127.0.0.1');

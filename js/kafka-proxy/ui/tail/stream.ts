@@ -1,6 +1,6 @@
 // A topic's messages by protocol 2, at a pace that the page can bear.
 
-import { KafkaProxyClient, type KafkaProxyError, type Place, type SubscribeOptions, type Subscription } from '../../src/client';
+import { KafkaProxyClient, type KafkaProxyError, type Message, type Place, type SubscribeOptions, type Subscription } from '../../src/client';
 import { Failed, socketUrl } from '../server';
 import { Store } from '../parts/store';
 import { matcher } from './bytes';
@@ -56,6 +56,8 @@ export class Tail {
   #assigned = false;
   #caughtUp = false;
   #left = STEP;
+  /** Of the past, what came beyond as many as were wanted: it was on its way. */
+  #over: Message<Bytes>[] = [];
   #taken = 0;
   #drawing = false;
   #tries = 0;
@@ -102,7 +104,8 @@ export class Tail {
   resume(): void {
     this.#paused = false;
     this.#left = STEP;
-    this.#subscription?.resume();
+    this.#take(this.#over.splice(0));
+    if (this.live || this.#left > 0) this.#subscription?.resume();
     this.#say();
   }
 
@@ -168,16 +171,8 @@ export class Tail {
       this.#say();
     });
     subscription.on('batch', ({ messages }) => {
-      for (const message of messages) {
-        const entry = entryOf(message);
-        this.all.push(entry);
-        if (this.#matches?.(entry)) this.shown.push(entry);
-      }
-      this.#taken += messages.length;
-      if (!this.live) this.#left -= messages.length;
-      if (this.#taken >= A_SLICE || (!this.live && this.#left <= 0)) subscription.pause();
-      if (!this.live && this.#left <= 0) this.#say();
-      this.#draw();
+      this.#take(messages);
+      if (this.#taken >= A_SLICE || (!this.live && this.#left === 0)) subscription.pause();
     });
     subscription.on('caughtUp', () => {
       this.#caughtUp = true;
@@ -191,6 +186,22 @@ export class Tail {
     subscription.on('close', (error) => {
       if (error && !this.#ended && subscription === this.#subscription) this.#lost(Failed.of(error));
     });
+  }
+
+  #take(came: readonly Message<Bytes>[]): void {
+    const messages = this.live ? came : came.slice(0, this.#left);
+    for (const message of messages) {
+      const entry = entryOf(message);
+      this.all.push(entry);
+      if (this.#matches?.(entry)) this.shown.push(entry);
+    }
+    this.#taken += messages.length;
+    if (!this.live) {
+      this.#over.push(...came.slice(messages.length));
+      this.#left -= messages.length;
+      if (this.#left === 0) this.#say();
+    }
+    this.#draw();
   }
 
   #lagging(subscription: Subscription<Bytes>, partitions: { topic: string; partition: number; offset: number; end: number; lag: number }[]): void {
