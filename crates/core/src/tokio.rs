@@ -245,6 +245,16 @@ impl AsyncGroupConsumer {
         answer(|reply| self.consumer.caught_up_with(timeout, reply)).await
     }
 
+    /// See [`GroupConsumer::until_ends`]; [`next`](Self::next) gives none then.
+    pub async fn until_ends(&self, timeout: Duration) -> Result<()> {
+        answer(|reply| self.consumer.until_ends_with(timeout, reply)).await
+    }
+
+    /// See [`GroupConsumer::topic_id`].
+    pub fn topic_id(&self, topic: &str) -> Option<String> {
+        self.consumer.topic_id(topic)
+    }
+
     /// See [`GroupConsumer::assign`].
     pub async fn assign(&self, partitions: &[TopicPartitionOffset]) -> Result<()> {
         answer(|reply| self.consumer.assign_with(partitions.to_vec(), reply)).await

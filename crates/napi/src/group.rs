@@ -467,6 +467,6 @@ fn sink(
         GroupEvent::Stats(json) => events.tell(Stats { json }),
         GroupEvent::Error(error) => events.error(error),
         GroupEvent::Log(line) => events.log(line),
-        GroupEvent::Stopped => {}
+        GroupEvent::Reached | GroupEvent::Stopped => {}
     }
 }

@@ -62,6 +62,8 @@ pub(super) struct Place {
     pub(super) batch: u64,
     /// Behind the last message that was handed over.
     pub(super) next: Option<i64>,
+    /// Something came of the epoch, or its log's end: an offset to begin at may lie behind that.
+    pub(super) heard: bool,
     /// Behind what was taken of the epoch while a rule decides.
     pub(super) decided: Option<i64>,
     /// How much of that is wanted and not handed over.
@@ -95,6 +97,7 @@ impl Place {
         let known = (start >= 0).then_some(start);
         (self.epoch, self.start, self.first, self.next, self.batch) = (epoch, start, known, known, batch);
         (self.decided, self.wanted, self.moved, self.end) = (None, 0, false, None);
+        self.heard = false;
     }
 
     /// The rule of a message, where `newest` is the newest.
@@ -250,6 +253,7 @@ impl Assignment {
                 first: None,
                 batch: 0,
                 next: None,
+                heard: false,
                 decided: None,
                 wanted: 0,
                 replaced: Vec::new(),

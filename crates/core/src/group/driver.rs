@@ -72,15 +72,15 @@ pub(super) enum Command {
         found: Result<Found>,
     },
     CatchUp(CatchUp),
-    /// What is read was looked up.
+    /// What is read was looked up, for the wait of this number.
     Looked {
         looked: Result<()>,
-        catch_up: CatchUp,
+        wait: u64,
     },
-    /// Where the partitions end.
+    /// Where the partitions end, for the same.
     Ends {
         goals: Result<Vec<Goal>>,
-        catch_up: CatchUp,
+        wait: u64,
     },
     /// Where reading begins is on disk.
     Begun {
@@ -176,6 +176,8 @@ pub(super) struct Driver {
     ruling: Ruling,
     membership: Membership,
     pending: Option<Pending>,
+    /// In a group: what it has is what the group lets it have, as far as it knows.
+    divided: bool,
     next_id: u64,
     commits: Commits,
     commit_at: Option<Instant>,
@@ -224,6 +226,7 @@ impl Driver {
             ruling: Ruling::new(rule),
             membership: Membership::default(),
             pending: None,
+            divided: false,
             next_id: 1,
             commits: Commits::default(),
             moved: Vec::new(),
@@ -300,8 +303,8 @@ impl Driver {
             }
             Command::Read { topics, reply } => self.read(topics, reply),
             Command::CatchUp(catch_up) => self.catch_up(catch_up),
-            Command::Looked { looked, catch_up } => self.looked(looked, catch_up),
-            Command::Ends { goals, catch_up } => self.ends(goals, catch_up),
+            Command::Looked { looked, wait } => self.looked(looked, wait),
+            Command::Ends { goals, wait } => self.ends(goals, wait),
             Command::Found { generation, found } => self.found(generation, found),
             Command::Begun { generation, recorded } => self.begun(generation, recorded),
             Command::Opened { partitions, reply } => reply.send(partitions.and_then(|opened| self.assign(&opened))),

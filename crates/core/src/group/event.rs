@@ -17,6 +17,8 @@ pub enum GroupEvent {
     Advanced(Vec<(AssignedPartition, i64)>),
     /// Everything below this offset was told, and there was no more when the broker was asked.
     End(AssignedPartition, i64),
+    /// Everything is told that [`GroupConsumer::until_ends`](super::GroupConsumer::until_ends) wanted.
+    Reached,
     /// librdkafka's statistics as JSON, every `statistics_interval`.
     Stats(String),
     /// What has no caller: authentication, authorisation, a deleted topic, a fenced member; each once until it heals.

@@ -147,9 +147,9 @@ impl GroupConsumer {
                 // The client's thread itself tells it, and looks at its commands before it waits.
                 let _ = answering.wait().send(Command::Rebalanced { id, offsets: None });
             }
-            GroupEvent::Stopped => {
+            end @ (GroupEvent::Reached | GroupEvent::Stopped) => {
                 deliver(None);
-                on_event(GroupEvent::Stopped);
+                on_event(end);
             }
             event => on_event(event),
         })?;
@@ -397,15 +397,18 @@ impl GroupConsumer {
     pub fn offsets_for_times_with(&self, times: Vec<TopicPartitionOffset>, timeout: Duration, reply: Reply<Vec<i64>>) {
         self.shared.asked.lock().extend(times.iter().map(|time| time.topic.clone()));
         self.ask(reply, move |client| {
-            let list = Partitions::list(times.iter().map(|time| (time.topic.as_str(), time.partition, time.offset)))?;
-            let found = client.offsets_for_times(&list, timeout)?;
-            found
-                .into_iter()
-                .map(|found| match found.offset {
-                    offset if offset >= 0 => Ok(offset),
-                    _ => client.query_watermarks(&found.topic, found.partition, timeout).map(|(_, high)| high),
-                })
-                .collect()
+            let ask = |when: fn(&TopicPartitionOffset) -> i64| {
+                let places = times.iter().map(|time| (time.topic.as_str(), time.partition, when(time)));
+                client.offsets_for_times(&Partitions::list(places)?, timeout)
+            };
+            // The ends first: what comes meanwhile is not left out where no message has the time.
+            let ends = ask(|_| logical::END)?;
+            let found = ask(|time| time.offset)?;
+            let offsets = found.into_iter().zip(ends).map(|(found, end)| match found.offset {
+                offset if offset >= 0 => offset,
+                _ => end.offset,
+            });
+            Ok(offsets.collect())
         });
     }
 
@@ -438,7 +441,37 @@ impl GroupConsumer {
 
     /// [`caught_up`](Self::caught_up) that answers on another thread.
     pub fn caught_up_with(&self, timeout: Duration, reply: Reply<()>) {
-        self.command(Command::CatchUp(CatchUp { deadline: deadline(timeout), reply }));
+        self.command(Command::CatchUp(CatchUp { until: false, deadline: deadline(timeout), reply }));
+    }
+
+    /// Ends by itself at the ends of its partitions as they are now, as far as its isolation reads: [`recv`](Self::recv) gives none behind
+    /// the last message below them (others may come before it), and a sink hears [`GroupEvent::Reached`]. Of a group's member it is what the
+    /// group lets it have. Returns when the ends are known; [`stop`](Self::stop) is still wanted.
+    ///
+    /// ```no_run
+    /// # fn main() -> kafka_native::Result<()> {
+    /// # use kafka_native::{GroupConfig, GroupConsumer, Reading, Start};
+    /// # use std::time::Duration;
+    /// let job = GroupConsumer::new(GroupConfig::without_group("localhost:9092"))?;
+    /// job.read(&[Reading::new("clicks", Start::Beginning)])?;
+    /// job.until_ends(Duration::from_secs(30))?;
+    /// while let Some(batch) = job.recv(Duration::MAX) {
+    ///     batch.messages().for_each(|message| println!("{}", message.offset));
+    ///     batch.done();
+    /// }
+    /// job.stop(Duration::from_secs(5))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `_TIMED_OUT` when nobody says in time where the partitions end; what a broker refuses.
+    pub fn until_ends(&self, timeout: Duration) -> Result<()> {
+        self.helper.wait(timeout, |reply| self.until_ends_with(timeout, reply))
+    }
+
+    /// [`until_ends`](Self::until_ends) that answers on another thread.
+    pub fn until_ends_with(&self, timeout: Duration, reply: Reply<()>) {
+        self.command(Command::CatchUp(CatchUp { until: true, deadline: deadline(timeout), reply }));
     }
 
     /// The numbers of a topic's partitions.

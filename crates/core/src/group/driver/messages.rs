@@ -45,6 +45,7 @@ impl Driver {
             }
             place.took(run.first_offset);
             place.next = Some(run.last_offset + 1);
+            place.heard = true;
             tracker.handed_over(self.handover.next_batch, place.id, run.last_offset, run.charge);
             if place.wanted > 0 {
                 let end = self.handover.runs.get(i + 1).map_or(chosen.0, |next| next.first);
@@ -82,6 +83,7 @@ impl Driver {
     /// Everything below this offset was taken.
     fn at_end(&mut self, key: Key, offset: i64) {
         let Some(place) = self.assignment.get_mut(key) else { return };
+        place.heard = true;
         let before = place.next.replace(offset.max(place.next.unwrap_or(offset))).filter(|next| offset > *next);
         let epoch = place.epoch;
         before.into_iter().for_each(|next| self.jumped(key, next, offset));
@@ -129,6 +131,7 @@ impl Driver {
                 continue;
             }
             place.next = Some(at.offset);
+            place.heard = true;
             let epoch = place.epoch;
             advanced.push((self.named(key, epoch), at.offset));
         }

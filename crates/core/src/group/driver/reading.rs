@@ -315,8 +315,8 @@ fn look(
     // Of a topic that was made anew the file knows, and nothing that counts.
     let is_new = |at: &TopicPartitionOffset| at.offset == logical::INVALID || anew.contains(&at.topic);
     let new: Vec<_> = come.iter().map(is_new).collect();
-    let mut timed = Vec::new();
-    for at in come.iter_mut().filter(|at| at.offset == logical::INVALID) {
+    let mut times = HashMap::new();
+    for (i, at) in come.iter_mut().enumerate().filter(|(_, at)| at.offset == logical::INVALID) {
         let from = wants.first_for(&at.topic).filter(|wanted| !wanted.settled && !before.contains_key(&at.topic));
         at.offset = match from.map_or(&Start::Beginning, |wanted| &wanted.reading.from) {
             Start::Beginning => logical::BEGIN,
@@ -326,13 +326,15 @@ fn look(
                 place.map_or(logical::BEGIN, |place| place.offset)
             }
             Start::Time(ms) => {
-                timed.push((at, *ms));
-                continue;
+                times.insert(i, *ms);
+                logical::END
             }
         };
     }
-    ask_for(client, timed)?;
+    // The ends first: where no message has the time yet, it begins with what came since they were asked for.
     ask_for(client, come.iter_mut().filter(|at| at.offset == logical::END).map(|at| (at, logical::END)).collect())?;
+    let timed = come.iter_mut().enumerate().filter_map(|(i, at)| times.get(&i).map(|ms| (at, *ms)));
+    ask_for(client, timed.collect())?;
     let new = come.iter().zip(new).filter(|(_, new)| *new).map(|(at, _)| at.clone()).collect();
     gone.extend(anew);
     Ok(Found { known, gone, come, new })
@@ -401,14 +403,15 @@ fn describe(client: &Arc<Client>, shared: &Shared, wants: &Wants<'_>) -> Result<
     Ok(there)
 }
 
-/// Puts each where its log has a time, or its end, now.
+/// Puts each where its log has a time, if it has, or where it ends now.
 fn ask_for(client: &Arc<Client>, places: Vec<(&mut TopicPartitionOffset, i64)>) -> Result<()> {
     if places.is_empty() {
         return Ok(());
     }
     let list = ffi::Partitions::list(places.iter().map(|(at, time)| (&*at.topic, at.partition, *time)))?;
     let found = client.offsets_for_times(&list, QUESTION)?;
-    places.into_iter().zip(found).for_each(|((at, _), found)| at.offset = found.offset);
+    let found = places.into_iter().zip(found).filter(|(_, found)| found.offset >= 0);
+    found.for_each(|((at, _), found)| at.offset = found.offset);
     Ok(())
 }
 

@@ -107,6 +107,7 @@ impl Driver {
             };
             partitions.push((key, epoch));
         }
+        self.divided &= kind == RebalanceKind::Assign;
         let id = self.next_id;
         self.next_id += 1;
         self.membership = self.client.membership();
@@ -151,6 +152,7 @@ impl Driver {
         let added = self.assignment.add(&come, self.handover.next_batch, how);
         self.publish();
         self.move_on();
+        self.divide();
         added
     }
 
@@ -163,6 +165,10 @@ impl Driver {
         self.forget(&pending.partitions);
         if let Err(error) = gone {
             self.tell(error);
+        }
+        // Of a cooperative group what is left is what it has; otherwise all is divided anew.
+        if pending.kind == RebalanceKind::Revoke && pending.cooperative {
+            self.divide();
         }
     }
 

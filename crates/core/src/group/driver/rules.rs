@@ -230,7 +230,7 @@ pub(super) fn pass_over(place: &mut Place, key: Key, tracker: &mut Tracker, shar
         fall_back(place, key, decided, tracker, shared);
     }
     place.next = Some(decided);
-    place.moved = true;
+    (place.heard, place.moved) = (true, true);
     if tracker.left_out(place.id, decided - 1) {
         shared.recordable.lock().insert(place.id, decided - 1);
     }
