@@ -33,6 +33,7 @@ async function largerRust(name, more) {
 
 /** What a part has besides its folder of test/long. @type {Record<string, () => Promise<import('./testing/job.js').Job[]>>} */
 const MORE = {
+  benchmarks: async () => testFiles('bench/test', { env: { ...env, ...(await cluster.env()) }, deadline: DEADLINE }),
   chaos: async () => [command('chaos', ['npm', 'run', '--silent', 'chaos'], { SECONDS: '300' })],
   fuzz: async () => [command('fuzz', ['npm', 'run', '--silent', 'fuzz'], { SECONDS: '600' })],
   models: async () => [
@@ -46,7 +47,7 @@ const MORE = {
     await larger('test/exit.test.js', { ROUNDS: '12' }),
     await larger('test/idempotence.test.js', {}),
   ],
-  outages: async () => [await larger('test/table.test.js', { ROUNDS: '6' })],
+  outages: async () => [await larger('test/table.test.js', { ROUNDS: '6' }), await larger('test/kafka-producer.test.js', { ROUNDS: '3' })],
   packages: async () => [
     // Compiles the addon again, for glibc 2.28: 4 minutes the first time.
     command('making the packages', ['npm', 'run', '--silent', 'package']),

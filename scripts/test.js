@@ -43,13 +43,13 @@ main(async () => {
       return [];
     });
     await suite.part(
-      'Rust, launchers, flows on the embedded and the real Kafka, examples, benchmarks, fuzzing',
+      'Rust, launchers, flows on the embedded and the real Kafka, examples, fuzzing',
       async () => {
         const withKafka = { env: { ...env, ...(await cluster.env()) } };
         const launchers = ['kafka', 'redis', 'chromium'].flatMap((name) => testFiles(`deps/${name}/test`, { env }));
-        const flows = ['test', 'examples/test', 'bench/test'].flatMap((folder) => testFiles(folder, withKafka));
+        const flows = ['test', 'examples/test'].flatMap((folder) => testFiles(folder, withKafka));
         const rust = built.map((each) => binary(each, withKafka));
-        const fuzz = single('fuzz', ['npm', 'run', '--silent', 'fuzz'], { env: { ...env, SEED: '21', ROUNDS: '20' } });
+        const fuzz = single('fuzz', ['npm', 'run', '--silent', 'fuzz'], { env: { ...env, SEED: '21', ROUNDS: '6' } });
         return [...flows, fuzz, ...launchers, ...rust, documentation(withKafka.env)];
       },
       ABREAST,

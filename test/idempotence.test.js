@@ -1,6 +1,5 @@
 'use strict';
 // Idempotent producers over a broker whose answers get lost or lie: each message is written once, whatever happens to others.
-// Alone: its proxy is deaf for longer than messages live.
 
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');

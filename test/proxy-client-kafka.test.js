@@ -2,7 +2,7 @@
 // The client of kafka-proxy with a proxy that is killed and started again, over the real Kafka: every message is counted.
 
 const assert = require('node:assert/strict');
-const { after, before, test } = require('node:test');
+const { after, before, describe, test } = require('node:test');
 const { setTimeout: delay } = require('node:timers/promises');
 const msgpack = require('@msgpack/msgpack');
 const ws = require('ws');
@@ -44,117 +44,119 @@ async function connected(t, proxy, options) {
   return client;
 }
 
-for (const [kind, options] of Object.entries(KINDS)) {
-  test(`${kind}: a proxy that dies again and again: readers get every message once, a group loses none and none again that was told as committed, a table is its topic, what is produced is written once`, async (t) => {
-    const next = random(seed);
-    const below = (n) => Math.floor(next() * n);
-    const proxy = await ProxyProcess.start(t, brokers);
-    const [numbers, entries, sink] = await Promise.all([cluster.topic(3), cluster.topic(2, { config: { 'cleanup.policy': 'compact' } }), cluster.topic(2)]);
-    const client = await connected(t, proxy, options);
-    const written = [new Map(), new Map(), new Map()];
-    const latest = new Map();
-    const failures = [];
-    const check = (fits, what) => fits || failures.push(what());
+describe('a proxy that dies', { concurrency: true }, () => {
+  for (const [kind, options] of Object.entries(KINDS)) {
+    test(`${kind}: a proxy that dies again and again: readers get every message once, a group loses none and none again that was told as committed, a table is its topic, what is produced is written once`, async (t) => {
+      const next = random(seed);
+      const below = (n) => Math.floor(next() * n);
+      const proxy = await ProxyProcess.start(t, brokers);
+      const [numbers, entries, sink] = await Promise.all([cluster.topic(3), cluster.topic(2, { config: { 'cleanup.policy': 'compact' } }), cluster.topic(2)]);
+      const client = await connected(t, proxy, options);
+      const written = [new Map(), new Map(), new Map()];
+      const latest = new Map();
+      const failures = [];
+      const check = (fits, what) => fits || failures.push(what());
 
-    // Without a group, by a loop and by a listener.
-    const loop = client.subscribe({ topics: [numbers], from: 'earliest', window: { messages: 50 } });
-    const listened = client.subscribe({ topics: [numbers], from: 'earliest' });
-    const got = { loop: [[], [], []], listener: [[], [], []] };
-    (async () => {
-      for await (const { partition, offset } of loop) got.loop[partition].push(offset);
-    })().catch((error) => failures.push(`the loop: ${error}`));
-    listened.on('message', ({ partition, offset }) => got.listener[partition].push(offset));
-
-    // In a group, on two sockets.
-    const committed = [-1, -1, -1];
-    const done = [new Set(), new Set(), new Set()];
-    const members = [client, await connected(t, proxy, options)].map((each) => each.subscribe({ topics: [numbers], group: `group-${numbers}`, from: 'earliest', window: { messages: 20 } }));
-    for (const member of members) {
-      member.on('committed', ({ partition, offset }) => (committed[partition] = Math.max(committed[partition], offset)));
+      // Without a group, by a loop and by a listener.
+      const loop = client.subscribe({ topics: [numbers], from: 'earliest', window: { messages: 50 } });
+      const listened = client.subscribe({ topics: [numbers], from: 'earliest' });
+      const got = { loop: [[], [], []], listener: [[], [], []] };
       (async () => {
-        for await (const message of member) {
-          const { partition, offset } = message;
-          check(offset > committed[partition], () => `${partition}/${offset} came behind the commit of ${committed[partition]}`);
-          if (below(30) === 0) {
-            message.nack();
-            continue;
+        for await (const { partition, offset } of loop) got.loop[partition].push(offset);
+      })().catch((error) => failures.push(`the loop: ${error}`));
+      listened.on('message', ({ partition, offset }) => got.listener[partition].push(offset));
+
+      // In a group, on two sockets.
+      const committed = [-1, -1, -1];
+      const done = [new Set(), new Set(), new Set()];
+      const members = [client, await connected(t, proxy, options)].map((each) => each.subscribe({ topics: [numbers], group: `group-${numbers}`, from: 'earliest', window: { messages: 20 } }));
+      for (const member of members) {
+        member.on('committed', ({ partition, offset }) => (committed[partition] = Math.max(committed[partition], offset)));
+        (async () => {
+          for await (const message of member) {
+            const { partition, offset } = message;
+            check(offset > committed[partition], () => `${partition}/${offset} came behind the commit of ${committed[partition]}`);
+            if (below(30) === 0) {
+              message.nack();
+              continue;
+            }
+            done[partition].add(offset);
+            if (below(20) === 0) await delay(1);
           }
-          done[partition].add(offset);
-          if (below(20) === 0) await delay(1);
+        })().catch((error) => failures.push(`a member: ${error}`));
+      }
+
+      const table = await client.table(entries, { value: 'json' });
+      const followed = new Map(table);
+      table.on('change', ({ key, value, previous }) => {
+        assert.deepEqual(followed.get(key), previous);
+        if (value === undefined) followed.delete(key);
+        else followed.set(key, value);
+      });
+
+      // What is produced by the client: known to be written, known not to be, and unknown.
+      const produced = { yes: new Map(), maybe: new Set(), no: new Set() };
+      let over = false;
+      const write = async () => {
+        for (let i = 0; !over; i++) {
+          const partition = below(3);
+          const [{ baseOffset }] = await producer.send({ topic: numbers, messages: [{ partition, value: String(i) }] });
+          written[partition].set(Number(baseOffset), String(i));
+          const key = `k${below(20)}`;
+          const value = below(3) ? { n: i } : null;
+          value === null ? latest.delete(key) : latest.set(key, value);
+          await producer.send({ topic: entries, messages: [{ key, value: value && JSON.stringify(value), partition: Number(key.slice(1)) % 2 }] });
+          const mine = `mine ${i}`;
+          client.produce(sink, [{ value: mine }]).then(
+            ([{ partition, offset }]) => produced.yes.set(mine, `${partition}/${offset}`),
+            (error) => produced[error.maybeWritten ? 'maybe' : 'no'].add(mine),
+          );
         }
-      })().catch((error) => failures.push(`a member: ${error}`));
-    }
-
-    const table = await client.table(entries, { value: 'json' });
-    const followed = new Map(table);
-    table.on('change', ({ key, value, previous }) => {
-      assert.deepEqual(followed.get(key), previous);
-      if (value === undefined) followed.delete(key);
-      else followed.set(key, value);
-    });
-
-    // What is produced by the client: known to be written, known not to be, and unknown.
-    const produced = { yes: new Map(), maybe: new Set(), no: new Set() };
-    let over = false;
-    const write = async () => {
-      for (let i = 0; !over; i++) {
-        const partition = below(3);
-        const [{ baseOffset }] = await producer.send({ topic: numbers, messages: [{ partition, value: String(i) }] });
-        written[partition].set(Number(baseOffset), String(i));
-        const key = `k${below(20)}`;
-        const value = below(3) ? { n: i } : null;
-        value === null ? latest.delete(key) : latest.set(key, value);
-        await producer.send({ topic: entries, messages: [{ key, value: value && JSON.stringify(value), partition: Number(key.slice(1)) % 2 }] });
-        const mine = `mine ${i}`;
-        client.produce(sink, [{ value: mine }]).then(
-          ([{ partition, offset }]) => produced.yes.set(mine, `${partition}/${offset}`),
-          (error) => produced[error.maybeWritten ? 'maybe' : 'no'].add(mine),
-        );
+      };
+      const writing = write();
+      for (const signal of /** @type {NodeJS.Signals[]} */ (['SIGKILL', 'SIGTERM', 'SIGKILL'])) {
+        await delay(300 + below(500));
+        await proxy.restart(signal);
       }
-    };
-    const writing = write();
-    for (const signal of /** @type {NodeJS.Signals[]} */ (['SIGKILL', 'SIGTERM', 'SIGKILL'])) {
-      await delay(300 + below(500));
-      await proxy.restart(signal);
-    }
-    await delay(500);
-    over = true;
-    await writing;
+      await delay(500);
+      over = true;
+      await writing;
 
-    const why = () => `SEED=${seed} ${JSON.stringify({ failures, committed, written: written.map(({ size }) => size), got: Object.values(got).map((each) => each.map(({ length }) => length)) })}`;
-    for (const each of Object.values(got)) {
-      await eventually(PATIENCE, 'the readers have all', () => written.every(({ size }, partition) => each[partition].length >= size) || Promise.reject(new Error(why())));
-      for (const [partition, offsets] of each.entries()) assert.deepEqual(offsets, [...written[partition].keys()], why());
-    }
-    await eventually(PATIENCE, 'the group has committed all but what its loops have in hand', () => {
-      const open = written.filter(({ size }, partition) => committed[partition] < size - 1);
-      if (open.length > members.length) throw new Error(why());
-      return written.every(({ size }, partition) => done[partition].size === size);
-    });
-    await eventually(PATIENCE, 'the table is its topic', () => {
-      assert.deepEqual(new Map([...table].sort()), new Map([...latest].sort()));
-      return true;
-    });
-    assert.deepEqual(followed, new Map(table));
-    await eventually(PATIENCE, 'all is answered', async () => (await client.produce(sink, [{ value: 'end', partition: 0 }, { value: 'end', partition: 1 }]).catch(() => undefined)) !== undefined);
-    const places = new Map();
-    const reader = client.subscribe({ topics: [sink], from: 'earliest' });
-    const ends = new Set();
-    for await (const { partition, offset, value } of reader) {
-      if (value === 'end') ends.add(partition);
-      else {
-        check(!places.has(value), () => `${value} was written twice`);
-        places.set(value, `${partition}/${offset}`);
+      const why = () => `SEED=${seed} ${JSON.stringify({ failures, committed, written: written.map(({ size }) => size), got: Object.values(got).map((each) => each.map(({ length }) => length)) })}`;
+      for (const each of Object.values(got)) {
+        await eventually(PATIENCE, 'the readers have all', () => written.every(({ size }, partition) => each[partition].length >= size) || Promise.reject(new Error(why())));
+        for (const [partition, offsets] of each.entries()) assert.deepEqual(offsets, [...written[partition].keys()], why());
       }
-      if (ends.size === 2) break;
-    }
-    for (const [value, place] of produced.yes) check(places.get(value) === place, () => `${value} was to be at ${place}, and is at ${places.get(value)}`);
-    for (const value of produced.no) check(!places.has(value), () => `${value} was to be not written`);
-    assert.deepEqual(failures, [], why());
-    assert.ok(produced.yes.size > 20 && produced.maybe.size > 0, why());
-    await Promise.all(members.map((member) => member.close()));
-  });
-}
+      await eventually(PATIENCE, 'the group has committed all but what its loops have in hand', () => {
+        const open = written.filter(({ size }, partition) => committed[partition] < size - 1);
+        if (open.length > members.length) throw new Error(why());
+        return written.every(({ size }, partition) => done[partition].size === size);
+      });
+      await eventually(PATIENCE, 'the table is its topic', () => {
+        assert.deepEqual(new Map([...table].sort()), new Map([...latest].sort()));
+        return true;
+      });
+      assert.deepEqual(followed, new Map(table));
+      await eventually(PATIENCE, 'all is answered', async () => (await client.produce(sink, [{ value: 'end', partition: 0 }, { value: 'end', partition: 1 }]).catch(() => undefined)) !== undefined);
+      const places = new Map();
+      const reader = client.subscribe({ topics: [sink], from: 'earliest' });
+      const ends = new Set();
+      for await (const { partition, offset, value } of reader) {
+        if (value === 'end') ends.add(partition);
+        else {
+          check(!places.has(value), () => `${value} was written twice`);
+          places.set(value, `${partition}/${offset}`);
+        }
+        if (ends.size === 2) break;
+      }
+      for (const [value, place] of produced.yes) check(places.get(value) === place, () => `${value} was to be at ${place}, and is at ${places.get(value)}`);
+      for (const value of produced.no) check(!places.has(value), () => `${value} was to be not written`);
+      assert.deepEqual(failures, [], why());
+      assert.ok(produced.yes.size > 20 && produced.maybe.size > 0, why());
+      await Promise.all(members.map((member) => member.close()));
+    });
+  }
+});
 
 test('from an offset, a time, the end; some partitions, some keys; a seek; how far behind it is', async (t) => {
   const proxy = await ProxyProcess.start(t, brokers);
