@@ -13,7 +13,7 @@ const { Suite } = require('../testing/suite.js');
  * Runs a part whose jobs write when they begin and end, and wait for others to begin.
  *
  * @param {import('node:test').TestContext} t
- * @param {{ name: string, waitsFor?: string, heavy?: 'brokers' | 'browser', alone?: boolean }[]} jobs
+ * @param {{ name: string, waitsFor?: string[], heavy?: 'brokers' | 'browser', alone?: boolean }[]} jobs
  * @param {number} abreast
  * @returns {Promise<string[]>} '+name' where one began, '-name' where it ended
  */
@@ -23,14 +23,15 @@ async function lines(t, jobs, abreast) {
   const file = path.join(folder, 'lines');
   const program = `
     const fs = require('node:fs');
-    const [name, waitsFor] = process.argv.slice(1);
+    const [name, ...others] = process.argv.slice(1);
     fs.appendFileSync(${JSON.stringify(file)}, '+' + name + '\\n');
     const look = () => {
-      if (waitsFor && !fs.readFileSync(${JSON.stringify(file)}, 'utf8').includes('+' + waitsFor + '\\n')) return setTimeout(look, 10);
+      const said = fs.readFileSync(${JSON.stringify(file)}, 'utf8');
+      if (!others.every((other) => said.includes('+' + other + '\\n'))) return setTimeout(look, 10);
       fs.appendFileSync(${JSON.stringify(file)}, '-' + name + '\\n');
     };
     look();`;
-  const made = jobs.map(({ name, waitsFor = '', ...more }) => ({ ...single(name, [process.execPath, '-e', program, name, waitsFor], { deadline: 30_000 }), ...more }));
+  const made = jobs.map(({ name, waitsFor = [], ...more }) => ({ ...single(name, [process.execPath, '-e', program, name, ...waitsFor], { deadline: 30_000 }), ...more }));
   await new Suite().part('lanes', () => made, abreast);
   return fs.readFileSync(file, 'utf8').trim().split('\n');
 }
@@ -46,19 +47,19 @@ function most(lines, names) {
 }
 
 test('so many jobs run at a time, and no more', async (t) => {
-  const found = await lines(t, [{ name: 'a', waitsFor: 'c' }, { name: 'b', waitsFor: 'c' }, { name: 'c', waitsFor: 'a' }, { name: 'd' }, { name: 'e' }], 3);
+  const found = await lines(t, [...['a', 'b', 'c'].map((name) => ({ name, waitsFor: ['a', 'b', 'c'] })), { name: 'd' }, { name: 'e' }], 3);
   assert.equal(found.length, 10);
   assert.equal(most(found, ['a', 'b', 'c', 'd', 'e']), 3);
 });
 
 test('one cluster of three brokers runs at a time, and one browser beside it', async (t) => {
   const [brokers, browser] = /** @type {const} */ (['brokers', 'browser']);
-  const jobs = [{ name: 'a', heavy: brokers }, { name: 'b', heavy: brokers, waitsFor: 'y' }, { name: 'x', heavy: browser }, { name: 'y', heavy: browser, waitsFor: 'b' }];
+  const jobs = [{ name: 'a', heavy: brokers }, { name: 'b', heavy: brokers, waitsFor: ['y'] }, { name: 'x', heavy: browser }, { name: 'y', heavy: browser, waitsFor: ['b'] }];
   const found = await lines(t, jobs, 4);
   assert.deepEqual([most(found, ['a', 'b']), most(found, ['x', 'y']), most(found, ['b', 'y'])], [1, 1, 2]);
 });
 
 test('what wants to be alone is', async (t) => {
-  const found = await lines(t, [{ name: 'first', alone: true }, { name: 'a', waitsFor: 'b' }, { name: 'second', alone: true }, { name: 'b', waitsFor: 'a' }], 4);
+  const found = await lines(t, [{ name: 'first', alone: true }, { name: 'a', waitsFor: ['b'] }, { name: 'second', alone: true }, { name: 'b', waitsFor: ['a'] }], 4);
   assert.deepEqual(found.slice(-4), ['+first', '-first', '+second', '-second']);
 });
