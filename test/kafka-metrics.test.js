@@ -45,5 +45,18 @@ onBoth('metrics', (cluster) => {
     await until('partition_consumer_lag', `consumer-\\d+",client_id="shop",topic="${topic}",partition="0"`, 0);
     await Promise.all([producer.disconnect(), consumer.disconnect()]);
     assert.equal(kafka.metrics(), '');
+
+    // Without a group it is what is not processed.
+    const reader = kafka.consumer({ groupId: null });
+    cleanup(t, () => reader.disconnect());
+    await reader.subscribe({ topics: [topic], from: 'beginning' });
+    /** @type {() => void} */ let go = () => {};
+    const held = new Promise((resolve) => (go = () => resolve(undefined)));
+    await reader.run({ partitionsConsumedConcurrently: 2, eachMessage: async () => void (await held) });
+    await until('partition_consumer_lag', `consumer-\\d+",client_id="shop",topic="${topic}",partition="1"`, 15);
+    go();
+    await until('partition_consumer_lag', `consumer-\\d+",client_id="shop",topic="${topic}",partition="1"`, 0);
+    await reader.disconnect();
+    assert.equal(kafka.metrics(), '');
   });
 });

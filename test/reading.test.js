@@ -8,7 +8,7 @@ const { cleanup } = require('./support/cleanup.js');
 const { embedded, real, topicName } = require('./support/clusters.js');
 const { PATIENCE, folder, silent } = require('./support/flow.js');
 const { Got } = require('./support/groups.js');
-const { deferred, eventually } = require('./support/watch.js');
+const { Calls, deferred, eventually } = require('./support/watch.js');
 
 describe('a consumer without a group that subscribes', () => {
   let cluster;
@@ -453,6 +453,7 @@ describe('a consumer without a group that subscribes', () => {
       };
       // Nothing at all; a topic that is not there.
       await (await subscribed()).run({ until: 'end', eachMessage: assert.fail });
+      await (await subscribed([topicName('nowhere')])).run({ until: 'end', eachMessage: assert.fail });
       await send(topic, numbered(0, 100));
       const got = new Got();
       const consumer = await subscribed();
@@ -463,7 +464,7 @@ describe('a consumer without a group that subscribes', () => {
           if (got.messages.length === 50) await send(topic, ['later']);
         },
       });
-      assert.deepEqual(got.values().filter((value) => value !== 'later').sort((a, b) => a - b), numbered(0, 100));
+      assert.deepEqual(got.values().sort((a, b) => a - b), numbered(0, 100), 'and nothing that came later');
       const values = [];
       for await (const { value } of (await subscribed()).messages({ until: 'end' })) values.push(String(value));
       assert.deepEqual(values.sort(), [...numbered(0, 100), 'later'].sort());
@@ -497,6 +498,71 @@ describe('a consumer without a group that subscribes', () => {
     for await (const { value } of consumer.messages({ until: 'end' })) values.push(String(value));
     assert.deepEqual(values, ['a', 'b']);
   });
+
+  test('run resolves when positions are fixed, also where no broker is there at first, and behind a crash', async (t) => {
+    const own = await real({ own: true });
+    cleanup(t, () => own.close());
+    const topic = await own.topic(2);
+    const [node] = own.kafka.nodes;
+    const there = new Kafka({ brokers: own.options().broker.split(','), logger: silent, connectionTimeout: 500, retry: { retries: 0, initialRetryTime: 50 } });
+    const consumer = there.consumer({ groupId: null, maxWaitTimeInMs: 50 });
+    cleanup(t, () => consumer.disconnect());
+    await consumer.subscribe({ topics: [topic], from: 'end' });
+    const crashes = new Calls();
+    consumer.on(consumer.events.CRASH, ({ payload }) => crashes.take(payload.restart));
+    await node.stop();
+    const got = new Got();
+    let runs = false;
+    const running = consumer.run({ eachMessage: got.each }).then(() => (runs = true));
+    await crashes.count(2);
+    assert.equal(runs, false);
+    await node.start();
+    await running;
+    const producer = there.producer();
+    cleanup(t, () => producer.disconnect());
+    await eventually(PATIENCE, 'the producer is connected', () => producer.connect().then(() => true, () => false));
+    await eventually(PATIENCE, 'it is sent', () => producer.send({ topic, messages: [{ value: 'a', partition: 0 }] }).then(() => true, () => false));
+    await got.until(1);
+  });
+
+  for (const groupId of [null, 'group']) {
+    test(`is caught up over a crash of its handler, which is started again, and ends where it was to end: ${groupId ? 'in a group' : 'without a group'}`, async (t) => {
+      const send = await sender(t);
+      const topic = await cluster.topic(2);
+      await send(topic, numbered(0, 20));
+      const make = async () => {
+        const consumer = kafka().consumer({ groupId: groupId && topicName(groupId), maxWaitTimeInMs: 50, retry: { retries: 0, initialRetryTime: 50 } });
+        cleanup(t, () => consumer.disconnect());
+        await consumer.subscribe({ topics: [topic], fromBeginning: true });
+        return consumer;
+      };
+      const failing = (onFirst) => {
+        const done = new Set();
+        let failed = false;
+        return {
+          done,
+          eachMessage: async ({ message }) => {
+            if (done.size === 5 && !failed) {
+              failed = true;
+              await onFirst?.();
+              throw new Error('once');
+            }
+            done.add(String(message.value));
+          },
+        };
+      };
+      const caught = failing();
+      const consumer = await make();
+      const running = consumer.run(caught);
+      await consumer.caughtUp();
+      assert.equal(caught.done.size, 20);
+      await running;
+      await consumer.disconnect();
+      const ended = failing(() => send(topic, ['later']));
+      await (await make()).run({ until: 'end', eachMessage: ended.eachMessage });
+      assert.deepEqual([...ended.done].sort((a, b) => a - b), numbered(0, 20));
+    });
+  }
 
   test('goes nowhere by mistake: a group takes no from, and a wrong one is named', async () => {
     const member = kafka().consumer({ groupId: 'g' });

@@ -387,17 +387,19 @@ describe('a consumer with a rule', () => {
     });
   }
 
-  test('has no lag where everything is left out', async (t) => {
-    const topic = await cluster.topic(1);
-    await (await sender(t))(topic, times(100, { value: 'x' }));
-    const observed = new Kafka({ brokers: cluster.options().broker.split(','), logger: silent, statisticsInterval: 100 });
-    const made = observed.consumer({ groupId: topicName('group'), sessionTimeout: 30_000, heartbeatInterval: 200, maxWaitTimeInMs: 50 });
-    cleanup(t, () => made.disconnect());
-    await made.subscribe({ topics: [topic], fromBeginning: true });
-    await made.run({ only: { any: [] }, eachMessage: assert.fail });
-    const lag = () => observed.metrics().split('\n').find((line) => line.startsWith('kafka_client_partition_consumer_lag{') && line.includes(`topic="${topic}"`));
-    await eventually(PATIENCE, 'a lag of 0', () => lag()?.endsWith(' 0'));
-  });
+  for (const groupId of ['group', null]) {
+    test(`has no lag where everything is left out: ${groupId ? 'in a group' : 'without a group'}`, async (t) => {
+      const topic = await cluster.topic(1);
+      await (await sender(t))(topic, times(100, { value: 'x' }));
+      const observed = new Kafka({ brokers: cluster.options().broker.split(','), logger: silent, statisticsInterval: 100 });
+      const made = observed.consumer({ maxWaitTimeInMs: 50, ...(groupId ? { groupId: topicName(groupId), sessionTimeout: 30_000, heartbeatInterval: 200 } : { groupId }) });
+      cleanup(t, () => made.disconnect());
+      await made.subscribe({ topics: [topic], fromBeginning: true });
+      await made.run({ only: { any: [] }, eachMessage: assert.fail });
+      const lag = () => observed.metrics().split('\n').find((line) => line.startsWith('kafka_client_partition_consumer_lag{') && line.includes(`topic="${topic}"`));
+      await eventually(PATIENCE, 'a lag of 0', () => lag()?.endsWith(' 0'));
+    });
+  }
 
   test('tells positions of what is left out a hundred times a second at most', async (t) => {
     const topic = await cluster.topic(1);

@@ -24,7 +24,7 @@ export class Kafka {
     this.#context = readKafkaConfig(config);
   }
 
-  /** A consumer in a group, or, with `groupId: null`, of assigned partitions. Connects to nobody. */
+  /** A consumer in a group, or, with `groupId: null`, one that reads without a group. Connects to nobody. */
   consumer(config: ConsumerConfig): Consumer {
     return new Consumer(this.#context, config);
   }

@@ -67,7 +67,11 @@ const OF_BROKERS: Metric<BrokerStatistics>[] = [
 ];
 
 const OF_PARTITIONS: Metric<PartitionStatistics>[] = [
-  gauge('partition_consumer_lag', "Messages between a consumer group's committed offset and the end of the partition.", (p) => known(p.consumer_lag)),
+  gauge(
+    'partition_consumer_lag',
+    "Messages between a consumer group's committed offset, or without a group what is processed, and the end of the partition.",
+    (p) => known(p.consumer_lag),
+  ),
   gauge('partition_committed_offset', 'The offset that the consumer group committed.', (p) => known(p.committed_offset)),
   gauge('partition_high_watermark', 'The end of the partition, as the last fetch told it.', (p) => known(p.hi_offset)),
   gauge('partition_prefetched_messages', 'Messages fetched and not yet taken.', (p) => p.fetchq_cnt),
@@ -133,12 +137,14 @@ export class Metrics {
     this.#onFailure = onFailure;
   }
 
-  /** `Event.Stats` of a client. */
-  take(client: object, json: string): void {
-    this.#newest.set(client, json);
+  /** `Event.Stats` of a client. @param complete adds what librdkafka does not know */
+  take(client: object, json: string, complete?: (statistics: Statistics) => void): void {
+    const statistics = complete || this.#onStatistics ? (JSON.parse(json) as Statistics) : undefined;
+    if (statistics) complete?.(statistics);
+    this.#newest.set(client, complete ? JSON.stringify(statistics) : json);
     if (!this.#onStatistics) return;
     try {
-      Promise.resolve(this.#onStatistics(JSON.parse(json) as Statistics)).catch(this.#onFailure);
+      Promise.resolve(this.#onStatistics(statistics!)).catch(this.#onFailure);
     } catch (error) {
       this.#onFailure(error);
     }

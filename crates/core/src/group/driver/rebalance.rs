@@ -5,7 +5,9 @@ use super::*;
 impl Driver {
     pub(super) fn subscribe(&mut self, topics: Vec<Subscription>, existing: Existing) -> Result<()> {
         if !self.limits.in_group {
-            return Err(Error::config("subscribing needs a group (group.id); without one there is assign()"));
+            return Err(Error::config(
+                "subscribing needs a group (group.id); without one there are read() and assign()",
+            ));
         }
         for subscription in topics.iter().filter(|subscription| !subscription.topic.starts_with('^')) {
             self.assignment.begin_at(&subscription.topic, subscription.reset, &self.shared)?;

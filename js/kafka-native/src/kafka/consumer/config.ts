@@ -12,7 +12,7 @@ const STRATEGIES: Record<PartitionAssigner, string> = { roundRobin: 'roundrobin'
 
 /** How `kafka.consumer` makes a consumer: KafkaJS's options, and some more. Times are milliseconds. */
 export interface ConsumerConfig {
-  /** The group. `null`: none, then partitions come from `assign` only, and nothing can be committed but to `offsetDirectory`. */
+  /** The group. `null`: none; then `subscribe` reads every partition of its topics, `assign` single ones, and nothing can be committed but to `offsetDirectory`. */
   groupId: string | null;
   /** Without a group: offsets are committed to files in it, one for each partition, as those of the classic consumer. */
   offsetDirectory?: string;

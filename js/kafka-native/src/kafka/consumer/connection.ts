@@ -7,6 +7,7 @@ import { connectDeadline, type ClientContext } from '../client';
 import type { ReadConsumerConfig } from './config';
 import { toKafkaJSError } from '../errors';
 import { logNative, type KafkaLogger } from '../logger';
+import type { Statistics } from '../metrics';
 
 /** Milliseconds for leaving the group; the hook of the last rebalance may take as long as that of any other. */
 const STOP_MS = 5000;
@@ -18,6 +19,8 @@ export interface GroupReceiver {
   end(topicId: number, partition: number, epoch: number, offset: number): void;
   rebalance(rebalance: NativeRebalance): void;
   error(error: KafkaError): void;
+  /** Without a group: librdkafka knows no lag, which it counts from what is committed. */
+  addLag(statistics: Statistics): void;
 }
 
 /** The native consumer between `connect` and `disconnect`, and who hears what it tells. @internal */
@@ -90,7 +93,7 @@ export class GroupConnection {
       case Event.Token:
         return this.#context.giveToken?.(this.native);
       case Event.Stats:
-        return this.#context.metrics.take(this, told[1]);
+        return this.#context.metrics.take(this, told[1], this.#config.groupId === null ? (statistics) => this.receiver?.addLag(statistics) : undefined);
       case Event.Log:
         return logNative(this.#log, told[1], told[2]);
     }

@@ -20,7 +20,7 @@ import type { TopicPartitions } from '../partitions';
 import { checkPartitions, checkPosition, readPositions, type AssignedPosition, type Position } from './positions';
 import { concurrencyOf, RUN_OPTIONS, type ConsumerRunConfig, type Demand, type Retry } from './runner';
 import { readRule, type MessageRule } from './rule';
-import { Session } from './session';
+import { Session, unlessAborted } from './session';
 import { batches, messages, readable, type ReadMessage, type ReadOptions, type Source } from './streams';
 import { readStart, Subscription, type Place, type ConsumerSubscribeTopic, type ConsumerSubscribeTopics } from './subscription';
 
@@ -54,6 +54,11 @@ interface Running {
   error?: Error;
   /** Where it goes on after a crash. */
   places?: Place[];
+  /** The ends that `until` wants reached. */
+  until?: ReadonlyMap<string, number>;
+  /** It is settled where each partition begins, or it has ended. */
+  readonly begun: Promise<void>;
+  onBegun(): void;
 }
 
 /**
@@ -87,6 +92,8 @@ export class Consumer {
   #running: Running | undefined;
   #stopping: Promise<void> | undefined;
   #restart: NodeJS.Timeout | undefined;
+  /** Who waits for the session behind a crash. */
+  readonly #onSession: (() => void)[] = [];
 
   /** @internal */
   constructor(context: ClientContext, config: ConsumerConfig) {
@@ -229,11 +236,15 @@ export class Consumer {
       throw new KafkaJSNonRetriableError(`Consumer.run: until must be 'end', got ${describe(options.until)}`);
     const rule = readRule('Consumer.run', options.only);
     this.#subscription.existing = undefined;
-    this.#running = { options, rule, demand, onEnd };
+    let onBegun!: () => void;
+    const begun = new Promise<void>((resolve) => (onBegun = resolve));
+    this.#running = { options, rule, demand, onEnd, begun, onBegun };
     hold(this);
     const running = this.#running;
     await this.#start(running);
-    if (this.#config.groupId === null && running.error) throw running.error;
+    if (this.#config.groupId !== null) return;
+    await running.begun;
+    if (running.error) throw running.error;
   }
 
   async #start(running: Running): Promise<void> {
@@ -256,9 +267,11 @@ export class Consumer {
         subscription: this.#subscription,
         positions: this.#positions,
         places: running.places,
+        until: running.until,
         events: this.#instrumentation,
         log: this.#log,
         onCrash: (error) => (crashed = this.#crashed(error)),
+        onUntil: (ends) => (running.until = ends),
         onReached: () => void this.#reachedEnd(running),
       },
       connection,
@@ -268,9 +281,11 @@ export class Consumer {
       demand,
     );
     this.#session = connection.receiver = session;
+    for (const go of this.#onSession.splice(0)) go();
     this.#instrumentation.emit(CONSUMER_EVENTS.CONNECT);
     await session.start();
     await crashed;
+    if (session.begun && !session.crashed) running.onBegun();
   }
 
   /** What `until` wants is processed. */
@@ -342,7 +357,9 @@ export class Consumer {
     if (!running) return;
     this.#running = undefined;
     running.error = error;
+    running.onBegun();
     running.onEnd?.(error);
+    for (const go of this.#onSession.splice(0)) go();
     release(this);
   }
 
@@ -457,7 +474,7 @@ export class Consumer {
 
   #runningSession(call: string): Session {
     if (this.#session) return this.#session;
-    throw new KafkaJSNonRetriableError(`Consumer.${call}: the consumer does not run; call run() first`);
+    throw notRunning(call);
   }
 
   /** Calls the listener at every event of this name; returns what removes it. What it throws is logged. */
@@ -491,7 +508,7 @@ export class Consumer {
    * @throws the signal's reason; KafkaJSNonRetriableError in this consumer's own handler, and when it stops
    */
   async caughtUp({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    await this.#runningSession('caughtUp').caughtUp(signal);
+    await this.#overCrashes(signal, (session) => session.caughtUp(signal));
   }
 
   /**
@@ -501,7 +518,26 @@ export class Consumer {
    * @internal
    */
   async reachEnds(signal: AbortSignal | undefined, readable: boolean): Promise<number> {
-    return this.#runningSession('caughtUp').reachEnds(signal, readable && this.#config.readCommitted);
+    return this.#overCrashes(signal, (session) => session.reachEnds(signal, readable && this.#config.readCommitted));
+  }
+
+  /** Asks the session, and the one behind it should it crash. */
+  async #overCrashes<T>(signal: AbortSignal | undefined, ask: (session: Session) => Promise<T>): Promise<T> {
+    const running = this.#running;
+    for (;;) {
+      const session = this.#session;
+      if (session && !session.crashed) {
+        try {
+          return await ask(session);
+        } catch (error) {
+          if (!session.crashed || this.#running !== running) throw error;
+        }
+      } else if (!running || this.#running !== running) {
+        throw running?.error ?? notRunning('caughtUp');
+      } else {
+        await unlessAborted(signal, new Promise<void>((resolve) => this.#onSession.push(resolve)));
+      }
+    }
   }
 
   /**
@@ -544,6 +580,10 @@ export class Consumer {
       stop: () => this.stop(),
     };
   }
+}
+
+function notRunning(call: string): Error {
+  return new KafkaJSNonRetriableError(`Consumer.${call}: the consumer does not run; call run() first`);
 }
 
 /** The error at the bottom. */

@@ -189,7 +189,7 @@ export class Run {
   next: number;
   /** Of the first message that is not processed. */
   firstOffset: number;
-  readonly lastOffset: number;
+  lastOffset: number;
 
   constructor(
     readonly packed: PackedBatch,
@@ -199,7 +199,7 @@ export class Run {
     readonly epoch: number,
     /** The first message that is not processed. */
     public begin: number,
-    readonly end: number,
+    public end: number,
   ) {
     this.firstOffset = packed.offset(begin);
     this.lastOffset = packed.offset(end - 1);
@@ -224,15 +224,30 @@ export class Run {
       this.firstOffset = offset; // it is fetched again from here
       return true;
     }
+    this.begin = this.#find(offset);
+    this.firstOffset = packed.offset(this.begin);
+    return true;
+  }
+
+  /** Leaves out the messages from the offset on; whether any is left. */
+  endAt(offset: number): boolean {
+    if (offset <= this.firstOffset) return false;
+    if (offset < this.next) this.next = offset;
+    if (offset > this.lastOffset) return true;
+    this.end = this.#find(offset);
+    this.lastOffset = this.packed.offset(this.end - 1);
+    return true;
+  }
+
+  /** The first message from this offset on. */
+  #find(offset: number): number {
     let low = this.begin;
     for (let high = this.end; low < high; ) {
       const middle = (low + high) >>> 1;
-      if (packed.offset(middle) < offset) low = middle + 1;
+      if (this.packed.offset(middle) < offset) low = middle + 1;
       else high = middle;
     }
-    this.begin = low;
-    this.firstOffset = packed.offset(low);
-    return true;
+    return low;
   }
 }
 

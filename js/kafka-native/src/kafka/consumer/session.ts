@@ -12,6 +12,7 @@ import { KafkaJSError, KafkaJSNonRetriableError, toKafkaJSError } from '../error
 import type { Instrumentation } from '../events';
 import { PackedBatch } from './lazy-batch';
 import type { KafkaLogger } from '../logger';
+import type { Statistics } from '../metrics';
 import type { TopicPartition, TopicPartitions } from '../partitions';
 import type { GroupConnection, GroupReceiver } from './connection';
 import { resolvePositions, type Position } from './positions';
@@ -30,6 +31,10 @@ const NOT_KNOWN = 2 ** 31 - 1;
 const INTERNAL = new Set(['__consumer_offsets', '__transaction_state', '__share_group_state']);
 /** Milliseconds before a question is asked again that a broker could not answer yet. */
 const ASK_AGAIN_MS = 100;
+/** Milliseconds after which a question that nobody answers is told. */
+const ASKING_MS = 5000;
+/** Milliseconds for a topic that is read to its end to come, which a broker may not know yet. */
+const MISSING_MS = 2000;
 /** Milliseconds for the offsets of partitions that come. */
 const COMMITTED_MS = 1000;
 /** Milliseconds for the last commit of a consumer that stops. */
@@ -45,9 +50,13 @@ export interface SessionOwner {
   readonly positions: readonly Position[];
   /** Where a session went on that crashed: this one begins there. */
   readonly places: readonly Place[] | undefined;
+  /** The ends that a session had to reach which crashed. */
+  readonly until: ReadonlyMap<string, number> | undefined;
   readonly events: Instrumentation;
   readonly log: KafkaLogger;
   onCrash(error: Error): void;
+  /** So far it is read, also should this session crash. */
+  onUntil(ends: ReadonlyMap<string, number>): void;
   /** Everything is processed that `until` wants. */
   onReached(): void;
 }
@@ -84,8 +93,11 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   #placed = new Map<string, number>();
   /** Partitions of topics that were deleted: when they come again, another topic has that name. */
   readonly #lost = new Set<string>();
-  /** The ends of all partitions when it began; `until` wants them reached. */
+  /** The ends of all partitions when it began; `until` wants them reached, and nothing behind them. */
   #until: Map<string, number> | undefined;
+  /** One that has not reached its end; so that not all are looked at each time. */
+  #behind: AssignedPartition | undefined;
+  #ended = false;
   /** It is looked for partitions that `until` wants, and that are not here. */
   #finding = false;
   /** What it has is what it will have, unless others come or go. */
@@ -155,7 +167,10 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   async start(): Promise<void> {
     try {
       if (this.#rule || this.#connection.ruled) await this.setRule(this.#rule);
-      if (this.#untilEnd) this.#until = await this.#ends();
+      if (this.#untilEnd) {
+        this.#until = new Map(this.#owner.until ?? (await this.#ends()));
+        this.#owner.onUntil(new Map(this.#until));
+      }
       await (this.#inGroup ? this.#join() : this.#reads ? this.#read() : this.#take());
     } catch (error) {
       this.crash(toKafkaJSError(error));
@@ -169,8 +184,12 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   #ends(): Promise<Map<string, number>> {
     const { subscription, positions } = this.#owner;
     const wanted = (topic: string): boolean => subscription.has(topic) || positions.some((position) => position.topic === topic);
+    const began = Date.now();
     return this.#ask(async () => {
-      const there = [...(await this.#listTopics())].filter(([topic]) => wanted(topic));
+      const all = await this.#listTopics();
+      const missing = subscription.named.find((topic) => !all.has(topic));
+      if (missing !== undefined && Date.now() - began < MISSING_MS) throw new KafkaJSError(`the brokers do not know ${missing}`, { retriable: true });
+      const there = [...all].filter(([topic]) => wanted(topic));
       const unclear = there.find(([, count]) => count === NOT_KNOWN);
       if (unclear) throw new KafkaJSError(`the brokers do not know yet which partitions ${unclear[0]} has`, { retriable: true });
       // Of what is assigned only these: another partition may have no leader.
@@ -209,6 +228,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
 
   /** Asks until there is an answer: while a leader moves, or is not there, there is none. */
   async #ask<T>(question: () => Promise<T>): Promise<T> {
+    let tell = Date.now() + ASKING_MS;
     for (;;) {
       if (this.#stopping || this.#crashed) throw stopped();
       try {
@@ -217,6 +237,10 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
         if (this.#stopping || this.#crashed) throw stopped();
         const { retriable, code } = error as KafkaError;
         if (!retriable && code !== 'ETIMEDOUT') throw error;
+        if (Date.now() >= tell) {
+          tell = Infinity;
+          this.log.warn(`It is not known where partitions end, and asked again: ${(error as Error).message}`, this.names());
+        }
       }
       await pause(ASK_AGAIN_MS);
     }
@@ -225,7 +249,9 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   /** Resolves when everything is processed that lies in its partitions now. */
   async caughtUp(signal: AbortSignal | undefined): Promise<void> {
     if (this.#runner.handled.inside)
-      throw new KafkaJSNonRetriableError('Consumer.caughtUp: a handler waits for itself; call it without await, or outside of the handler');
+      throw new KafkaJSNonRetriableError(
+        'Consumer.caughtUp: a handler waits for itself; call it when the handler has ended: setImmediate(() => consumer.caughtUp())',
+      );
     await this.reachEnds(signal, false);
   }
 
@@ -236,6 +262,8 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
    */
   async reachEnds(signal: AbortSignal | undefined, readCommitted: boolean): Promise<number> {
     signal?.throwIfAborted();
+    await unlessAborted(signal, this.#joined);
+    if (this.#stopping || this.#crashed) throw stopped();
     const targets = await unlessAborted(signal, (readCommitted ? this.#stableEnds : this.#highEnds).next());
     if (this.#stopping || this.#crashed) throw stopped();
     const reached = this.#reached.wait(new Map(targets), signal);
@@ -247,10 +275,13 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   progress(): void {
     this.#reached.look();
     const until = this.#until;
-    if (!until || !this.#assigned || this.#stopping || this.#crashed) return;
-    for (const assigned of this.assignment) if (processed(assigned) < (until.get(key(assigned)) ?? -1)) return;
+    if (!until || this.#ended || !this.#assigned || this.#stopping || this.#crashed) return;
+    const isBehind = (assigned: AssignedPartition): boolean => !assigned.gone && processed(assigned) < (until.get(key(assigned)) ?? -1);
+    if (this.#behind && isBehind(this.#behind)) return;
+    this.#behind = undefined;
+    for (const assigned of this.assignment) if (isBehind(assigned)) return void (this.#behind = assigned);
     if (this.#reads && [...until].some(([name, end]) => end > 0 && !this.assignment.has(name))) return void this.#findMissing(until);
-    this.#until = undefined;
+    this.#ended = true;
     this.#owner.onReached();
   }
 
@@ -378,6 +409,25 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     return { groupId: this.#config.groupId, memberId: this.#memberId, groupGenerationId: this.#generation };
   }
 
+  addLag({ topics }: Statistics): void {
+    for (const assigned of this.assignment) {
+      const figures = topics[assigned.topic]?.partitions[assigned.partition];
+      if (!figures || figures.consumer_lag >= 0) continue;
+      const [end, at] = [this.#config.readCommitted ? figures.ls_offset : figures.hi_offset, processed(assigned)];
+      if (end >= 0 && at >= 0) figures.consumer_lag = Math.max(0, end - at);
+    }
+  }
+
+  /** It has ended by itself, and another may follow. */
+  get crashed(): boolean {
+    return this.#crashed;
+  }
+
+  /** It is settled where each partition begins. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
   /** Nothing starts any more, and whoever runs the consumer is told; once. */
   readonly crash = (error: Error): void => {
     if (this.#crashed || this.#stopping) return;
@@ -459,6 +509,13 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
         continue;
       }
       assigned.heard = true;
+      const end = this.#until?.get(key(assigned));
+      if (end !== undefined && !run.endAt(end)) {
+        this.native.free(id, index);
+        assigned.told = Math.max(assigned.told, end);
+        this.progress();
+        continue;
+      }
       assigned.runs.push(run);
       this.#runner.offer(assigned);
     }
@@ -662,6 +719,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     // Of the topics that a session read before that crashed, others have the names now.
     const others = new Set(this.#reads ? this.#owner.places?.filter(({ topic, id }) => id && (this.native.topicId(topic) ?? id) !== id).map(key) : []);
     const lost = taken.filter((assigned) => others.has(key(assigned)));
+    for (const assigned of lost) this.#until?.delete(key(assigned));
     if (lost.length > 0) await this.#hook('onPartitionsLost', this.#config.hooks.lost, lost);
     if (topics.length > 0)
       await this.#hook(
@@ -824,8 +882,8 @@ function key({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
 }
 
-/** Rejects with the signal's reason at once. */
-async function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+/** Rejects with the signal's reason at once. @internal */
+export async function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
   if (!signal) return work;
   let onAbort!: () => void;
   const aborted = new Promise<never>((_, reject) => (onAbort = () => reject(signal.reason as Error)));

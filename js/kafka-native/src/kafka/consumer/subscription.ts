@@ -127,6 +127,11 @@ export class Subscription {
     return [...this.#names.values(), ...this.#patterns].some(({ fromBeginning }) => !fromBeginning);
   }
 
+  /** The topics that are subscribed to by their names. */
+  get named(): string[] {
+    return [...this.#names.keys()];
+  }
+
   /** Whether it is subscribed to by its name. */
   names(topic: string): boolean {
     return this.#names.has(topic);
