@@ -259,7 +259,7 @@ describe('connection state recovery', () => {
 
   test('a session is over after maxDisconnectionDuration, and its server being killed changes nothing in that', async (t) => {
     const key = newKey();
-    const server = { connectionStateRecovery: { maxDisconnectionDuration: 1000 } };
+    const server = { connectionStateRecovery: { maxDisconnectionDuration: 5000 } };
     const options = { ...kafkaOf(cluster), key, server };
     const [one, two] = [await Killable.start(t, options), await Killable.start(t, options)];
     const clients = [await visitor(one), await visitor(one), await visitor(two)];
