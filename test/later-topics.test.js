@@ -4,7 +4,9 @@ const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
+const { PATIENCE } = require('./support/flow.js');
 const { Got, client, member } = require('./support/groups.js');
+const { eventually } = require('./support/watch.js');
 
 // At once: each waits for a metadata refresh.
 describe('topics that are made later', { concurrency: true }, () => {
@@ -66,7 +68,11 @@ describe('topics that are made later', { concurrency: true }, () => {
           },
         });
         await cluster.admin.createPartitions(topic, 3);
-        const added = await client(cluster).producer();
+        const admin = client(cluster).admin();
+        await admin.connect();
+        cleanup(t, () => admin.disconnect());
+        await eventually(PATIENCE, 'the broker knows of them', async () => (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0].partitions.length === 3);
+        const added = client(cluster).producer();
         await added.connect();
         cleanup(t, () => added.disconnect());
         await added.send({ topic, messages: [1, 2].flatMap((partition) => ['first', 'second'].map((value) => ({ partition, value }))) });

@@ -8,14 +8,14 @@ const { cleanup } = require('./support/cleanup.js');
 const { embedded, real, topicName } = require('./support/clusters.js');
 const { PATIENCE, folder, silent } = require('./support/flow.js');
 const { Got } = require('./support/groups.js');
-const { Calls, deferred, eventually } = require('./support/watch.js');
+const { Calls, deferred, eventually, witness } = require('./support/watch.js');
 
 describe('a consumer without a group that subscribes', () => {
   let cluster;
   before(async () => (cluster = await real({ own: true })));
   after(() => cluster?.close());
 
-  const kafka = () => new Kafka({ brokers: cluster.options().broker.split(','), logger: silent });
+  const kafka = (logger = silent) => new Kafka({ brokers: cluster.options().broker.split(','), logger });
   const numbered = (from, to) => Array.from({ length: to - from }, (_, i) => `${from + i}`);
 
   /** It makes no topic: one that was deleted would be there again before the test makes it. */
@@ -26,9 +26,9 @@ describe('a consumer without a group that subscribes', () => {
     return (topic, values, partition) => producer.send({ topic, messages: values.map((value) => ({ value, partition })) });
   }
 
-  async function reader(t, subscription, { run = {}, ...config } = {}) {
+  async function reader(t, subscription, { run = {}, logger = silent, ...config } = {}) {
     const got = new Got();
-    const consumer = kafka().consumer({ groupId: null, maxWaitTimeInMs: 50, metadataMaxAge: 200, ...config });
+    const consumer = kafka(logger).consumer({ groupId: null, maxWaitTimeInMs: 50, metadataMaxAge: 200, ...config });
     cleanup(t, () => consumer.disconnect());
     await consumer.subscribe(subscription);
     await consumer.run({ eachMessage: got.each, ...run });
@@ -48,6 +48,24 @@ describe('a consumer without a group that subscribes', () => {
       }
     });
   }
+
+  test('leaves no group on the broker', async (t) => {
+    const send = await sender(t);
+    const topic = await cluster.topic(1);
+    const admin = kafka().admin();
+    cleanup(t, () => admin.disconnect());
+    await admin.connect();
+    // A broker that has just begun cannot say yet.
+    const groups = () => eventually(PATIENCE, 'the groups are known', () => admin.listGroups().then((list) => list.groups.map(({ groupId }) => groupId).sort(), () => false));
+    const before = await groups();
+    const { got, consumer } = await reader(t, { topics: [topic], from: 'beginning' });
+    await send(topic, ['a']);
+    await got.until(1);
+    await consumer.caughtUp();
+    assert.deepEqual(await groups(), before);
+    await consumer.disconnect();
+    assert.deepEqual(await groups(), before);
+  });
 
   test('from a time, and from offsets, begins there', async (t) => {
     const send = await sender(t);
@@ -103,6 +121,24 @@ describe('a consumer without a group that subscribes', () => {
     assert.match(String(consumer.topicId(topic)), /^[\w+/]{22}$/);
     assert.notEqual(consumer.topicId(topic), id, 'by its id it is another one');
     assert.equal(consumer.topicId('unknown'), null);
+  });
+
+  test('begins a topic that was made anew between two looks at the cluster at its first message, and says so', async (t) => {
+    const send = await sender(t);
+    const topic = await cluster.topic(1);
+    await send(topic, numbered(0, 5));
+    const { lines, logger } = witness();
+    const { got, consumer } = await reader(t, { topics: [topic], from: 'beginning' }, { logger, metadataMaxAge: 300_000 });
+    await got.until(5);
+    await cluster.admin.deleteTopic(topic);
+    await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic takes messages', () => send(topic, numbered(100, 120)).then(() => true, () => false));
+    await eventually(PATIENCE, 'the log says so', () => lines.all.some(([, line]) => line.includes(`topic '${topic}' was deleted and made anew`)));
+    await consumer.caughtUp();
+    const news = got.values().slice(5);
+    // It is told when some have come already: then they come again.
+    assert.deepEqual(news.slice(0, 1), ['100'], 'none is left out before');
+    assert.deepEqual(news.slice(-20), numbered(100, 120));
   });
 
   test('goes on behind what its offset files say', async (t) => {

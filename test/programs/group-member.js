@@ -20,6 +20,7 @@ if (!channel) process.channel.unref();
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
   for (const name of ['GROUP_JOIN', 'REBALANCING']) consumer.on(consumer.events[name], ({ payload }) => { say(name, { payload }); });
-  await consumer.run({ partitionsConsumedConcurrently: concurrency, eachMessage: async ({ partition, message }) => { say('message', { partition, offset: Number(message.offset), value: String(message.value) }); } });
+  // Done is what the parent has heard of.
+  await consumer.run({ partitionsConsumedConcurrently: concurrency, eachMessage: ({ partition, message }) => say('message', { partition, offset: Number(message.offset), value: String(message.value) }) });
   say('joined');
 })();

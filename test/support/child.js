@@ -92,7 +92,9 @@ class Child extends EventEmitter {
 
 /** In a program: its options, and the way to say something. */
 const options = () => JSON.parse(process.argv[2]);
-const say = (type, message = {}) => void (process.connected && process.send?.({ type, ...message }));
+/** Resolves when it lies with the parent, which hears of it also when this process is killed then. */
+const say = (type, message = {}) =>
+  new Promise((resolve) => (process.connected && process.send ? process.send({ type, ...message }, () => resolve(undefined)) : resolve(undefined)));
 
 /** The most memory that this process ever had, in KiB. (`maxRSS` begins with what the parent had when it forked.) */
 const peakMemory = () => Number(/^VmHWM:\s*(\d+) kB$/m.exec(fs.readFileSync('/proc/self/status', 'utf8'))?.[1]);

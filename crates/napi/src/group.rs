@@ -1,5 +1,6 @@
 //! `NativeGroup`
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -235,15 +236,19 @@ impl NativeGroup {
         place_offsets: Vec<f64>,
     ) {
         let places = places(place_topics, place_partitions, place_offsets);
-        let start = |from: f64| match from as i64 {
+        let mut of_topic: HashMap<&str, Vec<TopicPartitionOffset>> = HashMap::new();
+        for place in &places {
+            of_topic.entry(&place.topic).or_default().push(place.clone());
+        }
+        let start = |topic: &str, from: f64| match from as i64 {
             logical::END => Start::End,
-            logical::BEGIN if places.is_empty() => Start::Beginning,
-            logical::BEGIN => Start::At(places.clone()),
+            logical::BEGIN if topic.starts_with('^') && !places.is_empty() => Start::At(places.clone()),
+            logical::BEGIN => of_topic.get(topic).map_or(Start::Beginning, |places| Start::At(places.clone())),
             time => Start::Time(time),
         };
         let reading = |((topic, from), id): ((String, f64), String)| {
             let id = Some(id).filter(|id| !id.is_empty());
-            Reading { topic, from: start(from), id }
+            Reading { from: start(&topic, from), topic, id }
         };
         let topics = topics.into_iter().zip(from).zip(ids).map(reading).collect();
         self.consumer.read_with(topics, self.events.reply(request));

@@ -11,7 +11,7 @@ const { Kafka } = require('kafka-native');
 const { Brokers } = require('../../chaos/brokers.js');
 const { cleanup } = require('../../support/cleanup.js');
 const { real, topicName } = require('../../support/clusters.js');
-const { PATIENCE, silent, within } = require('../../support/flow.js');
+const { PATIENCE, SOON, silent, within } = require('../../support/flow.js');
 const { Got, kafkaJs } = require('../../support/groups.js');
 const { readWithKafkaJS } = require('../../support/kafkajs.js');
 const { random, seed } = require('../../support/random.js');
@@ -440,6 +440,26 @@ describe('reading without a group, on three brokers', () => {
     const told = lines.all.filter(([level, line]) => level === 'warn' && line.includes(`topic '${topic}'`));
     assert.equal(told.length, 1, JSON.stringify(lines.all));
     assert.match(told[0][1], /was deleted/);
+  });
+
+  test('a topic that is made anew when its leaders have moved takes and gives messages at once, also by clients that had the old one', { timeout }, async (t) => {
+    const topic = await made(3);
+    const producer = await sender(t, { allowAutoTopicCreation: false });
+    const send = (prefix, count) => producer.send({ topic, messages: Array.from({ length: count }, (_, i) => ({ value: `${prefix}${i}`, partition: i % 3 })) });
+    const { consumer, got } = await reader(t, { topics: [topic], from: 'beginning' });
+    for (let round = 0; round < 3; round++) {
+      await eventually(PATIENCE, 'the old topic takes messages', () => send('old', 3).then(() => true, () => false));
+      await inSync(topic);
+      await moveLeaders(topic);
+    }
+    await consumer.caughtUp();
+    await cluster.admin.deleteTopic(topic);
+    await eventually(PATIENCE, 'the topic is made again', () => cluster.admin.createTopic(topic, { partitions: 3, replication: 3 }).then(() => true, () => false));
+    await eventually(SOON, 'the new topic takes messages', () => send('new', 60).then(() => true, () => false));
+    await within(SOON, 'the reader has them', () => got.until((messages) => new Set(messages.map(({ value }) => value).filter((value) => value.startsWith('new'))).size === 60));
+    await within(SOON, 'caught up', () => consumer.caughtUp());
+    const log = await logOf(t, topic);
+    for (const [partition, list] of byPartition(got.messages)) same(list.slice(-log.get(partition).length), log.get(partition), `the new partition ${partition}`);
   });
 
   test('caughtUp and until reach the ends behind compacted holes and aborted messages, and of empty partitions', { timeout }, async (t) => {

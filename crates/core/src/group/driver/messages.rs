@@ -39,6 +39,7 @@ impl Driver {
             let Some(place) = self.assignment.get_mut(key) else { continue };
             if place.next.is_some_and(|next| run.first_offset < next) {
                 fall_back(place, key, run.first_offset, &mut tracker, &self.shared);
+                self.reading.look_soon(); // its topic may have been made anew
             }
             if let Some(next) = place.next.filter(|next| !ruled && run.first_offset > *next) {
                 jumps.push((key, next, run.first_offset));

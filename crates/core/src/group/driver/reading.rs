@@ -36,6 +36,11 @@ pub(in crate::group) struct Reader {
 }
 
 impl Reader {
+    /// Brings the next look forward.
+    pub(super) fn look_soon(&mut self) {
+        self.look_at = self.look_at.map(|_| Instant::now());
+    }
+
     fn is_settled(&self) -> bool {
         self.wanted.iter().all(|wanted| wanted.settled)
     }
