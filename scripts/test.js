@@ -4,13 +4,13 @@
 // One real Kafka is started and shared by all that does not destroy it; with KAFKA_BROKER set, that cluster is used.
 
 const { spawnSync } = require('node:child_process');
-const { binary, compile, documentation } = require('./testing/cargo.js');
+const { rust } = require('./testing/cargo.js');
 const { single } = require('./testing/job.js');
 const { kafka } = require('./testing/kafka.js');
 const { testFiles } = require('./testing/node.js');
 const { typesOfPackages } = require('./testing/packages.js');
 const { Suite } = require('./testing/suite.js');
-const { Failure, main } = require('./terminal.js');
+const { main } = require('./terminal.js');
 const { setup } = require('./setup.js');
 
 /** What is random is the same in every run, unless SEED says otherwise: a change is judged by what it changes. */
@@ -35,22 +35,15 @@ main(async () => {
   await suite.part('kafka-native without a Kafka', () => testFiles('js/kafka-native/test', strict));
   const cluster = kafka();
   try {
-    /** @type {import('./testing/cargo.js').Built[]} */
-    let built = [];
-    await suite.part('Compiling the Rust tests', async () => {
-      built = compile(env) ?? [];
-      if (built.length === 0) throw new Failure('The Rust tests do not compile, see above');
-      return [];
-    });
     await suite.part(
       'Rust, launchers, flows on the embedded and the real Kafka, examples, fuzzing',
       async () => {
         const withKafka = { env: { ...env, ...(await cluster.env()) } };
         const launchers = ['kafka', 'redis', 'chromium'].flatMap((name) => testFiles(`deps/${name}/test`, { env }));
         const flows = ['test', 'examples/test'].flatMap((folder) => testFiles(folder, withKafka));
-        const rust = built.map((each) => binary(each, withKafka));
         const fuzz = single('fuzz', ['npm', 'run', '--silent', 'fuzz'], { env: { ...env, SEED: '21', ROUNDS: '6' } });
-        return [...flows, fuzz, ...launchers, ...rust, documentation(withKafka.env)];
+        // The compiler first: it makes more.
+        return [rust(withKafka), ...flows, fuzz, ...launchers];
       },
       ABREAST,
     );

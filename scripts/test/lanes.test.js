@@ -9,11 +9,13 @@ const assert = require('node:assert/strict');
 const { single } = require('../testing/job.js');
 const { Suite } = require('../testing/suite.js');
 
+/** @typedef {{ name: string, waitsFor?: string[], heavy?: 'brokers' | 'browser', alone?: boolean, makes?: Wish[], fails?: boolean }} Wish */
+
 /**
  * Runs a part whose jobs write when they begin and end, and wait for others to begin.
  *
  * @param {import('node:test').TestContext} t
- * @param {{ name: string, waitsFor?: string[], heavy?: 'brokers' | 'browser', alone?: boolean }[]} jobs
+ * @param {Wish[]} jobs
  * @param {number} abreast
  * @returns {Promise<string[]>} '+name' where one began, '-name' where it ended
  */
@@ -23,16 +25,21 @@ async function lines(t, jobs, abreast) {
   const file = path.join(folder, 'lines');
   const program = `
     const fs = require('node:fs');
-    const [name, ...others] = process.argv.slice(1);
+    const [name, fails, ...others] = process.argv.slice(1);
     fs.appendFileSync(${JSON.stringify(file)}, '+' + name + '\\n');
     const look = () => {
       const said = fs.readFileSync(${JSON.stringify(file)}, 'utf8');
       if (!others.every((other) => said.includes('+' + other + '\\n'))) return setTimeout(look, 10);
       fs.appendFileSync(${JSON.stringify(file)}, '-' + name + '\\n');
+      process.exitCode = Number(fails);
     };
     look();`;
-  const made = jobs.map(({ name, waitsFor = [], ...more }) => ({ ...single(name, [process.execPath, '-e', program, name, ...waitsFor], { deadline: 30_000 }), ...more }));
-  await new Suite().part('lanes', () => made, abreast);
+  /** @param {Wish} wish @returns {import('../testing/job.js').Job} */
+  const made = ({ name, waitsFor = [], makes, fails, ...more }) => {
+    const command = [process.execPath, '-e', program, name, fails ? '1' : '0', ...waitsFor];
+    return { ...single(name, command, { deadline: 30_000 }), ...more, ...(makes && { next: () => makes.map(made) }) };
+  };
+  await new Suite().part('lanes', () => jobs.map(made), abreast);
   return fs.readFileSync(file, 'utf8').trim().split('\n');
 }
 
@@ -62,4 +69,9 @@ test('one cluster of three brokers runs at a time, and one browser beside it', a
 test('what wants to be alone is', async (t) => {
   const found = await lines(t, [{ name: 'first', alone: true }, { name: 'a', waitsFor: ['b'] }, { name: 'second', alone: true }, { name: 'b', waitsFor: ['a'] }], 4);
   assert.deepEqual(found.slice(-4), ['+first', '-first', '+second', '-second']);
+});
+
+test('jobs that a job makes run beside those that run already, if it passed', async (t) => {
+  const found = await lines(t, [{ name: 'a', makes: [{ name: 'made', waitsFor: ['slow'] }] }, { name: 'b', fails: true, makes: [{ name: 'unmade' }] }, { name: 'slow', waitsFor: ['made'] }], 3);
+  assert.deepEqual([...found].sort(), ['+a', '+b', '+made', '+slow', '-a', '-b', '-made', '-slow']);
 });

@@ -3,7 +3,7 @@
 
 const path = require('node:path');
 const { spawnSync } = require('node:child_process');
-const { ROOT } = require('../terminal.js');
+const { Failure, ROOT } = require('../terminal.js');
 const { crashed, single } = require('./job.js');
 const { COUNTED } = require('./node.js');
 
@@ -35,6 +35,24 @@ function compile(env) {
     binary: executable,
     cwd: path.dirname(manifest_path),
   }));
+}
+
+/**
+ * Compiles the tests; then each binary is a job, and the documentation is one.
+ *
+ * @param {{ env: NodeJS.ProcessEnv }} how
+ * @returns {Job}
+ */
+function rust({ env }) {
+  const job = single('compiling the Rust tests', ['cargo', 'test', '--workspace', '--release', '--no-run'], { env, strict: true });
+  return {
+    ...job,
+    next() {
+      const built = compile(env);
+      if (!built) throw new Failure('The Rust tests do not compile, see above');
+      return [...built.map((each) => binary(each, { env })), documentation(env)];
+    },
+  };
 }
 
 /**
@@ -108,4 +126,4 @@ function sum(report, output) {
   return { ...report, passed: total(1), skipped: total(2) };
 }
 
-module.exports = { binary, compile, documentation };
+module.exports = { binary, compile, rust };

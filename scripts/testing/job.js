@@ -15,6 +15,7 @@ const { ROOT } = require('../terminal.js');
  * @property {boolean} [strict] a failure of it counts, also if it would pass the second time
  * @property {'brokers' | 'browser'} [heavy] starts three brokers or a browser: one of each at a time
  * @property {boolean} [alone] runs when nothing else does
+ * @property {() => Job[]} [next] jobs that it makes, once it has passed
  * @property {(end: End) => Report} read
  * @property {(failures: Failure[]) => Job} [again] the job that tries once more what failed; itself, unless given
  */

@@ -55,8 +55,9 @@ class Suite {
     let made = true;
     step(name);
     try {
-      const wanted = (await make()).filter(({ name }) => this.#words.length === 0 || this.#words.some((word) => name.includes(word)));
-      for await (const outcome of sideBySide(wanted, abreast)) this.#outcomes.push(tell(outcome));
+      const wanted = (/** @type {Job[]} */ jobs) =>
+        jobs.filter(({ name, next }) => this.#words.length === 0 || next || this.#words.some((word) => name.includes(word)));
+      for await (const outcome of sideBySide(wanted(await make()), abreast, wanted)) this.#outcomes.push(tell(outcome));
     } catch (error) {
       made = false;
       this.#fails(name, error);
@@ -130,8 +131,9 @@ class Suite {
  *
  * @param {Job[]} jobs
  * @param {number} most at a time
+ * @param {(jobs: Job[]) => Job[]} wanted of those that a job makes
  */
-async function* sideBySide(jobs, most) {
+async function* sideBySide(jobs, most, wanted) {
   // The heavy ones first: they wait for one another.
   const waiting = jobs.filter(({ alone }) => !alone).sort((a, b) => Number(b.heavy !== undefined) - Number(a.heavy !== undefined));
   /** @type {Map<Job, Promise<Outcome>>} */
@@ -146,6 +148,7 @@ async function* sideBySide(jobs, most) {
     }
     const outcome = await Promise.race(running.values());
     running.delete(outcome.job);
+    if (outcome.failures.length === 0) waiting.push(...wanted(outcome.job.next?.() ?? []));
     yield outcome;
   }
   for (const job of jobs.filter(({ alone }) => alone)) yield run(job);
