@@ -6,8 +6,8 @@ const assert = require('node:assert/strict');
 const { Kafka } = require('kafka-native');
 const { ClusterNode } = require('deepstream.io-msg-kafka');
 const { cleanup } = require('./support/cleanup.js');
-const { real } = require('./support/clusters.js');
-const { PATIENCE, within } = require('./support/flow.js');
+const { embedded, real } = require('./support/clusters.js');
+const { PATIENCE, SOON, within } = require('./support/flow.js');
 const { random, seed } = require('./support/random.js');
 const { Node, brokersOf, newTopic, startNodes, witness } = require('./support/deepstream.js');
 const { Calls } = require('./support/watch.js');
@@ -15,6 +15,18 @@ const { Calls } = require('./support/watch.js');
 /** @type {any} */ let cluster;
 before(async () => (cluster = await real()));
 after(() => cluster?.close());
+
+// First: its attempt to connect goes on beside the others, for 20 s.
+test('close ends also where Kafka never was, long before the attempt to connect does', async () => {
+  const { lines, logger } = witness();
+  const node = new ClusterNode({ connectionString: '127.0.0.1:9', connectionTimeout: 10_000, retry: { retries: 1 } }, { logger }, { serverName: 'alone' });
+  node.whenReady();
+  node.send({ topic: 4, action: 0, name: 'waits' });
+  const [, event, text] = await lines.until(([level]) => level === 'error');
+  assert.equal(event, 'PLUGIN_INITIALIZATION_ERROR');
+  assert.match(text, /the topic deepstream of 127\.0\.0\.1:9 cannot be used yet/);
+  await within(SOON, 'it closes', () => node.close());
+});
 
 describe('messages', () => {
   test('reach every other node once, in the order of their sender over all topics, and never their sender', async (t) => {
@@ -217,6 +229,74 @@ describe('a name', () => {
   });
 });
 
+describe('a server', () => {
+  const status = (node) => ({ topic: 9, action: 2, serverName: node.serverName, leaderScore: 0.5, role: 'deepstream' });
+  const gone = (node) => ({ topic: 9, action: 1, name: node.serverName, serverName: node.serverName });
+  const leave = (node) => node.node.send({ topic: 9, action: 1, name: node.serverName });
+
+  test('that was killed and is back under its name before it was missed is left and joined, once, before anything of the new one', async (t) => {
+    const topic = newTopic();
+    const [other] = await startNodes(t, cluster, { count: 1, topic, topics: [4, 9] });
+    const [first] = await startNodes(t, cluster, { count: 1, topic, serverName: 'mortal' });
+    first.node.send(status(first));
+    first.emit('dead');
+    await other.hears('dead');
+    await first.node.close(); // as one that is killed: without a leave message
+    const [second] = await startNodes(t, cluster, { count: 1, topic, serverName: 'mortal' });
+    second.node.send(status(second));
+    second.emit('again');
+    await other.hears('again');
+    assert.deepEqual(
+      other.heard.all.map(([message]) => message.name ?? message),
+      [status(first), 'dead', 'mortal', status(second), 'again'],
+    );
+    assert.deepEqual(other.heard.all[2], [gone(first), 'mortal']);
+  });
+
+  test('that leaves in order is left once, and comes again as another', async (t) => {
+    const topic = newTopic();
+    const [other] = await startNodes(t, cluster, { count: 1, topic, topics: [9] });
+    for (let round = 0; round < 2; round++) {
+      const [node] = await startNodes(t, cluster, { count: 1, topic, serverName: 'polite' });
+      node.node.send(status(node));
+      leave(node);
+      await node.node.close();
+      await other.heard.count(2 * round + 2);
+      assert.deepEqual(other.heard.all.slice(-2), [
+        [status(node), 'polite'],
+        [gone(node), 'polite'],
+      ]);
+    }
+  });
+
+  test('that comes learns at once of those that are there, and does not wait for their next signs of life', async (t) => {
+    const topic = newTopic();
+    const there = await startNodes(t, cluster, { count: 2, topic, topics: [9] });
+    for (const node of there) node.node.send(status(node));
+    const [late] = await startNodes(t, cluster, { count: 1, topic, topics: [9] });
+    late.node.send(status(late));
+    await late.heard.count(2);
+    const names = (node) => node.heard.all.map(([{ serverName }, from]) => (assert.equal(serverName, from), from)).sort();
+    assert.deepEqual(names(late), there.map(({ serverName }) => serverName).sort());
+    for (const node of there) await node.heard.until(([{ serverName }]) => serverName === late.serverName);
+  });
+});
+
+test('a server that cannot read any more hears a fatal error: it would be deaf', async (t) => {
+  const mock = await embedded();
+  cleanup(t, () => mock.close());
+  const [one] = await startNodes(t, mock, {
+    count: 1,
+    topic: await mock.topic(1),
+    createTopics: false,
+    properties: mock.options().driver_options,
+  });
+  mock.mock.injectErrors(1, Array(20).fill(29)); // Fetch: TOPIC_AUTHORIZATION_FAILED
+  const [, event, text] = await one.fatal();
+  assert.equal(event, 'PLUGIN_ERROR');
+  assert.match(text, /reading .* has ended, and this server hears the others no more: .*start it again/);
+});
+
 describe('close', () => {
   test('writes what was sent before, and what is sent in the same turn behind it: the message that it leaves, with its serverName', async (t) => {
     const [one, two] = await startNodes(t, cluster, { topics: [4, 9] });
@@ -252,15 +332,28 @@ describe('close', () => {
     assert.deepEqual(two.names(), []);
   });
 
-  test('ends also where Kafka never was', async () => {
-    const { lines, logger } = witness();
-    const node = new ClusterNode({ connectionString: '127.0.0.1:9' }, { logger }, { serverName: 'alone' });
-    node.whenReady();
-    node.send({ topic: 4, action: 0, name: 'waits' });
-    const [, event, text] = await lines.until(([level]) => level === 'error');
-    assert.equal(event, 'PLUGIN_INITIALIZATION_ERROR');
-    assert.match(text, /the topic deepstream of 127\.0\.0\.1:9 cannot be used yet/);
-    await within(PATIENCE, 'it closes', () => node.close());
+  test('ends what is heard: nothing comes behind it', async (t) => {
+    const [one, two] = await startNodes(t, cluster);
+    one.node.subscribe(4, ({ name }) => name === 'last' && void one.node.close());
+    for (const name of ['first', 'last', 'late']) two.emit(name);
+    await one.hears('last');
+    await one.node.close();
+    assert.deepEqual(one.names(), ['first', 'last']);
+  });
+
+  test('where Kafka is away says what is lost, as no fatal error: a server that stops is not to die of it', async (t) => {
+    const mock = await embedded();
+    cleanup(t, () => mock.close());
+    const [one] = await startNodes(t, mock, { count: 1, topic: await mock.topic(1), createTopics: false, properties: mock.options().driver_options });
+    mock.mock.brokerDown(1);
+    one.emit('lost');
+    await within(SOON, 'it closes', () => one.node.close());
+    const told = one.lines.all.filter(([level]) => level === 'error' || level === 'fatal');
+    assert.deepEqual(
+      told.map(([level, event]) => [level, event]),
+      [['error', 'PLUGIN_ERROR']],
+    );
+    assert.match(told[0][2], /closed with \d+ bytes of messages that Kafka has not taken: they are lost/);
   });
 });
 

@@ -156,17 +156,44 @@ describe('crosses servers', () => {
   });
 });
 
+/** A server in a process of its own, which may be killed. */
+async function mortal(t, topic) {
+  const port = await freePort();
+  const clusterNode = { path: 'deepstream.io-msg-kafka', options: { connectionString: brokersOf(cluster), topic } };
+  const child = new Child(t, 'deepstream-server.js', { serverName: 'mortal', port, clusterNode });
+  await child.says('started');
+  return { child, port };
+}
+
+/** Whether one of the servers knows of somebody who has the name. */
+const holds = (peers, name) =>
+  peers.some(({ server }) => [...server.getServices().clusterStates.getStateRegistries().values()].some((states) => states.has(name)));
+
+test('a server killed with SIGKILL and back at once under its name: what the dead one had is gone, before it could be missed', async (t) => {
+  const topic = newTopic();
+  const peers = await startPeers(t, cluster, { topic, clusterRegistry: { type: 'default', options: { nodeInactiveTimeout: 10 * PATIENCE } } });
+  const { child, port } = await mortal(t, topic);
+  await Promise.all(peers.map((peer) => peer.knows('mortal')));
+  const [a, m] = [await peers[0].client('a'), await clientOf(port, 'm')];
+  m.rpc.provide('who', (_, response) => response.send('mortal'));
+  await known(peers, 'who');
+  await eventually(PATIENCE, 'a knows m', async () => (await a.presence.getAll()).includes('m'));
+  m.close();
+  await child.kill();
+  const again = await mortal(t, topic);
+  await eventually(PATIENCE, 'its presence is gone', async () => !(await a.presence.getAll()).includes('m'));
+  await eventually(PATIENCE, 'its provider is gone', () => !holds(peers, 'who'));
+  const n = await clientOf(again.port, 'n');
+  cleanup(t, () => n.close());
+  n.rpc.provide('who', (_, response) => response.send('again'));
+  await known(peers, 'who');
+  assert.equal(await patiently('an answer', () => a.rpc.make('who', null)), 'again');
+});
+
 test('a server killed with SIGKILL: its locks, RPC providers and presence go to others, and its name is free', async (t) => {
   const topic = newTopic();
   const [one, two] = await startPeers(t, cluster, { topic });
-  const start = async () => {
-    const port = await freePort();
-    const clusterNode = { path: 'deepstream.io-msg-kafka', options: { connectionString: brokersOf(cluster), topic } };
-    const child = new Child(t, 'deepstream-server.js', { serverName: 'mortal', port, clusterNode });
-    await child.says('started');
-    return { child, port };
-  };
-  const { child, port } = await start();
+  const { child, port } = await mortal(t, topic);
   await Promise.all([one, two].map((peer) => peer.knows('mortal')));
   const [a, b, m] = [await one.client('a'), await two.client('b'), await clientOf(port, 'm')];
   m.rpc.provide('who', (_, response) => response.send('mortal'));
@@ -178,14 +205,12 @@ test('a server killed with SIGKILL: its locks, RPC providers and presence go to 
   await eventually(PATIENCE, 'it has a provider', () => record.hasProvider);
 
   await child.kill();
-  const again = await start();
+  const again = await mortal(t, topic);
   assert.ok(again.port, 'the same name, at once');
   await again.child.kill();
   m.close();
   await eventually(PATIENCE, 'its presence is gone', async () => !(await a.presence.getAll()).includes('m'));
-  const holds = (name) =>
-    [one, two].some(({ server }) => [...server.getServices().clusterStates.getStateRegistries().values()].some((states) => states.has(name)));
-  await eventually(PATIENCE, 'its provider is gone', () => !holds('who'));
+  await eventually(PATIENCE, 'its provider is gone', () => !holds([one, two], 'who'));
   b.rpc.provide('who', (_, response) => response.send('two'));
   await eventually(PATIENCE, 'another answers', async () => (await a.rpc.make('who', null).catch(() => '')) === 'two');
   b.record.listen('held/.*', (_name, response) => response.accept());

@@ -118,13 +118,13 @@ async function clientOf(port, username) {
 class Peer {
   clients = [];
 
-  /** @param {object} clusterNode as deepstream's configuration has it; undefined: `how` sets one */
-  constructor(serverName, port, clusterNode, how) {
+  /** @param {object} config more of deepstream's configuration; where it has no clusterNode, `how` sets one */
+  constructor(serverName, port, config, how) {
     const { lines, logger } = witness();
     this.lines = lines;
     this.name = serverName;
     this.port = port;
-    this.server = new Deepstream(serverConfig(serverName, port, clusterNode ? { clusterNode } : {}));
+    this.server = new Deepstream(serverConfig(serverName, port, config));
     this.server.set('logger', logger);
     // Otherwise a server that was stopped leaves timers behind, and the process does not end.
     this.server.set('subscriptions.options.subscriptionsSanityTimer', 0);
@@ -162,17 +162,20 @@ class Peer {
   }
 }
 
-/** Servers that know each other; `clusterNode` makes of options what deepstream's configuration has. */
+/** Servers that know each other; `clusterNode` makes of options what deepstream's configuration has, `config` is more of it. */
 async function startPeers(
   t,
   cluster,
-  { names = ['one', 'two'], topic = newTopic(), clusterNode = (options) => ({ path: 'deepstream.io-msg-kafka', options }) } = {},
+  { names = ['one', 'two'], topic = newTopic(), clusterNode = (options) => ({ path: 'deepstream.io-msg-kafka', options }), ...config } = {},
 ) {
   const peers = [];
   // Servers of a cluster have one store of records.
   const cache = new LocalCache();
   const share = (server) => server.set('cache', cache);
-  for (const name of names) peers.push(new Peer(name, await freePort(), clusterNode({ connectionString: brokersOf(cluster), topic }), share));
+  for (const name of names) {
+    const node = clusterNode({ connectionString: brokersOf(cluster), topic });
+    peers.push(new Peer(name, await freePort(), { clusterNode: node, ...config }, share));
+  }
   cleanup(t, () => Promise.all(peers.map((peer) => peer.close())));
   await Promise.all(peers.map((peer) => peer.start()));
   await Promise.all(peers.map((peer) => peer.knows(...names)));

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { KafkaMessage, MessageRule } from 'kafka-native/kafkajs';
-import { CLUSTER, CLUSTER_REMOVE, PLUGIN_ERROR, PLUGIN_INITIALIZATION_ERROR, type Config, type Message, type Services } from './deepstream';
+import { isLeave, isStatus, PLUGIN_ERROR, PLUGIN_INITIALIZATION_ERROR, type Config, type Message, type Services } from './deepstream';
 import { LARGEST_RECORD, Log, PARTITION } from './log';
 import { readClusterNodeOptions, type ClusterNodeOptions } from './options';
 import { Outbox, type Outgoing } from './outbox';
+import { Peers } from './peers';
 import { decodeMessage, encodeMessage, Header } from './record';
 import { ServerName } from './server-name';
 import { Troubles } from './troubles';
@@ -36,10 +37,13 @@ export class ClusterNode {
   readonly #outbox: Outbox;
   readonly #name: ServerName;
   readonly #log: Log;
+  readonly #peers: Peers;
+  /** The last sign of life of this server. */
+  #status: Message | undefined;
   #ready: Promise<void> | undefined;
   #isReady = false;
   /** What came before it was known whether this server may have its name: one that may not answers nobody. */
-  readonly #early: [message: Message, from: string][] = [];
+  readonly #early: [message: Message, from: string, node: string][] = [];
   /** What Kafka's clients have said last. */
   #words = 'Kafka has not answered';
   /** Nothing is sent any more. */
@@ -68,11 +72,17 @@ export class ClusterNode {
     this.#topic = read.topic;
     this.#outbox = new Outbox({ maxBytes: read.maxQueuedBytes, onBroken: (reason) => this.#end(reason.message) });
     this.#name = new ServerName(this.#serverName, this.#id, (record) => this.#record(record));
+    this.#peers = new Peers({
+      deliver: (message, from) => this.#deliver(message, from),
+      // Else it learns of this server with the next sign of life, and of what its clients provide.
+      onCome: (server) => this.#status && this.sendDirect(server, this.#status),
+    });
     this.#log = new Log({
       ...read,
       rule: this.#rule(),
       onMessage: (message) => this.#onMessage(message),
       onTrouble: (kind, message) => this.#tell(kind, message),
+      onEnd: (message) => this.#end(message),
       words: () => this.#words,
     });
   }
@@ -95,7 +105,7 @@ export class ClusterNode {
     if (this.#closing) throw new Error('it is closed');
     this.#isReady = true;
     this.#outbox.open(producer);
-    for (const [message, from] of this.#early.splice(0)) this.#deliver(message, from);
+    for (const [message, from, node] of this.#early.splice(0)) this.#hear(message, from, node);
   }
 
   /** To all other servers. What cannot be sent is told to the logger. */
@@ -115,7 +125,7 @@ export class ClusterNode {
     else this.#subscribers.set(topic, new Set([callback]));
   }
 
-  /** Resolves when what was sent is written, or after 5 s, and Kafka's clients have ended. */
+  /** Hears nothing more. Resolves when what was sent is written, or after 5 s, and Kafka's clients have ended. What is lost then is told to the logger. */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
   }
@@ -126,6 +136,8 @@ export class ClusterNode {
     await turn();
     this.#silent = true;
     await this.#outbox.flushed(FLUSH_MS);
+    const { bytes } = this.#outbox;
+    if (this.#isReady && bytes > 0) this.#end(`closed with ${bytes} bytes of messages that Kafka has not taken: they are lost`);
     await this.#log.close();
   }
 
@@ -133,6 +145,7 @@ export class ClusterNode {
     if (this.#silent) return;
     let value: string | Uint8Array;
     try {
+      if (isStatus(message)) this.#status = { ...message };
       value = encodeMessage(leaving(message));
       if (Buffer.byteLength(value) > LARGEST_RECORD / 2) throw new RangeError(`it has more than ${LARGEST_RECORD / 2} bytes`);
     } catch (error) {
@@ -159,16 +172,24 @@ export class ClusterNode {
   }
 
   #onMessage({ headers, offset, value }: KafkaMessage): void {
+    if (this.#closing) return;
     try {
       if (headers?.[Header.Claim] !== undefined) return this.#name.onRecord(value);
       const from = headers?.[Header.Server];
       if (from === undefined) throw new Error('it does not say which server sent it');
       const message = decodeMessage(value);
-      if (this.#isReady) this.#deliver(message, String(from));
-      else if (!this.#silent) this.#early.push([message, String(from)]);
+      const node = String(headers?.[Header.From]);
+      if (this.#isReady) this.#hear(message, String(from), node);
+      else if (!this.#silent) this.#early.push([message, String(from), node]);
     } catch (error) {
       this.#tell('unreadable', `the record at offset ${offset} of ${this.#topic} cannot be read, and is left out: ${(error as Error).message}`);
     }
+  }
+
+  #hear(message: Message, from: string, node: string): void {
+    // Two have its name until one of them has read so: this server is not its own peer.
+    if (from === this.#serverName) this.#deliver(message, from);
+    else this.#peers.hear(message, from, node);
   }
 
   #deliver(message: Message, from: string): void {
@@ -183,9 +204,10 @@ export class ClusterNode {
     }
   }
 
-  /** From now on nothing is sent. */
+  /** From now on nothing is sent. A server that stops is not to die of it. */
   #end(why: string): void {
     this.#silent = true;
+    if (this.#closing) return this.#tell('lost', why);
     const { logger } = this.#services;
     const event = this.#isReady ? PLUGIN_ERROR : PLUGIN_INITIALIZATION_ERROR;
     this.#troubles.tell('end', why, (message) => logger.fatal(event, `deepstream.io-msg-kafka: ${message}`));
@@ -204,6 +226,6 @@ export class ClusterNode {
 
 /** deepstream says who leaves in `name`, and reads it from `serverName`. */
 function leaving(message: Message): Message {
-  if (message.topic !== CLUSTER || message.action !== CLUSTER_REMOVE || message.name === undefined) return message;
+  if (!isLeave(message) || message.name === undefined) return message;
   return { serverName: message.name, ...message };
 }

@@ -9,6 +9,7 @@ import { Reader, type Feed } from './connector/reader';
 import { readOptions, type ReadOptions, type SharedOptions } from './options';
 import { Outbox } from './outbox';
 import { Troubles } from './troubles';
+import { within } from './within';
 
 /** Of the message connector: those of kafka-native's `Kafka`, too. */
 export interface MessageConnectorOptions extends Omit<SharedOptions, 'clientId'> {
@@ -303,13 +304,6 @@ export class MessageConnector extends EventEmitter {
   async #pause(): Promise<void> {
     await within(RETRY_MS, this.#whenEnded);
   }
-}
-
-/** Resolves with the work, or after so many milliseconds. */
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([work, new Promise((resolve) => (timer = setTimeout(resolve, ms)))]);
-  clearTimeout(timer);
 }
 
 function checkTopic(topic: unknown): asserts topic is string {

@@ -32,6 +32,15 @@ export interface Config {
 export const PLUGIN_ERROR = 'PLUGIN_ERROR';
 export const PLUGIN_INITIALIZATION_ERROR = 'PLUGIN_INITIALIZATION_ERROR';
 
-/** The topic of the servers' own signs of life, and its action by which one says that it leaves. */
+/** The topic of the servers' own signs of life, and its actions: one leaves, one lives. */
 export const CLUSTER = 9;
 export const CLUSTER_REMOVE = 1;
+export const CLUSTER_STATUS = 2;
+
+export function isLeave({ topic, action }: Message): boolean {
+  return topic === CLUSTER && action === CLUSTER_REMOVE;
+}
+
+export function isStatus({ topic, action }: Message): boolean {
+  return topic === CLUSTER && action === CLUSTER_STATUS;
+}

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Batch, Consumer, KafkaMessage, MessageRule, Producer } from 'kafka-native/kafkajs';
 import type { ReadClusterNodeOptions } from './options';
+import { within } from './within';
 
 /** Bytes of the largest record. Kafka's own default is a megabyte. */
 export const LARGEST_RECORD = 16 * 1024 * 1024;
@@ -8,6 +9,8 @@ export const LARGEST_RECORD = 16 * 1024 * 1024;
 export const PARTITION = 0;
 const CREATE_MS = 10_000;
 const RETRY_MS = 500;
+/** For the ends of clients: one that connects ends when that has failed, which takes long where nobody answers. */
+const END_MS = 2000;
 /** Then it is said why there is nothing yet: before deepstream's own patience, two seconds, is over. */
 const SILENCE_MS = 1500;
 
@@ -17,6 +20,8 @@ export interface LogOptions extends ReadClusterNodeOptions {
   onMessage(message: KafkaMessage): void;
   /** It goes on by itself. */
   onTrouble(kind: 'start' | 'log', message: string): void;
+  /** Nothing more is read. */
+  onEnd(message: string): void;
   /** What Kafka's clients have said last. */
   words(): string;
 }
@@ -57,12 +62,13 @@ export class Log {
   }
 
   #tellWaiting(why: string): void {
+    if (this.#abort.signal.aborted) return;
     const { topic, where, onTrouble } = this.#options;
     onTrouble('start', `the topic ${topic} of ${where} cannot be used yet: ${why}; it is tried again`);
   }
 
   async #connect(): Promise<Producer> {
-    const { kafka, topic, rule, producer, consumer, onTrouble } = this.#options;
+    const { kafka, topic, rule, producer, consumer, onTrouble, onEnd } = this.#options;
     const writer = (this.#producer = kafka.producer({
       idempotent: true,
       linger: 0,
@@ -85,7 +91,12 @@ export class Log {
       },
       onPartitionsLost: () => onTrouble('log', `the topic ${topic} was deleted and made anew: what was in it is lost`),
     }));
-    reader.on(reader.events.CRASH, ({ payload }) => onTrouble('log', `reading ${topic} has failed: ${payload.error.message}`));
+    let reading = false;
+    reader.on(reader.events.CRASH, ({ payload: { error, restart } }) => {
+      // Before it reads, that is an attempt that has failed.
+      if (restart || !reading) onTrouble('log', `reading ${topic} has failed: ${error.message}`);
+      else onEnd(`reading ${topic} has ended, and this server hears the others no more: ${error.message}; start it again`);
+    });
     const steps = await Promise.allSettled([this.#prepareTopic(), writer.connect(), reader.connect()]);
     const failed = steps.find((step) => step.status === 'rejected');
     if (failed) throw failed.reason;
@@ -93,6 +104,7 @@ export class Log {
     await reader.subscribe({ topics: [topic], from: 'end' });
     await reader.run({ only: rule, eachBatch: async ({ batch }) => this.#onBatch(batch) });
     this.#abort.signal.throwIfAborted();
+    reading = true;
     return writer;
   }
 
@@ -125,10 +137,10 @@ export class Log {
     }
   }
 
-  /** What is under way is not waited for. */
+  /** What is under way is not waited for. Resolves after 2 s at most. */
   async close(): Promise<void> {
     this.#abort.abort();
-    await this.#disconnect();
+    await within(END_MS, this.#disconnect());
   }
 
   async #disconnect(): Promise<void> {

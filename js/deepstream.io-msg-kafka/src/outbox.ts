@@ -1,4 +1,5 @@
 import type { Producer } from 'kafka-native/kafkajs';
+import { within } from './within';
 
 /** A record on its way. */
 export interface Outgoing {
@@ -70,12 +71,7 @@ export class Outbox {
   /** Resolves when nothing waits or is under way, or after so many milliseconds; at once where it was never opened. */
   async flushed(timeout: number): Promise<void> {
     if (this.#bytes === 0 || !this.#producer) return;
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      this.#idle.push(resolve);
-      timer = setTimeout(resolve, timeout);
-    });
-    clearTimeout(timer);
+    await within(timeout, new Promise<void>((resolve) => this.#idle.push(resolve)));
   }
 
   /** What a turn of the event loop adds goes together. */

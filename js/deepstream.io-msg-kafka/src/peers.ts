@@ -1,0 +1,37 @@
+import { CLUSTER, CLUSTER_REMOVE, isLeave, type Message } from './deepstream';
+
+export interface PeersOptions {
+  /** To the subscribers of this server. */
+  deliver(message: Message, from: string): void;
+  /** A server is heard of for the first time. */
+  onCome(server: string): void;
+}
+
+/**
+ * Which node speaks for each other server. deepstream knows servers by their names alone: one that was killed and is back under its name before it was
+ * missed would keep for ever what the dead one had, its providers and its users.
+ */
+export class Peers {
+  readonly #options: PeersOptions;
+  readonly #nodes = new Map<string, string>();
+
+  constructor(options: PeersOptions) {
+    this.#options = options;
+  }
+
+  /** A message of another server, whose node is the one with this id. */
+  hear(message: Message, server: string, node: string): void {
+    const { deliver, onCome } = this.#options;
+    const known = this.#nodes.get(server);
+    if (isLeave(message)) {
+      // What a node says at its end does not send away the one that has its name by now.
+      if (known !== undefined && known !== node) return;
+      this.#nodes.delete(server);
+    } else if (known !== node) {
+      this.#nodes.set(server, node);
+      if (known !== undefined) deliver({ topic: CLUSTER, action: CLUSTER_REMOVE, name: server, serverName: server }, server);
+      onCome(server);
+    }
+    deliver(message, server);
+  }
+}
