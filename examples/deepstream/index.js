@@ -16,7 +16,7 @@ const { KafkaCluster } = require('@kafka-native/kafka-for-tests');
 const SERVERS = Number(process.argv[2] ?? 2);
 const PORT = Number(process.argv[3] ?? 3000);
 /** How long a dead server's place stays empty, so that one sees how it is without. */
-const PAUSE_MS = 5000;
+const PAUSE_MS = 4000;
 
 /** @type {Map<string, { port: number, up: boolean, child?: import('node:child_process').ChildProcess }>} */
 const servers = new Map();

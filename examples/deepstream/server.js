@@ -17,8 +17,8 @@ async function main() {
     exitOnFatalError: true,
     // A Kafka that was started a moment ago takes longer than the 2 s that deepstream waits.
     dependencyInitializationTimeout: 30_000,
-    // A server that is killed is forgotten after 3 s, and who comes hears of the others within a second.
-    clusterRegistry: { type: 'default', options: { keepAliveInterval: 1000, activeCheckInterval: 500, nodeInactiveTimeout: 3000 } },
+    // A server that is killed is forgotten after 2 s: before it is back.
+    clusterRegistry: { type: 'default', options: { keepAliveInterval: 500, activeCheckInterval: 500, nodeInactiveTimeout: 2000 } },
     httpServer: { type: 'default', options: { host: '127.0.0.1', port: Number(port) } },
     connectionEndpoints: [{ type: 'ws-binary', options: { urlPath: '/deepstream' } }],
     permission: { type: 'none' },

@@ -2,7 +2,7 @@
 const assert = require('node:assert/strict');
 const http = require('node:http');
 const { once } = require('node:events');
-const { after, before, test } = require('node:test');
+const { after, before, describe, test } = require('node:test');
 const { launch } = require('@kafka-native/chromium-for-tests');
 const { cleanup } = require('../../test/support/cleanup.js');
 const { Example } = require('./support.js');
@@ -28,7 +28,9 @@ class Pane {
   }
 
   connected() {
-    return this.part('.state').filter({ hasText: /^Connected$/ }).waitFor();
+    return this.part('.state')
+      .filter({ hasText: /^Connected$/ })
+      .waitFor();
   }
 
   away() {
@@ -64,10 +66,14 @@ class Pane {
   async hears(answer, question) {
     const deadline = Date.now() + PATIENCE_MS;
     const heard = () =>
-      this.part('.log li').filter({ hasText: answer }).first().waitFor({ timeout: 1000 }).then(
-        () => true,
-        () => false,
-      );
+      this.part('.log li')
+        .filter({ hasText: answer })
+        .first()
+        .waitFor({ timeout: 1000 })
+        .then(
+          () => true,
+          () => false,
+        );
     for (await this.ask(question); !(await heard()); await this.ask(question)) assert.ok(Date.now() < deadline, `${answer}: not at ${this.server}`);
   }
 
@@ -76,7 +82,7 @@ class Pane {
   }
 }
 
-/** The example and its page. @param {import('node:test').TestContext} t */
+/** The example and its page. @param {Pick<import('node:test').TestContext, 'after'>} t */
 async function started(t, servers) {
   const example = new Example(t, 'deepstream', { args: [servers, 0], env: { KAFKA_BROKER: undefined } });
   const [, url] = await example.writes(/^Open (http:\S+)\. Ctrl-C/m, 60_000);
@@ -101,69 +107,79 @@ async function status(url, path, options) {
   return response.statusCode;
 }
 
-test('examples/deepstream: a record, presence and answers cross from server to server, as text; only its own page can kill; Ctrl-C ends everything', async (t) => {
-  const { example, url, page, panes, errors } = await started(t, 3);
-  const [one, two, three] = panes;
+describe('examples/deepstream', () => {
+  /** @type {Awaited<ReturnType<typeof started>>} One Kafka, three servers and a page for all of it. */
+  let shown;
+  let end;
+  before(async () => (shown = await started({ after: (undo) => (end = undo) }, 3)));
+  after(() => end?.());
 
-  const hostile = '<img src=x onerror="document.title = \'broken\'"> 5 < 6 &amp; more';
-  await one.part('.title').fill(hostile);
-  await Promise.all([two, three].map((pane) => pane.has('title', hostile)));
-  await three.part('.text').fill('one line\nand another');
-  await Promise.all([one, two].map((pane) => pane.has('text', 'one line\nand another')));
-  await two.part('.like').click();
-  await Promise.all(panes.map((pane) => pane.sees('.likes', /^1$/)));
+  test('a record, presence and answers cross from server to server, as text; only its own page can kill', async () => {
+    const { example, url, page, panes } = shown;
+    const [one, two, three] = panes;
 
-  for (const pane of panes) await Promise.all(panes.map(({ server }) => pane.sees('.people li', `at ${server}`)));
+    const hostile = '<img src=x onerror="document.title = \'broken\'"> 5 < 6 &amp; more';
+    await one.part('.title').fill(hostile);
+    await Promise.all([two, three].map((pane) => pane.has('title', hostile)));
+    await three.part('.text').fill('one line\nand another');
+    await Promise.all([one, two].map((pane) => pane.has('text', 'one line\nand another')));
+    await two.part('.like').click();
+    await Promise.all(panes.map((pane) => pane.sees('.likes', /^1$/)));
 
-  for (const other of [two, three]) {
-    await one.hears(`${other.server} has ${hostile.length} letters from you`, hostile);
-    await other.sees('.log li', `was asked: ${hostile}`);
-  }
-  assert.equal(await page.locator('main img').count(), 0);
-  assert.equal(await page.title(), 'deepstream over Kafka');
+    for (const pane of panes) await Promise.all(panes.map(({ server }) => pane.sees('.people li', `at ${server}`)));
 
-  // Another site's page, a name that leads here, a link.
-  const { host } = new URL(url);
-  const kill = (headers, method = 'POST') => status(url, '/kill/server-1', { method, headers });
-  assert.equal(await kill({ origin: 'http://example.org' }), 403);
-  assert.equal(await kill({ host: 'example.org', origin: 'http://example.org' }), 403);
-  assert.equal(await kill({}), 405);
-  assert.equal(await kill({ origin: `http://${host}` }, 'GET'), 405);
-  assert.equal(await status(url, '/kill/nobody', { method: 'POST', headers: { origin: `http://${host}` } }), 404);
-  assert.equal(await status(url, '/../server.js', {}), 404);
-  assert.equal(example.stdout.includes('died'), false, example.stdout);
+    for (const other of [two, three]) {
+      await one.hears(`${other.server} has ${hostile.length} letters from you`, hostile);
+      await other.sees('.log li', `was asked: ${hostile}`);
+    }
+    assert.equal(await page.locator('main img').count(), 0);
+    assert.equal(await page.title(), 'deepstream over Kafka');
 
-  assert.deepEqual(errors, []);
-  assert.deepEqual(await example.kill('SIGTERM'), { code: 0, signal: null }, example.stderr);
-});
+    // Another site's page, a name that leads here, a link.
+    const { host } = new URL(url);
+    const kill = (headers, method = 'POST') => status(url, '/kill/server-1', { method, headers });
+    assert.equal(await kill({ origin: 'http://example.org' }), 403);
+    assert.equal(await kill({ host: 'example.org', origin: 'http://example.org' }), 403);
+    assert.equal(await kill({}), 405);
+    assert.equal(await kill({ origin: `http://${host}` }, 'GET'), 405);
+    assert.equal(await status(url, '/kill/nobody', { method: 'POST', headers: { origin: `http://${host}` } }), 404);
+    assert.equal(await status(url, '/../server.js', {}), 404);
+    assert.equal(example.stdout.includes('died'), false, example.stdout);
+  });
 
-test('examples/deepstream: a server is killed, the others go on without it; it comes again with the record as it is now, and answers', async (t) => {
-  const { example, page, panes, errors } = await started(t, 2);
-  const [one, two] = panes;
-  await one.part('.title').fill('before');
-  await two.has('title', 'before');
-  await one.sees('.people li', 'at server-2');
-  const pid = await two.pid();
+  test('a server is killed, the others go on without it; it comes again with the record as it is now, and answers', async () => {
+    const { example, page, panes } = shown;
+    const [one, two] = panes;
+    await one.part('.title').fill('before');
+    await two.has('title', 'before');
+    await one.sees('.people li', 'at server-2');
+    const pid = await two.pid();
 
-  await two.part('.kill').click();
-  await example.until(() => example.stdout.includes(`server-2: process ${pid} died (SIGKILL)`), 'the death is noticed');
-  await two.away();
-  await one.part('.title').fill('changed while server-2 is away');
-  assert.equal(await two.part('.title').inputValue(), 'before');
-  await one.misses('at server-2');
-  if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/deepstream.png` });
+    await two.part('.kill').click();
+    await example.until(() => example.stdout.includes(`server-2: process ${pid} died (SIGKILL)`), 'the death is noticed');
+    await two.away();
+    await one.part('.title').fill('changed while server-2 is away');
+    assert.equal(await two.part('.title').inputValue(), 'before');
+    await one.misses('at server-2');
+    if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/deepstream.png` });
 
-  await two.connected();
-  assert.notEqual(await two.pid(), pid);
-  await two.has('title', 'changed while server-2 is away');
-  await one.sees('.people li', 'at server-2');
-  await two.part('.text').fill('written after');
-  await one.has('text', 'written after');
-  await two.hears('server-1 has 8 letters from you', 'and now?');
-  await one.hears('server-2 has 9 letters from you', 'you, too?');
-  if (process.env.SCREENSHOTS) {
-    await page.setViewportSize({ width: 390, height: 844 });
-    await page.screenshot({ path: `${process.env.SCREENSHOTS}/deepstream-phone.png`, fullPage: true });
-  }
-  assert.deepEqual(errors, []);
+    await two.connected();
+    assert.notEqual(await two.pid(), pid);
+    await two.has('title', 'changed while server-2 is away');
+    await one.sees('.people li', 'at server-2');
+    await two.part('.text').fill('written after');
+    await one.has('text', 'written after');
+    await two.hears('server-1 has 8 letters from you', 'and now?');
+    await one.hears('server-2 has 9 letters from you', 'you, too?');
+    if (process.env.SCREENSHOTS) {
+      await page.setViewportSize({ width: 390, height: 844 });
+      await page.screenshot({ path: `${process.env.SCREENSHOTS}/deepstream-phone.png`, fullPage: true });
+    }
+  });
+
+  test('nothing goes wrong in the page, and Ctrl-C ends everything', async () => {
+    const { example, errors } = shown;
+    assert.deepEqual(errors, []);
+    assert.deepEqual(await example.kill('SIGTERM'), { code: 0, signal: null }, example.stderr);
+  });
 });

@@ -15,7 +15,7 @@ class Example {
   stderr = '';
 
   /**
-   * @param {import('node:test').TestContext} t
+   * @param {Pick<import('node:test').TestContext, 'after'>} t
    * @param {string} name the file or folder in examples/
    * @param {{ args?: string[], env?: NodeJS.ProcessEnv, cwd?: string }} [options] undefined in `env` takes a variable away
    */
