@@ -156,3 +156,18 @@ test('a connector whose Kafka comes late is ready late, and has kept everything'
   await heard.count(10);
   assert.deepEqual(heard.all, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
+
+test('a connector whose reading ends by itself says so, and reads on where it was', async (t) => {
+  const cluster = await embedded();
+  cleanup(t, () => cluster.close());
+  const topic = await cluster.topic(1);
+  const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster, { createTopics: false })));
+  const heard = await hear(a, topic);
+  b.publish(topic, 0);
+  await heard.count(1);
+  cluster.mock.injectErrors(1, [29, 29]); // Fetch: TOPIC_AUTHORIZATION_FAILED
+  await a.errors.until(({ text }) => /reading has ended, and begins again/.test(text));
+  for (let n = 1; n < 10; n++) b.publish(topic, n);
+  await heard.count(10);
+  assert.deepEqual(heard.all, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+});

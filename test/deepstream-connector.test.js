@@ -9,6 +9,7 @@ const { deepstreamTopic, kafkaTopic } = require('../js/deepstream.io-msg-kafka/d
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { connect, hear, ready } = require('./support/deepstream-connector.js');
+const { SOON, within } = require('./support/flow.js');
 const { oracle, readWithKafkaJS } = require('./support/kafkajs.js');
 const { random, seed } = require('./support/random.js');
 const { Calls, witness } = require('./support/watch.js');
@@ -45,6 +46,16 @@ test('a connectionString that is missing or wrong throws', () => {
   assert.throws(() => new MessageConnector(/** @type {any} */ ({ connectionString: 'localhost', clientId: {} })), /clientId/);
 });
 
+test('the options that configured 0.1.2 do no harm', async (t) => {
+  const old = /** @type {any} */ ({ clientId: null, zkOptions: {}, noAckBatchOptions: {} });
+  const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster, old)));
+  const topic = topicName('options');
+  const heard = await hear(a, topic);
+  b.publish(topic, 'of another, although both have no clientId');
+  await heard.count(1);
+  assert.deepEqual([...a.errors.all, ...b.errors.all], []);
+});
+
 test('options of kafka-native pass through', async (t) => {
   const connector = connect(t, cluster, { properties: { 'no.such.property': '1' } });
   await connector.errors.until(({ text }) => /no\.such\.property/.test(text));
@@ -72,6 +83,18 @@ test('the topic that a subscribe makes is read from its beginning, for all who s
   b.subscribe(topic, heard[1].take);
   c.publish(topic, 'early');
   for (const calls of heard) assert.equal(await calls.until(), 'early');
+});
+
+test('each topic that comes to those that are read is heard at once, one after the other', async (t) => {
+  const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster)));
+  await within(SOON, 'all are heard', async () => {
+    for (let n = 0; n < 22; n++) {
+      const topic = topicName('next');
+      const heard = await hear(a, topic);
+      b.publish(topic, n);
+      assert.equal(await heard.until(), n);
+    }
+  });
 });
 
 test('a topic that exists is read from its end', async (t) => {

@@ -28,6 +28,8 @@ export class Reader {
   /** Not read yet. */
   #next: Consumer | undefined;
   #changed = false;
+  /** It has ended by itself, and would again if nothing got better. */
+  #crashed = false;
   #changing: Promise<void> | undefined;
   #stopped = false;
   #onStop: (() => void) | undefined;
@@ -63,23 +65,24 @@ export class Reader {
   #change(): void {
     this.#changed = true;
     // What a turn of the event loop asks for is one change.
-    this.#changing ??= Promise.resolve()
-      .then(() => this.#work())
-      .finally(() => (this.#changing = undefined));
+    this.#changing ??= Promise.resolve().then(() => this.#work());
   }
 
   async #work(): Promise<void> {
     while (this.#changed && !this.#stopped) {
-      this.#changed = false;
+      if (this.#crashed) await this.#pause();
+      this.#changed = this.#crashed = false;
       try {
         await this.#read();
       } catch (error) {
-        if (this.#stopped) return;
+        if (this.#stopped) break;
         this.#changed = true;
         this.#tell(new Error(`the topics cannot be read yet: ${(error as Error).message}`, { cause: error }));
         await this.#pause();
       }
     }
+    // In the turn of the last look: a change that comes behind it begins anew.
+    this.#changing = undefined;
   }
 
   async #read(): Promise<void> {
@@ -110,6 +113,8 @@ export class Reader {
     const consumer = kafka.consumer({
       readUncommitted: true,
       metadataMaxAge: 1000,
+      // Partitions that come into a broker's view one by one wait for the fetch that is under way without them.
+      maxWaitTimeInMs: 100,
       ...given,
       groupId: null,
       properties: { 'fetch.error.backoff.ms': '10', 'fetch.queue.backoff.ms': '10', ...given.properties },
@@ -121,6 +126,7 @@ export class Reader {
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (payload.restart || this.#stopped || consumer !== this.#consumer) return;
       this.#tell(new Error(`reading has ended, and begins again: ${payload.error.message}`, { cause: payload.error }));
+      this.#crashed = true;
       this.#change();
     });
     return consumer;
