@@ -380,6 +380,28 @@ test('beyond maxQueuedBytes the server hears a fatal error, and what comes later
   );
 });
 
+test('with Kafka away messages wait up to maxQueuedBytes; those come whole and in order when it is back, nothing comes behind them, and the server still hears', async (t) => {
+  const mock = await embedded();
+  cleanup(t, () => mock.close());
+  const [topic, properties] = [await mock.topic(1), mock.options().driver_options];
+  const [one, two] = await startNodes(t, mock, { topic, createTopics: false, properties, maxQueuedBytes: 50_000 });
+  let n = 0;
+  one.emit(String(n++));
+  await two.hears('0');
+  mock.mock.brokerDown(1);
+  const fatal = one.fatal();
+  while (n < 400) one.emit(String(n++), { data: 'x'.repeat(200) });
+  assert.match((await fatal)[2], /more than 50000 bytes \(maxQueuedBytes\) wait for Kafka: nothing more is sent/);
+  mock.mock.brokerUp(1);
+  await two.hears('20');
+  one.emit('never');
+  two.emit('still');
+  await one.hears('still');
+  await one.node.close();
+  two.heard.all.forEach(([{ name }], i) => assert.equal(name, String(i)));
+  assert.ok(two.heard.all.length < 400);
+});
+
 describe('options', () => {
   const made =
     (options, services = { logger: witness().logger }, config = { serverName: 'x' }) =>
