@@ -9,14 +9,17 @@ const { deepstreamTopic, kafkaTopic } = require('../js/deepstream.io-msg-kafka/d
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { connect, hear, ready } = require('./support/deepstream-connector.js');
-const { SOON, within } = require('./support/flow.js');
+const { PATIENCE, SOON, within } = require('./support/flow.js');
 const { oracle, readWithKafkaJS } = require('./support/kafkajs.js');
 const { random, seed } = require('./support/random.js');
-const { Calls, witness } = require('./support/watch.js');
+const { Calls, eventually, witness } = require('./support/watch.js');
 
 /** @type {any} */ let cluster;
 before(async () => (cluster = await real()));
 after(() => cluster?.close());
+
+/** The clock, on whose milliseconds order rests here, goes on. */
+const turned = (since = Date.now()) => eventually(PATIENCE, 'the clock goes on', () => Date.now() > since + 1);
 
 /** Nothing listens there. */
 const nobody = { options: () => ({ broker: '127.0.0.1:1' }) };
@@ -119,6 +122,24 @@ test('what is published and subscribed before ready is kept', async (t) => {
   await reading;
   await heard.count(5);
   assert.deepEqual(heard.all, [0, 1, 2, 3, 4]);
+});
+
+test('a topic that exists is read from its end as of the call, also before the connector is ready', async (t) => {
+  const [b, c] = await Promise.all([1, 2].map(() => ready(t, cluster)));
+  const topic = topicName('call');
+  const written = await hear(c, topic);
+  b.publish(topic, 'old');
+  await written.count(1);
+  for (let n = 0; n < 5; n++) {
+    await turned();
+    const a = connect(t, cluster);
+    const heard = new Calls();
+    a.subscribe(topic, heard.take);
+    await turned();
+    b.publish(topic, n);
+    assert.equal(await heard.until(), n);
+    assert.equal(a.errors.all.length, 0);
+  }
 });
 
 test('a topic with any name is just a topic', async (t) => {

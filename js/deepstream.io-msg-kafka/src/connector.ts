@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import type { Logger } from 'kafka-native';
 import type { Admin, KafkaMessage, Producer } from 'kafka-native/kafkajs';
 import { kafkaTopic } from './connector/names';
-import { LARGEST, Places, type Place } from './connector/places';
+import { LARGEST, Places } from './connector/places';
 import { Reader, type Feed } from './connector/reader';
 import { readOptions, type ReadOptions, type SharedOptions } from './options';
 import { Outbox } from './outbox';
@@ -210,7 +210,14 @@ export class MessageConnector extends EventEmitter {
       if (!this.#ended) this.#tell(`broken ${topic}`, `the topic ${inspect(topic)}: ${reason.message}`, reason);
     };
     const outbox = new Outbox({ maxBytes: Infinity, onBroken });
-    const opened = this.#prepare(topic, () => !this.#ended).then((place) => place && outbox.open(this.#producer));
+    const opened = this.#prepare(
+      topic,
+      () => !this.#ended,
+      async (name) => {
+        await this.#places.make(name);
+        outbox.open(this.#producer);
+      },
+    );
     const sending: Sending = { outbox, opened };
     this.#sending.set(topic, sending);
     return sending;
@@ -223,27 +230,26 @@ export class MessageConnector extends EventEmitter {
     const listening: Listening = { callbacks: [], reading, place: {}, onMessage, onReading };
     this.#listening.set(topic, listening);
     const wanted = (): boolean => this.#listening.get(topic) === listening;
-    void this.#prepare(topic, wanted).then((place) => {
-      if (!place || !wanted()) return;
-      listening.place = place;
-      this.#reader.add(kafkaTopic(topic), listening);
+    const time = Date.now();
+    void this.#prepare(topic, wanted, async (name) => {
+      listening.place = await this.#places.endOf(name, time);
+      if (wanted()) this.#reader.add(name, listening);
     });
     return listening;
   }
 
-  /** Resolves with the end of the topic, which is there then; with undefined when it is not wanted any more. Never rejects. */
-  async #prepare(topic: string, wanted: () => boolean): Promise<Place | undefined> {
+  /** Does it with Kafka's topic, until that has worked once or is not wanted any more. Never rejects. */
+  async #prepare(topic: string, wanted: () => boolean, work: (name: string) => Promise<void>): Promise<void> {
     await this.#connected;
     while (wanted()) {
       try {
-        return await this.#places.endOf(kafkaTopic(topic));
+        return await work(kafkaTopic(topic));
       } catch (error) {
-        if (!wanted()) break;
+        if (!wanted()) return;
         this.#tell(`prepare ${topic}`, `the topic ${inspect(topic)} cannot be used yet: ${(error as Error).message}`, error as Error);
         await this.#pause();
       }
     }
-    return undefined;
   }
 
   #onMessage(topic: string, { callbacks }: Listening, { value, headers, offset }: KafkaMessage, partition: number): void {

@@ -8,6 +8,8 @@ export type Place = Record<number, string>;
 export const LARGEST = 16 * 1024 * 1024;
 /** Then it is said why, and tried again. */
 const ASK_MS = 10_000;
+/** A message that is newer than now by so much was written by a clock that is wrong: times say nothing. */
+const AHEAD_MS = 1000;
 
 /** Finds where topics end, and makes those that are missing. */
 export class Places {
@@ -21,18 +23,34 @@ export class Places {
   }
 
   /**
-   * One that is missing is made, and ends where it begins, also when somebody else made it in the same moment.
+   * Where a topic ended at a time, in milliseconds since 1970, which is when somebody subscribed: until Kafka is asked others may have made it and
+   * written. One that is missing is made, and ends where it begins, also when somebody else made it in the same moment.
    *
    * @throws Error that says what to do
    */
-  async endOf(topic: string): Promise<Place> {
-    const existing = await this.#list();
-    if (!existing.has(topic)) {
-      await make(this.#admin, topic, this.#options);
-      return {};
-    }
+  async endOf(topic: string, time: number): Promise<Place> {
+    if (await this.make(topic)) return {};
     const ends = await this.#admin.fetchTopicOffsets(topic, { timeout: ASK_MS });
-    return Object.fromEntries(ends.map(({ partition, high }) => [partition, high]));
+    const at = (since: number) => this.#admin.fetchTopicOffsetsByTimestamp(topic, since, { timeout: ASK_MS });
+    const [since, ahead] = await Promise.all([at(time + 1), at(Date.now() + AHEAD_MS)]);
+    const offsetIn = (list: typeof since, partition: number) => Number(list.find((entry) => entry.partition === partition)?.offset ?? Infinity);
+    const place = ({ partition, high }: (typeof ends)[number]): string => {
+      const end = Number(high);
+      return String(offsetIn(ahead, partition) < end ? end : Math.min(offsetIn(since, partition), end));
+    };
+    return Object.fromEntries(ends.map((end) => [end.partition, place(end)]));
+  }
+
+  /**
+   * Makes a topic where it is missing.
+   *
+   * @returns whether it was missing
+   * @throws Error that says what to do
+   */
+  async make(topic: string): Promise<boolean> {
+    if ((await this.#list()).has(topic)) return false;
+    await make(this.#admin, topic, this.#options);
+    return true;
   }
 
   /** Asked for a topic that is missing librdkafka waits a second for it to come; the list says at once. Those of one turn share it. */
@@ -52,6 +70,8 @@ async function make(admin: Admin, topic: string, { createTopics, replicationFact
     { name: 'cleanup.policy', value: 'delete' },
     { name: 'retention.ms', value: String(retention) },
     { name: 'segment.ms', value: String(Math.max(60_000, Math.floor(retention / 2))) },
+    // One clock, the broker's: for how long a message is kept, and for which are older than a subscription.
+    { name: 'message.timestamp.type', value: 'LogAppendTime' },
     { name: 'max.message.bytes', value: String(LARGEST) },
   ];
   try {
