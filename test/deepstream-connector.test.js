@@ -232,6 +232,18 @@ test('a message is what it was at publish, and one that JSON cannot have throws'
   assert.deepEqual(b.errors.all, []);
 });
 
+test('a message that is larger than its topic takes is told and left out, and the others go on', async (t) => {
+  const topic = await cluster.topic(1, { config: { 'max.message.bytes': 100_000 } });
+  const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster)));
+  const heard = await hear(a, topic);
+  for (const bytes of [1, 200_000, 2, 300_000, 3]) b.publish(topic, 'x'.repeat(bytes));
+  await heard.count(3);
+  b.publish(topic, 'end');
+  await heard.count(4);
+  assert.deepEqual(heard.all, ['x', 'xx', 'xxx', 'end']);
+  assert.match((await b.errors.until()).text, new RegExp(`is left out: .*max.message.bytes of ${topic}`));
+});
+
 test('the wire is that of 0.1.2, both ways', async (t) => {
   const topic = topicName('wire');
   const a = await ready(t, cluster, { clientId: 75783 });

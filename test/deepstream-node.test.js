@@ -113,6 +113,21 @@ describe('messages', () => {
     assert.deepEqual(two.names(), ['after']);
   });
 
+  test('that are larger than a topic of yours takes are told, and the others go on', async (t) => {
+    const topic = await cluster.topic(1, { config: { 'max.message.bytes': 100_000 } });
+    const [one, two] = await startNodes(t, cluster, { topic });
+    for (const [name, bytes] of Object.entries({ a: 10, b: 200_000, c: 10, d: 300_000, e: 10 })) one.emit(name, { data: 'x'.repeat(bytes) });
+    await two.hears('e');
+    one.emit('f');
+    await two.hears('f');
+    assert.deepEqual(two.names(), ['a', 'c', 'e', 'f']);
+    assert.deepEqual(
+      one.lines.all.filter(([level]) => level === 'error' || level === 'fatal').map(([level]) => level),
+      ['error'],
+    );
+    assert.match((await one.lines.until(([level]) => level === 'error'))[2], new RegExp(`cannot be sent, and is left out: .*max.message.bytes of ${topic}`));
+  });
+
   test('reach the other subscribers where one throws, and the reader goes on', async (t) => {
     const [one, two] = await startNodes(t, cluster, { topics: [] });
     two.node.subscribe(4, () => {

@@ -70,7 +70,11 @@ export class ClusterNode {
       debug: (line) => services.logger.debug('INFO', line),
     });
     this.#topic = read.topic;
-    this.#outbox = new Outbox({ maxBytes: read.maxQueuedBytes, onBroken: (reason) => this.#end(reason.message) });
+    this.#outbox = new Outbox({
+      maxBytes: read.maxQueuedBytes,
+      onTooLarge: ({ key }, reason) => this.#leftOut(key, new Error(`${reason.message}; max.message.bytes of ${read.topic} says how large one may be`)),
+      onBroken: (reason) => this.#end(reason.message),
+    });
     this.#name = new ServerName(this.#serverName, this.#id, (record) => this.#record(record));
     this.#peers = new Peers({
       deliver: (message, from) => this.#deliver(message, from),
@@ -149,10 +153,13 @@ export class ClusterNode {
       value = encodeMessage(leaving(message));
       if (Buffer.byteLength(value) > LARGEST_RECORD / 2) throw new RangeError(`it has more than ${LARGEST_RECORD / 2} bytes`);
     } catch (error) {
-      this.#tell('message', `a message about topic ${message?.topic} cannot be sent, and is left out: ${(error as Error).message}`);
-      return;
+      return this.#leftOut(message?.topic, error as Error);
     }
     this.#outbox.add(this.#record({ key: String(message.topic), value, headers }));
+  }
+
+  #leftOut(topic: unknown, error: Error): void {
+    this.#tell('message', `a message about topic ${topic} cannot be sent, and is left out: ${error.message}`);
   }
 
   #record({ key, value, headers }: { key: string; value: string | Uint8Array; headers: Record<string, string> }): Outgoing {

@@ -209,7 +209,12 @@ export class MessageConnector extends EventEmitter {
       sending.broken = reason;
       if (!this.#ended) this.#tell(`broken ${topic}`, `the topic ${inspect(topic)}: ${reason.message}`, reason);
     };
-    const outbox = new Outbox({ maxBytes: Infinity, onBroken });
+    const onTooLarge = (_: unknown, { message }: Error): void =>
+      this.#tell(
+        `large ${topic}`,
+        `a message of the topic ${inspect(topic)} is left out: ${message}; max.message.bytes of ${kafkaTopic(topic)} says how large one may be`,
+      );
+    const outbox = new Outbox({ maxBytes: Infinity, onTooLarge, onBroken });
     const opened = this.#prepare(
       topic,
       () => !this.#ended,

@@ -13,12 +13,16 @@ export interface Outgoing {
 export interface OutboxOptions {
   /** Bytes that wait or are under way. */
   maxBytes: number;
+  /** A record is larger than its topic takes: it is left out, and the others go on. */
+  onTooLarge(record: Outgoing, reason: Error): void;
   /** Called once: from now on nothing more is sent. */
   onBroken(reason: Error): void;
 }
 
 /** Bytes that are under way at one time. */
 const WINDOW_BYTES = 1024 * 1024;
+/** A larger record goes alone: it may be more than its topic takes, and others are not to be refused with it. */
+const ALONE_BYTES = 64 * 1024;
 /** Of a record: its headers, and what JavaScript needs for it. */
 const OVERHEAD = 100;
 
@@ -94,7 +98,9 @@ export class Outbox {
       const sends = await Promise.allSettled([...byTopic].map(([topic, messages]) => producer.send({ topic, messages: messages as never })));
       const refused = sends.find(({ status }) => status === 'rejected');
       for (const record of part) this.#bytes -= sizeOf(record);
-      if (refused?.status === 'rejected') {
+      if (refused?.status === 'rejected' && part.length === 1 && isTooLarge(refused.reason)) {
+        this.#options.onTooLarge(part[0]!, refused.reason as Error);
+      } else if (refused?.status === 'rejected') {
         this.#waiting = [];
         this.#bytes = 0;
         this.#break(new Error(`Kafka has refused a message (${(refused.reason as Error).message}): nothing more is sent`, { cause: refused.reason }));
@@ -104,10 +110,13 @@ export class Outbox {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  /** What waits, up to the window. */
+  /** What waits, up to the window, or to a record that goes alone. */
   #take(): Outgoing[] {
-    let bytes = 0;
-    const end = this.#waiting.findIndex((record) => (bytes += sizeOf(record)) > WINDOW_BYTES);
+    let sum = 0;
+    const end = this.#waiting.findIndex((record) => {
+      const bytes = sizeOf(record);
+      return (sum += bytes) > WINDOW_BYTES || bytes > ALONE_BYTES;
+    });
     return this.#waiting.splice(0, end === -1 ? this.#waiting.length : Math.max(1, end));
   }
 
@@ -120,4 +129,8 @@ export class Outbox {
 
 function sizeOf({ key, value }: Outgoing): number {
   return OVERHEAD + key.length + (typeof value === 'string' ? Buffer.byteLength(value) : value.length);
+}
+
+function isTooLarge(reason: unknown): boolean {
+  return (reason as { type?: unknown }).type === 'MESSAGE_TOO_LARGE';
 }
