@@ -3,7 +3,11 @@
 
 const { after, before, describe, test } = require('node:test');
 const assert = require('node:assert/strict');
+const { Batch } = require('kafka-native');
+const { jsonFormat } = require('../js/kafka-proxy/dist/frames.js');
+const { Commits } = require('../js/kafka-proxy/dist/group/commits.js');
 const { deal } = require('../js/kafka-proxy/dist/group/dealing.js');
+const { GroupPartition } = require('../js/kafka-proxy/dist/group/partition.js');
 const { cleanup } = require('./support/cleanup.js');
 const { embedded, onBoth, real, topicName } = require('./support/clusters.js');
 const { Child } = require('./support/child.js');
@@ -11,7 +15,7 @@ const { Client, stage } = require('./support/proxy-groups.js');
 const { kafkaJs, committed } = require('./support/groups.js');
 const { random, seed } = require('./support/random.js');
 const { eventually } = require('./support/watch.js');
-const { PATIENCE } = require('./support/flow.js');
+const { PATIENCE, silent } = require('./support/flow.js');
 
 /** A proxy's groups that end with the test. */
 function proxy(t, cluster) {
@@ -57,6 +61,66 @@ test('partitions are dealt evenly, and as few as possible move', () => {
     }
     current = dealt;
   }
+});
+
+describe('a partition whose coordinator takes its time', () => {
+  /** A partition with one reader. `asked`: the commits, in their order, each with its `answer`; `told`: what the reader was told, `got`: the offsets that it was sent. */
+  function slow() {
+    const asked = [];
+    const told = [];
+    const got = [];
+    const commitOffsets = ([{ offset }]) => new Promise((resolve) => asked.push({ offset: Number(offset), answer: resolve }));
+    const commits = new Commits(/** @type {any} */ ({ commitOffsets }), silent);
+    const partition = new GroupPartition('t', 0, { seek() {}, pause() {}, resume() {}, commit: (each) => commits.add(each) });
+    const room = { messages: Infinity, bytes: Infinity };
+    const reader = /** @type {any} */ ({
+      outlet: { format: jsonFormat({ id: 1 }), batch: (_topic, _partition, { bytes }) => got.push(...JSON.parse(bytes.toString()).records.map(({ offset }) => offset)) },
+      offer: (each) => each.sendable && each.send(reader, room),
+      assigned: ([{ place }]) => told.push(['assigned', place.offset]),
+      committed: ({ offset }) => told.push(['committed', offset]),
+    });
+    const take = (from, to) =>
+      void partition.take(/** @type {any} */ ({ batch: Batch.of('t', 0, range(from, to).map((offset) => ({ offset, value: 'x' }))), isStale: () => false, isRunning: () => true, resolveOffset() {} }));
+    /** The next commit, which has been asked for. */
+    const next = (offset) => eventually(PATIENCE, `the commit of ${offset}`, () => asked.at(-1)?.offset === offset && asked.at(-1));
+    partition.begin(0);
+    partition.committed = 0;
+    partition.give(reader);
+    return { partition, reader, take, next, told, got };
+  }
+
+  test('what is acknowledged while the group goes back is told when it is there again, and not before', async () => {
+    const { partition, reader, take, next, told } = slow();
+    take(0, 120);
+    partition.ack(reader, 99);
+    (await next(100)).answer();
+    await eventually(PATIENCE, 'told', () => told.length === 1);
+    partition.seek(50);
+    const back = await next(50);
+    take(50, 120);
+    partition.ack(reader, 109);
+    // Were the proxy killed now, the message 60 would come again.
+    partition.ack(reader, 60);
+    assert.deepEqual(told, [['committed', 99]]);
+    back.answer();
+    (await next(110)).answer();
+    await eventually(PATIENCE, 'told', () => told.length === 2);
+    assert.deepEqual(told[1], ['committed', 109]);
+  });
+
+  test('of a topic that was made anew it is committed where it begins before a message of it is sent, so that none is left out after a crash', async () => {
+    const { partition, reader, take, next, told, got } = slow();
+    take(0, 5);
+    partition.ack(reader, 4);
+    (await next(5)).answer();
+    await eventually(PATIENCE, 'told', () => told.length === 1);
+    take(0, 3);
+    const begin = await next(0);
+    assert.deepEqual([told[1], got], [['assigned', 0], range(0, 5)]);
+    begin.answer();
+    await eventually(PATIENCE, 'it is sent', () => got.length === 8);
+    assert.deepEqual(got.slice(5), range(0, 3));
+  });
 });
 
 onBoth('groups', (cluster) => {

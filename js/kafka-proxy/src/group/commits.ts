@@ -105,7 +105,10 @@ export class Commits {
     const snapshots = partitions.map((partition): Snapshot => {
       const { waiting } = partition;
       partition.waiting = [];
-      return { partition, offset: partition.acked!, waiting };
+      const offset = partition.acked!;
+      // A seek has gone back: from now on the group may be below what it had committed, and nothing is told of that any more.
+      if (partition.committed !== undefined && offset < partition.committed) partition.committed = undefined;
+      return { partition, offset, waiting };
     });
     try {
       await this.#consumer.commitOffsets(snapshots.map(({ partition: { topic, partition }, offset }) => ({ topic, partition, offset: String(offset) })));

@@ -117,10 +117,13 @@ export class GroupPartition implements TopicPartition {
     if (this.ended || payload.isStale() || !payload.isRunning()) return Promise.resolve();
     const { offsets } = payload.batch.columns;
     const first = offsets[0]!;
-    // Nothing is known of it, or the topic was made anew.
+    // Nothing is known of it, or the topic was made anew: with the old one Kafka has forgotten what the group had committed.
     if (this.acked === undefined || first < this.#sent) {
       this.begin(first);
+      this.committed = undefined;
+      this.settled = false;
       this.reader?.assigned([this]);
+      this.owner.commit(this);
     }
     return new Promise((done) => {
       this.#held = { payload, offsets, at: 0, since: Date.now(), done };
