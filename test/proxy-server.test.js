@@ -170,7 +170,7 @@ test('attached to a server it answers at its path alone, and leaves the others, 
   server.on('upgrade', (request, socket, head) => {
     if (request.url === '/mine') mine.handleUpgrade(request, socket, head, (ws) => ws.send('mine'));
   });
-  assert.throws(() => new KafkaProxy({ brokers: NOBODY }).attach(server), /attach needs the option path/);
+  assert.throws(() => new KafkaProxy({ brokers: NOBODY }).attach(server), /others listen for upgrades .*: attach needs the option path/);
   const proxy = new KafkaProxy({ brokers: NOBODY, path: '/kafka' });
   proxy.attach(server);
 
@@ -186,6 +186,20 @@ test('attached to a server it answers at its path alone, and leaves the others, 
   assert.equal(await (await fetch(`http://127.0.0.1:${port}/kafka`)).text(), 'mine');
   assert.equal(server.listenerCount('upgrade'), 1);
   theirs.terminate();
+});
+
+test('attached without a path it has all upgrades of the server, which is left to its owner', async (t) => {
+  const server = http.createServer((_, response) => response.end('mine'));
+  cleanup(t, () => server.close());
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
+  const { port } = /** @type {net.AddressInfo} */ (server.address());
+  const proxy = new KafkaProxy({ wsPort: 9999, kafka: NOBODY });
+  proxy.attach(server);
+  for (const path of ['/', '/any/path?topic=x']) assert.equal((await knock(port, { path })).status, 101, path);
+  const own = await opened(`ws://127.0.0.1:${port}/`);
+  await proxy.close();
+  assert.equal((await own.gone()).code, 1001);
+  assert.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), 'mine');
 });
 
 test('attached, an upgrade that nobody wants is answered with 404, and does not wait for ever', async (t) => {

@@ -75,7 +75,7 @@ export interface ProxyOptions extends Partial<LegacyOptions> {
   wsPort?: number | string;
   /** Default: without authentication 127.0.0.1, else every address of the machine. */
   host?: string;
-  /** Where WebSockets are opened, such as `/kafka`. Default: anywhere; `attach` needs one. */
+  /** Where WebSockets are opened, such as `/kafka`. Default: anywhere. */
   path?: string;
   /** Whether requests of HTTP are answered: docs/http.md. Default true; false: with 426, WebSockets alone are. */
   http?: boolean;

@@ -164,16 +164,19 @@ export class KafkaProxy {
   }
 
   /**
-   * Serves upgrades at the option `path` of a server of yours; others are left to the server's other listeners, and answered with 404 when it
-   * has none. `close` leaves the server running.
+   * Serves upgrades of a server of yours: those at the option `path`; others are left to the server's other listeners, and answered with 404 when
+   * it has none. Without a path all of them. `close` leaves the server running.
    *
-   * @throws TypeError without a path
+   * @throws TypeError without a path, where others listen for upgrades, too
    */
   attach(server: Server): void {
     if (this.#closed) throw new Error('kafka-proxy: it was closed; make a new one');
     const { path } = this.#options;
-    if (path === undefined) throw new TypeError("kafka-proxy: attach needs the option path, such as '/kafka': other upgrades are left to others");
-    this.#detach.push(this.#serve(server, (request) => pathOf(request.url) === path));
+    if (path === undefined && server.listenerCount('upgrade') > 0)
+      throw new TypeError(
+        "kafka-proxy: others listen for upgrades of this server, too: attach needs the option path, such as '/kafka', and leaves the rest to them",
+      );
+    this.#detach.push(this.#serve(server, (request) => path === undefined || pathOf(request.url) === path));
   }
 
   /**
