@@ -128,6 +128,33 @@ describe('the protocol of kafka-proxy 1.0', () => {
       assert.deepEqual(await atEnd.got(1), [{ message: '10', offset: 10 }]);
     });
 
+    test('whose offset is no number is as if it had none, and a negative one is the end, as 1.0 read them', async (t) => {
+      const name = await topic();
+      await write(name, numbers(0, 10));
+      await admin.setOffsets({ groupId: 'g', topic: name, partitions: [{ partition: 0, offset: '7' }] });
+      const door = await proxy(t);
+      for (const offset of ['undefined', 'null', 'NaN', 'Infinity', '-x']) {
+        const listener = client(t, door, `topic=${name}&consumerGroup=g&offset=${offset}`);
+        assert.deepEqual((await listener.got(3))[0], { message: '7', offset: 7 }, offset);
+        await listener.close();
+        // It has committed what it got.
+        await commits('g', name, 10);
+        await admin.setOffsets({ groupId: 'g', topic: name, partitions: [{ partition: 0, offset: '7' }] });
+      }
+      const told = door.lines.all.filter(([level, line]) => level === 'warn' && /is no number/.test(line));
+      assert.equal(told.length, 5);
+      assert.ok(!told.some(([, line]) => /undefined|NaN|Infinity/.test(line)), 'what was in the URL');
+      const atEnd = [-1, -2].map((offset, i) => client(t, door, `topic=${name}&consumerGroup=end-${i}&offset=${offset}`));
+      // Where they begin is known when it is shown that they read.
+      await eventually(PATIENCE, 'both read', async () => {
+        const { sockets } = await (await fetch(`http://127.0.0.1:${door.port}/sockets`)).json();
+        const groups = sockets.flatMap(({ reads }) => reads.map(({ group }) => group));
+        return groups.includes('end-0') && groups.includes('end-1');
+      });
+      await write(name, ['10']);
+      for (const each of atEnd) assert.deepEqual(await each.got(1), [{ message: '10', offset: 10 }]);
+    });
+
     test('that is wrong closes the socket with 4400 and says what is', async (t) => {
       const name = await topic();
       const door = await proxy(t);
@@ -139,8 +166,8 @@ describe('the protocol of kafka-proxy 1.0', () => {
         ['topic=a%2Fb', /topic is no name/],
         [`topic=${'a'.repeat(250)}`, /topic is no name/],
         [`topic=${name}&topic=${name}`, /topic is there 2 times/],
-        [`topic=${name}&offset=abc`, /offset must be a whole number from 0 to \d+, got abc/],
-        [`topic=${name}&offset=-1`, /offset must be/],
+        [`topic=${name}&offset=7x`, /offset must be a whole number from 0 to \d+, got 7x/],
+        [`topic=${name}&offset=-1.5`, /offset must be/],
         [`topic=${name}&offset=1.5`, /offset must be/],
         [`topic=${name}&offset=0x10`, /offset must be/],
         [`topic=${name}&offset=9007199254740992`, /offset must be/],
@@ -166,7 +193,7 @@ describe('the protocol of kafka-proxy 1.0', () => {
         try {
           const { topic: name, partition, group, offset } = readWish(new URLSearchParams(query), 3);
           assert.match(name, /^[\w.-]+$/);
-          assert.ok(group.length > 0 && Number.isInteger(partition) && partition >= 0 && (offset === undefined || (Number.isSafeInteger(offset) && offset >= 0)), query);
+          assert.ok(group.length > 0 && Number.isInteger(partition) && partition >= 0 && (offset === undefined || offset === 'end' || (Number.isSafeInteger(offset) && offset >= 0)), query);
         } catch (error) {
           assert.equal(error.close, 4400, `${query}: ${error.stack}`);
         }
@@ -203,6 +230,24 @@ describe('the protocol of kafka-proxy 1.0', () => {
         assert.match(reason, new RegExp(`${name}/0 has the offsets 5 to 10, not ${offset}`));
       }
       assert.equal((await client(t, door, `topic=${name}&offset=5`).got(5))[0].offset, 5);
+    });
+
+    test('whose offset, or the committed one, lies behind a transaction that is not finished waits for its end', async (t) => {
+      const name = await topic();
+      await write(name, numbers(0, 10));
+      const writer = kafka.producer({ idempotent: true, transactionalId: `of ${name}` });
+      cleanup(t, () => writer.disconnect());
+      await writer.connect();
+      const transaction = await writer.transaction();
+      await transaction.send({ topic: name, messages: numbers(10, 15).map((value) => ({ value, partition: 0 })) });
+      await write(name, numbers(15, 20));
+      await admin.setOffsets({ groupId: 'behind', topic: name, partitions: [{ partition: 0, offset: '17' }] });
+      const door = await proxy(t);
+      const listeners = ['consumerGroup=asks&offset=17', 'consumerGroup=behind'].map((query) => client(t, door, `topic=${name}&${query}`));
+      // Nothing is sent before the transaction's end: the socket that asks for what is not there is refused meanwhile.
+      assert.equal((await client(t, door, `topic=${name}&offset=21`).refused()).code, 4410);
+      await transaction.commit();
+      for (const listener of listeners) assert.deepEqual((await listener.got(3)).map(({ offset }) => offset), [17, 18, 19]);
     });
 
     test('without an offset begins with what is there, where the begin, or what was committed, is not', async (t) => {
@@ -344,7 +389,7 @@ describe('the protocol of kafka-proxy 1.0', () => {
       const holder = client(t, door, `topic=${name}`);
       await holder.got(1);
       assert.equal((await client(t, door, `topic=${name}&offset=5`).refused()).code, 4410);
-      assert.equal((await client(t, door, `topic=${name}&offset=x`).refused()).code, 4400);
+      assert.equal((await client(t, door, `topic=${name}&offset=1x`).refused()).code, 4400);
       assert.equal((await client(t, door, `topic=${name}`, { headers: { 'x-user': 'guest' } }).refused()).code, 4403);
       await write(name, ['b']);
       await holder.got(2);
@@ -476,6 +521,19 @@ describe('the protocol of kafka-proxy 1.0', () => {
       const grown = (await peak()) - before;
       assert.ok(grown < 10 * 4 + 100, `${grown} MB more`);
     });
+  });
+
+  test('what the proxy has no room for closes the socket with 1011: later there may be, and the log says what it was', async (t) => {
+    const [one, two] = [await topic(), await topic()];
+    for (const name of [one, two]) await write(name, ['a']);
+    const door = await proxy(t, { limits: { readers: 1 } });
+    await client(t, door, `topic=${one}`).got(1);
+    const { code, reason } = await client(t, door, `topic=${two}`).refused();
+    assert.equal(code, 1011, reason);
+    assert.match(reason, /reads at most 1 topics/);
+    await door.lines.until(([level, line]) => level === 'warn' && /reads at most 1 topics/.test(line));
+    const response = await fetch(`http://127.0.0.1:${door.port}/topics/${two}/events`);
+    assert.deepEqual([response.status, (await response.json()).code, response.headers.get('retry-after')], [503, 'LIMIT', '5']);
   });
 
   test('a line of figures is logged while there are sockets', async (t) => {

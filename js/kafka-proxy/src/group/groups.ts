@@ -46,7 +46,8 @@ export class Groups {
     if (known) return known;
     const most = this.#context.limits.readers;
     // Who leaves is still a client of Kafka: subscribing and unsubscribing makes no more of them.
-    if (this.#members.size + this.#leaving.size >= most) throw new ProxyError('LIMIT', `The proxy is in ${most} groups already: try again later`, true);
+    if (this.#members.size + this.#leaving.size >= most)
+      throw new ProxyError('LIMIT', `The proxy is in ${most} groups already: try again later`, true, CloseCode.Internal);
     const member: Member = new Member(this.#context, wish, () => {
       // Who comes now joins as another member: Kafka gives it what this one leaves.
       this.#members.delete(key);

@@ -52,23 +52,25 @@ class LegacyConversation implements Conversation, Outlet, Holder {
   async #start(query: URLSearchParams): Promise<void> {
     const { context, socket } = this;
     const wish = readWish(query, context.legacy.partition);
-    const { topic, partition, group } = wish;
+    const { topic, partition, group, garbled } = wish;
+    if (garbled) context.log.warn('The offset in a URL of the old protocol is no number: it is as if there were none', { socket: socket.id, topic, partition });
     const { only } = await context.allow(socket.identity, { operation: 'read', topic });
     await context.allow(socket.identity, { operation: 'group', group });
     if (only) this.format = legacyFormat(only);
     // Who cannot be served takes nobody's place.
-    const { low, end } = await this.#bounds(wish);
-    if (this.#ended) return;
-    if (wish.offset !== undefined && (wish.offset < low || wish.offset > end)) {
-      const where = `${topic}/${partition} has the offsets ${low} to ${end}`;
-      throw new ProxyError('OFFSET_OUT_OF_RANGE', `${where}, not ${wish.offset}: ask for one of them, or for none`, false, CloseCode.OffsetOutOfRange);
+    const ends = await this.#bounds(wish);
+    const asked = wish.offset === 'end' ? ends.end : wish.offset;
+    if (asked !== undefined && !(await this.#has(wish, asked, ends))) {
+      const where = `${topic}/${partition} has the offsets ${ends.low} to ${ends.end}`;
+      throw new ProxyError('OFFSET_OUT_OF_RANGE', `${where}, not ${asked}: ask for one of them, or for none`, false, CloseCode.OffsetOutOfRange);
     }
+    if (this.#ended) return;
     this.#wish = wish;
     await this.#places.take(wish, this);
     if (this.#ended) return;
-    const offset = wish.offset ?? (await this.#committed(wish));
+    const offset = asked ?? (await this.#committed(wish));
     if (this.#ended) return;
-    this.#commits = new Commits(wish, context, this.#places.turns);
+    this.#commits = new Commits({ topic, partition, group }, context, this.#places.turns);
     const from = { offsets: [{ topic, partition, offset }] };
     this.#subscription = await context.logs.subscribe({ topics: [topic], partitions: [partition], from, slow: 'close' }, this);
   }
@@ -77,6 +79,11 @@ class LegacyConversation implements Conversation, Outlet, Holder {
     const ends = (await this.#places.questions.ends(topic)).get(partition);
     if (!ends) throw new ProxyError('UNKNOWN_TOPIC_OR_PARTITION', `the topic ${topic} has no partition ${partition}`, false, CloseCode.UnknownTopic);
     return ends;
+  }
+
+  /** Also an offset that lies behind a transaction which is not finished: there is something to come. */
+  async #has({ topic, partition }: LegacyWish, offset: number, { low, end }: Ends): Promise<boolean> {
+    return offset >= low && (offset <= end || (await this.#places.questions.reaches(topic, partition, offset)));
   }
 
   /**
@@ -89,8 +96,9 @@ class LegacyConversation implements Conversation, Outlet, Holder {
     const [fetched] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
     const committed = Number(fetched?.partitions.find((each) => each.partition === partition)?.offset ?? -1);
     // Looked at now: what another socket has read meanwhile is in it.
-    const { low, end } = await this.#bounds(wish);
-    if (committed >= low && committed <= end) return committed;
+    const ends = await this.#bounds(wish);
+    const { low, end } = ends;
+    if (await this.#has(wish, committed, ends)) return committed;
     if (committed >= 0) {
       const details = { topic, partition, group, committed, low, end };
       this.context.log.warn('A group of the old protocol has committed an offset that is not there: it goes on with the first message that is', details);
@@ -127,6 +135,8 @@ class LegacyConversation implements Conversation, Outlet, Holder {
   }
 
   fail(error: ProxyError): void {
+    // The others say what the client has done.
+    if (error.close === CloseCode.Internal && this.socket.open) this.warn(error);
     this.socket.close(error.close, error.message);
     void this.end();
   }

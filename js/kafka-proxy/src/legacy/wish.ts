@@ -6,15 +6,18 @@ export interface LegacyWish {
   topic: string;
   partition: number;
   group: string;
-  /** undefined: where the group has committed. */
-  offset: number | undefined;
+  /** undefined: where the group has committed; 'end': what comes from now on. */
+  offset: number | 'end' | undefined;
+  /** It has an offset that is no number. */
+  garbled: boolean;
 }
 
 const LARGEST_PARTITION = 2 ** 31 - 1;
 
 /**
- * `?topic=T[&consumerGroup=default][&offset=N][&partition=P]`. What is empty is as if it were not there, as it was in 1.0; other parameters
- * are ignored. Throws a ProxyError that says what to write instead.
+ * `?topic=T[&consumerGroup=default][&offset=N][&partition=P]`. What is empty is as if it were not there, as it was in 1.0, and so is an offset
+ * that is no number: scripts write `undefined` there. A negative one is the end. Other parameters are ignored. Throws a ProxyError that says
+ * what to write instead.
  */
 export function readWish(query: URLSearchParams, partition: number): LegacyWish {
   const topic = value(query, 'topic');
@@ -23,11 +26,15 @@ export function readWish(query: URLSearchParams, partition: number): LegacyWish 
     throw bad('topic is no name of a topic: it has up to 249 letters, digits, dots, underscores and hyphens');
   const group = value(query, 'consumerGroup') ?? 'default';
   if (/\p{Cc}/u.test(group)) throw bad('consumerGroup has control characters');
+  const offset = value(query, 'offset');
+  // As 1.0 read it.
+  const garbled = offset !== undefined && Number.isNaN(Number.parseInt(offset, 10));
   return {
     topic,
     group,
     partition: whole(query, 'partition', LARGEST_PARTITION) ?? partition,
-    offset: whole(query, 'offset', Number.MAX_SAFE_INTEGER),
+    offset: garbled ? undefined : /^-0*[1-9]\d*$/.test(offset ?? '') ? 'end' : whole(query, 'offset', Number.MAX_SAFE_INTEGER),
+    garbled,
   };
 }
 

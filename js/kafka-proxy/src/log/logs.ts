@@ -45,9 +45,6 @@ interface At {
   warning?: ProxyError | undefined;
 }
 
-/** How often, and after how many milliseconds, it is asked where a log ends before an offset counts as behind it. */
-const HIGH_TRIES = 3;
-const HIGH_AGAIN = 200;
 /** Kafka's own topics: no pattern finds them. */
 export const INTERNAL: ReadonlySet<string> = new Set(['__consumer_offsets', '__transaction_state', '__share_group_state', '__cluster_metadata']);
 
@@ -136,7 +133,12 @@ export class Logs implements ReadingOwner {
     const most = this.#context.limits.readers;
     const more = names.filter((name) => !this.#topics.has(name)).length;
     if (more > 0 && this.#topics.size + more > most)
-      throw new ProxyError('LIMIT', `the proxy reads at most ${most} topics, and has ${this.#topics.size} already: name fewer, or try again later`, true);
+      throw new ProxyError(
+        'LIMIT',
+        `the proxy reads at most ${most} topics, and has ${this.#topics.size} already: name fewer, or try again later`,
+        true,
+        CloseCode.Internal,
+      );
   }
 
   #checkOpen(): void {
@@ -290,11 +292,8 @@ export class Logs implements ReadingOwner {
     const instead = (why: string): { offset: number; warning: ProxyError } => ({ offset: low, warning: new ProxyError('OFFSET_OUT_OF_RANGE', why) });
     if (offset < low) return instead(gone(low - offset, topic, partition, low));
     if (offset <= Math.max(end, log.next)) return { offset };
-    // Not committed yet. A leader that is new may need a moment to know where the log ends.
-    for (let tries = 0; tries < HIGH_TRIES; tries++) {
-      if (tries > 0) await new Promise((resolve) => setTimeout(resolve, HIGH_AGAIN));
-      if (offset <= ((await this.#questions.highs(topic)).get(partition) ?? 0)) return { offset };
-    }
+    // Not committed yet.
+    if (await this.#questions.reaches(topic, partition, offset)) return { offset };
     return instead(`the log of ${topic}/${partition} ends below offset ${offset}: it was made anew, or lost its end. It begins at offset ${low}`);
   }
 

@@ -10,6 +10,10 @@ const HEARSAY = 200;
 const MOVING = new Set<unknown>(['FENCED_LEADER_EPOCH', 'UNKNOWN_LEADER_EPOCH']);
 const MOVING_TRIES = 10;
 
+/** How often, and after how many milliseconds, it is asked where a log ends before an offset counts as behind it. */
+const HIGH_TRIES = 3;
+const HIGH_AGAIN = 200;
+
 /** An answer counts for who asked before the question was. */
 export class Questions {
   readonly #admin: () => Promise<KafkaAdmin>;
@@ -54,6 +58,16 @@ export class Questions {
       const offsets = await settled(() => admin.fetchTopicOffsets(topic));
       return new Map(offsets.map(({ partition, high }) => [partition, Number(high)]));
     });
+  }
+
+  /** Whether the partition has this offset, or will have it next, be it held back by transactions that are not finished. */
+  async reaches(topic: string, partition: number, offset: number): Promise<boolean> {
+    // A leader that is new may need a moment to know where the log ends.
+    for (let tries = 0; tries < HIGH_TRIES; tries++) {
+      if (tries > 0) await new Promise((resolve) => setTimeout(resolve, HIGH_AGAIN));
+      if (offset <= ((await this.highs(topic)).get(partition) ?? 0)) return true;
+    }
+    return false;
   }
 
   /**
