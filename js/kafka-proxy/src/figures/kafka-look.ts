@@ -9,9 +9,8 @@ import { within } from '../within';
 const PATIENCE = 3000;
 /** Milliseconds for which an answer counts as of now. */
 const NOW = 1000;
-/** Milliseconds after which an answer is not fresh any more, and after which one who asks has it looked for again. */
-export const FRESH = 10_000;
-const AGAIN = 5000;
+/** Milliseconds after which an answer is not fresh any more; after half of them one who asks has it looked for again. */
+const FRESH = 10_000;
 
 /** Milliseconds before what it does not tell is asked for again. */
 const MISSING = 30_000;
@@ -19,6 +18,8 @@ const MISSING = 30_000;
 /** Times are of `performance.now()`. */
 export class KafkaLook {
   readonly #admin: () => Promise<KafkaAdmin>;
+  readonly #patience: number;
+  readonly #fresh: number;
   #looking: Promise<readonly string[] | undefined> | undefined;
   #topics: readonly string[] = [];
   #answered = Number.NEGATIVE_INFINITY;
@@ -26,8 +27,10 @@ export class KafkaLook {
   #error: string | undefined;
   #cluster: { answer: Promise<Cluster | undefined>; until: number } | undefined;
 
-  constructor(admin: () => Promise<KafkaAdmin>) {
+  constructor(admin: () => Promise<KafkaAdmin>, { patience = PATIENCE, fresh = FRESH } = {}) {
     this.#admin = admin;
+    this.#patience = patience;
+    this.#fresh = fresh;
   }
 
   /** The names of all topics; undefined: Kafka does not answer. Never rejects. Who asks while it is looked, or just after, shares the answer. */
@@ -42,7 +45,7 @@ export class KafkaLook {
 
   async #look(): Promise<readonly string[] | undefined> {
     try {
-      this.#topics = await within(PATIENCE, async () => (await this.#admin()).listTopics({ timeout: PATIENCE }));
+      this.#topics = await within(this.#patience, async () => (await this.#admin()).listTopics({ timeout: this.#patience }));
       this.#error = undefined;
       this.#answered = this.#looked = performance.now();
       return this.#topics;
@@ -67,7 +70,7 @@ export class KafkaLook {
   async #describe(): Promise<Cluster | undefined> {
     if (!(await this.fresh())) return undefined;
     try {
-      const { clusterId, controller, brokers } = await within(PATIENCE, async () => (await this.#admin()).describeCluster({ timeout: PATIENCE }));
+      const { clusterId, controller, brokers } = await within(this.#patience, async () => (await this.#admin()).describeCluster({ timeout: this.#patience }));
       return { id: clusterId, controller, brokers: brokers.map(({ nodeId: id, host, port }) => ({ id, host, port })) };
     } catch (error) {
       if (!(await this.fresh())) return undefined;
@@ -84,10 +87,10 @@ export class KafkaLook {
   /** Whether Kafka has answered a moment ago. Asks it, where that is not known. */
   async fresh(): Promise<boolean> {
     const { age } = this;
-    if (age !== null && age < AGAIN && this.#error === undefined) return true;
+    if (age !== null && age < this.#fresh / 2 && this.#error === undefined) return true;
     const looked = this.topics();
     // While the answer is fresh, nobody waits for the next one.
-    if (age !== null && age < FRESH) return true;
+    if (age !== null && age < this.#fresh) return true;
     return (await looked) !== undefined;
   }
 }

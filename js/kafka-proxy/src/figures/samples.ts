@@ -81,6 +81,8 @@ export class Samples {
   readonly #look: KafkaLook;
   readonly #known: Known;
   readonly #log: Log;
+  readonly #pace: number;
+  readonly #patience: number;
   readonly #topics = new Map<string, Topic>();
   readonly #groups = new Map<string, Group>();
   #running: Promise<void> | undefined;
@@ -95,7 +97,9 @@ export class Samples {
   #looked = Number.NEGATIVE_INFINITY;
   #closed = false;
 
-  constructor(admin: () => Promise<KafkaAdmin>, look: KafkaLook, known: Known, log: Log) {
+  constructor(admin: () => Promise<KafkaAdmin>, look: KafkaLook, known: Known, log: Log, { pace = PACE, patience = PATIENCE } = {}) {
+    this.#pace = pace;
+    this.#patience = patience;
     this.#admin = admin;
     this.#look = look;
     this.#known = known;
@@ -216,7 +220,7 @@ export class Samples {
         const end = performance.now();
         this.#gap = this.#ended > 0 ? Math.min(end - this.#ended, ROUND + LONGEST_REST) : 0;
         this.#ended = end;
-        const pace = end - this.#looked < LOOKED ? PACE : SLOW_PACE;
+        const pace = end - this.#looked < LOOKED ? this.#pace : SLOW_PACE;
         this.#next = Math.max(now + pace, end + Math.min((REST * this.#busy) / AT_ONCE, LONGEST_REST));
         this.#running = undefined;
       });
@@ -255,7 +259,7 @@ export class Samples {
     const topics = new Map(asked);
     await Promise.all([
       this.#each(oldestFirst(groups), over, async ([name, group]) => {
-        const offsets = await admin.fetchOffsets({ groupId: name, timeout: PATIENCE });
+        const offsets = await admin.fetchOffsets({ groupId: name, timeout: this.#patience });
         const by = new Map<string, Committed>();
         for (const { topic, partitions } of offsets) by.set(topic, new Map(partitions.map(({ partition, offset }) => [partition, Number(offset)])));
         for (const topic of group.wanted.keys()) if (!by.has(topic)) by.set(topic, new Map());
@@ -283,7 +287,7 @@ export class Samples {
   }
 
   async #ask(admin: KafkaAdmin, name: string, topic: Topic, round: number): Promise<void> {
-    const offsets = await admin.fetchTopicOffsets(name, { readCommitted: true, timeout: PATIENCE });
+    const offsets = await admin.fetchTopicOffsets(name, { readCommitted: true, timeout: this.#patience });
     const now = performance.now();
     let end = 0;
     let messages = 0;
@@ -315,7 +319,7 @@ export class Samples {
         await ask(item).catch(() => {});
         const took = performance.now() - begin;
         // Who does not answer is not busy with it.
-        if (took < PATIENCE) this.#busy += took;
+        if (took < this.#patience) this.#busy += took;
       }
     };
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, list.length) }, one));
@@ -326,7 +330,7 @@ export class Samples {
     const wanted = new Map(groups.filter(([, { members }]) => now - members.wanted < LOOKED));
     if (wanted.size === 0) return;
     try {
-      const described = await admin.describeGroups([...wanted.keys()], { timeout: PATIENCE });
+      const described = await admin.describeGroups([...wanted.keys()], { timeout: this.#patience });
       for (const { groupId, members } of described.groups) Object.assign(wanted.get(groupId)!.members, { at: performance.now(), count: members.length });
     } catch (error) {
       this.#log.debug(`Groups could not be described: ${(error as Error).message}`);
