@@ -500,6 +500,20 @@ describe('groups of a real Kafka', () => {
     assert.deepEqual(client.all.at(-1).partitions, [{ topic, partition: 0, offset: 4, end: 10, lag: 6 }]);
   });
 
+  test('a group that retention has overtaken is told how many messages it missed, and goes on with those that are there', async (t) => {
+    const { client: before, topic, wish, groups, admin } = await reading(t, 10);
+    await before.got(10);
+    before.ack(at(before, 2));
+    await before.told('committed', { offset: 2 });
+    await before.close();
+    await (await admin()).deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '5' }] });
+    const client = await Client.open(groups, wish);
+    const { error, partition } = await client.told('warn');
+    assert.deepEqual([error.code, partition, error.message], ['OFFSET_OUT_OF_RANGE', 0, `2 messages of ${topic}/0 were deleted by retention before they were sent: it goes on at offset 5`]);
+    await client.got(5);
+    assert.deepEqual(values(client), range(5, 10));
+  });
+
   test('a topic that is deleted and made anew is read from its first message', async (t) => {
     const { client, topic, send, admin } = await reading(t, 10);
     await client.got(10);

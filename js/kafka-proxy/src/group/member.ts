@@ -11,6 +11,7 @@ import { deal } from './dealing';
 import type { GroupWish } from './groups';
 import { GroupPartition, type PartitionOwner } from './partition';
 import { Reader, type ReaderOwner } from './reader';
+import { gone } from '../log/reading';
 import { within } from '../within';
 
 /** Milliseconds that a partition waits for its reader's acks before it moves to another. */
@@ -203,6 +204,29 @@ export class Member implements PartitionOwner, ReaderOwner {
       partition.settled = false;
       this.seek(partition, partition.acked!);
     }
+    void this.#missed(come.filter(({ committed }) => committed !== undefined));
+  }
+
+  /** Where retention was faster than the group: it goes on with what is there, and is told. */
+  async #missed(come: readonly GroupPartition[]): Promise<void> {
+    const places = come.map((partition) => ({ partition, offset: partition.committed! }));
+    for (const topic of new Set(come.map((partition) => partition.topic))) {
+      const ends = await this.ends(topic).catch((error: Error) => this.#context.log.debug(`Where ${topic} begins is not known: ${error.message}`));
+      for (const { partition, offset } of places) {
+        const low = partition.topic === topic ? ends?.get(partition.partition)?.low : undefined;
+        if (low === undefined || low <= offset || partition.ended) continue;
+        const why = gone(low - offset, topic, partition.partition, low);
+        partition.warning = new ProxyError('OFFSET_OUT_OF_RANGE', why, false, CloseCode.OffsetOutOfRange);
+        this.#context.log.warn(`The group ${this.#wish.group}: ${why}`);
+        if (partition.reader) this.#warn(partition.reader, partition);
+      }
+    }
+  }
+
+  #warn(reader: Reader, partition: GroupPartition): void {
+    const { warning } = partition;
+    partition.warning = undefined;
+    if (warning) reader.warn(warning, partition);
   }
 
   readonly #revoked = async (topics: Topics[]): Promise<void> => {
@@ -263,6 +287,7 @@ export class Member implements PartitionOwner, ReaderOwner {
     if (this.#joined) for (const reader of this.#readers) if (!reader.told && !given.has(reader)) given.set(reader, []);
     for (const [reader, these] of given) {
       reader.assigned(these);
+      for (const partition of these) this.#warn(reader, partition);
       for (const partition of these) reader.offer(partition);
     }
   }

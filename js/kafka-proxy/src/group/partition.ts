@@ -65,6 +65,8 @@ export class GroupPartition implements TopicPartition {
   refused: number | undefined;
   /** Who waits to be told that what it acknowledged is committed. */
   waiting: Acked[] = [];
+  /** What its next reader is to know: messages that the group never got. */
+  warning: ProxyError | undefined;
 
   /** The first offset that its reader may acknowledge. */
   #begin = 0;
