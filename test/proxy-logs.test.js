@@ -9,7 +9,7 @@ const vm = require('node:vm');
 const WebSocket = require('ws');
 const { WebSocketServer } = WebSocket;
 const { Batch } = require('kafka-native');
-const { Flow, PATIENCE } = require('../js/kafka-proxy/dist/flow.js');
+const { Flow } = require('../js/kafka-proxy/dist/flow.js');
 const { jsonFormat } = require('../js/kafka-proxy/dist/frames.js');
 const { Cache } = require('../js/kafka-proxy/dist/log/page.js');
 const { PartitionLog } = require('../js/kafka-proxy/dist/log/partition-log.js');
@@ -18,6 +18,7 @@ const { ANYBODY } = require('../js/kafka-proxy/dist/doors/identity.js');
 const { WsSocket } = require('../js/kafka-proxy/dist/ws-socket.js');
 const { cleanup } = require('./support/cleanup.js');
 const { embedded, onBoth, real, topicName } = require('./support/clusters.js');
+const { PATIENCE } = require('./support/flow.js');
 const { Client, Socket, producerOf, stage } = require('./support/proxy-logs.js');
 const { random, seed } = require('./support/random.js');
 const { eventually } = require('./support/watch.js');
@@ -1013,62 +1014,5 @@ describe('at random', () => {
         }),
       );
     }
-  });
-});
-
-describe('three brokers', () => {
-  let cluster;
-  before(async () => (cluster = await real({ own: true, nodes: 3 })));
-  after(() => cluster.close());
-
-  test('brokers are killed, leaders move: nothing is lost, repeated or out of order', async (t) => {
-    const topic = await cluster.topic(3, { replication: 3, config: { 'min.insync.replicas': '2' } });
-    const { logs } = stage(t, cluster, { limits: { cache: 100_000, past: 2 } });
-    const producer = await producerOf(t, cluster);
-    let written = 0;
-    let ended = false;
-    const fill = 'x'.repeat(200);
-    const writing = (async () => {
-      while (!ended) {
-        await producer.send({ topic, messages: numbers(300, written, 3).map(({ partition, value }) => ({ partition, value: value + fill })) });
-        written += 300;
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-    })();
-    cleanup(t, () => (ended = true));
-    const live = await Client.open(logs, { topics: [topic] });
-    const [begin] = [new Map(live.all[0].partitions.map(({ partition, offset }) => [partition, offset]))];
-    await live.got(1000);
-    const past = await Client.open(logs, { topics: [topic], from: 'earliest' }, { credit: { messages: 100 } });
-    const pace = setInterval(() => past.flow.give({ messages: 100 }), 5);
-    cleanup(t, () => clearInterval(pace));
-    for (const node of cluster.kafka.nodes.slice(0, 2)) {
-      await node.kill();
-      await live.got(live.records.length + 3000);
-      await node.start();
-      await live.got(live.records.length + 1000);
-    }
-    ended = true;
-    await writing;
-    past.flow.give({ messages: 1e9 });
-    await past.got(written);
-    await eventually(
-      60_000,
-      'the live one has everything',
-      () => live.records.length === written - [...begin.values()].reduce((sum, offset) => sum + offset, 0),
-    );
-    for (const partition of [0, 1, 2]) {
-      const all = range(partition, written, 3);
-      assert.deepEqual(
-        past.records.filter((record) => record.partition === partition).map(({ value }) => Number.parseInt(value, 10)),
-        all,
-      );
-      assert.deepEqual(
-        live.records.filter((record) => record.partition === partition).map(({ value }) => Number.parseInt(value, 10)),
-        all.slice(begin.get(partition)),
-      );
-    }
-    assert.equal(past.types().filter((type) => type === 'caughtUp').length, 1);
-    assert.ok(![...past.types(), ...live.types()].includes('warn'));
   });
 });
