@@ -10,7 +10,7 @@ import {
 } from 'socket.io-adapter';
 import type { Kafka } from 'kafka-native/kafkajs';
 import type { Bus, Member, Place } from './bus';
-import { EVENT, written } from './messages';
+import { EVENT, written, type BroadcastData } from './messages';
 import { encodeRecord, type LogRecord } from './record';
 import { NamespaceRecovery } from './recovery/namespace';
 import { prometheusOf, statsOf, type AdapterStats } from './stats';
@@ -34,6 +34,9 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
   readonly #recovery: NamespaceRecovery | undefined;
   /** What is for other servers only. */
   #silent: BroadcastOptions | undefined;
+  /** The others' word that they have the namespace was read, as far as it was written before. */
+  readonly #made: Promise<void>;
+  #init: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   /** What writes by this adapter, and ends before it. @internal */
   readonly writers = new Set<{ close(): Promise<void> }>();
@@ -62,7 +65,7 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
       return encoded;
     };
     if (bus.recovery) this.#recovery = new NamespaceRecovery(this, bus, bus.recovery);
-    bus.peers.made(nsp.name);
+    this.#made = bus.peers.made(nsp.name);
   }
 
   get name(): string {
@@ -95,9 +98,9 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
     return this.#bus.options.kafka;
   }
 
-  /** Resolves when what other servers send from now on is heard. socket.io calls it, and does not wait. */
+  /** Resolves when what other servers send from now on is heard, and those that are there are known. socket.io calls it, and does not wait. */
   override init(): Promise<void> {
-    return this.#bus.start();
+    return (this.#init ??= Promise.all([this.#bus.start(), this.#made]).then(() => {}));
   }
 
   /** Resolves when what was sent is written, or after 5 s; with the last namespace of a server its clients end. */
@@ -128,6 +131,8 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
   protected override async doPublish(message: ClusterMessage): Promise<string> {
     // The bus sends one sign of life for all namespaces.
     if (message.type === MessageType.HEARTBEAT || message.type === MessageType.INITIAL_HEARTBEAT) return '';
+    // Nobody knows this server yet.
+    if (message.type === MessageType.ADAPTER_CLOSE && !this.#bus.isOpen) return '';
     this.#send(message.type, 'data' in message ? message.data : null);
     return '';
   }
@@ -230,6 +235,7 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
     const message = { uid: uid === this.#bus.uid ? '' : uid, nsp: this.name, type, data } as ClusterMessage;
     try {
       if (isAnswer(type)) this.onResponse(message as unknown as ClusterResponse);
+      else if (this.#recovery && id === undefined && type === MessageType.BROADCAST) this.#unplaced(data as BroadcastData);
       else this.onMessage(message, id);
     } catch (error) {
       this.#bus.tell(
@@ -239,8 +245,17 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
     }
   }
 
+  /** The base class would put a place behind the arguments, though there is none. */
+  #unplaced({ packet, opts: { rooms, except, flags } }: BroadcastData): void {
+    this.here('broadcast', packet, { rooms: new Set(rooms), except: new Set(except), flags });
+  }
+
   onPeer(uid: string): void {
     this.onMessage({ type: MessageType.HEARTBEAT, uid, nsp: this.name });
+  }
+
+  onPeerGone(uid: string): void {
+    this.onMessage({ type: MessageType.ADAPTER_CLOSE, uid, nsp: this.name });
   }
 
   onTrouble(error: Error): boolean {

@@ -16,8 +16,10 @@ export interface Member {
   readonly name: string;
   /** A record of this namespace, live: from another server, or, with recovery, from this one. */
   onRecord(record: LogRecord, at: Place): void;
-  /** These servers have the namespace, too. */
+  /** This server has the namespace, too. */
   onPeer(uid: string): void;
+  /** This one has it no more. */
+  onPeerGone(uid: string): void;
   /** What nobody else hears. */
   onTrouble(error: Error): boolean;
 }
@@ -68,12 +70,14 @@ export class Bus {
   readonly #abort = new AbortController();
   #producer: Producer | undefined;
   #consumer: Consumer | undefined;
-  /** The partition of the replies that this server reads. */
-  #replies = 0;
+  /** How many partitions the replies have; unknown before the topics were looked at, and where all clients are the caller's: then all are read. */
+  #repliesPartitions: number | undefined;
   #heartbeats: NodeJS.Timeout | undefined;
   /** Own records that come back, by their number: `done` once they are read. */
   readonly #echoes = new Map<number, () => void>();
-  /** Log partitions whose past is behind us. */
+  /** By partition of the log, where it ended when this server came: what is before is the past. */
+  #ends: Map<number, number> | undefined;
+  /** Partitions in which a record of one's own was read: what follows is no past either. */
   readonly #live = new Set<number>();
   #allLive = false;
   /** By partition, the next offset. */
@@ -103,7 +107,7 @@ export class Bus {
     if (options.recovery) this.recovery = new Recovery(options.recovery, options.maxRecoveryBytes);
   }
 
-  /** Resolves when what is sent from now on is heard. */
+  /** Resolves when what is sent from now on is heard, and the servers that are there are known. */
   start(): Promise<void> {
     return (this.#started ??= this.#start());
   }
@@ -132,43 +136,45 @@ export class Bus {
         break;
       } catch (error) {
         await this.#disconnect();
-        if (this.#stopped) return;
+        if (this.#abort.signal.aborted) return;
         this.tell('start', new Error(`socket.io-kafka: the topic ${this.topic} cannot be used yet: ${(error as Error).message}`, { cause: error }));
         if ((error as { final?: boolean }).final) throw error;
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-        if (this.#stopped) return;
+        if (this.#abort.signal.aborted) return;
       }
     }
     if (!this.#stopped) this.#heartbeats = setInterval(() => this.peers.alive(), this.options.heartbeatInterval);
   }
 
-  /** @throws when Kafka cannot be used yet, and when this was stopped meanwhile: what comes after each wait would outlive `stop` */
+  /** @throws when Kafka cannot be used yet, and when this has ended meanwhile: what comes after each wait would outlive `stop` */
   async #connect(): Promise<void> {
     const go = async <T>(step: Promise<T> | undefined): Promise<T | undefined> => {
       const done = await step;
-      if (this.#stopped) throw new Error('stopped');
+      if (this.#abort.signal.aborted) throw new Error('stopped');
       return done;
     };
     const { options } = this;
     const { kafka } = options;
     const topics = await go(kafka && prepareTopics(kafka, options, 2 * (options.recovery?.maxDisconnectionDuration ?? 0), this.#abort.signal));
+    this.#ends = topics?.ends;
+    this.#repliesPartitions = topics?.replies;
     const [producer, consumer] = this.#makeClients(topics);
     this.#producer = producer;
     this.#consumer = consumer;
     if (!isClient(options.producer)) await go(producer.connect());
     if (!isClient(options.consumer)) await go(consumer.connect());
-    const from = this.recovery ? new Date(Date.now() - this.recovery.history) : 'end';
+    const from = new Date(Date.now() - Math.max(this.peers.history, this.recovery?.history ?? 0));
     await go(consumer.subscribe({ topics: [this.topic], from }));
     await go(consumer.subscribe({ topics: [this.repliesTopic], from: 'end' }));
     await go(consumer.run({ only: this.#rule(), eachBatch: async ({ batch }) => this.#onBatch(batch) }));
     if (topics) this.#readOwnReplies(consumer, topics);
     this.#outbox.open(producer);
-    // What is read before one's own record of now is the past.
+    // When one's own record of now is read, everything before it was.
     if (topics) await Promise.all(Array.from({ length: topics.partitions }, (_, partition) => this.#echo(partition)));
     else await Promise.all([consumer.caughtUp(), this.#echo(undefined)]);
     if (this.#stopped) return;
     this.#allLive = true;
-    this.peers.hello();
+    await this.peers.meet();
   }
 
   /** @throws for options that no time makes right */
@@ -193,19 +199,22 @@ export class Bus {
       onPartitionsLost: (partitions) => {
         if (partitions.some(({ topic }) => topic === this.topic)) this.#forget('was deleted and made anew');
       },
-      onPartitionsAssigned: (partitions) => {
-        if (!this.#allLive) return;
-        if (this.#consumer && topics) this.#readOwnReplies(this.#consumer, topics);
-        for (const { topic, partitions: come } of partitions) if (topic === this.topic) for (const partition of come) this.#live.add(partition);
+      onPartitionsAssigned: () => {
+        if (this.#allLive && this.#consumer && topics) this.#readOwnReplies(this.#consumer, topics);
       },
     });
   }
 
   /** An answer is read by the server that asked: the others' partitions are not fetched. */
   #readOwnReplies(consumer: Consumer, { replies }: Topics): void {
-    this.#replies = parseInt(this.uid.slice(0, 8), 16) % replies;
-    const others = Array.from({ length: replies }, (_, partition) => partition).filter((partition) => partition !== this.#replies);
+    const own = this.repliesOf(this.uid);
+    const others = Array.from({ length: replies }, (_, partition) => partition).filter((partition) => partition !== own);
     if (others.length > 0) consumer.pause([{ topic: this.repliesTopic, partitions: others }]);
+  }
+
+  /** The partition of the replies that a server reads, as far as it has not said another one. */
+  repliesOf(uid: string): number {
+    return parseInt(uid.slice(0, 8), 16) % (this.#repliesPartitions ?? 1) || 0;
   }
 
   #rule(): MessageRule {
@@ -225,13 +234,32 @@ export class Bus {
       const write = (): void => {
         const { body, number } = this.encode(RecordType.Echo, null);
         this.#echoes.set(number, done);
-        const headers = { [Header.From]: this.uid, [Header.Echo]: '' };
+        const headers = { ...this.#headers(undefined), [Header.Echo]: '' };
         this.#outbox.add({ topic: this.topic, key: '', value: body, headers, partition });
       };
       const again = setInterval(write, ECHO_MS);
       const done = (): void => {
         clearInterval(again);
         resolve();
+      };
+      write();
+    });
+  }
+
+  /** Writes a record of which nothing but its type is to be said. Resolves when it was read, or when this server has stopped. */
+  readBack(namespace: string, type: RecordType): Promise<void> {
+    return new Promise((resolve) => {
+      const write = (): void => {
+        if (this.#stopped) return resolve();
+        const { body, number } = this.encode(type, null);
+        this.#echoes.set(number, resolve);
+        const again = (): void => {
+          this.#echoes.delete(number);
+          setTimeout(write, ECHO_MS).unref();
+        };
+        const headers = { ...this.#headers(undefined), [Header.Echo]: '' };
+        const { partition } = this.options;
+        this.#outbox.add({ topic: this.topic, key: namespace, value: body, headers, partition, onSettled: (error) => error && again() });
       };
       write();
     });
@@ -244,7 +272,9 @@ export class Bus {
 
   encode(type: number, data: unknown): { body: Body; number: number } {
     const number = ++this.#number;
-    return { body: encodeRecord({ type, uid: this.uid, number, created: Date.now(), data, replies: this.#replies }), number };
+    // Unknown as long as nothing was sent: then the others know it by the server's name.
+    const replies = this.#repliesPartitions !== undefined ? this.repliesOf(this.uid) : this.options.kafka ? -1 : 0;
+    return { body: encodeRecord({ type, uid: this.uid, number, created: Date.now(), data, replies }), number };
   }
 
   write(namespace: string, body: Body): void {
@@ -318,17 +348,20 @@ export class Bus {
     let record: LogRecord;
     try {
       if (value === null) throw new Error('it has no value');
-      const live = this.#live.has(partition) || !log || !this.recovery;
       const type = typeOf(value);
-      if (!live && type !== RecordType.Echo && !this.recovery?.wants(type, Number(message.timestamp))) return;
+      const timestamp = Number(message.timestamp);
+      if (log && !this.#isLive(partition, offset) && !Peers.tells(type) && !this.recovery?.wants(type, timestamp)) return;
       const body: Body = value[0] === 0x5b ? value.toString() : Buffer.from(value);
       record = decodeRecord(body as string | Buffer);
       this.figures.read++;
       const namespace = message.key?.toString() ?? '';
       if (this.#isRepeated(record)) return;
       const place: Place = { partition, offset, id: this.#id(partition, offset), body };
-      if (log) this.recovery?.keep(namespace, record, place, Number(message.timestamp), live);
-      if (live || record.type === RecordType.Echo) this.#onRecord(namespace, record, place);
+      if (log && record.uid === this.uid) this.#live.add(partition);
+      const live = !log || this.#isLive(partition, offset);
+      if (log) this.recovery?.keep(namespace, record, place, timestamp, live);
+      if (live) this.#onRecord(namespace, record, place);
+      else this.peers.onPast(record, timestamp);
     } catch (error) {
       this.figures.unreadable++;
       const where = `${log ? this.topic : this.repliesTopic}/${partition}: the record at offset ${offset}`;
@@ -336,16 +369,22 @@ export class Bus {
     }
   }
 
+  /** Whether a record of the log was written since this server came. */
+  #isLive(partition: number, offset: number): boolean {
+    return this.#allLive || this.#live.has(partition) || offset >= (this.#ends?.get(partition) ?? Infinity);
+  }
+
   #onRecord(namespace: string, record: LogRecord, place: Place): void {
     const own = record.uid === this.uid;
     if (!own && record.uid !== EMITTER) this.peers.heard(record);
+    if (own) {
+      this.#echoes.get(record.number)?.();
+      this.#echoes.delete(record.number);
+    }
     switch (record.type) {
       case RecordType.Echo:
-        if (!own) return;
-        this.#live.add(place.partition);
-        this.#echoes.get(record.number)?.();
-        this.#echoes.delete(record.number);
         return;
+      case RecordType.Gone:
       case RecordType.Hello:
       case RecordType.Here:
       case RecordType.Alive:
@@ -359,7 +398,7 @@ export class Bus {
         return;
       default:
         checkMessage(record);
-        if (record.type === MessageType.ADAPTER_CLOSE) this.peers.gone(record, namespace);
+        if (record.type === MessageType.ADAPTER_CLOSE) this.peers.closed(record, namespace);
         this.members.get(namespace)?.onRecord(record, place);
     }
   }
@@ -393,6 +432,11 @@ export class Bus {
     }
   }
 
+  /** Whether something may be sent, before Kafka was reached, that others have to hear. */
+  get isOpen(): boolean {
+    return this.#outbox.isOpen;
+  }
+
   /** Resolves when everything that was sent is written, or after 5 s. */
   flushed(): Promise<void> {
     return this.#outbox.flushed(FLUSH_MS);
@@ -408,10 +452,14 @@ export class Bus {
 
   async #stop(): Promise<void> {
     this.#stopped = true;
-    this.#abort.abort();
     clearInterval(this.#heartbeats);
     this.recovery?.stop();
+    this.peers.stop();
+    if (this.isOpen) this.send('', RecordType.Gone, null);
+    // What was sent before Kafka was reached waits for that, too.
     await this.flushed();
+    this.#abort.abort();
+    this.#outbox.abandon(new Error('the server has closed, and Kafka has not taken them'));
     await this.#disconnect();
     // Who still waits for the beginning waits no longer.
     for (const done of this.#echoes.values()) done();

@@ -74,9 +74,14 @@ export class Outbox {
     return this.#waitingBytes + this.#flyingBytes;
   }
 
-  /** Resolves when nothing waits or is under way, or after so many milliseconds; at once where nothing was ever sent. */
+  /** Whether records are sent, in place of waiting for a producer. */
+  get isOpen(): boolean {
+    return this.#producer !== undefined;
+  }
+
+  /** Resolves when nothing waits or is under way, or after so many milliseconds. */
   async flushed(timeout: number): Promise<void> {
-    if (this.length === 0 || this.#producer === undefined) return;
+    if (this.length === 0) return;
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([
       new Promise<void>((resolve) => this.#idle.push(resolve)),
@@ -85,6 +90,16 @@ export class Outbox {
       }),
     ]);
     clearTimeout(timer);
+  }
+
+  /** What still waits is lost. */
+  abandon(reason: Error): void {
+    const waiting = this.#waiting.slice(this.#head);
+    this.#waiting = [];
+    this.#head = this.#waitingBytes = 0;
+    if (waiting.length === 0) return;
+    this.#options.onLost(waiting.length, reason);
+    for (const { onSettled } of waiting) onSettled?.(reason);
   }
 
   #drop(): void {

@@ -17,6 +17,8 @@ export enum RecordType {
   Made = 24,
   /** To one server: which namespaces has it? */
   Who = 25,
+  /** It has closed its last namespace, and is no more. */
+  Gone = 26,
   /** The newest state of a connection, for its recovery. */
   Session = 30,
   /** A connection that cannot be recovered any more. */
@@ -35,7 +37,7 @@ export interface LogRecord {
   /** When it was written: milliseconds since 1970, by the clock of its server. */
   created: number;
   data: unknown;
-  /** The partition of the replies that its server reads. */
+  /** The partition of the replies that its server reads; -1: it did not know yet. */
   replies: number;
 }
 

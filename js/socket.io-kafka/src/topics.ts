@@ -5,6 +5,8 @@ import type { ReadOptions } from './options';
 export interface Topics {
   partitions: number;
   replies: number;
+  /** By partition, where the log ended when it was looked at. */
+  ends: Map<number, number>;
 }
 
 const TEN_MINUTES = 600_000;
@@ -63,7 +65,11 @@ export async function prepareTopics(
     const count = (name: string): number => topics.find((topic) => topic.name === name)!.partitions.length;
     if (partition !== undefined && partition >= count(log))
       throw Object.assign(new Error(`the option partition is ${partition}, but ${log} has ${count(log)} partitions: the first is 0`), { final: true });
-    return { partitions: count(log), replies: count(replies) };
+    // One that was just made has nothing that was before.
+    const offsets = missing.includes(log) ? [] : await admin.fetchTopicOffsets(log);
+    const ends = new Map(Array.from({ length: count(log) }, (_, partition) => [partition, 0]));
+    for (const { partition, high } of offsets) ends.set(partition, Number(high));
+    return { partitions: count(log), replies: count(replies), ends };
   } finally {
     signal.removeEventListener('abort', end);
     await admin.disconnect();
