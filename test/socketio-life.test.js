@@ -9,7 +9,7 @@ const { createAdapter, Emitter } = require('socket.io-kafka');
 const { Child } = require('./support/child.js');
 const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
-const { PATIENCE, within } = require('./support/flow.js');
+const { PATIENCE, SOON, within } = require('./support/flow.js');
 const { Peer, Peers, RemotePeer, SILENT, kafkaOf, newKey } = require('./support/socketio.js');
 const { eventually } = require('./support/watch.js');
 
@@ -170,6 +170,22 @@ describe('a server that goes', () => {
     emitter.emit('never written');
     await within(PATIENCE, 'both are closed', () => Promise.all([peer.close(), emitter.close()]));
     assert.equal(emitter.stats().lost, 1);
+  });
+
+  test('ends when it is closed, however long it would wait for answers', async (t) => {
+    const key = newKey();
+    const { all: [peer] } = await start(t, { key, count: 1 });
+    await peer.client({ answers: (answer) => answer('yes') });
+    const remote = await RemotePeer.start(t, { brokers: kafkaOf(cluster).brokers, key });
+    const flags = { timeout: 600_000 };
+    assert.deepEqual(await remote.do('emitWithAck', { event: ['ask'], flags }), ['yes']);
+    const asked = new Promise((resolve) => {
+      peer.adapter().doPublishResponse = async () => resolve(undefined);
+    });
+    remote.do('fetchSockets', { flags }).catch(() => {});
+    await asked;
+    await remote.do('close');
+    await remote.exits({ ms: SOON });
   });
 
   test('ends when it is closed twice', async () => {

@@ -120,6 +120,18 @@ test('an error listener gets what the logger would', async (t) => {
   assert.deepEqual(lines.all.filter(([level]) => level === 'error'), []);
 });
 
+test("a listener of 'error' that throws is told with what it was to hear, and harms nothing", async (t) => {
+  const { lines, logger } = witness();
+  const peers = await Peers.start(cluster, { count: 1, logger });
+  cleanup(t, () => peers.close());
+  const [peer] = peers.all;
+  peer.adapter().on('error', () => { throw new Error('the listener is wrong'); });
+  // Told behind a send, where nobody would catch it.
+  peer.io.emit('too large', 'x'.repeat(17 * 1024 * 1024));
+  assert.match((await lines.until(([level]) => level === 'error'))[1], /records were not written.*a listener of 'error' failed: the listener is wrong/s);
+  await eventually(PATIENCE, 'nothing waits any more', () => peer.adapter().stats().queued.records === 0);
+});
+
 test('a listener that throws is told, and what comes behind is heard', async (t) => {
   const { lines, logger } = witness();
   const peers = await Peers.start(cluster, { count: 2, logger });

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   Adapter,
   ClusterAdapterWithHeartbeat,
@@ -18,7 +19,11 @@ import { prometheusOf, statsOf, type AdapterStats } from './stats';
 type Moved = 'broadcast' | 'addSockets' | 'delSockets' | 'disconnectSockets';
 const DONE = Promise.resolve();
 
-type Each = (opts: BroadcastOptions, callback: (socket: any) => void) => void;
+/** What the base class keeps of questions to other servers. */
+interface Questions {
+  ackRequests: Map<string, { clientCountCallback: (clients: number) => void; ack: (...args: any[]) => void }>;
+  customRequests: Map<string, { timeout: NodeJS.Timeout }>;
+}
 type Encode = (packet: unknown, options: { wsPreEncodedFrame?: Buffer[] }) => unknown[];
 
 /** Bytes of a packet from which on it is not copied to save a write. */
@@ -32,8 +37,6 @@ const LARGE = 16_384;
 export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member {
   readonly #bus: Bus;
   readonly #recovery: NamespaceRecovery | undefined;
-  /** What is for other servers only. */
-  #silent: BroadcastOptions | undefined;
   /** The others' word that they have the namespace was read, as far as it was written before. */
   readonly #made: Promise<void>;
   #init: Promise<void> | undefined;
@@ -49,14 +52,9 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
     (this as unknown as { uid: string }).uid = bus.uid;
     this.#bus = bus;
     bus.members.set(nsp.name, this);
-    // Of the base class, where it is private: it calls back with the sockets that something is for.
-    const base = this as unknown as { apply: Each; _encode: Encode };
-    const each = base.apply.bind(this);
-    base.apply = (opts, callback) => {
-      if (opts !== this.#silent) each(opts, callback);
-    };
-    // Private, too: it makes the frame of a packet for all WebSockets, its head and its body. In one piece each of them writes once, for a tenth
+    // Of the base class, where it is private: it makes the frame of a packet for all WebSockets, its head and its body. In one piece each of them writes once, for a tenth
     // less of the processor.
+    const base = this as unknown as { _encode: Encode };
     const encode = base._encode.bind(this);
     base._encode = (packet, options) => {
       const encoded = encode(packet, options);
@@ -112,6 +110,8 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
     await Promise.all([...this.writers].map((writer) => writer.close()));
     this.#recovery?.close();
     super.close();
+    // Who asks still gets an answer or an error, but the process is not kept for that.
+    for (const { timeout } of (this as unknown as Questions).customRequests.values()) timeout.unref();
     if (this.#bus.members.get(this.name) === this) this.#bus.members.delete(this.name);
     await (this.#bus.members.size === 0 ? this.#bus.stop() : this.#bus.flushed());
   }
@@ -163,17 +163,17 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
   }
 
   override broadcastWithAck(packet: any, opts: BroadcastOptions, clientCountCallback: (clientCount: number) => void, ack: (...args: any[]) => void): void {
-    const recovery = this.#recovery;
-    if (!recovery) return super.broadcastWithAck(packet, opts, clientCountCallback, ack);
     if (!opts.flags?.local) {
-      // The base class asks the others; its own part would overtake what was sent before.
-      let asking = true;
-      this.#silent = opts;
-      super.broadcastWithAck(packet, opts, (count) => asking || clientCountCallback(count), ack);
-      this.#silent = undefined;
-      asking = false;
+      const requestId = randomBytes(8).toString('hex');
+      const { ackRequests } = this as unknown as Questions;
+      ackRequests.set(requestId, { clientCountCallback, ack });
+      // The base class's would keep the process for that long, answered or not.
+      setTimeout(() => ackRequests.delete(requestId), opts.flags?.timeout).unref();
+      this.#send(MessageType.BROADCAST, { packet, requestId, opts: written(opts) });
     }
-    recovery.behind(() => this.here('broadcastWithAck', packet, opts, clientCountCallback, ack));
+    const ask = (): void => this.here('broadcastWithAck', packet, opts, clientCountCallback, ack);
+    if (this.#recovery) this.#recovery.behind(ask);
+    else ask();
   }
 
   override addSockets(opts: BroadcastOptions, rooms: Room[]): Promise<void> {

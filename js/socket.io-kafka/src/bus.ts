@@ -422,7 +422,14 @@ export class Bus {
     }
     this.#told.set(kind, { at: now, more: 0 });
     let heard = false;
-    for (const member of this.members.values()) heard = member.onTrouble(error) || heard;
+    for (const member of this.members.values()) {
+      try {
+        heard = member.onTrouble(error) || heard;
+      } catch (failure) {
+        // Whoever tells must be able to go on.
+        error = new Error(`${error.message} (and a listener of 'error' failed: ${(failure as Error)?.message ?? failure})`, { cause: error });
+      }
+    }
     if (heard) return;
     const more = told?.more ? ` (and ${told.more} more in the last seconds)` : '';
     try {
