@@ -109,7 +109,10 @@ describe('connection state recovery', () => {
     const { missedPackets, ...session } = await second.restoreSession('pid', offset);
     assert.deepEqual(session, { sid: 'sid', pid: 'pid', rooms: ['sid', 'red'], data: { name: 'x' } });
     const missed = missedPackets.filter(([event]) => event === 'm');
-    assert.deepEqual([...missed].map(([, number]) => number), [1, 3]);
+    assert.deepEqual(
+      [...missed].map(([, number]) => number),
+      [1, 3],
+    );
     for (const packet of missed) assert.match(packet.at(-1), /^.+-\d+-\d+$/);
   });
 
@@ -162,7 +165,13 @@ describe('connection state recovery', () => {
       const { pid, offset } = client.knows;
       if (how === 'broken') await client.break();
       else client.vanish(three.port);
-      const restored = two.adapter().restoreSession(pid, offset).then(() => 'has it', () => 'has it not');
+      const restored = two
+        .adapter()
+        .restoreSession(pid, offset)
+        .then(
+          () => 'has it',
+          () => 'has it not',
+        );
       if (wait > 0) await delay(wait);
       const late = socket.connected;
       socket.join('late');
@@ -337,6 +346,25 @@ describe('connection state recovery', () => {
     assert.deepEqual([...(await socketOf(two, client)).rooms].sort(), [id, 'blue', 'red'].sort());
     assert.equal(await client.move(one.port), true);
     assert.equal(client.id, id);
+  });
+
+  test('what a client has missed comes behind its CONNECT packet, and before what its new server sends to it then', async () => {
+    const [one, two] = await servers();
+    for (const { io } of [one, two]) io.on('connection', (socket) => socket.recovered && socket.emit('m', 'hello again'));
+    const client = await visitor(one);
+    one.io.emit('m', 0);
+    await client.hears('m');
+    for (const peer of [two, one, one, two]) {
+      await client.break();
+      for (let n = 1; n <= 3; n++) one.io.emit('m', n);
+      const packets = [];
+      const take = ({ type, data }) => packets.push(type === 0 ? 'CONNECT' : data[1]);
+      client.socket.io.on('packet', take);
+      assert.equal(await client.come(peer.port), true);
+      await settled(peer, client);
+      client.socket.io.off('packet', take);
+      assert.deepEqual(packets.slice(0, 5), ['CONNECT', 1, 2, 3, 'hello again']);
+    }
   });
 
   test('a client that a middleware refuses begins anew', async () => {
