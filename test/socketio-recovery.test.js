@@ -8,6 +8,7 @@ const { once } = require('node:events');
 const { setTimeout: delay } = require('node:timers/promises');
 const { io: connect } = require('socket.io-client');
 const { createAdapter } = require('socket.io-kafka');
+const { OrderedOutgoing } = require('../js/socket.io-kafka/dist/recovery/outgoing.js');
 const { Peer, Peers, SILENT, kafkaOf, newKey } = require('./support/socketio.js');
 const { Killable, Visitor } = require('./support/socketio-recovery.js');
 const { eventually } = require('./support/watch.js');
@@ -469,6 +470,25 @@ describe('connection state recovery', () => {
       clients.map(({ id }) => id),
       ids,
     );
+  });
+
+  test('what went out before it is in the log takes no more than maxQueuedBytes, however long Kafka is away', async () => {
+    const late = [];
+    const outgoing = new OrderedOutgoing(1, 100_000, ({ number }) => late.push(number));
+    const body = (number) => JSON.stringify([3, 'me', number, 0, 'x'.repeat(10_000), 0]);
+    for (let number = 0; number < 100; number++) outgoing.logged(number, body(number));
+    await eventually(PATIENCE, 'all went out', () => late.length === 100);
+    const kept = () => [...outgoing.unread()].map(({ number }) => number);
+    assert.deepEqual(kept(), [91, 92, 93, 94, 95, 96, 97, 98, 99]);
+    assert.equal(outgoing.early, 99);
+    outgoing.read(98, () => assert.fail('it went out already'));
+    assert.deepEqual(kept(), [99]);
+    // One that is larger than all stays alone.
+    outgoing.logged(100, JSON.stringify([3, 'me', 100, 0, 'x'.repeat(200_000), 0]));
+    await eventually(PATIENCE, 'it went out', () => late.length === 101);
+    assert.deepEqual(kept(), [100]);
+    outgoing.read(100, () => assert.fail('it went out already'));
+    assert.equal(outgoing.early, undefined);
   });
 
   test('a topic that is deleted and made anew makes clients begin anew', async (t) => {

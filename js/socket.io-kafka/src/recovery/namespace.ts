@@ -92,7 +92,7 @@ export class NamespaceRecovery {
     this.#adapter = adapter;
     this.#bus = bus;
     this.#recovery = recovery;
-    this.#outgoing = new OrderedOutgoing(bus.options.publishTimeout, (record) => this.#early(record));
+    this.#outgoing = new OrderedOutgoing(bus.options.publishTimeout, bus.options.maxQueuedBytes, (record) => this.#early(record));
     recovery.namespaces.set(adapter.name, this);
   }
 
@@ -114,7 +114,7 @@ export class NamespaceRecovery {
   publish(type: MessageType, data: object): void {
     try {
       const { body, number } = this.#bus.encode(type, data);
-      this.#outgoing.logged(number, () => decodeRecord(body as string | Buffer));
+      this.#outgoing.logged(number, body);
       this.#bus.write(this.#adapter.name, body);
     } catch (error) {
       this.#bus.tell('encoding', error as Error);

@@ -1,13 +1,13 @@
-import type { LogRecord } from '../record';
+import { decodeRecord, type Body, type LogRecord } from '../record';
 
 interface Logged {
   number: number;
-  record: () => LogRecord;
+  body: Body;
   at: number;
 }
 type Item = Logged | { action: () => void };
 
-/** Own records that went out before they were read, and are not read yet; the oldest are forgotten. */
+/** Own records that went out before they were read, and are not read yet: beyond so many, or `maxBytes`, the oldest are forgotten. */
 const MAX_EARLY = 10_000;
 
 /**
@@ -16,21 +16,24 @@ const MAX_EARLY = 10_000;
  */
 export class OrderedOutgoing {
   readonly #timeout: number;
+  readonly #maxBytes: number;
   readonly #onLate: (record: LogRecord) => void;
   #items: Item[] = [];
   #head = 0;
   /** By number, in this order. */
-  readonly #early = new Map<number, () => LogRecord>();
+  readonly #early = new Map<number, Body>();
+  #earlyBytes = 0;
   #newest: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(timeout: number, onLate: (record: LogRecord) => void) {
+  constructor(timeout: number, maxBytes: number, onLate: (record: LogRecord) => void) {
     this.#timeout = timeout;
+    this.#maxBytes = maxBytes;
     this.#onLate = onLate;
   }
 
-  logged(number: number, record: () => LogRecord): void {
-    this.#items.push({ number, record, at: performance.now() });
+  logged(number: number, body: Body): void {
+    this.#items.push({ number, body, at: performance.now() });
     this.#timer ??= this.#wait(this.#timeout);
   }
 
@@ -45,7 +48,7 @@ export class OrderedOutgoing {
     for (let first = this.#first; first && !('action' in first) && first.number < number; first = this.#first) this.#late(first);
     for (const early of this.#early.keys()) {
       if (early > number) break;
-      this.#early.delete(early);
+      this.#forget(early);
     }
     const first = this.#first;
     if (!first || 'action' in first || first.number !== number) return;
@@ -61,7 +64,7 @@ export class OrderedOutgoing {
 
   /** These records, in the order in which they were done. */
   *unread(): Generator<LogRecord, void, void> {
-    for (const record of this.#early.values()) yield record();
+    for (const body of this.#early.values()) yield decodeRecord(body as string | Buffer);
   }
 
   close(): void {
@@ -94,11 +97,18 @@ export class OrderedOutgoing {
 
   #late(item: Logged): void {
     this.#shift();
-    this.#early.set(item.number, item.record);
+    this.#early.set(item.number, item.body);
+    this.#earlyBytes += item.body.length;
     this.#newest = item.number;
-    if (this.#early.size > MAX_EARLY) this.#early.delete(this.#early.keys().next().value!);
-    this.#onLate(item.record());
+    // The newest stays: it says up to where this server's clients are.
+    while (this.#early.size > 1 && (this.#early.size > MAX_EARLY || this.#earlyBytes > this.#maxBytes)) this.#forget(this.#early.keys().next().value!);
+    this.#onLate(decodeRecord(item.body as string | Buffer));
     this.#advance();
+  }
+
+  #forget(number: number): void {
+    this.#earlyBytes -= this.#early.get(number)!.length;
+    this.#early.delete(number);
   }
 
   #wait(ms: number): NodeJS.Timeout {
