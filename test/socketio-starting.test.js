@@ -196,6 +196,34 @@ describe('what is sent before init has resolved', () => {
     }
   });
 
+  for (const [how, server] of /** @type {[string, object][]} */ ([
+    ['', {}],
+    [', with recovery', RECOVERY],
+  ])) {
+    test(`and asks all servers waits until these are known${how}`, async (t) => {
+      const key = newKey();
+      const peers = await Peers.start(cluster, { key, server });
+      cleanup(t, () => peers.close());
+      for (const peer of peers.all) {
+        await peer.client({ answers: (answer) => answer('client') });
+        peer.io.on('who', (answer) => answer('server'));
+      }
+      const peer = await early(t, { key }, server);
+      const flags = peer.io.timeout(PATIENCE);
+      const [answers, sockets, servers, count] = await Promise.all([
+        flags.emitWithAck('ask'),
+        flags.fetchSockets(),
+        peer.io.serverSideEmitWithAck('who'),
+        peer.adapter().serverCount(),
+      ]);
+      assert.deepEqual(answers, ['client', 'client', 'client']);
+      assert.deepEqual(ids(sockets), ids(peers.clients));
+      assert.deepEqual(servers, ['server', 'server', 'server']);
+      assert.equal(count, 4);
+      assert.deepEqual(await peer.io.local.fetchSockets(), []);
+    });
+  }
+
   test('is written by close', async (t) => {
     const key = newKey();
     const peers = await Peers.start(cluster, { key, count: 1 });
@@ -216,6 +244,7 @@ describe('what is sent before init has resolved', () => {
     const client = await peer.client();
     peer.io.emit('m', 1, 2);
     assert.deepEqual(await client.hears('m'), [1, 2]);
+    assert.deepEqual(ids(await peer.io.local.fetchSockets()), [client.id]);
     const { adapter } = peer.io.of('/');
     await peer.close();
     const { dropped, queued } = /** @type {any} */ (adapter).stats();

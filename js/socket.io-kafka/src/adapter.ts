@@ -26,6 +26,9 @@ interface Questions {
 }
 type Encode = (packet: unknown, options: { wsPreEncodedFrame?: Buffer[] }) => unknown[];
 
+/** As the base class waits for answers. */
+const ANSWER_MS = 5000;
+
 /** Bytes of a packet from which on it is not copied to save a write. */
 const LARGE = 16_384;
 
@@ -40,6 +43,8 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
   /** The others' word that they have the namespace was read, as far as it was written before. */
   readonly #made: Promise<void>;
   #init: Promise<void> | undefined;
+  /** `init` has resolved, or will never. */
+  #begun = false;
   #closing: Promise<void> | undefined;
   /** What writes by this adapter, and ends before it. @internal */
   readonly writers = new Set<{ close(): Promise<void> }>();
@@ -98,7 +103,43 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
 
   /** Resolves when what other servers send from now on is heard, and those that are there are known. socket.io calls it, and does not wait. */
   override init(): Promise<void> {
-    return (this.#init ??= Promise.all([this.#bus.start(), this.#made]).then(() => {}));
+    return (this.#init ??= this.#begin());
+  }
+
+  async #begin(): Promise<void> {
+    try {
+      await Promise.all([this.#bus.start(), this.#made]);
+    } finally {
+      this.#begun = true;
+    }
+  }
+
+  /** Until then nobody knows which servers have to answer: what asks all of them waits for that, as long as for answers at most. */
+  async #others(): Promise<void> {
+    // Over a bridge most servers answer without Kafka.
+    if (this.#begun || this.#bus.options.bridged) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ANSWER_MS);
+      timer.unref();
+    });
+    await Promise.race([this.init(), late]).catch(() => {});
+    clearTimeout(timer);
+  }
+
+  override async serverCount(): Promise<number> {
+    await this.#others();
+    return super.serverCount();
+  }
+
+  override async fetchSockets(opts: BroadcastOptions): Promise<any[]> {
+    // The base class counts the servers for those of its own, too.
+    return opts.flags?.local ? Adapter.prototype.fetchSockets.call(this, opts) : super.fetchSockets(opts);
+  }
+
+  override async serverSideEmit(packet: any[]): Promise<any> {
+    if (typeof packet.at(-1) === 'function') await this.#others();
+    return super.serverSideEmit(packet);
   }
 
   /** Resolves when what was sent is written, or after 5 s; with the last namespace of a server its clients end. */
@@ -169,11 +210,23 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
       ackRequests.set(requestId, { clientCountCallback, ack });
       // The base class's would keep the process for that long, answered or not.
       setTimeout(() => ackRequests.delete(requestId), opts.flags?.timeout).unref();
-      this.#send(MessageType.BROADCAST, { packet, requestId, opts: written(opts) });
+      this.#ask({ packet, requestId, opts: written(opts) });
     }
     const ask = (): void => this.here('broadcastWithAck', packet, opts, clientCountCallback, ack);
     if (this.#recovery) this.#recovery.behind(ask);
     else ask();
+  }
+
+  /** Of all servers, and of those alone, that `serverCount` counts. */
+  #ask(data: object): void {
+    try {
+      const { body } = this.#bus.encode(MessageType.BROADCAST, data);
+      const write = (): void => this.#bus.write(this.name, body);
+      if (this.#begun) write();
+      else void this.#others().then(write);
+    } catch (error) {
+      this.#bus.tell('encoding', error as Error);
+    }
   }
 
   override addSockets(opts: BroadcastOptions, rooms: Room[]): Promise<void> {
