@@ -310,3 +310,64 @@ describe('namespaces', () => {
     assert.equal(await peers.all[1].adapter().serverCount(), 2);
   });
 });
+
+describe('the figures of a server', () => {
+  /** By name and quantile, with the type; throws for a line that Prometheus would refuse. */
+  function parsed(text, key) {
+    const types = new Map();
+    const values = new Map();
+    assert.ok(text.endsWith('\n'));
+    for (const line of text.trimEnd().split('\n')) {
+      const [, what, of] = /^# (HELP|TYPE) (socket_io_kafka_[a-z_]+) \S/.exec(line) ?? [];
+      if (what === 'TYPE') {
+        assert.ok(!types.has(of), `${of} is there twice`);
+        types.set(of, line.split(' ').at(-1));
+      }
+      if (what !== undefined) continue;
+      const [, name, label, quantile, value] = /^(socket_io_kafka_[a-z_]+)\{key="([^"]+)"(?:,quantile="([\d.]+)")?\} (\S+)$/.exec(line) ?? [];
+      assert.equal(label, key, line);
+      assert.ok(Number.isFinite(Number(value)), line);
+      const type = types.get(name) ?? types.get(name.replace(/_count$/, ''));
+      assert.equal(type, quantile !== undefined || name.endsWith('_count') ? 'summary' : name.endsWith('_total') ? 'counter' : 'gauge', line);
+      values.set(name.slice('socket_io_kafka_'.length) + (quantile ?? ''), Number(value));
+    }
+    return values;
+  }
+
+  for (const recovers of [false, true]) {
+    test(`count what it does, the same as Prometheus's text${recovers ? ', with recovery' : ''}`, async (t) => {
+      const peers = await start(t, { count: 2, maxQueuedBytes: 200_000, ...(recovers && { server: { connectionStateRecovery: {} } }) });
+      const [first, second] = peers.all;
+      await Promise.all(peers.all.map((peer) => peer.client()));
+      const before = first.adapter().stats();
+      for (let n = 0; n < 50; n++) first.io.emit('m', n);
+      for (let n = 0; n < 5; n++) first.io.emit('large', 'x'.repeat(90_000));
+      await eventually(PATIENCE, 'nothing waits', () => first.adapter().stats().queued.records === 0);
+      // When this has come, the first has passed its own.
+      second.io.emit('m', 50);
+      await first.clients[0].hears('m', (n) => n === 50);
+      const stats = first.adapter().stats();
+      const { dropped } = stats;
+      assert.equal(stats.ready, true);
+      assert.equal(stats.servers, 1);
+      assert.equal(stats.namespaces, 1);
+      assert.equal(stats.lag, 0);
+      assert.ok(dropped > 0 && dropped <= 54, `${dropped} are dropped`);
+      // One's own records are left out by the rule, but with recovery.
+      if (recovers) assert.equal(stats.leftOut, before.leftOut);
+      else assert.ok(stats.leftOut - before.leftOut >= 55 - dropped, `${stats.leftOut} left out`);
+      const { count, p50, p99 } = stats.acknowledgements;
+      assert.ok(count > before.acknowledgements.count && p50 > 0 && p99 >= p50, JSON.stringify(stats.acknowledgements));
+      if (recovers) {
+        assert.equal(stats.recovery.packets, 56 - dropped);
+        assert.ok(stats.recovery.ringBytes > 90_000, `${stats.recovery.ringBytes} bytes`);
+        assert.ok(stats.recovery.sessions === 2 && stats.recovery.sessionBytes > 0, JSON.stringify(stats.recovery));
+      } else {
+        assert.equal(stats.recovery, undefined);
+      }
+      const values = parsed(first.adapter().prometheus(), peers.key);
+      const expected = { ready: 1, servers: 1, namespaces: 1, lag: 0, dropped_total: dropped, left_out_total: stats.leftOut, 'acknowledgement_seconds0.99': p99 / 1000, acknowledgement_seconds_count: count, ring_bytes: stats.recovery?.ringBytes };
+      for (const [name, value] of Object.entries(expected)) assert.equal(values.get(name), value, name);
+    });
+  }
+});
