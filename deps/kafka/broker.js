@@ -26,16 +26,18 @@ class Broker {
    * @param {number} options.id from 1
    * @param {string} options.dir
    * @param {string} options.clusterId
+   * @param {string} options.host where others find it
    * @param {import('./config.js').Ports} options.ports
    * @param {boolean} options.alone whether it is the cluster's only node
    * @param {string[]} options.jvm the arguments of `java` before the main class
    * @param {boolean} options.detached whether it outlives this process
    * @param {string} options.wipe the folder to remove if this process dies, or ''
    */
-  constructor({ id, dir, clusterId, ports, alone, jvm, detached, wipe }) {
+  constructor({ id, dir, clusterId, host, ports, alone, jvm, detached, wipe }) {
     this.id = id;
     this.dir = dir;
     this.clusterId = clusterId;
+    this.host = host;
     this.ports = ports;
     this.alone = alone;
     this.jvm = jvm;
@@ -48,7 +50,7 @@ class Broker {
   /** The addresses of this node alone. */
   get listeners() {
     const { controller, ...ports } = this.ports;
-    return Object.fromEntries(Object.entries(ports).map(([key, port]) => [key, `127.0.0.1:${port}`]));
+    return Object.fromEntries(Object.entries(ports).map(([key, port]) => [key, `${this.host}:${port}`]));
   }
 
   /** The process id, or undefined when it does not run. */

@@ -6,7 +6,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { makeArchive } = require('./archive.js');
 const { Broker } = require('./broker.js');
-const { ALL_LISTENERS, PLAIN_LISTENERS, USERS, serverProperties } = require('./config.js');
+const { ALL_LISTENERS, LOOPBACK, PLAIN_LISTENERS, USERS, serverProperties } = require('./config.js');
 const { fetchJars } = require('./jars.js');
 const { checkJava, javaArgs } = require('./java.js');
 const { releasePorts, reserve, reservePorts } = require('./ports.js');
@@ -22,7 +22,10 @@ const { makeTls, tlsPaths } = require('./tls.js');
  * @property {boolean} [autoCreateTopics] default true
  * @property {Record<string, string>} [config] server.properties that win over ours
  * @property {import('./java.js').Heap} [heap] 'test' (the default) or 'bench'
- * @property {number} [port] of the first node's plaintext listener; the other nodes take the next ones. Default: any free
+ * @property {number | number[]} [port] of the first node's plaintext listener, where the other nodes take the next ones; or of each node's.
+ *   Default: any free
+ * @property {string} [host] an IPv4 address of this machine, or a name of one, under which other machines find the brokers: they listen on all
+ *   addresses then. Default: on 127.0.0.1 alone
  * @property {boolean} [detached] the brokers outlive this process; by default they die with it, however it dies
  */
 
@@ -37,6 +40,7 @@ const { makeTls, tlsPaths } = require('./tls.js');
  * @property {boolean} autoCreateTopics
  * @property {Record<string, string>} config
  * @property {import('./java.js').Heap} heap
+ * @property {string} host
  */
 
 /** The clusters that end with this process. @type {Set<KafkaCluster>} */
@@ -59,6 +63,7 @@ class KafkaCluster {
           id: i + 1,
           dir: path.join(dir, `node-${i + 1}`),
           clusterId: state.clusterId,
+          host: state.host,
           ports,
           alone: state.ports.length === 1,
           jvm: javaArgs(state.heap),
@@ -218,18 +223,20 @@ async function prepare(dir, options) {
     const has = `${former.ports.length} node(s) ${former.security ? 'with' : 'without'} security`;
     throw new Error(`the cluster in ${dir} has ${has}: wipe it to change that`);
   }
-  if (former && options.port !== undefined && options.port !== former.ports[0].plaintext) {
-    throw new Error(`the cluster in ${dir} has port ${former.ports[0].plaintext}: wipe it to change that`);
+  const wanted = portsOf(nodes, options.port);
+  if (former && wanted.length > 0 && former.ports.some(({ plaintext }, i) => plaintext !== wanted[i])) {
+    throw new Error(`the cluster in ${dir} has port ${former.ports.map(({ plaintext }) => plaintext).join()}: wipe it to change that`);
   }
 
   const state = {
     clusterId: former?.clusterId ?? randomBytes(16).toString('base64url'),
-    ports: former?.ports ?? (await choosePorts(dir, nodes, security, options.port)),
+    ports: former?.ports ?? (await choosePorts(dir, nodes, security, wanted)),
     security,
     acls: options.acls ?? former?.acls ?? false,
     autoCreateTopics: options.autoCreateTopics ?? former?.autoCreateTopics ?? true,
     config: options.config ?? former?.config ?? {},
     heap: options.heap ?? former?.heap ?? 'test',
+    host: options.host ?? former?.host ?? LOOPBACK,
   };
   const file = path.join(dir, 'cluster.json');
   fs.writeFileSync(`${file}.new`, JSON.stringify(state, null, 2));
@@ -243,22 +250,36 @@ async function prepare(dir, options) {
  */
 function readState(dir) {
   const file = path.join(dir, 'cluster.json');
-  return fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')) : undefined;
+  // A cluster of an earlier version had no choice.
+  return fs.existsSync(file) ? { host: LOOPBACK, ...JSON.parse(fs.readFileSync(file, 'utf8')) } : undefined;
+}
+
+/**
+ * The plaintext ports that are asked for; none: any.
+ *
+ * @param {number} nodes
+ * @param {Options['port']} port
+ */
+function portsOf(nodes, port) {
+  if (port === undefined) return [];
+  const ports = Array.isArray(port) ? port : Array.from({ length: nodes }, (_, i) => port + i);
+  if (ports.length !== nodes || new Set(ports).size !== nodes) throw new Error(`a cluster of ${nodes} needs ${nodes} different ports, not ${ports.join()}`);
+  return ports;
 }
 
 /**
  * @param {string} dir
  * @param {number} nodes
  * @param {boolean} security
- * @param {number} [first] the first node's plaintext port
+ * @param {number[]} wanted the nodes' plaintext ports; none: any
  * @returns {Promise<import('./config.js').Ports[]>}
  */
-async function choosePorts(dir, nodes, security, first) {
+async function choosePorts(dir, nodes, security, wanted) {
   fs.mkdirSync(dir, { recursive: true });
   const kinds = ['controller', ...(security ? ALL_LISTENERS : PLAIN_LISTENERS)];
   /** @type {number[]} */
   const fixed = [];
-  for (let port = first ?? 0; first !== undefined && port < first + nodes; port++) {
+  for (const port of wanted) {
     if (!(await reserve(dir, port))) {
       releasePorts(fixed);
       if (fs.readdirSync(dir).length === 0) fs.rmdirSync(dir);

@@ -21,6 +21,8 @@ const NAMES = {
   saslSsl: { name: 'SASL_SSL', protocol: 'SASL_SSL' },
 };
 
+const LOOPBACK = '127.0.0.1';
+
 /** The listeners that a client can use, in the order of `cluster.listeners`. */
 const PLAIN_LISTENERS = /** @type {Listener[]} */ (['plaintext']);
 const ALL_LISTENERS = /** @type {Listener[]} */ (Object.keys(NAMES).filter((key) => key !== 'controller'));
@@ -43,6 +45,7 @@ const SCRAM_ARGS = ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
  * @param {object} node
  * @param {number} node.id
  * @param {Ports[]} node.ports of every node of the cluster; `ports[id - 1]` are this node's
+ * @param {string} node.host where others find it
  * @param {string} node.dataDir
  * @param {string} node.tlsDir
  * @param {boolean} node.security
@@ -51,9 +54,9 @@ const SCRAM_ARGS = ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
  * @param {Record<string, string>} node.config overrides
  * @returns {string}
  */
-function serverProperties({ id, ports, dataDir, tlsDir, security, acls, autoCreateTopics, config }) {
+function serverProperties({ id, ports, host, dataDir, tlsDir, security, acls, autoCreateTopics, config }) {
   const properties = {
-    ...identity(id, ports, dataDir),
+    ...identity(id, ports, host, dataDir),
     ...timing,
     ...replication(id, ports.length),
     ...(security ? { ...ssl(tlsDir), ...sasl() } : {}),
@@ -72,13 +75,15 @@ function serverProperties({ id, ports, dataDir, tlsDir, security, acls, autoCrea
 /**
  * @param {number} id
  * @param {Ports[]} ports
+ * @param {string} host
  * @param {string} dataDir
  * @returns {Record<string, string>}
  */
-function identity(id, ports, dataDir) {
+function identity(id, ports, host, dataDir) {
   const own = /** @type {[Listener | 'controller', number][]} */ (Object.entries(ports[id - 1]));
-  const addresses = own.map(([key, port]) => ({ key, address: `${NAMES[key].name}://127.0.0.1:${port}` }));
-  const controllers = ports.map(({ controller }) => `127.0.0.1:${controller}`);
+  // Controllers are all on this machine. And on this machine all find a broker on the loopback, whether it is ready for instance.
+  const bound = (/** @type {Listener | 'controller'} */ key) => (key === 'controller' || host === LOOPBACK ? LOOPBACK : '0.0.0.0');
+  const controllers = ports.map(({ controller }) => `${LOOPBACK}:${controller}`);
   return {
     'process.roles': 'broker,controller',
     'node.id': String(id),
@@ -87,10 +92,10 @@ function identity(id, ports, dataDir) {
       : { 'controller.quorum.voters': controllers.map((address, i) => `${i + 1}@${address}`).join() }),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
-    listeners: addresses.map(({ address }) => address).join(),
-    'advertised.listeners': addresses
-      .filter(({ key }) => key !== 'controller')
-      .map(({ address }) => address)
+    listeners: own.map(([key, port]) => `${NAMES[key].name}://${bound(key)}:${port}`).join(),
+    'advertised.listeners': own
+      .filter(([key]) => key !== 'controller')
+      .map(([key, port]) => `${NAMES[key].name}://${host}:${port}`)
       .join(),
     'listener.security.protocol.map': own.map(([key]) => `${NAMES[key].name}:${NAMES[key].protocol}`).join(),
     'log.dirs': dataDir,
@@ -175,4 +180,4 @@ function sasl() {
   return properties;
 }
 
-module.exports = { ALL_LISTENERS, PLAIN_LISTENERS, SCRAM_ARGS, USERS, serverProperties };
+module.exports = { ALL_LISTENERS, LOOPBACK, PLAIN_LISTENERS, SCRAM_ARGS, USERS, serverProperties };

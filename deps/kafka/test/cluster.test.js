@@ -2,9 +2,13 @@
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
+const { once } = require('node:events');
+const net = require('node:net');
+const os = require('node:os');
 const { test } = require('node:test');
 const { KafkaCluster } = require('../index.js');
 const { metadata } = require('../wire.js');
+const { releasePorts, reservePorts } = require('../ports.js');
 const { createTopic, lives, portOf, temporaryFolder } = require('./support.js');
 
 /** @param {import('node:test').TestContext} t @param {import('../cluster.js').Options} [options] */
@@ -43,4 +47,17 @@ test('stop removes a throw-away cluster and its processes', async () => {
   await cluster.stop();
   assert.equal(lives(pid), false);
   assert.equal(fs.existsSync(cluster.dir), false);
+});
+
+const [address] = Object.values(os.networkInterfaces()).flatMap((all) => all ?? []).filter(({ family, internal }) => family === 'IPv4' && !internal);
+
+test('with a host the brokers are found there by other machines, at the ports that were asked for', { skip: !address }, async (t) => {
+  const port = await reservePorts(__dirname, 1);
+  releasePorts(port);
+  const cluster = await started(t, { host: address.address, port });
+  assert.equal(cluster.brokers, `${address.address}:${port}`);
+  const socket = net.connect(port[0], address.address);
+  await once(socket, 'connect');
+  socket.destroy();
+  await assert.rejects(KafkaCluster.start({ port: [port[0], port[0]] }), /a cluster of 1 needs 1 different ports/);
 });
