@@ -2,5 +2,6 @@
 
 const { KafkaCluster } = require('./cluster.js');
 const { fetchJars } = require('./jars.js');
+const { withLock } = require('./lock.js');
 
-module.exports = { KafkaCluster, fetchJars };
+module.exports = { KafkaCluster, fetchJars, withLock };
