@@ -44,7 +44,7 @@ const web = http.createServer((request, response) => {
   response.setHeader('content-type', `${type}; charset=utf-8`);
   response.setHeader('cache-control', 'no-cache');
   // A script that somebody slips into the page would not run. The page also talks to the other instances.
-  response.setHeader('content-security-policy', "default-src 'self'; connect-src 'self' ws:; img-src 'self' data:; style-src-attr 'unsafe-inline'");
+  response.setHeader('content-security-policy', "default-src 'self'; connect-src 'self' ws:; img-src 'self' data:");
   fs.createReadStream(new URL(file, PUBLIC)).pipe(response);
 });
 

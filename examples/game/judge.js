@@ -92,7 +92,12 @@ async function play(kafka, topic, asked, problems) {
   await admin.connect();
   const { length } = await partitionsOf(admin, topic);
   await admin.disconnect();
-  const games = new Map(GAMES.map((game) => [game, { home: homeOf(game, length), state: new Game(), events: [], at: new Map(), moves: new Map() }]));
+  const games = new Map(
+    GAMES.map((game) => [
+      game,
+      { home: homeOf(game, length), state: new Game(), events: /** @type {Played['events']} */ ([]), at: new Map(), moves: new Map() },
+    ]),
+  );
   const joins = new Map();
   let [count, repeats] = [0, 0];
   const look = (game, token, state) => {

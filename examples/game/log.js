@@ -108,7 +108,7 @@ export class Log extends EventEmitter {
     const game = String(key);
     const known = this.#games.get(game);
     // Of another partition, or in the snapshot already.
-    if (known?.partition !== partition || offset <= known.offset) return;
+    if (!known || known.partition !== partition || offset <= known.offset) return;
     const event = parsed(value);
     if (!known.state.apply(event)) return;
     known.offset = offset;

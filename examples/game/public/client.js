@@ -37,6 +37,8 @@ export class Client {
   #timer;
   #watch;
   #over = false;
+  /** When it was welcomed last. */
+  #since = 0;
 
   /**
    * @param {{ urls: string[], first?: number, game: string, player: string, name: string, WebSocket: any }} who urls: of all instances, where they are
@@ -56,8 +58,6 @@ export class Client {
       if (this.connected && this.pending.length > 0 && performance.now() - Math.max(this.pending[0].at, this.#since) > SILENT_MS) this.#next('silent');
     }, 1000);
   }
-
-  #since = 0;
 
   /** How many moves of this player are in the board. */
   get moves() {
@@ -121,8 +121,11 @@ export class Client {
       return this.#next('the instance skipped or repeated an event');
     }
     this.token = token;
-    const own = event.type === 'paint' && event.player === this.player ? this.pending.shift() : undefined;
+    const mine = event.type === 'paint' && event.player === this.player;
+    const own = mine && event.cell === this.pending[0]?.cell ? this.pending.shift() : undefined;
     this.told.event?.({ token, seq, event, late, text }, own && performance.now() - own.at);
+    // A duplicate of this tab, or this tab before it was loaded again, has taken the number.
+    if (mine && !own && this.connected) this.#sendAll();
   }
 
   /** All that was missed has come: what is still pending is not in the log, or still on its way into it, where it counts once. */
@@ -134,8 +137,12 @@ export class Client {
     const { protocol, hostname, pathname } = new URL(this.urls[this.at % this.urls.length]);
     this.urls = ports.map((port) => `${protocol}//${hostname}:${port}${pathname}`);
     this.at = instance - 1;
-    this.pending.forEach(({ cell }, i) => this.#send(cell, i));
+    this.#sendAll();
     this.told.status?.({ connected: true, instance });
+  }
+
+  #sendAll() {
+    this.pending.forEach(({ cell }, i) => this.#send(cell, i));
   }
 
   #send(cell, place) {

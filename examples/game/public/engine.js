@@ -81,6 +81,7 @@ export class Game {
     return counted;
   }
 
+  /** @param {any} event */
   #apply({ type, player: id, ...event }) {
     if (type === 'restart') return this.#restart(event.instance, event.life);
     if (!isId(id)) return false;
