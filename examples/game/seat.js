@@ -6,8 +6,8 @@ import { GAMES } from './public/engine.js';
 
 /** Milliseconds until a client has to have said which game it wants. */
 const HELLO_MS = 10_000;
-/** Moves of a client that may be on their way to the log. Ours have 32. */
-const MOST_MOVES = 64;
+/** Moves of a client that may be on their way to the log. Ours have 32, and as many that they have read and whose writing is not confirmed yet. */
+const MOST_MOVES = 512;
 /** Bytes that may wait for a client. One that is so slow comes back with its token. */
 const MOST_BYTES = 4 * 1024 * 1024;
 /** Milliseconds for a client's goodbye. */
