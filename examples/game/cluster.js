@@ -11,6 +11,9 @@ import { partitionsOf } from './topic.js';
 /** How long a broker may take to be back and in sync, in milliseconds. */
 const PATIENCE_MS = 120_000;
 
+/** How long a dead broker counts as alive, which is most of a pause. */
+const SESSION = { 'broker.session.timeout.ms': '2000' };
+
 /** @typedef {InstanceType<typeof KafkaCluster>} Cluster */
 
 /** The address of this machine under which it is found: MY_IP, or the loopback. */
@@ -32,7 +35,15 @@ export async function startBrokers({ dir, host, ports }) {
   // An address is the broker's from start to end.
   if (former && former.state.host !== host) await former.stop();
   fs.mkdirSync(path.dirname(dir), { recursive: true });
-  const options = { dir, nodes: /** @type {const} */ (3), host, detached: true, autoCreateTopics: false, ...(!former && ports && { port: ports }) };
+  const options = {
+    dir,
+    nodes: /** @type {const} */ (3),
+    host,
+    detached: true,
+    autoCreateTopics: false,
+    config: SESSION,
+    ...(!former && ports && { port: ports }),
+  };
   // One command at a time, also of `npm run kafka -- --name game`.
   return withLock(`${dir}.lock`, () => persistently(() => KafkaCluster.start(options)));
 }

@@ -184,7 +184,7 @@ export class Log extends EventEmitter {
    */
   behind(game, { log, token }) {
     const { partition, tail, since } = this.#known(game);
-    const [, of, at] = (typeof token === 'string' && /^(\d{1,9})-(\d{1,15})$/.exec(token)) || [];
+    const [, of, at] = (typeof token === 'string' && /^(\d{1,9})-(-1|\d{1,15})$/.exec(token)) || [];
     if (log !== this.id || Number(of) !== partition || at === undefined || Number(at) < since) return undefined;
     const offset = Number(at);
     return { offset, frames: tail.filter((frame) => frame.offset > offset) };

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { GAMES } from './public/engine.js';
+import { GAMES, isId, isName } from './public/engine.js';
 
 /** Milliseconds until a client has to have said which game it wants. */
 const HELLO_MS = 10_000;
@@ -63,7 +63,8 @@ export class Seat {
   }
 
   #hello({ game, player, name, log, token }) {
-    if (!GAMES.includes(game) || typeof player !== 'string' || typeof name !== 'string') return this.socket.close(REFUSED, 'no such game');
+    if (!GAMES.includes(game)) return this.socket.close(REFUSED, 'no such game');
+    if (!isId(player) || !isName(name)) return this.socket.close(REFUSED, 'no such player');
     if (!this.log.state(game).hasRoom(player)) return this.socket.close(FULL, 'the game is full');
     this.#game = game;
     // In one turn of the event loop: no event comes between what it gets here and what `give` brings.

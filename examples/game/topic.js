@@ -7,8 +7,8 @@ export const PARTITIONS = 4;
 /** Copies of each partition. */
 export const REPLICAS = 2;
 
-/** Librdkafka waits up to 10 s until it tries a broker again, which is the longest part of a pause. */
-const BACK_OFF = { 'reconnect.backoff.ms': '50', 'reconnect.backoff.max.ms': '500' };
+/** Milliseconds. By default librdkafka waits up to 10 s until it tries a broker again, and up to 1 s until it asks who leads now. */
+const BACK_OFF = { 'reconnect.backoff.ms': '50', 'reconnect.backoff.max.ms': '500', 'retry.backoff.max.ms': '250' };
 
 /** The topic of snapshots. @param {string} topic of events */
 export const snapshotsOf = (topic) => `${topic}-snapshots`;

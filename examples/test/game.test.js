@@ -170,6 +170,19 @@ test('clients come back with a token to each event behind it, once; late ones ge
     const came = await behind(urls[2], token, of);
     assert.deepEqual(came.map(({ type }) => type), ['snapshot'], JSON.stringify(token));
   }
+  // The killed one began with a snapshot, and has the board that the log makes.
+  const snapshots = kafka().consumer({ groupId: null });
+  cleanup(t, () => snapshots.disconnect());
+  await snapshots.connect();
+  await snapshots.subscribe({ topics: ['game-snapshots'], from: 'beginning' });
+  const written = [];
+  for await (const { key, value } of snapshots.messages({ until: 'end' })) written.push({ game: String(key), ...JSON.parse(String(value)) });
+  assert.deepEqual(written.filter(({ game: of }) => of === 'iris').map(({ state: { seq } }) => seq), [500, 1000]);
+  const late = new Peer(t, urls[2], { game: 'iris', player: 'late' });
+  await late.until(({ type }) => type === 'welcome');
+  const board = late.frames.slice(0, 1).map((frame) => ({ token: frame.token, seq: frame.seq, text: JSON.stringify(frame) }));
+  assert.deepEqual((await judging.judge(kafka(), { topic: 'game', players: [{ player: 'late', game: 'iris', made: 0, faults: [], saw: board }] })).problems, []);
+
   const future = new Peer(t, urls[2], { game: 'iris', player: 'cid', log, token: '1-999999999' });
   await future.until(({ type }) => type === 'snapshot', 'the board for a token that the log does not have');
 
@@ -186,7 +199,7 @@ test('clients come back with a token to each event behind it, once; late ones ge
   assert.equal((await one.painted('bob', 3)).event.cell, 2);
 
   // Clients that do not keep to the rules go; nobody else notices.
-  for (const words of ['no JSON', '[]', { type: 'paint', n: 1, cell: 1 }, { type: 'hello', game: '__proto__', player: 'x', name: 'x' }]) {
+  for (const words of ['no JSON', '[]', { type: 'paint', n: 1, cell: 1 }, { type: 'hello', game: '__proto__', player: 'x', name: 'x' }, { type: 'hello', game: 'iris', player: 'x', name: 'x'.repeat(21) }]) {
     const rude = new Peer(t, urls[0]);
     await once(rude.socket, 'open');
     rude.say(words);

@@ -12,8 +12,10 @@ export const GAMES = ['amber', 'iris', 'meadow', 'fjord', 'reef', 'lagoon', 'pin
 const MOST_PLAYERS = 200;
 
 const ID = /^[\w.-]{1,40}$/;
-const isId = (value) => typeof value === 'string' && ID.test(value);
-const isName = (value) => typeof value === 'string' && value.length > 0 && value.length <= 20;
+/** Whether it can be a player's id, or a session. */
+export const isId = (value) => typeof value === 'string' && ID.test(value);
+/** Whether it can be a player's name. */
+export const isName = (value) => typeof value === 'string' && value.length > 0 && value.length <= 20;
 const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
 
 /**

@@ -53,6 +53,10 @@ function paintCell(i) {
   cells[i].title = owner ? (client.state.players.get(owner)?.name ?? '') : '';
 }
 
+function paintAll() {
+  for (let i = 0; i < cells.length; i++) paintCell(i);
+}
+
 function showPending() {
   const pending = new Set(client.pending.map(({ cell }) => cell));
   for (const [i, cell] of cells.entries()) cell.classList.toggle('pending', pending.has(i));
@@ -173,13 +177,14 @@ function play(name) {
     { urls, game, player, name, WebSocket },
     {
       snapshot() {
-        for (let i = 0; i < cells.length; i++) paintCell(i);
+        paintAll();
         showPending();
         showPlayers();
       },
       event(frame, ms) {
         if (lostAt) missed++;
         if (frame.event.type === 'paint') paintCell(frame.event.cell);
+        else paintAll(); // somebody may have another name now
         if (ms !== undefined) showPending();
         line(frame, ms);
         showPlayers();
@@ -191,7 +196,7 @@ function play(name) {
 }
 
 $('welcome').onclose = () => {
-  const name = $('name').value.trim() || 'Nobody';
+  const name = $('name').value.trim().slice(0, 20) || 'Nobody';
   sessionStorage.setItem('name', name);
   play(name);
 };
