@@ -62,7 +62,7 @@ class Tab {
 
   /** Whose each cell is. */
   board() {
-    return this.page.locator('.cell').evaluateAll((cells) => cells.map(({ title }) => title));
+    return this.page.locator('.cell').evaluateAll((cells) => cells.map((cell) => /** @type {HTMLElement} */ (cell).title));
   }
 
   async shot(name) {
@@ -91,8 +91,8 @@ test('examples/game: a move in a tab is seen in a tab of another instance, with 
   // A click, and its line: partition, offset, milliseconds.
   await ann.cell(20).click();
   await Promise.all([ann, bob].map((tab) => tab.owned(20, 'Ann')));
-  for (const [tab, own] of [[ann, true], [bob, false]]) {
-    const row = tab.page.locator(own ? '#log tr.own' : '#log tr:not(.own)').filter({ hasText: 'Ann paints row 2, column 5' }).first();
+  for (const tab of [ann, bob]) {
+    const row = tab.page.locator(tab === ann ? '#log tr.own' : '#log tr:not(.own)').filter({ hasText: 'Ann paints row 2, column 5' }).first();
     const [partition, offset, , ms] = await row.locator('td').allInnerTexts();
     assert.match(`${partition} ${offset} ${ms}`, /^0 \d+ \d+$/);
   }
@@ -152,4 +152,21 @@ test('examples/game: a move in a tab is seen in a tab of another instance, with 
   for (const [name, tab] of Object.entries({ ann, bob, phone: eve })) await tab.shot(`game-${name}`);
   assert.deepEqual([ann, bob, eve].flatMap(({ errors }) => errors), []);
   assert.deepEqual(await game.kill('SIGTERM'), { code: 0, signal: null }, game.stderr);
+});
+
+test('examples/game: fewer live brokers than copies, an address of another machine and options that are none are errors that say so', async (t) => {
+  const { broker } = cluster.options();
+  const run = (args, env = {}) => new Example(t, 'game', { args, env: { KAFKA_BROKERS: broker, MY_IP: undefined, ...env } });
+  /** @type {[Example, RegExp][]} */
+  const errors = [
+    [run(['--topic', topicName('copies')]), /the topic copies-\S+ has 2 replicas of each partition and needs as many live brokers; there is 1\./],
+    [run([], { MY_IP: '203.0.113.7' }), /MY_IP is 203\.0\.113\.7, which is no IPv4 address of this machine; it has 127\.0\.0\.1/],
+    [run(['bots', '--bots', 'many']), /--bots takes a number from 1 to 60, not 'many'/],
+    [run(['bots', '--faults', 'flood']), /--faults takes stop, kill, instance or none, not 'flood'/],
+    [run(['upp']), /there is no 'upp'; see --help/],
+  ];
+  for (const [game, words] of errors) {
+    assert.deepEqual(await game.exit(PATIENCE), { code: 1, signal: null });
+    assert.match(game.stderr, words);
+  }
 });

@@ -22,10 +22,9 @@ const brokers = () => /** @type {InstanceType<typeof KafkaCluster>} */ (KafkaClu
 after(() => KafkaCluster.open(dir)?.stop({ wipe: true }));
 
 /** @type {typeof import('../game/judge.js')} */ let judging;
-/** @type {typeof import('../game/public/client.js')} */ let clients;
 /** @type {typeof import('../game/public/engine.js')} */ let engine;
 before(async () => {
-  [judging, clients, engine] = await Promise.all([import('../game/judge.js'), import('../game/public/client.js'), import('../game/public/engine.js')]);
+  [judging, engine] = await Promise.all([import('../game/judge.js'), import('../game/public/engine.js')]);
 });
 
 /** The command with arguments. @param {import('node:test').TestContext} t @param {string[]} args */

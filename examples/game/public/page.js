@@ -27,10 +27,11 @@ let client;
 let lostAt = 0;
 let missed = 0;
 
+/** Names that are nearly the same get colours that are not. */
 function hueOf(id) {
-  let hue = 0;
-  for (const letter of id) hue = (hue * 31 + letter.codePointAt(0)) % 360;
-  return hue;
+  let sum = 0;
+  for (const letter of id) sum = (sum * 31 + letter.codePointAt(0)) % 1_000_003;
+  return (sum * 137) % 360;
 }
 
 // The board
