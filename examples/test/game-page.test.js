@@ -157,7 +157,7 @@ test('examples/game: a move in a tab is seen in a tab of another instance, with 
 test('examples/game: fewer live brokers than copies, an address of another machine and options that are none are errors that say so', async (t) => {
   const { broker } = cluster.options();
   const run = (args, env = {}) => new Example(t, 'game', { args, env: { KAFKA_BROKERS: broker, MY_IP: undefined, ...env } });
-  /** @type {[Example, RegExp][]} */
+  /** @type {[InstanceType<typeof Example>, RegExp][]} */
   const errors = [
     [run(['--topic', topicName('copies')]), /the topic copies-\S+ has 2 replicas of each partition and needs as many live brokers; there is 1\./],
     [run([], { MY_IP: '203.0.113.7' }), /MY_IP is 203\.0\.113\.7, which is no IPv4 address of this machine; it has 127\.0\.0\.1/],
