@@ -1,6 +1,7 @@
 // Bots that play, faults meanwhile, and the proof. A bot writes down what it saw; judge.js compares that with the log.
 
 import { once, EventEmitter } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { inSync, persistently } from './cluster.js';
 import { judge } from './judge.js';
@@ -96,37 +97,33 @@ export async function bots({ kafka, admin, topic, cluster, instances, say, bots:
     const marks = all.map(({ back }) => back);
     await Promise.all(all.map((bot, i) => bot.until(() => bot.back >= marks[i] + MOVES, `bot ${i + 1} has ${MOVES} moves back ${what}`)));
   };
+  /** Makes it happen, and waits until all play as before; says what it was. */
+  const happen = async (fault) => {
+    const partitions = await inSync(admin, topic);
+    for (const bot of all) bot.longest = 0;
+    if (fault === 'instance') {
+      await instances.kill(2);
+      await everybody('after instance 2 was killed');
+      await Promise.race([instances.ready(2), late('instance 2 is there again')]);
+      return 'an instance killed';
+    }
+    // The broker that leads most is missed most.
+    const leads = (id) => partitions.filter(({ leader }) => leader === id).length;
+    const [node] = [.../** @type {import('./cluster.js').Cluster} */ (cluster).nodes].sort((a, b) => leads(b.id) - leads(a.id));
+    say(`broker ${node.id}, leader of ${leads(node.id)} of ${partitions.length} partitions: ${fault}`);
+    await (fault === 'stop' ? node.stop() : node.kill());
+    await everybody(`without broker ${node.id}`);
+    await persistently(() => node.start());
+    return `a broker ${fault === 'stop' ? 'stopped' : 'killed'}`;
+  };
   /** @type {[string, number][]} */
   const pauses = [];
   try {
     await everybody('at the beginning');
     pauses.push(['without a fault', longestOf(all)]);
     for (const fault of faults) {
-      if (!cluster && fault !== 'instance') {
-        say(`no '${fault}': the brokers are not the game's own`);
-        continue;
-      }
-      const partitions = await inSync(admin, topic);
-      for (const bot of all) bot.longest = 0;
-      pauses.push([await happen(fault), 0]);
-      /** @type {any} */ (pauses.at(-1))[1] = longestOf(all);
-
-      async function happen(what) {
-        if (what === 'instance') {
-          await instances.kill(2);
-          await everybody('after instance 2 was killed');
-          await instances.ready(2);
-          return 'an instance killed';
-        }
-        // The broker that leads most is missed most.
-        const leads = (id) => partitions.filter(({ leader }) => leader === id).length;
-        const [node] = [.../** @type {import('./cluster.js').Cluster} */ (cluster).nodes].sort((a, b) => leads(b.id) - leads(a.id));
-        say(`broker ${node.id}, leader of ${leads(node.id)} of ${partitions.length} partitions: ${what}`);
-        await (what === 'stop' ? node.stop() : node.kill());
-        await everybody(`without broker ${node.id}`);
-        await persistently(() => node.start());
-        return `a broker ${what === 'stop' ? 'stopped' : 'killed'}`;
-      }
+      if (!cluster && fault !== 'instance') say(`no '${fault}': the brokers are not the game's own`);
+      else pauses.push([await happen(fault), longestOf(all)]);
     }
     await inSync(admin, topic);
     for (const bot of all) bot.rest();
@@ -150,6 +147,12 @@ export async function bots({ kafka, admin, topic, cluster, instances, say, bots:
   if (verdict.problems.length > 20) say(`WRONG: and ${verdict.problems.length - 20} more`);
   if (verdict.problems.length === 0) say('Every bot of a game saw the same sequence: no gap, no duplicate, every move once.');
   return verdict.problems.length === 0;
+}
+
+/** Rejects when it is too late. @param {string} what */
+async function late(what) {
+  await delay(PATIENCE_MS, undefined, { ref: false });
+  throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
 }
 
 /** @param {Bot[]} all */

@@ -14,7 +14,7 @@ import { connection, ensureTopics } from './topic.js';
 
 const INSTANCES = 3;
 
-const HELP = `npm run game [-- COMMAND] [-- OPTIONS]
+const HELP = `npm run game -- [COMMAND] [OPTIONS]
 
   up (default)           three brokers, three instances, the page. Ctrl-C ends the instances; the brokers stay
   bots                   the same with bots, faults, and a report

@@ -42,6 +42,7 @@ export class Instances {
       this.#ready.add(number);
       this.say(`instance ${number}: ${this.url(number)}, process ${child.pid}`);
       for (const wake of this.#waiting) wake();
+      this.#waiting.clear();
     });
     child.on('exit', (code, signal) => {
       this.#processes.delete(number);

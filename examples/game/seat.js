@@ -110,6 +110,8 @@ export class Seat {
   }
 
   #paint({ n, cell }) {
+    // The rules are the engine's; but no more than two numbers go into the log.
+    if (!Number.isSafeInteger(n) || !Number.isSafeInteger(cell)) return this.socket.close(REFUSED, 'a move has a number and a cell');
     if (this.#underWay >= MOST_MOVES) return this.socket.close(REFUSED, 'too many moves at a time');
     this.#write({ type: 'paint', player: this.#player, n, cell });
   }

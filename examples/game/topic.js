@@ -55,7 +55,7 @@ export async function ensureTopics(admin, topic) {
 
 /** How many partitions the topic has. @param {Admin} admin @param {string} topic */
 export async function partitionsOf(admin, topic) {
-  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic], leaderless: true });
   return topics[0].partitions;
 }
 

@@ -194,11 +194,17 @@ test('clients come back with a token to each event behind it, once; late ones ge
     topic: 'game',
     messages: [{ key: 'iris', value: 'no JSON' }, { key: 'iris', value: null }, { key: 'iris', value: '[]' }, { value: paint, partition: 1 }, { key: 'iris', value: paint, partition: 0 }],
   });
-  two.paint(3, 2);
+  // A move that two instances write, as when the first one is killed before its player has read it.
+  const again = new Peer(t, urls[2], { game: 'iris', player: 'bob' });
+  await again.until(({ type }) => type === 'welcome');
+  for (const peer of [two, again, two, again]) peer.paint(3, 2);
+  again.paint(4, 3);
+  await again.painted('bob', 4);
+  assert.deepEqual(one.events.filter(({ event }) => event.player === 'bob' && event.n === 3).length, 1);
   assert.equal((await one.painted('bob', 3)).event.cell, 2);
 
   // Clients that do not keep to the rules go; nobody else notices.
-  for (const words of ['no JSON', '[]', { type: 'paint', n: 1, cell: 1 }, { type: 'hello', game: '__proto__', player: 'x', name: 'x' }, { type: 'hello', game: 'iris', player: 'x', name: 'x'.repeat(21) }]) {
+  for (const words of ['no JSON', '[]', 'null', { type: 'paint', n: 1, cell: 1 }, { type: 'hello', game: '__proto__', player: 'x', name: 'x' }, { type: 'hello', game: 'iris', player: 'x', name: 'x'.repeat(21) }]) {
     const rude = new Peer(t, urls[0]);
     await once(rude.socket, 'open');
     rude.say(words);
