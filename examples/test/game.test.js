@@ -39,7 +39,7 @@ async function up(t) {
 }
 
 function kafka() {
-  return new Kafka({ brokers: brokers().brokers.split(','), logLevel: logLevel.ERROR });
+  return new Kafka({ brokers: brokers().brokers.split(','), logLevel: logLevel.NOTHING });
 }
 
 /** Somebody at a WebSocket who says what he likes. */
@@ -199,7 +199,7 @@ test('clients come back with a token to each event behind it, once; late ones ge
   await again.until(({ type }) => type === 'welcome');
   for (const peer of [two, again, two, again]) peer.paint(3, 2);
   again.paint(4, 3);
-  await again.painted('bob', 4);
+  await Promise.all([one, again].map((peer) => peer.painted('bob', 4)));
   assert.deepEqual(one.events.filter(({ event }) => event.player === 'bob' && event.n === 3).length, 1);
   assert.equal((await one.painted('bob', 3)).event.cell, 2);
 
@@ -235,6 +235,20 @@ test('clients come back with a token to each event behind it, once; late ones ge
   for (const lie of [saw.toSpliced(50, 1), saw.toSpliced(50, 0, saw[50]), saw.toSpliced(50, 2, saw[51], saw[50])]) assert.match(String(await problems(lie)), /saw 1-\d+, number/);
   const other = { ...saw[0], text: JSON.stringify({ ...JSON.parse(saw[0].text), state: { ...state, seq: state.seq + 1 } }) };
   assert.match(String(await problems([other, ...saw.slice(1)])), /is not what the log makes of it/);
+
+  // An instance that starts needs nothing below its snapshots.
+  const admin = kafka().admin();
+  cleanup(t, () => admin.disconnect());
+  await admin.connect();
+  const { offset } = written.filter(({ game: of }) => of === 'iris').at(-1);
+  await admin.deleteTopicRecords({ topic: 'game', partitions: [{ partition: 1, offset: String(offset + 1) }] });
+  const before = pid(3);
+  process.kill(before, 'SIGKILL');
+  await game.until(() => pid(3) !== before, 'another instance 3', PATIENCE);
+  const boards = await Promise.all([urls[0], urls[2]].map(async (url) => (await behind(url))[0].state));
+  assert.ok(boards[0].seq > 1500);
+  assert.deepEqual(boards[1].cells, boards[0].cells);
+  assert.equal(boards[1].players.find(([player]) => player === 'ann')[1].n, n);
 
   assert.deepEqual(await game.kill('SIGINT'), { code: 0, signal: null }, game.stderr);
   const down = command(t, 'down');
