@@ -1,8 +1,11 @@
 'use strict';
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
 const { after, before, test } = require('node:test');
 const { launch } = require('@kafka-native/chromium-for-tests');
 const { cleanup } = require('../../test/support/cleanup.js');
+const { smaller } = require('../../test/support/png.js');
 const { Example } = require('./support.js');
 
 /** What a tab waits for comes in a moment, or in a few seconds where a dead server has to be forgotten. */
@@ -66,6 +69,27 @@ class Tab {
 let browser;
 before(async () => (browser = await launch()));
 after(() => browser?.close());
+
+/** The picture of the adapter's README: SCREENSHOTS=js/socket.io-kafka/docs. */
+async function picture(ann, bob, folder) {
+  for (const tab of [ann, bob]) {
+    await tab.page.getByLabel('Open a room').fill('tea');
+    await tab.page.keyboard.press('Enter');
+  }
+  await ann.shows('#people li', 'Bob');
+  await ann.say('Which server are you on?', { read: true });
+  await bob.shows('.text', 'Which server');
+  await bob.say('I change it now. Say something while I am away.', { read: true });
+  await bob.page.getByText('Change server').click();
+  await ann.say('The kettle is on.', { read: true });
+  // It is said in the room that is open.
+  await bob.back(1);
+  await bob.shows('.text', 'The kettle');
+  await bob.say('I am back, and missed nothing.', { read: true });
+  await ann.shows('.text', 'I am back');
+  await bob.page.setViewportSize({ width: 900, height: 520 });
+  fs.writeFileSync(path.join(folder, 'chat.png'), smaller(await bob.page.screenshot()));
+}
 
 /** The example, and two tabs that are on different servers. */
 async function started(t) {
@@ -165,7 +189,7 @@ test('examples/chat: a tab whose server is killed goes on at another one, with e
   // The dead server is forgotten: everybody is where he is now.
   await ann.shows('#people li', `Bobserver ${await bob.server()}`);
   assert.equal(await ann.page.locator('#people li').count(), 2);
-  if (process.env.SCREENSHOTS) for (const tab of [ann, bob]) await tab.page.screenshot({ path: `${process.env.SCREENSHOTS}/${tab.name}.png` });
+  if (process.env.SCREENSHOTS) await picture(ann, bob, process.env.SCREENSHOTS);
   assert.deepEqual([...ann.errors, ...bob.errors], []);
 
   // Its place is taken again.
