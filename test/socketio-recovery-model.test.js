@@ -80,10 +80,18 @@ test(`a random program loses nothing, gives nothing twice and keeps the order (S
   const note = (...words) => void history.push(`${history.length}: ${words.map((word) => (typeof word === 'string' ? word : JSON.stringify(word))).join(' ')}`);
   const options = { ...kafkaOf(cluster), key, replicationFactor: 3, publishTimeout: 300 };
   const probe = await Probe.start(t);
-  const start = () => Killable.start(t, options);
+  const start = async () => {
+    const server = await Killable.start(t, options);
+    server.ended.then(({ code, signal }) => {
+      if (code !== 0 && signal !== 'SIGKILL') problems.push(`${names.get(server)} ended by itself: ${code ?? signal}, ${server.stderr.slice(-3000)}`);
+    });
+    return server;
+  };
+  const names = new Map();
+  /** @type {string[]} */ const problems = [];
   const servers = await Promise.all(Array.from({ length: SERVERS }, start));
+  for (const [i, server] of servers.entries()) names.set(server, `server ${i}`);
   /** @type {Message[]} */ const messages = [];
-  const problems = [];
   const offsets = new Map();
 
   const clients = [];
@@ -119,7 +127,6 @@ test(`a random program loses nothing, gives nothing twice and keeps the order (S
   }
 
   let order = 0;
-  const names = new Map(servers.map((server, i) => [server, `server ${i}`]));
   let started = SERVERS;
   const send = async (server, rooms, except) => {
     const message = { id: messages.length, from: names.get(server), order: order++, rooms, except, inLog: false, gone: false, must: new Set(), may: new Set() };

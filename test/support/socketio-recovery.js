@@ -135,6 +135,8 @@ class Killable extends Child {
   static async start(t, options) {
     const server = new Killable(t, 'socketio-recovery-server.js', options);
     server.setMaxListeners(0);
+    // What is said to one that has just ended: whoever waits for its answer hears of that.
+    server.process.on('error', () => {});
     server.port = (await server.says('ready', PATIENCE)).port;
     return server;
   }
