@@ -194,13 +194,24 @@ test('clients come back with a token to each event behind it, once; late ones ge
     topic: 'game',
     messages: [{ key: 'iris', value: 'no JSON' }, { key: 'iris', value: null }, { key: 'iris', value: '[]' }, { value: paint, partition: 1 }, { key: 'iris', value: paint, partition: 0 }],
   });
+  // Also where its offset there is above those of the game.
+  const dan = new Peer(t, urls[0], { game: 'fjord', player: 'dan' });
+  await dan.until(({ event }) => event?.type === 'join' && event.player === 'dan');
+  await producer.send({ topic: 'game', messages: [{ key: 'fjord', partition: 1, value: JSON.stringify({ type: 'paint', player: 'dan', n: 1, cell: 9 }) }] });
+  // All instances have read it when one has read what came behind it.
+  two.paint(3, 2);
+  await Promise.all([one, two].map((peer) => peer.painted('bob', 3)));
+  dan.paint(1, 2);
+  const { event: first, token: at } = await dan.painted('dan', 1);
+  assert.deepEqual([first.cell, at.split('-')[0]], [2, '3']);
+
   // A move that two instances write, as when the first one is killed before its player has read it.
   const again = new Peer(t, urls[2], { game: 'iris', player: 'bob' });
   await again.until(({ type }) => type === 'welcome');
-  for (const peer of [two, again, two, again]) peer.paint(3, 2);
-  again.paint(4, 3);
-  await Promise.all([one, again].map((peer) => peer.painted('bob', 4)));
-  assert.deepEqual(one.events.filter(({ event }) => event.player === 'bob' && event.n === 3).length, 1);
+  for (const peer of [two, again, two, again]) peer.paint(4, 3);
+  again.paint(5, 4);
+  await Promise.all([one, again].map((peer) => peer.painted('bob', 5)));
+  assert.equal(one.events.filter(({ event }) => event.player === 'bob' && event.n === 4).length, 1);
   assert.equal((await one.painted('bob', 3)).event.cell, 2);
 
   // Clients that do not keep to the rules go; nobody else notices.
