@@ -63,7 +63,7 @@ class Model {
         if (holder && holder !== client) this.fault(`${name} got ${key}, which ${holder.name} has`);
         this.holders.set(key, client);
         // The answer to a seek: from here on it may come again.
-        if (holder && client.model.seeking.get(place.partition) === place.offset)
+        if (holder && client.model.seeking.get(place.partition)?.has(place.offset))
           this.floor[place.partition] = Math.min(this.floor[place.partition], place.offset);
         if (next.get(place.partition)?.offset === place.offset) continue; // the answer to a refusal, or a seek
         if (place.offset > this.frontier[place.partition])
@@ -222,7 +222,9 @@ test('no message is lost, none comes again that was told as committed, and order
         const partition = one([...client.model.next.keys()]);
         if (partition === undefined || !client.subscription) return;
         const offset = Math.max(0, model.floor[partition] - below(30));
-        client.model.seeking.set(partition, offset);
+        // Several may be under way: while brokers are gone each waits for where the log begins.
+        const { seeking } = client.model;
+        (seeking.get(partition) ?? seeking.set(partition, new Set()).get(partition)).add(offset);
         void client.subscription.seek({ topic, partition }, offset).catch((error) => {
           if (error.code !== 'NOT_ASSIGNED' && !error.retriable) model.fault(`a seek failed: ${error.code} ${error.message}`);
         });
