@@ -5,6 +5,7 @@ const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const diagnostics = require('node:diagnostics_channel');
 const { once } = require('node:events');
+const net = require('node:net');
 const { Readable, Writable } = require('node:stream');
 const { pipeline } = require('node:stream/promises');
 const { setTimeout: delay } = require('node:timers/promises');
@@ -38,16 +39,37 @@ async function connected(t, config, of = kafka()) {
 const numbered = (count, more) => Array.from({ length: count }, (_, n) => ({ value: `${n}`, ...more }));
 const count = (n) => (messages) => messages.length >= n;
 
-test('connecting asks the cluster for none of its topics', async () => {
-  const lines = [];
-  const client = kafka({ logLevel: logLevel.DEBUG, logCreator: () => ({ log }) => lines.push(log.message) });
-  const properties = { debug: 'metadata' };
-  const [producer, consumer] = [client.producer({ properties }), client.consumer({ groupId: topicName(), properties })];
-  await Promise.all([producer.connect(), consumer.connect()]);
-  await Promise.all([producer.disconnect(), consumer.disconnect()]);
-  assert.ok(lines.some((line) => line.includes('Request metadata for brokers only')), 'it does ask');
-  assert.deepEqual(lines.filter((line) => line.includes('for all topics')), []);
-});
+/** A broker in front of ours that answers late, but for the first question of a connection: it is there. */
+async function lateBroker(t) {
+  const [host, port] = cluster.options().broker.split(':');
+  const door = net.createServer((socket) => {
+    const inner = net.connect(Number(port), host);
+    let late = 0;
+    inner.on('data', (answer) => {
+      setTimeout(() => socket.write(answer), late);
+      late = 1500;
+    });
+    for (const [one, other] of [[socket, inner], [inner, socket]]) one.on('error', () => {}).on('close', () => other.destroy());
+    socket.pipe(inner);
+  });
+  await once(door.listen(0, '127.0.0.1'), 'listening');
+  cleanup(t, () => door.close());
+  return `127.0.0.1:${door.address().port}`;
+}
+
+for (const [how, late] of [['', false], [', however late a broker answers', true]]) {
+  test(`connecting asks the cluster for none of its topics${how}`, async (t) => {
+    const lines = [];
+    const brokers = late ? { brokers: [await lateBroker(t)], connectionTimeout: PATIENCE } : {};
+    const client = kafka({ ...brokers, logLevel: logLevel.DEBUG, logCreator: () => ({ log }) => lines.push(log.message) });
+    const properties = { debug: 'metadata' };
+    const [producer, consumer] = [client.producer({ properties }), client.consumer({ groupId: topicName(), properties })];
+    await Promise.all([producer.connect(), consumer.connect()]);
+    await Promise.all([producer.disconnect(), consumer.disconnect()]);
+    assert.ok(lines.some((line) => line.includes('Request metadata for brokers only')), 'it does ask');
+    assert.deepEqual(lines.filter((line) => line.includes('for all topics')), []);
+  });
+}
 
 test('a program written for KafkaJS sees the same', async () => {
   const program = require('./programs/producer-on-both.js');

@@ -121,11 +121,14 @@ pub(crate) fn reach(client: &Arc<Client>, timeout: Duration) -> Result<()> {
     let deadline = Instant::now() + timeout;
     let left = || deadline.saturating_duration_since(Instant::now());
     if hurry(client, timeout)? {
-        while !left().is_zero() {
+        loop {
             // The answer can come between librdkafka's look and its wait, and is seen by the next look then.
             let (begin, look) = (Instant::now(), left().min(LOOK));
             if client.knows_cluster(look) {
                 return Ok(());
+            }
+            if left().is_zero() {
+                return Err(Error::of(code::TRANSPORT)); // as of yet
             }
             if begin.elapsed() < look / 2 {
                 break; // a broker has answered that tells no id
