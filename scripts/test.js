@@ -42,7 +42,7 @@ main(async () => {
         const launchers = ['kafka', 'redis', 'chromium'].flatMap((name) => testFiles(`deps/${name}/test`, { env }));
         const flows = ['test', 'examples/test'].flatMap((folder) => testFiles(folder, withKafka));
         const fuzz = single('fuzz', ['npm', 'run', '--silent', 'fuzz'], { env: { ...env, SEED: '21', ROUNDS: '6' } });
-        // The compiler first: it makes more.
+        // The compiler first: the Rust tests come when it is done.
         return [rust(withKafka), ...flows, fuzz, ...launchers];
       },
       ABREAST,

@@ -1,6 +1,6 @@
 // Reads the whole log by itself, plays it, and compares what each player saw with it.
 
-import { GAMES, Game } from './public/engine.js';
+import { GAMES, Game, parsed } from './public/engine.js';
 import { homeOf, partitionsOf } from './topic.js';
 
 /**
@@ -132,13 +132,4 @@ async function play(kafka, topic, asked, problems) {
     await reader.disconnect();
   }
   return { games, joins, count, repeats };
-}
-
-/** What the value says; undefined when it is no JSON. */
-function parsed(value) {
-  try {
-    return JSON.parse(String(value));
-  } catch {
-    return undefined;
-  }
 }

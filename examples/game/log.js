@@ -3,7 +3,7 @@
 
 import { EventEmitter } from 'node:events';
 import { randomBytes } from 'node:crypto';
-import { GAMES, Game } from './public/engine.js';
+import { GAMES, Game, parsed } from './public/engine.js';
 import { homeOf, snapshotsOf } from './topic.js';
 
 /** A snapshot is written every so many events of a game. Clients that were away no longer than that see each event that they missed. */
@@ -193,14 +193,5 @@ export class Log extends EventEmitter {
   /** Whether the offset of a token was read here. */
   hasRead(game, offset) {
     return offset < (this.#next.get(this.#known(game).partition) ?? 0);
-  }
-}
-
-/** What the value says; undefined when it is no JSON. */
-function parsed(value) {
-  try {
-    return JSON.parse(String(value));
-  } catch {
-    return undefined;
   }
 }

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { GAMES, isId, isName } from './public/engine.js';
+import { GAMES, isId, isName, parsed } from './public/engine.js';
 
 /** Milliseconds until a client has to have said which game it wants. */
 const HELLO_MS = 10_000;
@@ -145,14 +145,5 @@ export class Seat {
     socket.terminate();
     const { written } = /** @type {Seat} */ (seatOf.get(socket));
     await written;
-  }
-}
-
-/** @param {import('ws').RawData} data */
-function parsed(data) {
-  try {
-    return JSON.parse(String(data));
-  } catch {
-    return undefined;
   }
 }
