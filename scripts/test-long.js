@@ -39,10 +39,8 @@ const MORE = {
   models: async () => [
     await largerRust('group_model.rs', { STEPS: '20000' }),
     await larger('test/kafka-model.test.js', { STEPS: '20000' }),
-    await larger('test/socketio-recovery-model.test.js', { STEPS: '4000' }),
     await larger('test/socketio-order.test.js', { STEPS: '15000' }),
     await larger('test/deepstream-connector-model.test.js', { STEPS: '3000' }),
-    await larger('test/proxy-groups-random.test.js', { SECONDS: '120' }),
     await larger('test/crash.test.js', { KILLS: '100' }),
     await larger('test/exit.test.js', { ROUNDS: '12' }),
     await larger('test/idempotence.test.js', {}),

@@ -118,9 +118,15 @@ impl Lookup {
 /// A new client asks the first broker that it connects to for the others and the cluster's id, by itself: that is waited for. Our
 /// own `rd_kafka_metadata` would ask for every topic of the cluster, so only who has had that answer before asks again.
 pub(crate) fn reach(client: &Arc<Client>, timeout: Duration) -> Result<()> {
+    reach_again(client, &mut false, timeout)
+}
+
+/// One of several tries to `reach`. `new`: the first answer is waited for, which may come between two tries.
+fn reach_again(client: &Arc<Client>, new: &mut bool, timeout: Duration) -> Result<()> {
     let deadline = Instant::now() + timeout;
     let left = || deadline.saturating_duration_since(Instant::now());
-    if hurry(client, timeout)? {
+    *new |= hurry(client, timeout)?;
+    if *new {
         loop {
             // The answer can come between librdkafka's look and its wait, and is seen by the next look then.
             let (begin, look) = (Instant::now(), left().min(LOOK));
@@ -180,11 +186,12 @@ pub(crate) fn connect<S: Send + Sync + 'static>(
 struct Reach {
     deadline: Instant,
     begin: Instant,
+    new: bool,
 }
 
 impl Reach {
     fn new(timeout: Duration) -> Self {
-        Self { deadline: deadline(timeout), begin: Instant::now() }
+        Self { deadline: deadline(timeout), begin: Instant::now(), new: false }
     }
 
     /// The next try: breaks with the answer, or continues with the time of the one after it. A refusal answers `waiting`
@@ -197,7 +204,7 @@ impl Reach {
         waiting: &Guarded<()>,
     ) -> ControlFlow<Result<()>, Instant> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let error = match reach(client, left.min(LEAST)) {
+        let error = match reach_again(client, &mut self.new, left.min(LEAST)) {
             Ok(()) => return ControlFlow::Break(Ok(())),
             Err(error) => error,
         };

@@ -330,12 +330,16 @@ fn messages_that_are_held_are_sent_together_and_tried_again_together() {
             let text = c"message".as_ptr().cast_mut().cast();
             assert_eq!(rd::rd_kafka_produce(topic, -1, copy, text, 7, key, 0, number as *mut c_void), 0);
         };
-        let sent_since = || {
+        let sent = || {
             let mut count = 0;
             let requests = rd::rd_kafka_mock_get_requests(cluster, &mut count);
             let keys = (0..count).map(|i| rd::rd_kafka_mock_request_api_key(*requests.add(i)));
             let sent = keys.filter(|&key| key == PRODUCE).count();
             rd::rd_kafka_mock_request_destroy_array(requests, count);
+            sent
+        };
+        let sent_since = || {
+            let sent = sent();
             rd::rd_kafka_mock_clear_requests(cluster);
             sent
         };
@@ -363,7 +367,7 @@ fn messages_that_are_held_are_sent_together_and_tried_again_together() {
         // As many as a request takes wait for no more.
         rd::rd_kafka_hold_begin(hold, t);
         (0..10_001).for_each(|number| produce(t, number));
-        while sent_since() == 0 {
+        while sent() == 0 {
             std::thread::yield_now();
         }
         rd::rd_kafka_hold_end(hold);

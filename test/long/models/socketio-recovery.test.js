@@ -6,15 +6,15 @@ const assert = require('node:assert');
 const { after, before, test } = require('node:test');
 const { setTimeout: delay } = require('node:timers/promises');
 const { Kafka } = require('kafka-native');
-const { cleanup } = require('./support/cleanup.js');
-const { real } = require('./support/clusters.js');
-const { random, seed } = require('./support/random.js');
-const { kafkaOf, newKey } = require('./support/socketio.js');
-const { Killable, Visitor } = require('./support/socketio-recovery.js');
+const { cleanup } = require('../../support/cleanup.js');
+const { real } = require('../../support/clusters.js');
+const { random, seed } = require('../../support/random.js');
+const { kafkaOf, newKey } = require('../../support/socketio.js');
+const { Killable, Visitor } = require('../../support/socketio-recovery.js');
 
 const SERVERS = 3;
 const CLIENTS = 10;
-const STEPS = Number(process.env.STEPS ?? 400);
+const STEPS = Number(process.env.STEPS ?? 4000);
 const ROOMS = ['red', 'green', 7];
 
 /** @typedef {{ id: number, from: string, order: number, rooms: any[], except: any[], inLog: boolean, gone: boolean, must: Set<Model>, may: Set<Model> }} Message */

@@ -6,17 +6,17 @@ const { after, before, test } = require('node:test');
 const assert = require('node:assert/strict');
 const { setTimeout: delay } = require('node:timers/promises');
 const { isDeepStrictEqual } = require('node:util');
-const { cleanup } = require('./support/cleanup.js');
-const { real, topicName } = require('./support/clusters.js');
-const { committed } = require('./support/groups.js');
-const { Client, stage } = require('./support/proxy-groups.js');
-const { random, seed } = require('./support/random.js');
-const { eventually } = require('./support/watch.js');
-const { PATIENCE } = require('./support/flow.js');
+const { cleanup } = require('../../support/cleanup.js');
+const { real, topicName } = require('../../support/clusters.js');
+const { committed } = require('../../support/groups.js');
+const { Client, stage } = require('../../support/proxy-groups.js');
+const { random, seed } = require('../../support/random.js');
+const { eventually } = require('../../support/watch.js');
+const { PATIENCE } = require('../../support/flow.js');
 
 const PARTITIONS = 6;
 const MOST_CLIENTS = 7;
-const SECONDS = Number(process.env.SECONDS ?? 15);
+const SECONDS = Number(process.env.SECONDS ?? 120);
 
 /** @type {any} */ let cluster;
 before(async () => (cluster = await real({ own: true, nodes: 3 })));
