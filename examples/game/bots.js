@@ -128,7 +128,7 @@ export async function bots({ kafka, admin, topic, cluster, instances, say, bots:
     await inSync(admin, topic);
     for (const bot of all) bot.rest();
     await Promise.all(all.map((bot, i) => bot.until(() => bot.client.pending.length === 0, `bot ${i + 1} has all its moves back`)));
-    // What the last one of a game has seen all have to see.
+    // All bots of a game have to see the last event that one has seen.
     for (const bot of all) {
       const last = Math.max(...all.filter(({ game }) => game === bot.game).map(({ client }) => client.state.seq));
       await bot.until(() => bot.client.state.seq >= last, `a bot sees all of ${bot.game}`);

@@ -25,7 +25,7 @@ export function hostOf({ MY_IP = '' } = process.env) {
 }
 
 /**
- * Starts the brokers that do not run. What ended meanwhile, and how, does not matter: their folder has all there is to know.
+ * Starts the brokers that do not run. Which of them ended meanwhile, and how, does not matter: their folder has all there is to know.
  *
  * @param {{ dir: string, host: string, ports: number[] | undefined }} where ports: any, if undefined
  * @returns {Promise<Cluster>}

@@ -63,7 +63,7 @@ async function main() {
   const log = new Log(kafka, { topic, partitions });
   log.on('error', fail);
   await log.open();
-  // Who was here before it died is not here now.
+  // Players who were here before it died are not here now.
   await Promise.all(GAMES.map((game) => log.write(game, { type: 'restart', instance: number, life: log.life })));
 
   /** @type {Map<string, Set<Seat>>} */

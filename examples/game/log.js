@@ -76,7 +76,7 @@ export class Log extends EventEmitter {
   /** Before the first message of these partitions: each begins behind the oldest snapshot of its games. */
   #begin(partitions) {
     this.id = this.reader.topicId(this.topic) ?? '';
-    for (const { partition } of partitions.flatMap((each) => each.partitions.map((number) => ({ topic: each.topic, partition: number })))) {
+    for (const partition of partitions.flatMap((each) => each.partitions)) {
       let first = Infinity;
       for (const [game, home] of this.homes) {
         if (home !== partition) continue;

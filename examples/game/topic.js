@@ -60,8 +60,8 @@ export async function partitionsOf(admin, topic) {
 }
 
 /**
- * In which partition a game is: where Java's clients, kcat (`-X partitioner=murmur2_random`) and ours put its name as a key. What somebody wrote
- * with that key to another one has no place in the game's order.
+ * In which partition a game is: where Java's clients, kcat (`-X partitioner=murmur2_random`) and ours put its name as a key. An event that
+ * somebody wrote with that key to another partition has no place in the game's order.
  *
  * @param {string} game
  * @param {number} partitions

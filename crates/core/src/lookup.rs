@@ -134,7 +134,7 @@ fn reach_again(client: &Arc<Client>, new: &mut bool, timeout: Duration) -> Resul
                 return Ok(());
             }
             if left().is_zero() {
-                return Err(Error::of(code::TRANSPORT)); // as of yet
+                return Err(Error::of(code::TRANSPORT)); // no answer yet
             }
             if begin.elapsed() < look / 2 {
                 break; // a broker has answered that tells no id

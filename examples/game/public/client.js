@@ -87,7 +87,7 @@ export class Client {
     this.#timer = setTimeout(() => this.#connect(), pause * (0.5 + Math.random()));
   }
 
-  /** What a connection that was left still says is heard by nobody. */
+  /** Nobody hears what a connection that was left still says. */
   #drop() {
     this.connected = false;
     const socket = this.#socket;

@@ -1,5 +1,5 @@
-// One tab. A click is sent, and nothing is painted until it comes back from the log, as the others' moves do. What people write comes into the page
-// as textContent only: it is never HTML.
+// One tab. A click is sent, and nothing is painted until it comes back from the log, as the others' moves do. Text of people comes into the page as
+// textContent only: it is never HTML.
 
 import { Client } from './client.js';
 import { GAMES, HEIGHT, WIDTH } from './engine.js';

@@ -151,7 +151,7 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
     await Promise.all([...this.writers].map((writer) => writer.close()));
     this.#recovery?.close();
     super.close();
-    // Who asks still gets an answer or an error, but the process is not kept for that.
+    // Questions still get an answer or an error, but the process is not kept for that.
     for (const { timeout } of (this as unknown as Questions).customRequests.values()) timeout.unref();
     if (this.#bus.members.get(this.name) === this) this.#bus.members.delete(this.name);
     await (this.#bus.members.size === 0 ? this.#bus.stop() : this.#bus.flushed());

@@ -231,12 +231,7 @@ export class Bus {
   /** Resolves when a record that is written now has been read. One that is refused, or lost, is written again: rights may come later. */
   #echo(partition: number | undefined): Promise<void> {
     return new Promise((resolve) => {
-      const write = (): void => {
-        const { body, number } = this.encode(RecordType.Echo, null);
-        this.#echoes.set(number, done);
-        const headers = { ...this.#headers(undefined), [Header.Echo]: '' };
-        this.#outbox.add({ topic: this.topic, key: '', value: body, headers, partition });
-      };
+      const write = (): void => this.#sendBack(RecordType.Echo, '', partition, done);
       const again = setInterval(write, ECHO_MS);
       const done = (): void => {
         clearInterval(again);
@@ -251,18 +246,22 @@ export class Bus {
     return new Promise((resolve) => {
       const write = (): void => {
         if (this.#stopped) return resolve();
-        const { body, number } = this.encode(type, null);
-        this.#echoes.set(number, resolve);
-        const again = (): void => {
-          this.#echoes.delete(number);
-          setTimeout(write, ECHO_MS).unref();
-        };
-        const headers = { ...this.#headers(undefined), [Header.Echo]: '' };
-        const { partition } = this.options;
-        this.#outbox.add({ topic: this.topic, key: namespace, value: body, headers, partition, onSettled: (error) => error && again() });
+        this.#sendBack(type, namespace, this.options.partition, resolve, () => setTimeout(write, ECHO_MS).unref());
       };
       write();
     });
+  }
+
+  /** A record that this server reads itself: `onRead` is called then, `onRefused` when it could not be written. */
+  #sendBack(type: RecordType, key: string, partition: number | undefined, onRead: () => void, onRefused?: () => void): void {
+    const { body, number } = this.encode(type, null);
+    this.#echoes.set(number, onRead);
+    const onSettled = (error?: Error): void => {
+      if (!error || !onRefused) return;
+      this.#echoes.delete(number);
+      onRefused();
+    };
+    this.#outbox.add({ topic: this.topic, key, value: body, headers: { ...this.#headers(undefined), [Header.Echo]: '' }, partition, onSettled });
   }
 
   /** @throws TypeError for data that has no form as JSON */
@@ -439,7 +438,7 @@ export class Bus {
     }
   }
 
-  /** Whether something may be sent, before Kafka was reached, that others have to hear. */
+  /** Whether Kafka was reached: before that nobody knows this server. */
   get isOpen(): boolean {
     return this.#outbox.isOpen;
   }

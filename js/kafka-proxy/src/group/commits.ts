@@ -106,7 +106,7 @@ export class Commits {
       const { waiting } = partition;
       partition.waiting = [];
       const offset = partition.acked!;
-      // A seek has gone back: from now on the group may be below what it had committed, and nothing is told of that any more.
+      // A seek has gone back, and this commit takes the group below what it had committed: acks up to there are not committed any more.
       if (partition.committed !== undefined && offset < partition.committed) partition.committed = undefined;
       return { partition, offset, waiting };
     });

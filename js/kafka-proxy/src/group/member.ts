@@ -209,6 +209,7 @@ export class Member implements PartitionOwner, ReaderOwner {
 
   /** Where retention was faster than the group: it goes on with what is there, and is told. */
   async #missed(come: readonly GroupPartition[]): Promise<void> {
+    // Commits move it while the ends are asked for.
     const places = come.map((partition) => ({ partition, offset: partition.committed! }));
     for (const topic of new Set(come.map((partition) => partition.topic))) {
       const ends = await this.ends(topic).catch((error: Error) => this.#context.log.debug(`Where ${topic} begins is not known: ${error.message}`));

@@ -15,8 +15,8 @@ export interface LegacyWish {
 const LARGEST_PARTITION = 2 ** 31 - 1;
 
 /**
- * `?topic=T[&consumerGroup=default][&offset=N][&partition=P]`. What is empty is as if it were not there, as it was in 1.0, and so is an offset
- * that is no number: scripts write `undefined` there. A negative one is the end. Other parameters are ignored. Throws a ProxyError that says
+ * `?topic=T[&consumerGroup=default][&offset=N][&partition=P]`. An empty parameter is as if it were not there, as it was in 1.0, and so is
+ * an offset that is no number: scripts write `undefined` there. A negative one is the end. Other parameters are ignored. Throws a ProxyError that says
  * what to write instead.
  */
 export function readWish(query: URLSearchParams, partition: number): LegacyWish {
@@ -33,10 +33,12 @@ export function readWish(query: URLSearchParams, partition: number): LegacyWish 
     topic,
     group,
     partition: whole(query, 'partition', LARGEST_PARTITION) ?? partition,
-    offset: garbled ? undefined : /^-0*[1-9]\d*$/.test(offset ?? '') ? 'end' : whole(query, 'offset', Number.MAX_SAFE_INTEGER),
+    offset: garbled ? undefined : isNegative(offset) ? 'end' : whole(query, 'offset', Number.MAX_SAFE_INTEGER),
     garbled,
   };
 }
+
+const isNegative = (text = ''): boolean => /^-0*[1-9]\d*$/.test(text);
 
 function value(query: URLSearchParams, name: string): string | undefined {
   const values = query.getAll(name);
