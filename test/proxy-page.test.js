@@ -244,6 +244,30 @@ test('a group shows its lag, and its reset asks twice, and does nothing when it 
   await person.fine();
 });
 
+test('a window that is opened again before the next frame stays open', async (t) => {
+  const { origin } = await proxied(t);
+  await there.admin.setOffsets({ groupId: 'reset-twice', topic: 'notes', partitions: [{ partition: 0, offset: '0' }] });
+  const person = await visit(t, browser, origin, { path: '/ui/#/groups/reset-twice' });
+  const reset = person.role('button', 'Reset offsets …');
+  await reset.click();
+  await person.role('button', 'Show what it does').click();
+  await person.role('button', 'Set these offsets').click();
+  const no = await person.role('button', 'No, leave them').elementHandle();
+  const again = async (/** @type {HTMLElement} */ open, /** @type {any} */ no) => {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    no.click();
+    // The page draws itself in a microtask.
+    for (let turns = 0; no.isConnected && turns < 1000; turns++) await undefined;
+    open.click();
+    await frame();
+    await frame();
+    return no.isConnected;
+  };
+  assert.equal(await reset.evaluate(again, no), false, 'the first window is gone');
+  await person.role('dialog', 'Reset offsets').getByRole('button', { name: 'Show what it does' }).waitFor();
+  await person.fine();
+});
+
 test('sockets say who reads what', async (t) => {
   const { origin, url } = await proxied(t);
   const person = await visit(t, browser, origin, { path: '/ui/#/sockets' });
