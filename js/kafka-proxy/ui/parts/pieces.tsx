@@ -121,25 +121,21 @@ export function Field({
 /** A window over the page. Focus goes into it, and back to where it was. */
 export function Dialog({ title, onClose, children }: { title: ComponentChildren; onClose: () => void; children: ComponentChildren }): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
-  const closed = useRef(onClose);
-  closed.current = onClose;
   const id = useIds();
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
-    const element = dialog.current!;
-    const byUser = (): void => closed.current();
-    element.addEventListener('close', byUser);
-    element.showModal();
+    const element = dialog.current;
+    element?.showModal();
     return () => {
-      // The event comes with the next frame. By then the user may have opened the window again, and that one would close.
-      element.removeEventListener('close', byUser);
       // As long as it is open nothing below it takes the focus.
-      element.close();
+      element?.close();
       if (before?.isConnected) before.focus();
     };
   }, []);
+  // The event comes with the next frame. By then the window may be gone, and opened again, and that one would close.
+  const closed = (): unknown => dialog.current && onClose();
   return (
-    <dialog ref={dialog} aria-labelledby={id} onClick={(event) => event.target === event.currentTarget && event.currentTarget.close()}>
+    <dialog ref={dialog} aria-labelledby={id} onClose={closed} onClick={(event) => event.target === event.currentTarget && event.currentTarget.close()}>
       <div class="inside">
         <div class="heading">
           <h2 id={id}>{title}</h2>
