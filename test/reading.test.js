@@ -2,6 +2,8 @@
 // Reading without a group: each consumer gets every message of its topics.
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const { Kafka } = require('kafka-native');
 const { cleanup } = require('./support/cleanup.js');
@@ -245,6 +247,42 @@ describe('a consumer without a group that subscribes', () => {
     await eventually(PATIENCE, 'the topic takes messages', () => send(topic, numbered(100, 120)).then(() => true, () => false));
     await got.until((messages) => numbered(100, 120).every((value) => messages.some((message) => message.value === value)));
     await consumer.disconnect();
+  });
+
+  test('begins what changed while nobody read at its first message, whatever its file says: a topic made anew, a partition that was added', async (t) => {
+    const send = await sender(t);
+    const offsetDirectory = folder(t);
+    const [anew, grown] = [await cluster.topic(2), await cluster.topic(1)];
+    const read = async (from, logger) => reader(t, { topics: [anew, grown], from }, { offsetDirectory, logger });
+    const of = ({ messages }, name) => messages.filter(({ topic }) => topic === name).map(({ value }) => value);
+    for (const topic of [anew, grown]) await send(topic, numbered(0, 5), 0);
+    const first = await read('beginning', silent);
+    await first.got.until(10);
+    await first.consumer.disconnect();
+
+    await cluster.admin.deleteTopic(anew);
+    await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(anew, { partitions: 2, replication: 1 }).then(() => true, () => false));
+    await cluster.admin.createPartitions(grown, 2);
+    await eventually(PATIENCE, 'both take messages', async () => {
+      const again = await sender(t);
+      return Promise.all([again(anew, numbered(100, 120), 0), again(grown, ['added'], 1)]).then(() => true, () => false);
+    });
+    // As an older topic of the name leaves it, which had more partitions.
+    fs.writeFileSync(path.join(offsetDirectory, `${grown}-1.offset`), '0\n');
+
+    const { lines, logger } = witness();
+    const second = await read('end', logger);
+    await second.consumer.caughtUp();
+    assert.deepEqual([...new Set(of(second.got, anew))], numbered(100, 120));
+    assert.deepEqual([...new Set(of(second.got, grown))], ['added']);
+    const said = lines.all.map(([, line]) => line).filter((line) => line.includes('made anew'));
+    assert.deepEqual(said.map((line) => line.includes(`'${anew}'`)), [true], 'of the one it is said, once');
+    await second.consumer.disconnect();
+
+    for (const topic of [anew, grown]) await send(topic, ['new'], 0);
+    const third = await read('beginning', silent);
+    await third.consumer.caughtUp();
+    assert.deepEqual([of(third.got, anew), of(third.got, grown)], [['new'], ['new']]);
   });
 
   test('goes on where it was to begin in partitions of which nothing had come when it crashed', async (t) => {

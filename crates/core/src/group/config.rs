@@ -92,7 +92,8 @@ impl GroupConfig {
     }
 
     /// Without a group: offsets are committed to files `<topic>-<partition>.offset` in this directory, as those of
-    /// [`Consumer`](crate::Consumer), and locked like them until the consumer is stopped.
+    /// [`Consumer`](crate::Consumer), and locked like them until the consumer is stopped. [`read`](crate::GroupConsumer::read) writes
+    /// `.<topic>.id` beside them, by which it sees that a file is of an older topic of the name.
     pub fn offsets_in(mut self, directory: impl Into<PathBuf>) -> Self {
         self.offset_directory = Some(directory.into());
         self

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::{GroupEvent, Sink, TopicPartitionOffset};
 use crate::error::{Error, Result};
 use crate::logical;
-use crate::offsets::{OffsetDirectory, OffsetEvent, Recorder};
+use crate::offsets::{Identity, OffsetDirectory, OffsetEvent, Recorder};
 use crate::trouble::LogLine;
 
 /// One recorder for each topic. Its calls wait for the disk: they are made on the helper thread.
@@ -114,6 +114,17 @@ impl Files {
     pub(super) fn begin(&self, offsets: Vec<TopicPartitionOffset>, timeout: Duration) -> Result<()> {
         let offset = |at: TopicPartitionOffset| TopicPartitionOffset { offset: at.offset.max(0), ..at };
         self.commit(&offsets.into_iter().map(offset).collect::<Vec<_>>(), timeout)
+    }
+
+    /// Of which topic the files are; none: nothing was ever said. Whoever asks has opened them.
+    pub(super) fn identity(&self, topic: &str) -> Result<Option<Identity>> {
+        Identity::read(&self.directory, topic)
+    }
+
+    /// From now on the files are of these topics; returns when that is on disk. Whoever says so has opened them, and written where
+    /// reading begins.
+    pub(super) fn identify(&self, topics: &[(String, Identity)]) -> Result<()> {
+        topics.iter().try_for_each(|(topic, identity)| identity.write(&self.directory, topic))
     }
 
     /// Writes what is left and releases the files.

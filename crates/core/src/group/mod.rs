@@ -254,7 +254,8 @@ impl GroupConsumer {
     /// these begins as its name says, or else the first pattern. Topics and partitions that are made later are found within seconds
     /// (`topic.metadata.refresh.interval.ms`) and begin with their first message, as does a topic that was deleted and made anew, which a
     /// log line says. Returns when it is settled where each partition begins: what is produced after that is read. With offset files a
-    /// partition goes on behind what they say, which from then on is where it began, at least.
+    /// partition goes on behind what they say, which from then on is where it began, at least; files of an older topic of the name count
+    /// for nothing.
     ///
     /// Called again it replaces what is read: what was wanted before goes on where it is, whatever is said now.
     ///

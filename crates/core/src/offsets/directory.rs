@@ -10,7 +10,6 @@ use super::lock::{PartitionLock, PATIENCE};
 use super::OffsetStore;
 use crate::code;
 use crate::error::{Error, Result};
-use crate::lookup::check_topic;
 
 /// Offsets of one topic in files: `<directory>/<topic>-<partition>.offset`, each holding the last processed offset
 /// as a decimal number and a newline.
@@ -38,12 +37,7 @@ impl OffsetDirectory {
     ///
     /// A topic name that Kafka does not allow; among those are all names that would lead out of the directory.
     pub fn new(directory: impl Into<PathBuf>, topic: &str, warn: Arc<dyn Fn(String) + Send + Sync>) -> Result<Self> {
-        check_topic(topic)?;
-        let directory = directory.into();
-        // Fixed now, so that a later change of the working directory does not move the offsets.
-        let directory = std::path::absolute(&directory)
-            .map_err(|error| Error::config(format!("offset directory {}: {error}", directory.display())))?;
-        let names = Names { directory, topic: topic.into() };
+        let names = Names::new(&directory.into(), topic)?;
         Ok(Self { names, held: BTreeMap::new(), warn, warned_of_locks: false })
     }
 

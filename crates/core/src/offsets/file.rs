@@ -6,6 +6,8 @@
 //! - `.t-3~abcde`: its next version while a round writes it; a crash leaves it behind, the next holder removes it.
 //! - `.t-3.lock`: the lock, see [`lock`](super::lock).
 //!
+//! For all of them `.t.id`, see [`identity`](super::identity), and `.t.~abcde`, its next version.
+//!
 //! None of them can be mistaken for a file of another topic or partition: the partition is what follows the last
 //! `-`, no topic name contains a `~`, and the hidden names are no longer than the visible one, so that a topic name
 //! fits the file system's limit with all three or with none.
@@ -17,6 +19,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
 use crate::error::{Error, Result};
+use crate::lookup::check_topic;
 
 /// Random characters in the name of a temporary file. They matter where files cannot be locked: two holders then
 /// never write to the same temporary file, and each rename brings a whole one.
@@ -33,12 +36,29 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// Fails with a name that Kafka does not allow; among those are all that would lead out of the directory.
+    pub(super) fn new(directory: &Path, topic: &str) -> Result<Self> {
+        check_topic(topic)?;
+        // Fixed now, so that a later change of the working directory does not move the offsets.
+        let directory = std::path::absolute(directory)
+            .map_err(|error| Error::config(format!("offset directory {}: {error}", directory.display())))?;
+        Ok(Self { directory, topic: topic.into() })
+    }
+
     pub(super) fn offset_file(&self, partition: i32) -> PathBuf {
         self.directory.join(format!("{}-{partition}.offset", self.topic))
     }
 
     pub(super) fn lock_file(&self, partition: i32) -> PathBuf {
         self.directory.join(format!(".{}-{partition}.lock", self.topic))
+    }
+
+    pub(super) fn id_file(&self) -> PathBuf {
+        self.directory.join(format!(".{}.id", self.topic))
+    }
+
+    fn temporary_id_prefix(&self) -> String {
+        format!(".{}.~", self.topic)
     }
 
     fn temporary_prefix(&self, partition: i32) -> String {
@@ -49,7 +69,7 @@ impl Names {
     fn partition_of_temporary(&self, name: &str) -> Option<i32> {
         let (partition, random) =
             name.strip_prefix('.')?.strip_prefix(&self.topic)?.strip_prefix('-')?.split_once('~')?;
-        if random.len() != RANDOM || !random.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        if !is_random(random) {
             return None;
         }
         // Only the spelling that we write: `+1` and `01` are somebody else's.
@@ -62,6 +82,11 @@ impl Names {
         error.partition = Some(partition);
         error
     }
+}
+
+/// Whether it can be the end of a temporary file's name.
+fn is_random(text: &str) -> bool {
+    text.len() == RANDOM && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// In place of an offset: nothing is processed, and whoever opens the partition begins with its first message.
@@ -77,14 +102,9 @@ pub(super) fn is_recordable(offset: i64) -> bool {
 /// Reads the last processed offset; `None` without a file. Anything but a number is an error and never guessed at.
 pub(super) fn read(names: &Names, partition: i32) -> Result<Option<i64>> {
     let path = names.offset_file(partition);
-    let mut content = Vec::new();
-    let outcome = open_regular(&path, OpenOptions::new().read(true)).and_then(|file| match file {
-        Some(file) => file.take(LONGEST + 1).read_to_end(&mut content).map(Some),
-        None => Ok(None),
-    });
-    match outcome {
+    match content(&path, LONGEST) {
         Ok(None) => Ok(None),
-        Ok(Some(_)) => parse(&content).map(Some).ok_or_else(|| {
+        Ok(Some(content)) => parse(&content).map(Some).ok_or_else(|| {
             let found =
                 if content.is_empty() { "nothing".into() } else { format!("{:?}", String::from_utf8_lossy(&content)) };
             let error = Error::offsets(format!(
@@ -96,6 +116,16 @@ pub(super) fn read(names: &Names, partition: i32) -> Result<Option<i64>> {
         }),
         Err(error) => Err(names.about(partition, failed("cannot read", &path, &error))),
     }
+}
+
+/// The first bytes of a file, one more than it may have at most; `None` without a file.
+pub(super) fn content(path: &Path, longest: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(file) = open_regular(path, OpenOptions::new().read(true))? else {
+        return Ok(None);
+    };
+    let mut content = Vec::new();
+    file.take(longest + 1).read_to_end(&mut content)?;
+    Ok(Some(content))
 }
 
 fn parse(content: &[u8]) -> Option<i64> {
@@ -166,20 +196,37 @@ fn stage(names: &Names, partition: i32, offset: i64) -> Result<TempPath> {
     if !is_recordable(offset) {
         return Err(Error::offsets(format!("cannot write {}: {offset} is not an offset", path.display())));
     }
-    let prefix = names.temporary_prefix(partition);
+    write_beside(&names.directory, &names.temporary_prefix(partition), &format!("{offset}\n"))
+        .map_err(|error| failed("cannot write", &path, &error))
+}
+
+/// Replaces the file that says of which topic the others are; returns when that is on disk. Whoever writes it holds the locks of the
+/// topic's partitions.
+pub(super) fn write_id(names: &Names, content: &str) -> Result<()> {
+    let prefix = names.temporary_id_prefix();
+    let path = names.id_file();
+    for name in list(&names.directory)?.iter().filter(|name| name.strip_prefix(&prefix).is_some_and(is_random)) {
+        remove(&names.directory.join(name))?;
+    }
+    let replace = || {
+        write_beside(&names.directory, &prefix, content)?.persist(&path)?;
+        sync_directory(&names.directory)
+    };
+    replace().map_err(|error: io::Error| failed("cannot write", &path, &error))
+}
+
+/// A synced temporary file in the directory.
+fn write_beside(directory: &Path, prefix: &str, content: &str) -> io::Result<TempPath> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix("").rand_bytes(RANDOM);
+    builder.prefix(prefix).suffix("").rand_bytes(RANDOM);
     // Temporary files are private by default; this one becomes a file that 1.0.0, and other users, read.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let write = || {
-        let temporary = builder.tempfile_in(&names.directory)?;
-        temporary.as_file().write_all(format!("{offset}\n").as_bytes())?;
-        temporary.as_file().sync_all()?;
-        // Closes the file: a round of a thousand partitions must not need a thousand descriptors.
-        Ok(temporary.into_temp_path())
-    };
-    write().map_err(|error: io::Error| failed("cannot write", &path, &error))
+    let temporary = builder.tempfile_in(directory)?;
+    temporary.as_file().write_all(content.as_bytes())?;
+    temporary.as_file().sync_all()?;
+    // Closes the file: a round of a thousand partitions must not need a thousand descriptors.
+    Ok(temporary.into_temp_path())
 }
 
 /// The names of what is in the directory.

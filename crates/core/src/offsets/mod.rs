@@ -8,10 +8,11 @@
 //! - [`Recorder`] owns the thread that writes. Values arrive from any thread without blocking it and coalesce: one
 //!   round of writes is in flight, and the last value of each partition goes into the next.
 //! - [`OffsetDirectory`] is the store of the classic API: `<directory>/<topic>-<partition>.offset`, replaced
-//!   atomically and locked against a second holder.
+//!   atomically and locked against a second holder. An [`Identity`] beside them says of which topic they are.
 
 mod directory;
 mod file;
+mod identity;
 mod lock;
 mod recorder;
 mod rounds;
@@ -21,6 +22,7 @@ mod tracker;
 mod worker;
 
 pub use directory::OffsetDirectory;
+pub(crate) use identity::Identity;
 pub use recorder::Recorder;
 pub use tracker::Tracker;
 

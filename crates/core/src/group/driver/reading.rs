@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::ffi::Pattern;
 use crate::group::subscriptions::first_for;
+use crate::offsets::Identity;
 use crate::requests::{DescribeTopics, TopicDescription};
 
 /// How long a question may take.
@@ -72,8 +73,30 @@ pub(in crate::group) struct Found {
     /// Topics that are read and are there no more, or are others of the same name.
     gone: HashSet<String>,
     come: Vec<TopicPartitionOffset>,
-    /// Those of them that no file knows of.
-    new: Vec<TopicPartitionOffset>,
+    new: New,
+}
+
+/// What the offset files do not know yet.
+#[derive(Default)]
+struct New {
+    /// Where reading begins.
+    places: Vec<TopicPartitionOffset>,
+    /// Of which topics the files are, from then on.
+    identities: Vec<(String, Identity)>,
+}
+
+impl New {
+    fn is_empty(&self) -> bool {
+        self.places.is_empty() && self.identities.is_empty()
+    }
+
+    /// Blocks. In this order, so that no file of an older topic is ever taken for one of this.
+    fn write(self, files: &Files) -> Result<()> {
+        if !self.places.is_empty() {
+            files.begin(self.places, WRITE)?;
+        }
+        files.identify(&self.identities)
+    }
 }
 
 impl Driver {
@@ -150,7 +173,7 @@ impl Driver {
             Ok(new) => match self.files.clone().filter(|_| !new.is_empty()) {
                 None => self.begun(generation, Ok(())),
                 Some(files) => {
-                    self.help(move |_| Command::Begun { generation, recorded: files.begin(new, WRITE) });
+                    self.help(move |_| Command::Begun { generation, recorded: new.write(&files) });
                 }
             },
             Err(error) => self.begun(generation, Err(error)),
@@ -209,8 +232,8 @@ impl Driver {
         }
     }
 
-    /// Returns those that no file knows of.
-    fn take_up(&mut self, found: Found) -> Result<Vec<TopicPartitionOffset>> {
+    /// Returns what the files do not know yet.
+    fn take_up(&mut self, found: Found) -> Result<New> {
         let Found { known, gone, come, new } = found;
         if !gone.is_empty() || !come.is_empty() {
             // Before the receiver hears of it.
@@ -314,12 +337,13 @@ fn look(
         come.extend((first..known.partitions).map(|partition| TopicPartitionOffset::new(name, partition, offset)));
     }
     come.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+    let mut new = New::default();
     if let Some(files) = files {
         files.open(&mut come, logical::INVALID)?;
+        new.identities = identify(files, &known, &mut come, &mut anew)?;
     }
-    // Of a topic that was made anew the file knows, and nothing that counts.
-    let is_new = |at: &TopicPartitionOffset| at.offset == logical::INVALID || anew.contains(&at.topic);
-    let new: Vec<_> = come.iter().map(is_new).collect();
+    // All but those whose file says an offset that counts.
+    let are_new: Vec<_> = come.iter().map(|at| at.offset < 0).collect();
     let mut times = HashMap::new();
     for (i, at) in come.iter_mut().enumerate().filter(|(_, at)| at.offset == logical::INVALID) {
         let from = wants.first_for(&at.topic).filter(|wanted| !wanted.settled && !before.contains_key(&at.topic));
@@ -340,9 +364,38 @@ fn look(
     ask_for(client, come.iter_mut().filter(|at| at.offset == logical::END).map(|at| (at, logical::END)).collect())?;
     let timed = come.iter_mut().enumerate().filter_map(|(i, at)| times.get(&i).map(|ms| (at, *ms)));
     ask_for(client, timed.collect())?;
-    let new = come.iter().zip(new).filter(|(_, new)| *new).map(|(at, _)| at.clone()).collect();
+    new.places = come.iter().zip(are_new).filter(|(_, new)| *new).map(|(at, _)| at.clone()).collect();
     gone.extend(anew);
     Ok(Found { known, gone, come, new })
+}
+
+/// Tells by the files' identities what changed while nobody read: a topic that was made anew, and partitions that were added, begin with
+/// their first message, whatever a file of that name says. Returns the identities that are to be written.
+fn identify(
+    files: &Files,
+    known: &HashMap<String, Known>,
+    come: &mut [TopicPartitionOffset],
+    anew: &mut HashSet<String>,
+) -> Result<Vec<(String, Identity)>> {
+    let mut identities = Vec::new();
+    for places in come.chunk_by_mut(|a, b| a.topic == b.topic) {
+        let topic = places[0].topic.clone();
+        let now = &known[&topic];
+        let now = Identity { id: now.id.clone(), partitions: now.partitions };
+        let before = files.identity(&topic)?;
+        let same = before.as_ref().filter(|before| before.id == now.id);
+        if let Some(before) = &before {
+            if same.is_none() {
+                anew.insert(topic.clone());
+            }
+            let added = same.map_or(0, |_| before.partitions);
+            places.iter_mut().filter(|at| at.partition >= added).for_each(|at| at.offset = logical::BEGIN);
+        }
+        if same.is_none_or(|before| before.partitions < now.partitions) {
+            identities.push((topic, now));
+        }
+    }
+    Ok(identities)
 }
 
 /// What is known behind an answer, which can be older than what is known.
