@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::{GroupEvent, Sink, TopicPartitionOffset};
 use crate::error::{Error, Result};
 use crate::logical;
-use crate::offsets::{Identity, OffsetDirectory, OffsetEvent, Recorder};
+use crate::offsets::{absolute, Identity, OffsetDirectory, OffsetEvent, Recorder};
 use crate::trouble::LogLine;
 
 /// One recorder for each topic. Its calls wait for the disk: they are made on the helper thread.
@@ -27,8 +27,8 @@ struct OfTopic {
 }
 
 impl Files {
-    pub(super) fn new(directory: PathBuf, sink: Sink) -> Self {
-        Self { directory, sink, topics: Mutex::default() }
+    pub(super) fn new(directory: PathBuf, sink: Sink) -> Result<Self> {
+        Ok(Self { directory: absolute(directory)?, sink, topics: Mutex::default() })
     }
 
     fn recorder(&self, topic: &str) -> Result<Arc<Recorder>> {
@@ -123,7 +123,7 @@ impl Files {
 
     /// From now on the files are of these topics; returns when that is on disk. Whoever says so has opened them, and written where
     /// reading begins.
-    pub(super) fn identify(&self, topics: &[(String, Identity)]) -> Result<()> {
+    pub(super) fn write_identities(&self, topics: &[(String, Identity)]) -> Result<()> {
         topics.iter().try_for_each(|(topic, identity)| identity.write(&self.directory, topic))
     }
 

@@ -189,7 +189,8 @@ impl GroupConsumer {
             in_group: derived.in_group,
             markers: derived.markers,
         };
-        let files = settings.offset_directory.map(|directory| Arc::new(Files::new(directory, sink.clone())));
+        let files = settings.offset_directory.map(|directory| Files::new(directory, sink.clone())).transpose()?;
+        let files = files.map(Arc::new);
         let driver = Driver::new(
             limits,
             client,

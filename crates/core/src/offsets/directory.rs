@@ -37,7 +37,7 @@ impl OffsetDirectory {
     ///
     /// A topic name that Kafka does not allow; among those are all names that would lead out of the directory.
     pub fn new(directory: impl Into<PathBuf>, topic: &str, warn: Arc<dyn Fn(String) + Send + Sync>) -> Result<Self> {
-        let names = Names::new(&directory.into(), topic)?;
+        let names = Names::new(file::absolute(directory.into())?, topic)?;
         Ok(Self { names, held: BTreeMap::new(), warn, warned_of_locks: false })
     }
 

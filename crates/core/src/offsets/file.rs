@@ -6,11 +6,14 @@
 //! - `.t-3~abcde`: its next version while a round writes it; a crash leaves it behind, the next holder removes it.
 //! - `.t-3.lock`: the lock, see [`lock`](super::lock).
 //!
-//! For all of them `.t.id`, see [`identity`](super::identity), and `.t.~abcde`, its next version.
+//! And for all partitions of it:
+//!
+//! - `.t.id`: which topic of that name the others are of, see [`identity`](super::identity).
+//! - `.t.~abcde`: its next version while it is written.
 //!
 //! None of them can be mistaken for a file of another topic or partition: the partition is what follows the last
 //! `-`, no topic name contains a `~`, and the hidden names are no longer than the visible one, so that a topic name
-//! fits the file system's limit with all three or with none.
+//! fits the file system's limit with all of them or with none.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -37,11 +40,8 @@ pub(super) struct Names {
 
 impl Names {
     /// Fails with a name that Kafka does not allow; among those are all that would lead out of the directory.
-    pub(super) fn new(directory: &Path, topic: &str) -> Result<Self> {
+    pub(super) fn new(directory: PathBuf, topic: &str) -> Result<Self> {
         check_topic(topic)?;
-        // Fixed now, so that a later change of the working directory does not move the offsets.
-        let directory = std::path::absolute(directory)
-            .map_err(|error| Error::config(format!("offset directory {}: {error}", directory.display())))?;
         Ok(Self { directory, topic: topic.into() })
     }
 
@@ -76,12 +76,24 @@ impl Names {
         partition.parse().ok().filter(|number: &i32| number.to_string() == partition)
     }
 
-    /// Names the topic and the partition in an error.
-    pub(super) fn about(&self, partition: i32, mut error: Error) -> Error {
+    /// Names the topic in an error.
+    pub(super) fn about_topic(&self, mut error: Error) -> Error {
         error.topic = Some(self.topic.clone());
+        error
+    }
+
+    /// Names the topic and the partition in an error.
+    pub(super) fn about(&self, partition: i32, error: Error) -> Error {
+        let mut error = self.about_topic(error);
         error.partition = Some(partition);
         error
     }
+}
+
+/// An offset directory as it is now: a later change of the working directory must not move the offsets.
+pub(crate) fn absolute(directory: PathBuf) -> Result<PathBuf> {
+    std::path::absolute(&directory)
+        .map_err(|error| Error::config(format!("offset directory {}: {error}", directory.display())))
 }
 
 /// Whether it can be the end of a temporary file's name.

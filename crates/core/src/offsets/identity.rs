@@ -21,12 +21,12 @@ pub(crate) struct Identity {
 impl Identity {
     /// Reads it from `.<topic>.id`; `None` without that file. Whoever asks holds the locks of the topic's partitions.
     pub(crate) fn read(directory: &Path, topic: &str) -> Result<Option<Self>> {
-        let names = Names::new(directory, topic)?;
+        let names = Names::new(directory.to_owned(), topic)?;
         let path = names.id_file();
         let content = match file::content(&path, LONGEST) {
             Ok(Some(content)) => content,
             Ok(None) => return Ok(None),
-            Err(error) => return Err(of(topic, file::failed("cannot read", &path, &error))),
+            Err(error) => return Err(names.about_topic(file::failed("cannot read", &path, &error))),
         };
         Self::parse(&content).map(Some).ok_or_else(|| {
             let error = Error::offsets(format!(
@@ -35,14 +35,14 @@ impl Identity {
                 path.display(),
                 String::from_utf8_lossy(&content)
             ));
-            of(topic, error)
+            names.about_topic(error)
         })
     }
 
     /// Returns when it is on disk.
     pub(crate) fn write(&self, directory: &Path, topic: &str) -> Result<()> {
-        let names = Names::new(directory, topic)?;
-        file::write_id(&names, &format!("{} {}\n", self.id, self.partitions)).map_err(|error| of(topic, error))
+        let names = Names::new(directory.to_owned(), topic)?;
+        file::write_id(&names, &format!("{} {}\n", self.id, self.partitions)).map_err(|error| names.about_topic(error))
     }
 
     fn parse(content: &[u8]) -> Option<Self> {
@@ -51,12 +51,6 @@ impl Identity {
         let partitions = partitions.parse().ok().filter(|number: &i32| number.to_string() == partitions)?;
         (!id.is_empty() && partitions >= 0).then(|| Self { id: id.into(), partitions })
     }
-}
-
-/// Names the topic in an error.
-fn of(topic: &str, mut error: Error) -> Error {
-    error.topic = Some(topic.to_owned());
-    error
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod tracker;
 mod worker;
 
 pub use directory::OffsetDirectory;
+pub(crate) use file::absolute;
 pub(crate) use identity::Identity;
 pub use recorder::Recorder;
 pub use tracker::Tracker;

@@ -92,10 +92,8 @@ impl New {
 
     /// Blocks. In this order, so that no file of an older topic is ever taken for one of this.
     fn write(self, files: &Files) -> Result<()> {
-        if !self.places.is_empty() {
-            files.begin(self.places, WRITE)?;
-        }
-        files.identify(&self.identities)
+        files.begin(self.places, WRITE)?;
+        files.write_identities(&self.identities)
     }
 }
 
@@ -340,7 +338,7 @@ fn look(
     let mut new = New::default();
     if let Some(files) = files {
         files.open(&mut come, logical::INVALID)?;
-        new.identities = identify(files, &known, &mut come, &mut anew)?;
+        new.identities = mark_changed(files, &known, &mut come, &mut anew)?;
     }
     // All but those whose file says an offset that counts.
     let are_new: Vec<_> = come.iter().map(|at| at.offset < 0).collect();
@@ -369,9 +367,9 @@ fn look(
     Ok(Found { known, gone, come, new })
 }
 
-/// Tells by the files' identities what changed while nobody read: a topic that was made anew, and partitions that were added, begin with
+/// Marks, by the files' identities, what changed while nobody read: a topic that was made anew, and partitions that were added, begin with
 /// their first message, whatever a file of that name says. Returns the identities that are to be written.
-fn identify(
+fn mark_changed(
     files: &Files,
     known: &HashMap<String, Known>,
     come: &mut [TopicPartitionOffset],
@@ -380,20 +378,19 @@ fn identify(
     let mut identities = Vec::new();
     for places in come.chunk_by_mut(|a, b| a.topic == b.topic) {
         let topic = places[0].topic.clone();
-        let now = &known[&topic];
-        let now = Identity { id: now.id.clone(), partitions: now.partitions };
-        let before = files.identity(&topic)?;
-        let same = before.as_ref().filter(|before| before.id == now.id);
-        if let Some(before) = &before {
-            if same.is_none() {
+        let Known { id, partitions, .. } = &known[&topic];
+        // The files of this topic are those of the partitions below.
+        let own = match files.identity(&topic)? {
+            None => *partitions,
+            Some(before) if before.id != *id => {
                 anew.insert(topic.clone());
+                0
             }
-            let added = same.map_or(0, |_| before.partitions);
-            places.iter_mut().filter(|at| at.partition >= added).for_each(|at| at.offset = logical::BEGIN);
-        }
-        if same.is_none_or(|before| before.partitions < now.partitions) {
-            identities.push((topic, now));
-        }
+            Some(before) if before.partitions >= *partitions => continue,
+            Some(before) => before.partitions,
+        };
+        places.iter_mut().filter(|at| at.partition >= own).for_each(|at| at.offset = logical::BEGIN);
+        identities.push((topic, Identity { id: id.clone(), partitions: *partitions }));
     }
     Ok(identities)
 }

@@ -155,8 +155,8 @@ export class Consumer {
    *
    * Without a group (`groupId: null`) every partition of the topics is read, by each such consumer, from where `from` says; of a pattern
    * without Kafka's own topics. `run` resolves when it is settled where each begins: what is produced after that is read. With an
-   * `offsetDirectory` a partition goes on behind what its file says. A topic that was deleted and made anew, also
-   * while nobody read, is read from its first message, and the log says so.
+   * `offsetDirectory` a partition goes on behind what its file says. A topic that was deleted and made anew, also while nobody read, is
+   * read from its first message, and the log says so.
    * @throws KafkaJSNonRetriableError while the consumer runs, for no topic, and for one that no broker can have
    */
   async subscribe(subscription: ConsumerSubscribeTopics | ConsumerSubscribeTopic): Promise<void> {
