@@ -12,7 +12,6 @@ const { PATIENCE, folder, producer, within } = require('./support/flow.js');
 const { Calls, block, countTurns, deferred, eventually } = require('./support/watch.js');
 const { Got, committed, event, kafkaJs, member } = require('./support/groups.js');
 
-const native = require('kafka-native');
 
 describe('the consumer of Kafka', () => {
   let cluster;
@@ -114,7 +113,8 @@ describe('the consumer of Kafka', () => {
     const { admin } = await kafkaJs(t, cluster);
     await onBoth(t, async (library) => {
       const groupId = topicName('group');
-      const consumer = await member(t, cluster, { library, groupId, retry: { retries: 2, initialRetryTime: 20 } });
+      // A commit that KafkaJS waits for has its answer before the handler is called again.
+      const consumer = await member(t, cluster, { library, groupId, retry: { retries: 2, initialRetryTime: 300 } });
       const order = [];
       const done = deferred();
       for (const [key, name] of Object.entries(consumer.events)) {
@@ -651,8 +651,4 @@ describe('the consumer of Kafka', () => {
     const { numberOfBatches, nodeId, duration } = await fetch;
     assert.deepEqual([numberOfBatches, nodeId, typeof duration], [1, -1, 'number']);
   });
-});
-
-test('the consumer of the package is the one of its KafkaJS entry', () => {
-  assert.equal(require('kafka-native/kafkajs').Kafka, native.Kafka);
 });

@@ -7,12 +7,12 @@ class RecordsInKafka {
   description = 'Records in a compacted topic of Kafka';
   #table;
 
-  /** @param {import('kafka-native/kafkajs').Table<string, { version: number, data: object }>} table */
+  /** @param {import('kafka-native').Table<string, { version: number, data: object }>} table */
   constructor(table) {
     this.#table = table;
   }
 
-  /** @param {import('kafka-native/kafkajs').Kafka} kafka @param {string} topic is made where it is missing */
+  /** @param {import('kafka-native').Kafka} kafka @param {string} topic is made where it is missing */
   static async open(kafka, topic) {
     const admin = kafka.admin();
     await admin.connect();

@@ -5,7 +5,8 @@ const assert = require('node:assert/strict');
 const { cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { after, before, test } = require('node:test');
-const { Folder, ROOT, isolated } = require('./support.js');
+const { buildSync } = require('esbuild');
+const { Folder, ROOT, isolated, tarballs } = require('./support.js');
 const { platforms } = require('../../packaging/platforms.js');
 
 const programs = (...names) => names.map((name) => join(__dirname, 'programs', name));
@@ -46,21 +47,59 @@ test('four cluster workers share a topic', async () => {
 });
 
 // The compiler is the work tree's; what it reads is the installed package and the types of Node.
+const TYPESCRIPT = join(ROOT, 'node_modules/typescript');
+const TYPESCRIPT_5 = join(ROOT, 'test/node_modules/typescript');
 const compilers = [
+  // What `module: commonjs` means there.
+  { what: 'node10 of TypeScript 5', source: 'typed.ts', output: 'typed.js', compiler: TYPESCRIPT_5, options: { module: 'commonjs', moduleResolution: 'node10' } },
   { what: 'node16, CommonJS', source: 'typed.cts', output: 'typed.cjs', options: { module: 'node16', moduleResolution: 'node16' } },
   { what: 'node16, ESM', source: 'typed.mts', output: 'typed.mjs', options: { module: 'node16', moduleResolution: 'node16' } },
   { what: 'bundler', source: 'typed.ts', output: 'typed.js', type: 'module', options: { module: 'esnext', moduleResolution: 'bundler' } },
 ];
-for (const { what, source, output, type = 'commonjs', options } of compilers) {
+for (const { what, source, output, type = 'commonjs', compiler = TYPESCRIPT, options } of compilers) {
   test(`TypeScript, moduleResolution ${what}: compiles and runs`, async () => {
     const project = join(folder.path, what.replaceAll(/\W+/g, '-'));
     mkdirSync(project);
-    cpSync(programs('typed.ts')[0], join(project, source));
+    const [typed, kafkajs] = [source, source.replace('typed', 'kafkajs')];
+    cpSync(programs('typed.ts')[0], join(project, typed));
+    cpSync(programs('kafkajs.ts')[0], join(project, kafkajs));
     writeFileSync(join(project, 'package.json'), JSON.stringify({ type }));
     const compilerOptions = { ...options, target: 'es2022', strict: true, types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')] };
-    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [source] }));
-    await folder.run(node, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', project]);
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [typed, kafkajs] }));
+    await folder.run(node, [join(compiler, 'bin/tsc'), '-p', project]);
     assert.match((await folder.run(node, [join(project, output)])).stdout, /^1000 there and back$/m);
+    assert.match((await folder.run(node, [join(project, output.replace('typed', 'kafkajs'))])).stdout, /^10 there and back$/m);
+  });
+}
+
+test('an alias: what requires kafkajs has kafka-native, with one set of errors', async () => {
+  const [tarball] = tarballs().filter((file) => /kafka-native-kafkajs-[\d.]+\.tgz$/.test(file));
+  await folder.npm('install', `kafkajs@file:${tarball}`);
+  const script =
+    "const a = require('kafkajs'); const b = require('kafka-native/kafkajs'); console.log(a === b, require('kafka-native').KafkaJSError === a.KafkaJSError); " +
+    "import('kafkajs').then(({ Kafka }) => console.log(Kafka === a.Kafka))";
+  assert.equal((await folder.run(node, ['-e', script])).stdout, 'true true\ntrue\n');
+});
+
+// Without it esbuild refuses every CommonJS package in an ESM bundle.
+const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+for (const format of /** @type {const} */ (['cjs', 'esm'])) {
+  test(`bundled as ${format}: whole it says what to do where the addon is not, marked external it runs`, async () => {
+    const stdin = { contents: "import { MockCluster } from 'kafka-native'; new MockCluster().close(); console.log('it runs')", resolveDir: folder.path };
+    const banner = format === 'esm' ? { js: REQUIRE } : {};
+    const bundle = (name, external) => buildSync({ stdin, banner, bundle: true, platform: 'node', format, external, outfile: join(folder.path, name), logLevel: 'silent' });
+    const extension = format === 'cjs' ? 'cjs' : 'mjs';
+    bundle(`whole.${extension}`, []);
+    const elsewhere = new Folder();
+    try {
+      elsewhere.add(join(folder.path, `whole.${extension}`));
+      assert.match((await elsewhere.run(node, [`whole.${extension}`], { code: 1 })).stderr, /kafka-native was bundled: .*Mark kafka-native external/);
+    } finally {
+      elsewhere.remove();
+    }
+    assert.equal((await folder.run(node, [`whole.${extension}`])).stdout, 'it runs\n', 'beside the package of the platform');
+    bundle(`external.${extension}`, ['kafka-native']);
+    assert.equal((await folder.run(node, [`external.${extension}`])).stdout, 'it runs\n');
   });
 }
 

@@ -20,14 +20,14 @@ class Child extends EventEmitter {
 
   /**
    * @param {import('node:test').TestContext} t it is killed, should it still run when the test is over
-   * @param {string} program the name of a file in `programs/`
+   * @param {string} program the name of a file in `programs/`, or its path
    * @param {object} options given to the program as JSON
    * @param {{ execArgv?: string[] }} [how]
    */
   constructor(t, program, options, { execArgv = [] } = {}) {
     super();
     const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
-    const file = path.join(__dirname, '..', 'programs', program);
+    const file = path.resolve(__dirname, '..', 'programs', program);
     this.name = `${program} ${JSON.stringify(options)}`;
     this.process = fork(file, [JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], env, execArgv });
     this.process.stdout?.on('data', (text) => (this.stdout += text));

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::error::{Error, Result};
 use crate::ffi::{is_secret, Conf};
 use crate::token::TokenProvider;
+use crate::watch::RequestWatch;
 
 /// Properties that the engine owns: its promises rest on them.
 const OWNED: &[(&str, &str)] = &[
@@ -22,6 +23,7 @@ const OWNED: &[(&str, &str)] = &[
 pub(crate) struct Properties {
     list: Vec<(String, String)>,
     tokens: Option<TokenProvider>,
+    watch: Option<RequestWatch>,
 }
 
 /// Milliseconds between two tries to reach a broker that is away.
@@ -58,6 +60,11 @@ impl Properties {
     /// Whom a client with `sasl.mechanism=OAUTHBEARER` asks for tokens.
     pub(crate) fn tokens(&mut self, provider: TokenProvider) {
         self.tokens = Some(provider);
+    }
+
+    /// Who hears of answered requests.
+    pub(crate) fn watch(&mut self, watch: RequestWatch) {
+        self.watch = Some(watch);
     }
 
     /// Removes a property that the engine translates; the last value wins.
@@ -105,6 +112,7 @@ impl Properties {
     pub(crate) fn then(mut self, others: &Properties) -> Self {
         self.list.extend(others.list.iter().cloned());
         self.tokens = others.tokens.clone().or(self.tokens);
+        self.watch = others.watch.clone().or(self.watch);
         self
     }
 
@@ -145,6 +153,9 @@ impl Properties {
         }
         if let Some(provider) = self.tokens {
             conf.tokens(provider);
+        }
+        if let Some(watch) = self.watch {
+            conf.watch(watch);
         }
         conf.events(events);
         Ok(conf)

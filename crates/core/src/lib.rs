@@ -61,6 +61,7 @@ mod token;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod trouble;
+mod watch;
 
 pub use admin::Admin;
 pub use batch::{Batch, Header, Message};
@@ -82,6 +83,7 @@ pub use reply::Reply;
 pub use rule::Rule;
 pub use token::{Token, TokenProvider};
 pub use trouble::LogLine;
+pub use watch::{AnsweredRequest, RequestWatch};
 
 /// Every error that librdkafka knows: its number and its name without the prefix, such as (-185, `_TIMED_OUT`); [`code`]
 /// has those that this library speaks of.

@@ -1,11 +1,12 @@
 //! `NativeAdmin`
 
 use kafka_native::admin::{Admin, AdminConfig, AdminEvent};
-use kafka_native::Error;
+use kafka_native::{Error, RequestWatch};
 use napi_derive::napi;
 
 use crate::events::{Events, OnEvent, Stats};
 use crate::tokens::Tokens;
+use crate::watch::watch;
 use crate::{millis, refused, thrown, Properties, Thrown};
 
 #[napi(object, js_name = "NativeAdminOptions")]
@@ -20,6 +21,7 @@ pub struct NativeAdmin {
     admin: Option<Admin>,
     events: Events,
     tokens: Tokens,
+    watch: RequestWatch,
 }
 
 #[napi]
@@ -29,6 +31,8 @@ impl NativeAdmin {
         let events = Events::new(&on_event).map_err(refused)?;
         let properties = options.properties.into_iter();
         let mut config = properties.fold(AdminConfig::default(), |config, (name, value)| config.set(name, value));
+        let watch = watch(&events);
+        config = config.request_watch(watch.clone());
         let tokens = Tokens::default();
         if options.tokens == Some(true) {
             config = config.token_provider(tokens.provider(&events));
@@ -39,7 +43,7 @@ impl NativeAdmin {
             AdminEvent::Log(line) => told.log(line),
             AdminEvent::Stats(json) => told.tell(Stats { json }),
         });
-        Ok(Self { admin: Some(admin.map_err(thrown)?), events, tokens })
+        Ok(Self { admin: Some(admin.map_err(thrown)?), events, tokens, watch })
     }
 
     fn open(&self) -> Result<&Admin, Thrown> {
@@ -64,6 +68,12 @@ impl NativeAdmin {
     ) -> Result<(), Thrown> {
         self.open()?.request_json(&name, &fields, millis(timeout_ms), self.events.reply(request));
         Ok(())
+    }
+
+    /// Whether `Event.Request` tells of each request that a broker has answered.
+    #[napi]
+    pub fn watch_requests(&self, wanted: bool) {
+        self.watch.want(wanted);
     }
 
     /// `expiresMs`: milliseconds since 1970; `extensions`: names and values by turns. Neither ever throws; a token that librdkafka does not take is a failure, too.

@@ -74,6 +74,9 @@ events! {
     Advanced { Advanced(topic_id: i32, partition: i32, epoch: i32, offset: i64) }
     /// All messages below the offset were told, and there was no more when the broker was asked. Group only.
     End { End(topic_id: i32, partition: i32, epoch: i32, offset: i64) }
+    /// A broker has answered a request of the client: `host:port`; Kafka's number of the request and its version, bytes of the answer,
+    /// milliseconds from sending until then. Only while `watchRequests(true)`.
+    Request { Request(broker: String, figures: Vec<f64>) }
     /// A token is wanted; answer with `setToken` or `setTokenFailure`. Only with `tokens`; not again before the answer.
     Token { Token() }
     /// Tickets that are through since the last one, coalesced. For each: id, place of its first error in `errors` (-1 = none),

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use kafka_native::{
-    logical, GroupConfig, GroupConsumer, GroupEvent, Reading, Rebalance, RebalanceKind, Reply, Reset, Rule, Start,
-    Subscription, TopicPartitionOffset,
+    logical, GroupConfig, GroupConsumer, GroupEvent, Reading, Rebalance, RebalanceKind, Reply, RequestWatch, Reset,
+    Rule, Start, Subscription, TopicPartitionOffset,
 };
 use napi::bindgen_prelude::Uint8Array;
 use napi::Env;
@@ -16,6 +16,7 @@ use napi_derive::napi;
 use crate::events::{Advanced, Batch, End, Events, OnEvent, Stats};
 use crate::lifetime::{self, Client};
 use crate::tokens::Tokens;
+use crate::watch::watch;
 use crate::{millis, refused, thrown, Properties, Thrown};
 
 #[napi(object, js_name = "NativeGroupOptions")]
@@ -129,6 +130,7 @@ pub struct NativeGroup {
     member: Arc<Member>,
     events: Events,
     tokens: Tokens,
+    watch: RequestWatch,
 }
 
 /// A member, and who answers its rebalances: JavaScript, as long as its environment lives.
@@ -173,6 +175,8 @@ impl NativeGroup {
         if let Some(directory) = options.offset_directory {
             config = config.offsets_in(directory);
         }
+        let watch = watch(&events);
+        config = config.request_watch(watch.clone());
         let tokens = Tokens::default();
         if options.tokens == Some(true) {
             config = config.token_provider(tokens.provider(&events));
@@ -184,7 +188,7 @@ impl NativeGroup {
         let _ = this.set(Arc::downgrade(&consumer));
         let member = Arc::new(Member { consumer: consumer.clone(), rebalances });
         lifetime::register(&env, &member).map_err(refused)?;
-        Ok(Self { consumer, member, events, tokens })
+        Ok(Self { consumer, member, events, tokens, watch })
     }
 
     /// Replies nothing when a broker has answered.
@@ -398,6 +402,12 @@ impl NativeGroup {
     #[napi]
     pub fn group_metadata(&self, request: u32) {
         self.consumer.group_metadata_with(self.events.reply(request));
+    }
+
+    /// Whether `Event.Request` tells of each request that a broker has answered.
+    #[napi]
+    pub fn watch_requests(&self, wanted: bool) {
+        self.watch.want(wanted);
     }
 
     /// `expiresMs`: milliseconds since 1970; `extensions`: names and values by turns. Neither ever throws; a token that librdkafka does not take is a failure, too.

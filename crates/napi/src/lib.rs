@@ -14,6 +14,7 @@ mod lifetime;
 mod mock;
 mod producer;
 mod tokens;
+mod watch;
 
 use std::time::Duration;
 

@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use kafka_native::{
-    ConsumerGroup, PartitionMetadata, Producer, ProducerConfig, ProducerEvent, Receipt, Records, Reply, Retry, Ticket,
-    TopicId, TopicPartitionOffset,
+    ConsumerGroup, PartitionMetadata, Producer, ProducerConfig, ProducerEvent, Receipt, Records, Reply, RequestWatch,
+    Retry, Ticket, TopicId, TopicPartitionOffset,
 };
 use napi::bindgen_prelude::{Either, Float64ArraySlice, Int32ArraySlice, Uint8ArraySlice};
 use napi::Env;
@@ -14,6 +14,7 @@ use napi_derive::napi;
 use crate::events::{Deliveries, Drained, ErrorData, Events, FailureData, OnEvent, ProducerStats, Receipts};
 use crate::lifetime::{self, Client};
 use crate::tokens::Tokens;
+use crate::watch::watch;
 use crate::{millis, refused, thrown, Properties, Thrown};
 
 #[napi(object, js_name = "NativeProducerOptions")]
@@ -50,6 +51,7 @@ pub struct NativeProducer {
     producer: Arc<Producer>,
     events: Events,
     tokens: Tokens,
+    watch: RequestWatch,
 }
 
 impl Client for Producer {
@@ -74,6 +76,8 @@ impl NativeProducer {
         for (name, value) in options.properties.into_iter().chain(options.topic_properties) {
             config = config.set(name, value);
         }
+        let watch = watch(&events);
+        config = config.request_watch(watch.clone());
         let tokens = Tokens::default();
         if options.tokens == Some(true) {
             config = config.token_provider(tokens.provider(&events));
@@ -82,7 +86,7 @@ impl NativeProducer {
         let producer = Arc::new(Producer::with_events(config, sink(events.clone(), this.clone())).map_err(thrown)?);
         let _ = this.set(Arc::downgrade(&producer));
         lifetime::register(&env, &producer).map_err(refused)?;
-        Ok(Self { producer, events, tokens })
+        Ok(Self { producer, events, tokens, watch })
     }
 
     /// Hands `count` messages to the client's thread; copies before it returns. `index` has three ints a message: key length,
@@ -218,6 +222,12 @@ impl NativeProducer {
     pub fn partition_count(&self, request: u32, topic: String, max_tries: u32, interval_ms: u32) {
         let retry = Retry { max_tries, interval: millis(interval_ms) };
         self.producer.partition_count_with(&topic, retry, self.events.reply(request));
+    }
+
+    /// Whether `Event.Request` tells of each request that a broker has answered.
+    #[napi]
+    pub fn watch_requests(&self, wanted: bool) {
+        self.watch.want(wanted);
     }
 
     /// `expiresMs`: milliseconds since 1970; `extensions`: names and values by turns. Neither ever throws; a token that librdkafka does not take is a failure, too.

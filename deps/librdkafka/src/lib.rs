@@ -218,6 +218,25 @@ pub mod codes {
             errstr: *mut c_char,
             errstr_size: usize,
         ) -> c_int;
+        #[allow(clippy::type_complexity)]
+        pub fn rd_kafka_interceptor_add_on_response_received(
+            rk: *mut rd_kafka_t,
+            ic_name: *const c_char,
+            on_response_received: unsafe extern "C" fn(
+                rk: *mut rd_kafka_t,
+                sockfd: c_int,
+                brokername: *const c_char,
+                brokerid: i32,
+                api_key: i16,
+                api_version: i16,
+                corr_id: i32,
+                size: usize,
+                rtt: i64,
+                err: c_int,
+                ic_opaque: *mut std::ffi::c_void,
+            ) -> c_int,
+            ic_opaque: *mut std::ffi::c_void,
+        ) -> c_int;
         pub fn rd_kafka_oauthbearer_set_token_failure(rk: *mut rd_kafka_t, errstr: *const c_char) -> c_int;
         pub fn rd_kafka_topic_result_error(result: *const rd_kafka_topic_result_t) -> c_int;
         pub fn rd_kafka_NewTopic_set_replica_assignment(

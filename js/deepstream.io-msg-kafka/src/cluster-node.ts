@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { KafkaMessage, MessageRule } from 'kafka-native/kafkajs';
+import type { KafkaMessage, MessageRule } from 'kafka-native';
 import { isLeave, isStatus, PLUGIN_ERROR, PLUGIN_INITIALIZATION_ERROR, type Config, type Message, type Services } from './deepstream';
 import { LARGEST_RECORD, Log, PARTITION } from './log';
 import { readClusterNodeOptions, type ClusterNodeOptions } from './options';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Batch, Consumer, KafkaMessage, MessageRule, Producer } from 'kafka-native/kafkajs';
+import type { Batch, KafkaConsumer, KafkaMessage, MessageRule, KafkaProducer } from 'kafka-native';
 import type { ReadClusterNodeOptions } from './options';
 import { within } from './within';
 
@@ -30,8 +30,8 @@ export interface LogOptions extends ReadClusterNodeOptions {
 export class Log {
   readonly #options: LogOptions;
   readonly #abort = new AbortController();
-  #producer: Producer | undefined;
-  #consumer: Consumer | undefined;
+  #producer: KafkaProducer | undefined;
+  #consumer: KafkaConsumer | undefined;
 
   constructor(options: LogOptions) {
     this.#options = options;
@@ -41,7 +41,7 @@ export class Log {
    * Tries until Kafka can be used. Resolves when `onMessage` gets what is written from now on.
    * @throws the signal's reason when this is closed
    */
-  async open(): Promise<Producer> {
+  async open(): Promise<KafkaProducer> {
     const { signal } = this.#abort;
     const { words } = this.#options;
     const silence = setTimeout(() => this.#tellWaiting(words()), SILENCE_MS);
@@ -67,7 +67,7 @@ export class Log {
     onTrouble('start', `the topic ${topic} of ${where} cannot be used yet: ${why}; it is tried again`);
   }
 
-  async #connect(): Promise<Producer> {
+  async #connect(): Promise<KafkaProducer> {
     const { kafka, topic, rule, producer, consumer, onTrouble, onEnd } = this.#options;
     const writer = (this.#producer = kafka.producer({
       idempotent: true,

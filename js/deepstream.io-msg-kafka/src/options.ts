@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import type { Logger } from 'kafka-native';
-import { Kafka, logLevel, type ConsumerConfig, type KafkaConfig, type ProducerConfig } from 'kafka-native/kafkajs';
+import { Kafka, logLevel, type ConsumerConfig, type KafkaConfig, type ProducerConfig } from 'kafka-native';
 
 /** How Kafka is reached: as kafka-native's `Kafka` takes it, or brokers as text. */
 export interface ConnectionOptions extends Partial<KafkaConfig> {

@@ -1,4 +1,4 @@
-import type { Producer } from 'kafka-native/kafkajs';
+import type { KafkaProducer } from 'kafka-native';
 import { within } from './within';
 
 /** A record on its way. */
@@ -32,7 +32,7 @@ const OVERHEAD = 100;
  */
 export class Outbox {
   readonly #options: OutboxOptions;
-  #producer: Producer | undefined;
+  #producer: KafkaProducer | undefined;
   #waiting: Outgoing[] = [];
   #bytes = 0;
   #sending = false;
@@ -44,7 +44,7 @@ export class Outbox {
   }
 
   /** From now on records are sent. */
-  open(producer: Producer): void {
+  open(producer: KafkaProducer): void {
     this.#producer = producer;
     this.#schedule();
   }
@@ -86,7 +86,7 @@ export class Outbox {
   }
 
   /** One part after the other, so that none overtakes one that is refused. */
-  async #send(producer: Producer): Promise<void> {
+  async #send(producer: KafkaProducer): Promise<void> {
     while (this.#waiting.length > 0) {
       const part = this.#take();
       const byTopic = new Map<string, Outgoing[]>();

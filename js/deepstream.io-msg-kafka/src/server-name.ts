@@ -1,4 +1,4 @@
-import type { Producer } from 'kafka-native/kafkajs';
+import type { KafkaProducer } from 'kafka-native';
 import type { Outgoing } from './outbox';
 import { Header } from './record';
 
@@ -16,7 +16,7 @@ export class ServerName {
   readonly #name: string;
   readonly #id: string;
   readonly #address: (record: Unaddressed) => Outgoing;
-  #producer: Producer | undefined;
+  #producer: KafkaProducer | undefined;
   /** This node's claim lies in the log. */
   #claimed: (() => void) | undefined;
   #has = false;
@@ -34,7 +34,7 @@ export class ServerName {
    * @param onLost called when somebody refuses later: it lived, and was too slow to say so
    * @throws Error when another server has the name
    */
-  async claim(producer: Producer, onLost: (error: Error) => void): Promise<void> {
+  async claim(producer: KafkaProducer, onLost: (error: Error) => void): Promise<void> {
     this.#producer = producer;
     const begun = performance.now();
     let timer: NodeJS.Timeout | undefined;

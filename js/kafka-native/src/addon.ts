@@ -79,6 +79,8 @@ export declare class NativeGroup {
   watermarks(topic: string, partition: number): [number, number];
   /** Replies the serialised metadata of the group for a transaction, a Buffer (rd_kafka_consumer_group_metadata_write). */
   groupMetadata(request: number): void;
+  /** Whether `Event.Request` tells of each request that a broker has answered. */
+  watchRequests(wanted: boolean): void;
   /** `expiresMs`: milliseconds since 1970; `extensions`: names and values by turns. Neither ever throws; a token that librdkafka does not take is a failure, too. */
   setToken(value: string, expiresMs: number, principal: string, extensions: Array<string>): void;
   /** There is no token: whoever waits for a connection hears `_AUTHENTICATION` with this reason. */
@@ -115,6 +117,8 @@ export declare class NativeAdmin {
   connect(request: number, timeoutMs: number): void;
   /** `fields` and the reply are JSON (AdminRequests); a request that fails as a whole replies an error. Any number at once. */
   request(request: number, name: keyof AdminRequests, fields: string, timeoutMs: number): void;
+  /** Whether `Event.Request` tells of each request that a broker has answered. */
+  watchRequests(wanted: boolean): void;
   /** `expiresMs`: milliseconds since 1970; `extensions`: names and values by turns. Neither ever throws; a token that librdkafka does not take is a failure, too. */
   setToken(value: string, expiresMs: number, principal: string, extensions: Array<string>): void;
   /** There is no token: whoever waits for a connection hears `_AUTHENTICATION` with this reason. */
@@ -201,6 +205,8 @@ export declare class NativeProducer {
   queueLength(): number;
   /** Replies a number. */
   partitionCount(request: number, topic: string, maxTries: number, intervalMs: number): void;
+  /** Whether `Event.Request` tells of each request that a broker has answered. */
+  watchRequests(wanted: boolean): void;
   /** `expiresMs`: milliseconds since 1970; `extensions`: names and values by turns. Neither ever throws; a token that librdkafka does not take is a failure, too. */
   setToken(value: string, expiresMs: number, principal: string, extensions: Array<string>): void;
   /** There is no token: whoever waits for a connection hears `_AUTHENTICATION` with this reason. */

@@ -12,5 +12,8 @@ export * from './events';
 /** What the addon exports. */
 export type Binding = typeof addon;
 
+/** Every client whose requests can be watched. */
+export type NativeWatched = Pick<NativeProducer, 'watchRequests'>;
+
 /** Every client that can authenticate with SASL/OAUTHBEARER. */
 export type NativeTokens = Pick<NativeProducer, 'setToken' | 'setTokenFailure'>;

@@ -34,14 +34,19 @@ export const enum Event {
   Advanced = 10,
   /** All messages below the offset were told, and there was no more when the broker was asked. Group only. */
   End = 11,
+  /**
+   * A broker has answered a request of the client: `host:port`; Kafka's number of the request and its version, bytes of the answer,
+   * milliseconds from sending until then. Only while `watchRequests(true)`.
+   */
+  Request = 12,
   /** A token is wanted; answer with `setToken` or `setTokenFailure`. Only with `tokens`; not again before the answer. */
-  Token = 12,
+  Token = 13,
   /**
    * Tickets that are through since the last one, coalesced. For each: id, place of its first error in `errors` (-1 = none),
    * number of partitions n, then n times partition, smallest offset (-1 = not known), time of appending in milliseconds (-1 =
    * the message has its own). Producer only.
    */
-  Receipts = 13,
+  Receipts = 14,
 }
 
 export type ToldBatch = [kind: Event.Batch, batchId: number, packed: Buffer];
@@ -72,10 +77,12 @@ export type ToldAdvanced = [kind: Event.Advanced, topicId: number, partition: nu
 
 export type ToldEnd = [kind: Event.End, topicId: number, partition: number, epoch: number, offset: number];
 
+export type ToldRequest = [kind: Event.Request, broker: string, figures: number[]];
+
 export type ToldToken = [kind: Event.Token];
 
 export type ToldReceipts = [kind: Event.Receipts, columns: Float64Array, errors: NativeErrorData[]];
 
 /** What is told: the kind, and what comes with it. */
-export type Told = ToldBatch | ToldAnswer | ToldConsumerStats | ToldProducerStats | ToldStats | ToldTrouble | ToldLog | ToldDeliveries | ToldDrained | ToldReadOffsets | ToldCommitOffsets | ToldRebalance | ToldAdvanced | ToldEnd | ToldToken | ToldReceipts;
+export type Told = ToldBatch | ToldAnswer | ToldConsumerStats | ToldProducerStats | ToldStats | ToldTrouble | ToldLog | ToldDeliveries | ToldDrained | ToldReadOffsets | ToldCommitOffsets | ToldRebalance | ToldAdvanced | ToldEnd | ToldRequest | ToldToken | ToldReceipts;
 export type OnEvent = (...told: Told) => void;

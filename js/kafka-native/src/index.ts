@@ -22,9 +22,13 @@ export { Errors, Offsets } from './codes';
 export type { Logger } from './logger';
 export type { DriverOptions } from './options';
 // KafkaJS's names. Where a type of KafkaJS has a name of the classic API (Producer, Consumer, Admin, Message), the name here
-// is the classic one; 'kafka-native/kafkajs' has KafkaJS's.
+// is the classic one; 'kafka-native/kafkajs' has KafkaJS's. Types of what a client gives are those of this one.
 export * from './kafkajs';
-export type { KafkaAdmin } from './kafka/admin';
+export { Kafka } from './kafka/kafka';
+export type { KafkaTransaction as Transaction } from './kafka/producer/transaction';
+export type { ConsumerEvents } from './kafka/consumer/events';
+export type { ConsumerRunConfig, EachBatchHandler, EachBatchPayload, EachMessageHandler, EachMessagePayload } from './kafka/consumer/runner';
 export { Batch } from './kafka/consumer/lazy-batch';
+export type { KafkaMessage } from './kafka/consumer/lazy-batch';
 export { BatchFormat } from './kafka/consumer/encode';
 export { prometheus } from './kafka/metrics';

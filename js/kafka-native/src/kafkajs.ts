@@ -4,22 +4,47 @@
  */
 import type { DeleteAclResponse, DescribeAclResponse, GroupDescription, IResourceConfig, SeekEntry } from './kafka/admin';
 import type { TopicPartitionOffset } from './kafka/consumer/consumer';
+import type { Kafka as KafkaJS } from './kafka/clients';
+import { Kafka as Native } from './kafka/kafka';
 import type { SASLOptions } from './kafka/security';
 
-export { Kafka } from './kafka/kafka';
+/** As `Kafka` of `kafka-native`, but that groups divide by `roundRobin`, as KafkaJS's do, where `partitionAssigners` says nothing. */
+export const Kafka: typeof Native = class Kafka extends Native {
+  protected static override readonly assigner = 'roundRobin';
+};
+export type Kafka = KafkaJS;
+
+export type {
+  Admin,
+  Batch,
+  Consumer,
+  ConsumerEvents,
+  ConsumerRunConfig,
+  EachBatchHandler,
+  EachBatchPayload,
+  EachBatchPayload as ConsumerEachBatchPayload,
+  EachMessageHandler,
+  EachMessagePayload,
+  EachMessagePayload as ConsumerEachMessagePayload,
+  KafkaAdmin,
+  KafkaMessage,
+  Producer,
+  Transaction,
+} from './kafka/clients';
+export type * from './kafka/engine-types';
 export type { BrokersFunction, KafkaConfig } from './kafka/config';
 export type { Mechanism, OauthbearerOptions, SASLOptions } from './kafka/security';
 export type { OidcOptions } from './kafka/oidc';
 export type { OAuthToken, OAuthToken as OauthbearerProviderResponse } from './kafka/tokens';
 export type { Statistics } from './kafka/metrics';
 export type { RetryOptions } from './kafka/client';
-export type { FlushOptions, Producer, ProducerEvents } from './kafka/producer/producer';
+export type { FlushOptions, KafkaProducer, ProducerEvents } from './kafka/producer/producer';
 export type { ProducerConfig } from './kafka/producer/config';
 export type { ProducerStreamOptions, StreamedMessage } from './kafka/producer/stream';
 export { CompressionCodecs } from './kafka/producer/compression-codecs';
 export { CompressionTypes } from './kafka/producer/messages';
 export type { IHeaders, Message, ProducerBatch, ProducerRecord, RecordMetadata, SendOptions, TopicMessages } from './kafka/producer/messages';
-export type { Offsets, OffsetsGroup, Transaction } from './kafka/producer/transaction';
+export type { KafkaTransaction, Offsets, OffsetsGroup } from './kafka/producer/transaction';
 export { Partitioners } from './kafka/producer/partitioners';
 export type { DefaultPartitioner, ICustomPartitioner, LegacyPartitioner, PartitionerArgs } from './kafka/producer/partitioners';
 export type { PartitionMetadata, TopicPartitions } from './kafka/partitions';
@@ -49,7 +74,6 @@ export type {
   ITopicConfig,
   ITopicMetadata,
   ITopicPartitionConfig,
-  KafkaAdmin as Admin,
   MatchingAcl,
   MemberDescription,
   PartitionReassignment,
@@ -73,7 +97,8 @@ export type {
   RequestQueueSizeEvent,
   RequestTimeoutEvent,
 } from './kafka/events';
-export type { Consumer, TopicPartitionOffset, TopicPartitionOffsetAndMetadata } from './kafka/consumer/consumer';
+export type { KafkaConsumer, TopicPartitionOffset, TopicPartitionOffsetAndMetadata } from './kafka/consumer/consumer';
+export type { PartitionLag } from './kafka/consumer/lag';
 export { PartitionAssigners } from './kafka/consumer/config';
 export type { ConsumerConfig, PartitionAssigner } from './kafka/consumer/config';
 export type {
@@ -81,27 +106,18 @@ export type {
   ConsumerCrashEvent,
   ConsumerEndBatchProcessEvent,
   ConsumerEventPayloads,
-  ConsumerEvents,
   ConsumerFetchEvent,
   ConsumerFetchStartEvent,
   ConsumerGroupJoinEvent,
   ConsumerHeartbeatEvent,
+  ConsumerLagEvent,
   ConsumerRebalancingEvent,
   ConsumerReceivedUnsubcribedTopicsEvent,
   ConsumerStartBatchProcessEvent,
   IMemberAssignment,
 } from './kafka/consumer/events';
-export type {
-  ConsumerRunConfig,
-  EachBatchHandler,
-  EachBatchPayload,
-  EachBatchPayload as ConsumerEachBatchPayload,
-  EachMessageHandler,
-  EachMessagePayload,
-  EachMessagePayload as ConsumerEachMessagePayload,
-} from './kafka/consumer/runner';
 export type { OffsetsByTopicPartition, TopicOffsets } from './kafka/consumer/commits';
-export type { Batch, BatchColumns, KafkaMessage } from './kafka/consumer/lazy-batch';
+export type { BatchColumns } from './kafka/consumer/lazy-batch';
 export type { BatchCodec, BatchFormat, EncodedBatch, EncodeOptions, EncodeRange, EncodingName, FieldName, FormatOptions } from './kafka/consumer/encode';
 export type { PlainMessage } from './kafka/consumer/pack';
 export type { AssignedPosition } from './kafka/consumer/positions';

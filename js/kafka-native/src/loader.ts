@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Binding } from './binding';
 import { platformName, runtimeName } from './platform';
@@ -12,13 +12,14 @@ function load(): Binding {
   if (chosen) return require(resolve(chosen)) as Binding;
 
   const platform = platformName();
-  const built = join(__dirname, '..', `kafka_native.${platform}.node`);
-  if (existsSync(built)) return require(built) as Binding;
+  const built = inPackage(`kafka_native.${platform}.node`);
+  if (built !== undefined && existsSync(built)) return require(built) as Binding;
 
   const published = `@kafka-native/${platform}`;
   try {
     return require(published) as Binding;
   } catch (cause) {
+    if (bundled()) throw new Error(BUNDLED, { cause });
     throw new Error(
       `kafka-native has no addon for ${platform} (${runtimeName()}).\n` +
         `Tried:\n  ${built}\n  the package ${published}: ${(cause as Error).message.split('\n')[0]}\n` +
@@ -27,6 +28,24 @@ function load(): Binding {
     );
   }
 }
+
+/** A file of this package; in a bundle there may be no folder. */
+function inPackage(name: string): string | undefined {
+  return typeof __dirname === 'string' ? join(__dirname, '..', name) : undefined;
+}
+
+/** A bundler took this file out of its package. */
+function bundled(): boolean {
+  try {
+    return (JSON.parse(readFileSync(inPackage('package.json')!, 'utf8')) as { name?: unknown }).name !== 'kafka-native';
+  } catch {
+    return true;
+  }
+}
+
+const BUNDLED =
+  'kafka-native was bundled: it has an addon, which no bundle can hold. Mark kafka-native external (esbuild --external:kafka-native, ' +
+  "webpack externals: { 'kafka-native': 'commonjs kafka-native' }, vite ssr.external: ['kafka-native']) and install it where the bundle runs.";
 
 function advice(published: string, { code }: NodeJS.ErrnoException): string {
   if (code !== undefined && code !== 'MODULE_NOT_FOUND') {

@@ -590,7 +590,7 @@ test('options are said in librdkafka\'s words, and what is wrong names itself', 
   assert.throws(make({}), { name: 'KafkaJSNonRetriableError', message: /groupId/ });
   assert.throws(make({ groupId: '' }), { message: /groupId/ });
   assert.throws(make({ groupId: 'g', heartbeatInterval: 30_000 }), { message: /heartbeatInterval.*sessionTimeout/ });
-  assert.throws(make({ groupId: 'g', partitionAssigners: [() => ({})] }), { name: 'KafkaJSNotImplemented', message: /assign\(\)/ });
+  assert.throws(make({ groupId: 'g', partitionAssigners: ['sticky'] }), { name: 'KafkaJSNonRetriableError', message: /partitionAssigners takes 'roundRobin'/ });
   assert.throws(make({ groupId: 'g', partitionAssigners: ['range', 'cooperativeSticky'] }), { message: /cannot be mixed/ });
   assert.throws(make({ groupId: 'g', groupProtocol: 'consumer', sessionTimeout: 6000 }), { message: /group\.consumer\.session\.timeout\.ms.*sessionTimeout/ });
   assert.throws(make({ groupId: 'g', properties: { 'enable.auto.commit': true } }), { message: /enable\.auto\.commit.*autoCommit/ });

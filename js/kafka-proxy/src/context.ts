@@ -1,7 +1,7 @@
 // What the protocols share in one proxy.
 
 import type { Kafka, KafkaAdmin } from 'kafka-native';
-import type { Producer } from 'kafka-native/kafkajs';
+import type { KafkaProducer } from 'kafka-native';
 import type { Access, Permission } from './access';
 import type { Audit } from './doors/audit';
 import type { Identity } from './doors/identity';
@@ -41,7 +41,7 @@ export interface Context {
   /** Connected. */
   admin(): Promise<KafkaAdmin>;
   /** Connected; idempotent, acks all, makes no topics. */
-  producer(): Promise<Producer>;
+  producer(): Promise<KafkaProducer>;
   /** Rejects with a ProxyError FORBIDDEN (CloseCode.Forbidden) when rules or `authorize` say no. */
   allow(identity: Identity, access: Access): Promise<Permission>;
 }

@@ -1,7 +1,7 @@
 // What the conversations of one proxy share: its clients of Kafka, made when somebody needs them, and ended with it.
 
 import type { Kafka, KafkaAdmin } from 'kafka-native';
-import type { Producer } from 'kafka-native/kafkajs';
+import type { KafkaProducer } from 'kafka-native';
 import { WHOLLY, type Access, type Permission } from './access';
 import type { Context } from './context';
 import { Audit } from './doors/audit';
@@ -38,7 +38,7 @@ export class Shared implements Context {
   closing = false;
   readonly #options: ReadOptions;
   readonly #admin: Lasting<KafkaAdmin>;
-  readonly #producer: Lasting<Producer>;
+  readonly #producer: Lasting<KafkaProducer>;
   /** Asks for figures, beside those who want something: nothing waits behind it, and it tries nothing again. */
   readonly #looker: Lasting<KafkaAdmin>;
 
@@ -85,7 +85,7 @@ export class Shared implements Context {
     return this.#admin.get();
   }
 
-  producer(): Promise<Producer> {
+  producer(): Promise<KafkaProducer> {
     return this.#producer.get();
   }
 

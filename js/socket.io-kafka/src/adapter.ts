@@ -9,7 +9,7 @@ import {
   type Room,
   type Session,
 } from 'socket.io-adapter';
-import type { Kafka } from 'kafka-native/kafkajs';
+import type { Kafka } from 'kafka-native';
 import type { Bus, Member, Place } from './bus';
 import { EVENT, written, type BroadcastData } from './messages';
 import { encodeRecord, type LogRecord } from './record';

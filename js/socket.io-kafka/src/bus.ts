@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { MessageType } from 'socket.io-adapter';
-import type { Batch, Consumer, KafkaMessage, MessageRule, Producer } from 'kafka-native/kafkajs';
+import type { Batch, KafkaConsumer, KafkaMessage, MessageRule, KafkaProducer } from 'kafka-native';
 import { Figures } from './figures';
 import { checkMessage, type BroadcastData } from './messages';
 import { isClient, type ReadOptions } from './options';
@@ -68,8 +68,8 @@ export class Bus {
   #stopped = false;
   #stopping: Promise<void> | undefined;
   readonly #abort = new AbortController();
-  #producer: Producer | undefined;
-  #consumer: Consumer | undefined;
+  #producer: KafkaProducer | undefined;
+  #consumer: KafkaConsumer | undefined;
   /** How many partitions the replies have; unknown before the topics were looked at, and where all clients are the caller's: then all are read. */
   #repliesPartitions: number | undefined;
   #heartbeats: NodeJS.Timeout | undefined;
@@ -178,7 +178,7 @@ export class Bus {
   }
 
   /** @throws for options that no time makes right */
-  #makeClients(topics: Topics | undefined): [Producer, Consumer] {
+  #makeClients(topics: Topics | undefined): [KafkaProducer, KafkaConsumer] {
     try {
       return [makeProducer(this.options), this.#makeConsumer(topics)];
     } catch (error) {
@@ -186,9 +186,9 @@ export class Bus {
     }
   }
 
-  #makeConsumer(topics: Topics | undefined): Consumer {
+  #makeConsumer(topics: Topics | undefined): KafkaConsumer {
     const { consumer, kafka } = this.options;
-    if (isClient(consumer)) return consumer as Consumer;
+    if (isClient(consumer)) return consumer as KafkaConsumer;
     return kafka!.consumer({
       readUncommitted: true,
       // Each message may be written to thousands of sockets: the event loop turns in between.
@@ -206,7 +206,7 @@ export class Bus {
   }
 
   /** An answer is read by the server that asked: the others' partitions are not fetched. */
-  #readOwnReplies(consumer: Consumer, { replies }: Topics): void {
+  #readOwnReplies(consumer: KafkaConsumer, { replies }: Topics): void {
     const own = this.repliesOf(this.uid);
     const others = Array.from({ length: replies }, (_, partition) => partition).filter((partition) => partition !== own);
     if (others.length > 0) consumer.pause([{ topic: this.repliesTopic, partitions: others }]);

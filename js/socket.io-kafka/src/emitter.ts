@@ -1,4 +1,4 @@
-import type { Kafka, Producer } from 'kafka-native/kafkajs';
+import type { Kafka, KafkaProducer } from 'kafka-native';
 import { type BroadcastFlags, MessageType, type Room } from 'socket.io-adapter';
 import { EVENT } from './messages';
 import { isClient, readOptions, type AdapterOptions, type ConnectionOptions, type ReadOptions } from './options';
@@ -128,7 +128,7 @@ export class Emitter extends EmitterTarget {
   readonly #options: ReadOptions;
   readonly #outbox: Outbox;
   readonly #stop = new AbortController();
-  #producer: Producer | undefined;
+  #producer: KafkaProducer | undefined;
   readonly #connected: Promise<void>;
   #open = false;
   #ended = false;

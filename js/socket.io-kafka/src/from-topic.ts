@@ -2,7 +2,7 @@
 // own sockets. With it what clients get must have a place in the log: the servers share the topic as a group, and write its events there.
 
 import type { Logger } from 'kafka-native';
-import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafka-native/kafkajs';
+import type { KafkaConsumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafka-native';
 import type { Room } from 'socket.io-adapter';
 import { readOptions, type ConnectionOptions } from './options';
 import { Troubles } from './troubles';
@@ -219,7 +219,7 @@ class Reader {
   readonly #all: Set<Source>;
   readonly #kafka: Kafka;
   readonly #stop = new AbortController();
-  #consumer: Consumer | undefined;
+  #consumer: KafkaConsumer | undefined;
   #running = false;
 
   constructor(kafka: Kafka, all: Set<Source>, group: string | null) {

@@ -2,7 +2,7 @@
  * socket.io over Kafka.
  * @packageDocumentation
  */
-import type { Kafka } from 'kafka-native/kafkajs';
+import type { Kafka } from 'kafka-native';
 import { KafkaAdapter } from './adapter';
 import { BRIDGED } from './bridge';
 import { Bus } from './bus';

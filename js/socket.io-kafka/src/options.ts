@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import type { Logger } from 'kafka-native';
-import { Kafka, logLevel, type Consumer, type ConsumerConfig, type KafkaConfig, type Producer, type ProducerConfig } from 'kafka-native/kafkajs';
+import { Kafka, logLevel, type KafkaConsumer, type ConsumerConfig, type KafkaConfig, type KafkaProducer, type ProducerConfig } from 'kafka-native';
 
 /** Of an adapter. Times are milliseconds. */
 export interface AdapterOptions {
@@ -15,9 +15,9 @@ export interface AdapterOptions {
   /** Of topics that are made: default as the brokers have it. */
   replicationFactor?: number;
   /** Options of kafka-native's producer, or one that is connected: its owner ends it, after the adapter. */
-  producer?: ProducerConfig | Producer;
+  producer?: ProducerConfig | KafkaProducer;
   /** Options of kafka-native's consumer, or one with `groupId: null` that is connected and does not run: its owner ends it, after the adapter. */
-  consumer?: Omit<ConsumerConfig, 'groupId'> | Consumer;
+  consumer?: Omit<ConsumerConfig, 'groupId'> | KafkaConsumer;
   /** Which brokers must have a record before it counts as written: -1 (all in sync; the default), 1 or 0. With 1 or 0 the producer is not idempotent. */
   acks?: -1 | 0 | 1;
   /** One of kafka-native's `CompressionTypes`; default: none. */
@@ -52,8 +52,8 @@ export interface ReadOptions {
   createTopics: boolean;
   partitions: number;
   replicationFactor: number;
-  producer: ProducerConfig | Producer;
-  consumer: Omit<ConsumerConfig, 'groupId'> | Consumer;
+  producer: ProducerConfig | KafkaProducer;
+  consumer: Omit<ConsumerConfig, 'groupId'> | KafkaConsumer;
   acks: -1 | 0 | 1 | undefined;
   compression: number | undefined;
   heartbeatInterval: number;
@@ -149,8 +149,8 @@ function isKafka(target: unknown): target is Kafka {
 }
 
 /** Whether it is a client, not the options of one. */
-export function isClient(given: unknown): given is Producer | Consumer {
-  return typeof given === 'object' && given !== null && typeof (given as Producer).connect === 'function';
+export function isClient(given: unknown): given is KafkaProducer | KafkaConsumer {
+  return typeof given === 'object' && given !== null && typeof (given as KafkaProducer).connect === 'function';
 }
 
 class Reader {

@@ -1,4 +1,4 @@
-import type { Producer } from 'kafka-native/kafkajs';
+import type { KafkaProducer } from 'kafka-native';
 
 /** A record on its way. */
 export interface Outgoing {
@@ -36,7 +36,7 @@ interface Waiting extends Outgoing {
  */
 export class Outbox {
   readonly #options: OutboxOptions;
-  #producer: Producer | undefined;
+  #producer: KafkaProducer | undefined;
   #waiting: Waiting[] = [];
   /** Where the waiting begin. */
   #head = 0;
@@ -51,7 +51,7 @@ export class Outbox {
   }
 
   /** From now on records are sent. */
-  open(producer: Producer): void {
+  open(producer: KafkaProducer): void {
     this.#producer = producer;
     this.#schedule();
   }
@@ -158,7 +158,7 @@ export class Outbox {
     for (const [topic, messages] of byTopic) void this.#sendTo(producer, topic, messages);
   }
 
-  async #sendTo(producer: Producer, topic: string, messages: Waiting[]): Promise<void> {
+  async #sendTo(producer: KafkaProducer, topic: string, messages: Waiting[]): Promise<void> {
     const { acks, compression, onAcknowledged, onLost } = this.#options;
     try {
       await producer.send({ topic, messages: messages as never, ...(acks !== undefined && { acks }), ...(compression !== undefined && { compression }) });

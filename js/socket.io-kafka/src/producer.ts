@@ -1,10 +1,10 @@
-import type { Producer } from 'kafka-native/kafkajs';
+import type { KafkaProducer } from 'kafka-native';
 import { isClient, type ReadOptions } from './options';
 import { LARGEST_RECORD } from './topics';
 
 /** The caller's producer, or one that is not connected yet: whoever makes it ends it. */
-export function makeProducer({ producer, kafka, acks }: ReadOptions): Producer {
-  if (isClient(producer)) return producer as Producer;
+export function makeProducer({ producer, kafka, acks }: ReadOptions): KafkaProducer {
+  if (isClient(producer)) return producer as KafkaProducer;
   return kafka!.producer({
     idempotent: acks === undefined || acks === -1,
     // What comes while a request is under way goes with the next: fewer requests cost the brokers and the readers less, and one after another

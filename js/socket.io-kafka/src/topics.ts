@@ -1,4 +1,4 @@
-import type { Kafka } from 'kafka-native/kafkajs';
+import type { Kafka } from 'kafka-native';
 import type { ReadOptions } from './options';
 
 /** How many partitions the topics have. */

@@ -74,6 +74,7 @@ use crate::reply::{fence, Reply};
 use crate::thread;
 use crate::token::TokenProvider;
 use crate::trouble::{LogLine, Troubles};
+use crate::watch::RequestWatch;
 use driver::{Driver, Job};
 
 /// A request that an [`Admin`] makes: one of the structs of this module.
@@ -119,6 +120,12 @@ impl AdminConfig {
     /// Who gives tokens for `sasl.mechanism=OAUTHBEARER`.
     pub fn token_provider(mut self, provider: TokenProvider) -> Self {
         self.properties.tokens(provider);
+        self
+    }
+
+    /// Who hears of the requests that brokers have answered.
+    pub fn request_watch(mut self, watch: RequestWatch) -> Self {
+        self.properties.watch(watch);
         self
     }
 

@@ -5,7 +5,9 @@ use std::ffi::c_void;
 use super::rd;
 use super::refusals::{on_certificate, Refused};
 use super::token::{on_refresh, Asking};
+use super::watch::on_new;
 use crate::token::TokenProvider;
+use crate::watch::RequestWatch;
 
 /// Lives as long as the client.
 #[derive(Default)]
@@ -13,6 +15,7 @@ pub(super) struct Callbacks {
     pub(super) refused: Refused,
     pub(super) asking: Option<Asking>,
     pub(super) verifies: bool,
+    pub(super) watch: Option<RequestWatch>,
 }
 
 impl Callbacks {
@@ -28,7 +31,11 @@ impl Callbacks {
         // SAFETY: the caller's promise. A queue of its own keeps the request for a token from waiting among a client's
         // events, which an admin serves only while it is used.
         unsafe {
-            rd::rd_kafka_conf_set_opaque(conf, std::ptr::from_ref(self).cast_mut().cast());
+            let this = std::ptr::from_ref(self).cast_mut().cast();
+            rd::rd_kafka_conf_set_opaque(conf, this);
+            if self.watch.is_some() {
+                rd::rd_kafka_conf_interceptor_add_on_new(conf, c"watch".as_ptr(), Some(on_new), this);
+            }
             if self.verifies {
                 rd::rd_kafka_conf_set_ssl_cert_verify_cb(conf, Some(on_certificate));
             }

@@ -7,6 +7,7 @@ use super::callbacks::Callbacks;
 use super::{c_string, partitioner, rd, text, Partitioner};
 use crate::error::{Error, Result};
 use crate::token::TokenProvider;
+use crate::watch::RequestWatch;
 
 /// A configuration under construction.
 pub(crate) struct Conf {
@@ -55,6 +56,11 @@ impl Conf {
     /// Whom librdkafka asks for tokens.
     pub(crate) fn tokens(&mut self, provider: TokenProvider) {
         self.callbacks.ask(provider);
+    }
+
+    /// Who hears of answered requests.
+    pub(crate) fn watch(&mut self, watch: RequestWatch) {
+        self.callbacks.watch = Some(watch);
     }
 
     /// Brokers' certificates are verified, and a refusal says why.

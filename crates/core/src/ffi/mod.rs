@@ -20,6 +20,7 @@ mod queue;
 mod refusals;
 mod token;
 mod transactions;
+mod watch;
 
 pub(crate) use admin::answer;
 pub use admin::Operation;

@@ -10,6 +10,7 @@ use crate::ffi::{self, Conf};
 use crate::handover::budget;
 use crate::rule::Rule;
 use crate::token::TokenProvider;
+use crate::watch::RequestWatch;
 
 /// How often it is looked for topics and partitions that are made later, unless said. It costs a request about the topics that are
 /// read, or, where there is a pattern, about all.
@@ -114,6 +115,12 @@ impl GroupConfig {
     /// Who gives tokens for `sasl.mechanism=OAUTHBEARER`.
     pub fn token_provider(mut self, provider: TokenProvider) -> Self {
         self.properties.tokens(provider);
+        self
+    }
+
+    /// Who hears of the requests that brokers have answered.
+    pub fn request_watch(mut self, watch: RequestWatch) -> Self {
+        self.properties.watch(watch);
         self
     }
 

@@ -8,6 +8,7 @@ use crate::config::Properties;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Conf};
 use crate::token::TokenProvider;
+use crate::watch::RequestWatch;
 
 /// How to make a [`Producer`](crate::Producer).
 #[derive(Debug, Clone)]
@@ -78,6 +79,12 @@ impl ProducerConfig {
     /// Who gives tokens for `sasl.mechanism=OAUTHBEARER`.
     pub fn token_provider(mut self, provider: TokenProvider) -> Self {
         self.properties.tokens(provider);
+        self
+    }
+
+    /// Who hears of the requests that brokers have answered.
+    pub fn request_watch(mut self, watch: RequestWatch) -> Self {
+        self.properties.watch(watch);
         self
     }
 

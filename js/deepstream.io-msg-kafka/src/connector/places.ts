@@ -1,4 +1,4 @@
-import type { Admin } from 'kafka-native/kafkajs';
+import type { KafkaAdmin } from 'kafka-native';
 import type { ReadOptions } from '../options';
 
 /** By partition, the next offset to be read; one that is not named begins with its first message. */
@@ -13,11 +13,11 @@ const AHEAD_MS = 1000;
 
 /** Finds where topics end, and makes those that are missing. */
 export class Places {
-  readonly #admin: Admin;
+  readonly #admin: KafkaAdmin;
   readonly #options: ReadOptions;
   #listing: Promise<Set<string>> | undefined;
 
-  constructor(admin: Admin, options: ReadOptions) {
+  constructor(admin: KafkaAdmin, options: ReadOptions) {
     this.#admin = admin;
     this.#options = options;
   }
@@ -64,7 +64,7 @@ export class Places {
 }
 
 /** One partition, which is the one that version 0.1.2 writes and reads. */
-async function make(admin: Admin, topic: string, { createTopics, replicationFactor, retention }: ReadOptions): Promise<void> {
+async function make(admin: KafkaAdmin, topic: string, { createTopics, replicationFactor, retention }: ReadOptions): Promise<void> {
   if (!createTopics) throw new Error('it does not exist, and createTopics is false: make it, or allow CREATE, with createTopics: true');
   const configEntries = [
     { name: 'cleanup.policy', value: 'delete' },

@@ -1,4 +1,4 @@
-import type { Batch, Consumer, KafkaMessage, MessageRule } from 'kafka-native/kafkajs';
+import type { Batch, KafkaConsumer, KafkaMessage, MessageRule } from 'kafka-native';
 import type { ReadOptions } from '../options';
 import type { Place } from './places';
 
@@ -24,9 +24,9 @@ export class Reader {
   readonly #only: MessageRule;
   readonly #tell: (error: Error) => void;
   readonly #feeds = new Map<string, Feed>();
-  #consumer: Consumer | undefined;
+  #consumer: KafkaConsumer | undefined;
   /** Not read yet. */
-  #next: Consumer | undefined;
+  #next: KafkaConsumer | undefined;
   #changed = false;
   /** It has ended by itself, and would again if nothing got better. */
   #crashed = false;
@@ -108,7 +108,7 @@ export class Reader {
     }
   }
 
-  #make(): Consumer {
+  #make(): KafkaConsumer {
     const { kafka, consumer: given } = this.#options;
     const consumer = kafka.consumer({
       readUncommitted: true,
@@ -148,7 +148,7 @@ export class Reader {
     }
   }
 
-  #end(consumer: Consumer): void {
+  #end(consumer: KafkaConsumer): void {
     const ending = consumer
       .disconnect({ timeout: 0 })
       .catch((error: Error) => this.#tell(error))

@@ -25,9 +25,14 @@ export interface RetryOptions {
 /** What is left out of {@link RetryOptions}. @internal */
 export const RETRY = { maxRetryTime: 30_000, initialRetryTime: 300, factor: 0.2, multiplier: 2, retries: 5 } as const;
 
+/** How a group can divide partitions. */
+export type AssignerName = 'roundRobin' | 'range' | 'cooperativeSticky';
+
 /** What the producers, consumers and admins of one `Kafka` share. @internal */
 export interface ClientContext {
   readonly clientId: string;
+  /** How groups divide partitions where a consumer does not say. */
+  readonly assigner: AssignerName;
   /**
    * librdkafka's properties that follow from the configuration of the `Kafka`: brokers (a function of them is called
    * here, so at every `connect`), client id, TLS, SASL, time-outs. Role-specific ones are appended by the client.

@@ -2,7 +2,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { inspect } from 'node:util';
 import type { Logger } from '../logger';
 import { describe, OptionReader, type DriverOptions, type Properties } from '../options';
-import { RETRY, type ClientContext, type RetryOptions } from './client';
+import { RETRY, type AssignerName, type ClientContext, type RetryOptions } from './client';
 import { KafkaJSConnectionError, KafkaJSNonRetriableError, KafkaJSNotImplemented } from './errors';
 import { createLogger, logLevel, logTo, type logCreator } from './logger';
 import { Metrics, type Statistics } from './metrics';
@@ -71,7 +71,7 @@ const MAX_INT = 2 ** 31 - 1;
 const MAX_SOCKET_TIMEOUT = 300_000;
 
 /** Checks the options, and says them in librdkafka's words. @internal */
-export function readKafkaConfig(config: unknown): ClientContext {
+export function readKafkaConfig(config: unknown, assigner: AssignerName): ClientContext {
   const read = new OptionReader('Kafka', config);
   if (read.any('socketFactory') !== undefined) {
     throw new KafkaJSNotImplemented(
@@ -114,6 +114,7 @@ export function readKafkaConfig(config: unknown): ClientContext {
   const creator = logger ? logTo(logger) : read.callback<logCreator>('logCreator');
   const context: ClientContext = {
     clientId,
+    assigner,
     metrics: new Metrics(onStatistics, (error) => context.logger.error(`onStatistics failed: ${inspect(error)}`), statisticsInterval > 0),
     properties: async () => [['bootstrap.servers', (await addresses(brokers)).join(',')], ...properties, ...own],
     logger: createLogger(read.any('logLevel') as logLevel | undefined, creator),

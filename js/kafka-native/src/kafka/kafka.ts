@@ -1,11 +1,12 @@
-import type { AdminConfig, KafkaAdmin } from './admin';
-import type { ClientContext } from './client';
+import type { AdminConfig } from './admin';
+import type { AssignerName, ClientContext } from './client';
+import type { KafkaAdmin } from './clients';
 import { readKafkaConfig, type KafkaConfig } from './config';
-import { Consumer } from './consumer/consumer';
+import { Consumer, type KafkaConsumer } from './consumer/consumer';
 import type { ConsumerConfig } from './consumer/config';
 import { lazily } from './lazily';
 import type { KafkaLogger } from './logger';
-import { Producer } from './producer/producer';
+import { Producer, type KafkaProducer } from './producer/producer';
 import type { ProducerConfig } from './producer/config';
 import type { Table } from './table';
 import type { TableKey, TableOptions } from './table/options';
@@ -13,6 +14,8 @@ import type { TableKey, TableOptions } from './table/options';
 /** The KafkaJS-shaped client: what its producers, consumers and admins share. */
 export class Kafka {
   readonly #context: ClientContext;
+  /** How groups divide partitions where `partitionAssigners` does not say. @internal */
+  protected static readonly assigner: AssignerName = 'cooperativeSticky';
 
   /**
    * Connects to nobody.
@@ -21,11 +24,11 @@ export class Kafka {
    * the engine owns, TypeError or RangeError for options of a wrong type or size.
    */
   constructor(config: KafkaConfig) {
-    this.#context = readKafkaConfig(config);
+    this.#context = readKafkaConfig(config, new.target.assigner);
   }
 
   /** A consumer in a group, or, with `groupId: null`, one that reads without a group. Connects to nobody. */
-  consumer(config: ConsumerConfig): Consumer {
+  consumer(config: ConsumerConfig): KafkaConsumer {
     return new Consumer(this.#context, config);
   }
 
@@ -41,7 +44,7 @@ export class Kafka {
    * A producer, which connects when it is told.
    * @throws TypeError, RangeError naming the option; KafkaJSNonRetriableError for `properties` that the engine owns
    */
-  producer(config?: ProducerConfig): Producer {
+  producer(config?: ProducerConfig): KafkaProducer {
     return new Producer(this.#context, config);
   }
 

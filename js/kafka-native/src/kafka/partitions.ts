@@ -1,4 +1,4 @@
-/** @internal */
+/** A partition by its topic's name and its number. */
 export interface TopicPartition {
   topic: string;
   partition: number;

@@ -1,9 +1,9 @@
 // The admin as a program written for KafkaJS uses it; `npm test` compiles it and runs nothing.
 import { AclOperationTypes, AclPermissionTypes, AclResourceTypes, AssignerProtocol, ConfigResourceTypes, Kafka, ResourcePatternTypes } from 'kafka-native/kafkajs';
-import type { Admin, AclEntry, GroupDescription, ITopicConfig, KafkaJSProtocolError } from 'kafka-native/kafkajs';
+import type { AclEntry, GroupDescription, ITopicConfig, KafkaAdmin, KafkaJSProtocolError } from 'kafka-native/kafkajs';
 
 async function program(): Promise<void> {
-  const admin: Admin = new Kafka({ brokers: ['b:9092'] }).admin({ retry: { retries: 2 } });
+  const admin: KafkaAdmin = new Kafka({ brokers: ['b:9092'] }).admin({ retry: { retries: 2 } });
   await admin.connect();
   const topic: ITopicConfig = { topic: 't', numPartitions: 3, configEntries: [{ name: 'retention.ms', value: '1' }] };
   const created: boolean = await admin.createTopics({ topics: [topic], waitForLeaders: true, timeout: 1000 });

@@ -1,9 +1,8 @@
 // As a user writes it for the consumer of `Kafka`; `npm test` compiles it and runs nothing.
-import { Kafka, PartitionAssigners } from 'kafka-native';
-import type { Batch, Consumer, ConsumerConfig, EachBatchPayload, EachMessagePayload, KafkaMessage } from 'kafka-native/kafkajs';
+import { Batch, Kafka, PartitionAssigners, type ConsumerConfig, type EachBatchPayload, type EachMessagePayload, type KafkaConsumer, type KafkaMessage } from 'kafka-native';
 
 const config: ConsumerConfig = { groupId: 'g', partitionAssigners: [PartitionAssigners.roundRobin, 'range'], onPartitionsRevoked: async ([first]) => first?.partitions[0] };
-const consumer: Consumer = new Kafka({ brokers: ['b:9092'] }).consumer(config);
+const consumer: KafkaConsumer = new Kafka({ brokers: ['b:9092'] }).consumer(config);
 // @ts-expect-error a groupId is needed
 new Kafka({ brokers: ['b:9092'] }).consumer({});
 

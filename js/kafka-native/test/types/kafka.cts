@@ -2,7 +2,7 @@
 import { Kafka, KafkaJSProtocolError, logLevel, prometheus } from 'kafka-native';
 import * as kafkajs from 'kafka-native/kafkajs';
 
-const kafka: kafkajs.Kafka = new Kafka({
+const kafka: Kafka = new Kafka({
   brokers: () => ['b:1'],
   logLevel: logLevel.ERROR,
   logger: console,

@@ -2,7 +2,7 @@
 
 // From the module, not from the globals: fake timers of a test framework must not stop it.
 import { clearTimeout, setTimeout } from 'node:timers';
-import type { Consumer } from 'kafka-native/kafkajs';
+import type { KafkaConsumer } from 'kafka-native';
 import { ProxyError } from '../errors';
 import type { Log } from '../options';
 import type { Acked, GroupPartition } from './partition';
@@ -22,14 +22,14 @@ type Failure = 'later' | 'refused' | 'unknown';
 
 /** Commits what is acknowledged: one request at a time, and what is acknowledged meanwhile goes with the next. */
 export class Commits {
-  readonly #consumer: Consumer;
+  readonly #consumer: KafkaConsumer;
   readonly #log: Log;
   readonly #dirty = new Set<GroupPartition>();
   #running = false;
   #ended = false;
   #attempts: (() => void)[] = [];
 
-  constructor(consumer: Consumer, log: Log) {
+  constructor(consumer: KafkaConsumer, log: Log) {
     this.#consumer = consumer;
     this.#log = log;
   }

@@ -2,7 +2,7 @@
 
 // From the module, not from the globals: fake timers of a test framework must not stop it.
 import { clearInterval, setImmediate, setInterval } from 'node:timers';
-import type { Consumer } from 'kafka-native/kafkajs';
+import type { KafkaConsumer } from 'kafka-native';
 import type { Context } from '../context';
 import { CloseCode, ProxyError } from '../errors';
 import type { Outlet, Seek, Subscription, TopicPartition } from '../subscription';
@@ -46,7 +46,7 @@ interface Topics {
 export class Member implements PartitionOwner, ReaderOwner {
   readonly #context: Context;
   readonly #wish: GroupWish;
-  readonly #consumer: Consumer;
+  readonly #consumer: KafkaConsumer;
   readonly #commits: Commits;
   readonly #partitions = new Map<string, GroupPartition>();
   /** In the order in which they came. */

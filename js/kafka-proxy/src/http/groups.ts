@@ -1,7 +1,7 @@
 // Which groups there are, who is in them, and how far they are.
 
 import type { KafkaAdmin } from 'kafka-native';
-import { AssignerProtocol } from 'kafka-native/kafkajs';
+import { AssignerProtocol } from 'kafka-native';
 import type { Context } from '../context';
 import { CloseCode, ProxyError } from '../errors';
 import type { Ends } from '../log/topic-log';

@@ -14,6 +14,7 @@ import {
 } from '../errors';
 import { checkEvent, Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from '../events';
 import { logNative, type KafkaLogger } from '../logger';
+import { ownMethods } from '../own-methods';
 
 export interface AdminConfig {
   /** How what KafkaJS tries again is tried again; default: the `Kafka`'s. */
@@ -47,13 +48,14 @@ const PASSING: ReadonlySet<string> = new Set([
 
 /** What every admin has: its connection, its events, and how it asks. */
 export abstract class AdminConnection {
-  /** Names for {@link on}. Those of requests never fire: librdkafka does not tell of single requests. */
+  /** Names for {@link on}. REQUEST_TIMEOUT and REQUEST_QUEUE_SIZE never fire: librdkafka does not tell. */
   readonly events: AdminEvents = events;
   readonly #context: ClientContext;
   readonly #retry: ClientContext['retry'];
   readonly #log: KafkaLogger;
   readonly #instrumentation: Instrumentation;
   #client: Promise<AdminClient> | undefined;
+  #connected = false;
   #disconnected = false;
 
   /** @internal */
@@ -63,7 +65,8 @@ export abstract class AdminConnection {
     this.#log = context.logger.namespace('Admin');
     const names = Object.keys(unknown).map((name) => guessed(name, ['retry']));
     if (names.length > 0) this.#log.warn(`Unknown options are ignored: ${names.join(', ')}`);
-    this.#instrumentation = new Instrumentation(this.#log);
+    this.#instrumentation = new Instrumentation(this.#log, context.clientId);
+    ownMethods(this);
   }
 
   /**
@@ -78,7 +81,13 @@ export abstract class AdminConnection {
       await this.#close();
       throw toKafkaJSError(error);
     }
+    this.#connected = !this.#disconnected;
     this.#instrumentation.emit(events.CONNECT);
+  }
+
+  /** Whether `connect` has resolved, and `disconnect` was not called since. Brokers may be away all the same: `describeCluster()` asks one. */
+  isConnected(): boolean {
+    return this.#connected;
   }
 
   /** Calls that are pending reject. `connect` may follow. */
@@ -148,6 +157,7 @@ export abstract class AdminConnection {
         log: (lines, dropped) => logNative(this.#log, lines, dropped),
         stats: (json) => this.#context.metrics.take(this, json),
         kept: this.#context.metrics.wanted,
+        requests: this.#instrumentation,
       },
       this.#context.giveToken,
     );
@@ -156,6 +166,7 @@ export abstract class AdminConnection {
   async #close(): Promise<void> {
     const client = this.#client;
     this.#client = undefined;
+    this.#connected = false;
     await client?.then(
       (open) => open.close(),
       () => {},

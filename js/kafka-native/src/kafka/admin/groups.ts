@@ -24,7 +24,7 @@ export interface MemberDescription {
   memberAssignment: Buffer;
 }
 export interface GroupDescription {
-  errorCode: number;
+  errorCode?: number;
   groupId: string;
   /** `Dead`: there is none. */
   state: ConsumerGroupState;

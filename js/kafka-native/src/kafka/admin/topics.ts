@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { TopicDescription } from '../../admin-requests';
 import { describe } from '../../options';
+import type { ListPartitionReassignmentsResponse } from '../engine-types';
 import { KafkaJSAggregateError, KafkaJSCreateTopicError, KafkaJSNotImplemented, KafkaJSProtocolError, KafkaJSTimeout, type KafkaJSError } from '../errors';
 import type { PartitionMetadata, TopicPartitions } from '../partitions';
 import { failureOf } from '../protocol-codes';
@@ -224,7 +225,7 @@ export abstract class TopicAdmin extends AdminConnection {
   }
 
   /** @throws KafkaJSNotImplemented */
-  async listPartitionReassignments(_request?: { topics?: TopicPartitions[] } & AdminCall): Promise<never> {
+  async listPartitionReassignments(_request?: { topics?: TopicPartitions[] } & AdminCall): Promise<ListPartitionReassignmentsResponse> {
     throw new KafkaJSNotImplemented(`listPartitionReassignments is not supported: ${REASSIGN}`);
   }
 }

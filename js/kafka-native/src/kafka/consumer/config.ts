@@ -1,14 +1,19 @@
 import type { NativeGroupOptions } from '../../binding';
 import { describe, OptionReader, type DriverOptions, type Properties } from '../../options';
-import { RETRY, type RetryOptions } from '../client';
-import { KafkaJSNonRetriableError, KafkaJSNotImplemented } from '../errors';
+import { RETRY, type AssignerName, type ClientContext, type RetryOptions } from '../client';
+import type { AssignerFactory } from '../engine-types';
+import { KafkaJSNonRetriableError } from '../errors';
 import type { TopicPartitions } from '../partitions';
 
 /** How a group divides partitions, by librdkafka's names; KafkaJS programs pass `[PartitionAssigners.roundRobin]`. */
-export const PartitionAssigners = { roundRobin: 'roundRobin', range: 'range', cooperativeSticky: 'cooperativeSticky' } as const;
-export type PartitionAssigner = keyof typeof PartitionAssigners;
+export const PartitionAssigners = { roundRobin: 'roundRobin', range: 'range', cooperativeSticky: 'cooperativeSticky' } as const satisfies Record<
+  AssignerName,
+  string
+>;
+/** A function, as KafkaJS has them, cannot be run: `roundRobin` stands in its place, and the log says so. */
+export type PartitionAssigner = AssignerName | AssignerFactory;
 
-const STRATEGIES: Record<PartitionAssigner, string> = { roundRobin: 'roundrobin', range: 'range', cooperativeSticky: 'cooperative-sticky' };
+const STRATEGIES: Record<AssignerName, string> = { roundRobin: 'roundrobin', range: 'range', cooperativeSticky: 'cooperative-sticky' };
 
 /** How `kafka.consumer` makes a consumer: KafkaJS's options, and some more. Times are milliseconds. */
 export interface ConsumerConfig {
@@ -17,8 +22,9 @@ export interface ConsumerConfig {
   /** Without a group: offsets are committed to files in it, one for each partition, as those of the classic consumer. */
   offsetDirectory?: string;
   /**
-   * In order of preference; all members of a group need one in common. Default `['cooperativeSticky']`: partitions stay
-   * where they are as far as possible, and what was fetched of those that stay is handed out during a rebalance, too; librdkafka
+   * In order of preference; all members of a group need one in common. Default `['cooperativeSticky']`, and of `kafka-native/kafkajs`
+   * `['roundRobin']`, as KafkaJS has it: each topic is spread over the members. With `cooperativeSticky` partitions stay where they are as
+   * far as possible, whatever their topic, and what was fetched of those that stay is handed out during a rebalance, too; librdkafka
    * fetches nothing new until the hooks of this member are through. It cannot be mixed with the other two, in one list or in
    * one group: a member that meets a group of another assigner waits until the last of its members has left.
    * docs/migrating-from-kafkajs.md has the ways from one to another without a gap.
@@ -75,6 +81,8 @@ export interface ReadConsumerConfig {
   groupId: string | null;
   /** Whether only what is committed is read. */
   readCommitted: boolean;
+  /** Whether topics are made that are asked for. */
+  createsTopics: boolean;
   /** Whether there is where to commit to. */
   commits: boolean;
   native: Omit<NativeGroupOptions, 'properties'>;
@@ -90,6 +98,8 @@ export interface ReadConsumerConfig {
   hooks: { assign: Hook; revoke: Hook; lost: Hook };
   /** Options that are none. */
   unknown: string[];
+  /** An assigner was a function. */
+  replaced: boolean;
 }
 
 /** Why each of them is the engine's. */
@@ -120,7 +130,7 @@ const MESSAGE_BYTES = 1_000_000;
 const LEAST_MESSAGE_BYTES = 1000;
 
 /** Checks the options and says them in librdkafka's words. @internal */
-export function readConsumerConfig(config: unknown, requestTimeout: number): ReadConsumerConfig {
+export function readConsumerConfig(config: unknown, { requestTimeout, assigner: standard }: ClientContext): ReadConsumerConfig {
   const read = new OptionReader('Kafka.consumer', config ?? {});
   const groupId = (config as ConsumerConfig | undefined)?.groupId;
   if (groupId !== null && (typeof groupId !== 'string' || groupId === '')) {
@@ -141,10 +151,11 @@ export function readConsumerConfig(config: unknown, requestTimeout: number): Rea
   const maxAge = read.integer('metadataMaxAge', LOOKS_MS, 0, 3_600_000);
   const metadataMaxAge = Math.min(Math.max(maxAge, LEAST_AGE_MS), LOOKS_MS);
   const readCommitted = !read.boolean('readUncommitted', false);
+  const createsTopics = read.boolean('allowAutoTopicCreation', groupId !== null);
   const properties: Properties = [
     ['max.poll.interval.ms', String(rebalanceTimeout)],
     ['topic.metadata.refresh.interval.ms', String(metadataMaxAge)],
-    ['allow.auto.create.topics', String(read.boolean('allowAutoTopicCreation', groupId !== null))],
+    ['allow.auto.create.topics', String(createsTopics)],
     ['isolation.level', readCommitted ? 'read_committed' : 'read_uncommitted'],
   ];
   if (groupId !== null) properties.push(['group.id', groupId]);
@@ -153,7 +164,7 @@ export function readConsumerConfig(config: unknown, requestTimeout: number): Rea
   const strategies = readAssigners(read.any('partitionAssigners'));
   let assigner = '';
   if (protocol === 'classic') {
-    assigner = (strategies ?? ['cooperative-sticky']).join(',');
+    assigner = (strategies ?? [STRATEGIES[standard]]).join(',');
     properties.push(
       ['session.timeout.ms', String(sessionTimeout)],
       ['heartbeat.interval.ms', String(heartbeatInterval)],
@@ -205,6 +216,7 @@ export function readConsumerConfig(config: unknown, requestTimeout: number): Rea
   return {
     groupId,
     readCommitted,
+    createsTopics,
     commits: groupId !== null || offsetDirectory !== undefined,
     native: {
       maxMessagesPerBatch: read.integer('maxMessagesPerBatch', 2000, 1, 1_000_000),
@@ -221,6 +233,7 @@ export function readConsumerConfig(config: unknown, requestTimeout: number): Rea
     retry: { retries: RETRY.retries, ...(read.any('retry') as RetryOptions | undefined) },
     hooks: { assign: hook('onPartitionsAssigned'), revoke: hook('onPartitionsRevoked'), lost: hook('onPartitionsLost') },
     unknown: read.unknown(),
+    replaced: strategies !== undefined && (read.any('partitionAssigners') as unknown[]).some((assigner) => typeof assigner === 'function'),
   };
 }
 
@@ -229,17 +242,16 @@ function readAssigners(given: unknown): string[] | undefined {
   if (!Array.isArray(given) || given.length === 0) {
     throw new KafkaJSNonRetriableError(`Kafka.consumer: partitionAssigners must be an array of names, got ${describe(given)}`);
   }
-  const names = given.map((assigner: unknown) => {
-    if (typeof assigner === 'string' && Object.hasOwn(STRATEGIES, assigner)) return STRATEGIES[assigner as PartitionAssigner];
+  const read = given.map((assigner: unknown) => {
+    // librdkafka divides: it cannot run what KafkaJS's leader would.
+    if (typeof assigner === 'function') return STRATEGIES.roundRobin;
+    if (typeof assigner === 'string' && Object.hasOwn(STRATEGIES, assigner)) return STRATEGIES[assigner as AssignerName];
     const known = Object.keys(STRATEGIES)
       .map((name) => `'${name}'`)
       .join(', ');
-    throw typeof assigner === 'function' || typeof assigner === 'object'
-      ? new KafkaJSNotImplemented(
-          `Kafka.consumer: assigners in JavaScript are not possible: librdkafka divides the partitions; use one of ${known}, or assign() for a division of your own`,
-        )
-      : new KafkaJSNonRetriableError(`Kafka.consumer: partitionAssigners takes ${known}, got ${describe(assigner)}`);
+    throw new KafkaJSNonRetriableError(`Kafka.consumer: partitionAssigners takes ${known}, got ${describe(assigner)}`);
   });
+  const names = [...new Set(read)];
   if (names.length > 1 && names.includes('cooperative-sticky')) {
     throw new KafkaJSNonRetriableError("Kafka.consumer: 'cooperativeSticky' cannot be mixed with 'roundRobin' or 'range': name it alone, or leave it out");
   }

@@ -6,6 +6,7 @@ import { binding } from '../../loader';
 import { connectDeadline, type ClientContext } from '../client';
 import type { ReadConsumerConfig } from './config';
 import { toKafkaJSError } from '../errors';
+import type { Instrumentation } from '../events';
 import { logNative, type KafkaLogger } from '../logger';
 import type { Statistics } from '../metrics';
 
@@ -34,22 +35,25 @@ export class GroupConnection {
   readonly #context: ClientContext;
   readonly #config: ReadConsumerConfig;
   readonly #log: KafkaLogger;
+  readonly #instrumentation: Instrumentation;
   receiver: GroupReceiver | undefined;
 
-  private constructor(context: ClientContext, config: ReadConsumerConfig, properties: [string, string][], log: KafkaLogger) {
+  private constructor(context: ClientContext, config: ReadConsumerConfig, properties: [string, string][], log: KafkaLogger, instrumentation: Instrumentation) {
     this.#context = context;
     this.#config = config;
     this.#log = log;
+    this.#instrumentation = instrumentation;
     const options = { ...config.native, properties: [...properties, ...config.properties], tokens: context.giveToken !== undefined };
     this.native = native(() => new binding.NativeGroup(options, weakly(this.#onEvent)));
+    instrumentation.watch(this.native);
     if (context.metrics.wanted) keep(this);
     watchExit();
   }
 
   /** Resolves when a broker has answered; rejects with KafkaJS's error. */
-  static async open(context: ClientContext, config: ReadConsumerConfig, log: KafkaLogger): Promise<GroupConnection> {
+  static async open(context: ClientContext, config: ReadConsumerConfig, log: KafkaLogger, instrumentation: Instrumentation): Promise<GroupConnection> {
     try {
-      const connection = new GroupConnection(context, config, await context.properties(), log);
+      const connection = new GroupConnection(context, config, await context.properties(), log, instrumentation);
       try {
         await connection.calls.start<void>((id) => connection.native.connect(id, connectDeadline(context)));
       } catch (error) {
@@ -68,6 +72,7 @@ export class GroupConnection {
       await this.calls.start<void>((id) => this.native.stop(id, hooks.revoke ? Math.max(STOP_MS, rebalanceTimeout) : STOP_MS));
     } finally {
       this.#context.metrics.forget(this);
+      this.#instrumentation.forget(this.native);
       letGo(this);
     }
   }
@@ -90,6 +95,8 @@ export class GroupConnection {
       case Event.Error:
         if (this.receiver) return this.receiver.error(fromData(told[1]));
         return this.#log.error(`${told[1].name}: ${told[1].message}`);
+      case Event.Request:
+        return this.#instrumentation.request(told[1], told[2]);
       case Event.Token:
         return this.#context.giveToken?.(this.native);
       case Event.Stats:

@@ -7,17 +7,20 @@ import { BEGIN } from '../../logical';
 import { describe, guessed } from '../../options';
 import type { GroupDescription } from '../admin';
 import type { ClientContext } from '../client';
+import type { AssignedPartition } from './assignment';
 import { rebalancing, type TopicOffset, type TopicOffsets } from './commits';
 import { readConsumerConfig, type ConsumerConfig, type ReadConsumerConfig } from './config';
 import { CONSUMER_EVENTS, type ConsumerEventPayloads, type ConsumerEvents } from './events';
 import { toKafkaJSError, KafkaJSNonRetriableError } from '../errors';
 import { checkEvent, Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from '../events';
 import { GroupConnection } from './connection';
+import { positionOf, type PartitionLag } from './lag';
 import type { Batch } from './lazy-batch';
 import { lazily } from '../lazily';
 import type { KafkaLogger } from '../logger';
-import type { TopicPartitions } from '../partitions';
-import { checkPartitions, checkPosition, readPositions, type AssignedPosition, type Position } from './positions';
+import { ownMethods } from '../own-methods';
+import type { TopicPartition, TopicPartitions } from '../partitions';
+import { checkPartition, checkPartitions, checkPosition, readPositions, type AssignedPosition, type Position } from './positions';
 import { concurrencyOf, RUN_OPTIONS, type ConsumerRunConfig, type Demand, type Retry } from './runner';
 import { readRule, type MessageRule } from './rule';
 import { Session, unlessAborted } from './session';
@@ -33,6 +36,9 @@ export interface TopicPartitionOffset {
 export interface TopicPartitionOffsetAndMetadata extends TopicPartitionOffset {
   metadata?: string | null;
 }
+
+/** Milliseconds in which the coordinator says what is committed. */
+const COMMITTED_MS = 10_000;
 
 /** Of `stop` and `disconnect`. */
 export interface StopOptions {
@@ -61,6 +67,9 @@ interface Running {
   onBegun(): void;
 }
 
+/** What `kafka.consumer()` makes: its methods can be taken off it. */
+export interface KafkaConsumer extends Pick<Consumer, keyof Consumer> {}
+
 /**
  * A consumer in a group, as KafkaJS has it.
  *
@@ -82,7 +91,7 @@ export class Consumer {
   readonly #retry: Retry;
   readonly #log: KafkaLogger;
   readonly #instrumentation: Instrumentation;
-  readonly #subscription = new Subscription();
+  #subscription = new Subscription();
   #positions: Position[] = [];
 
   #connection: Promise<GroupConnection> | undefined;
@@ -98,11 +107,16 @@ export class Consumer {
   /** @internal */
   constructor(context: ClientContext, config: ConsumerConfig) {
     this.#context = context;
-    this.#config = readConsumerConfig(config, context.requestTimeout);
+    this.#config = readConsumerConfig(config, context);
     this.#retry = { ...context.retry, ...this.#config.retry };
     this.#log = context.logger.namespace('Consumer');
     this.#tellUnknown('Unknown options are ignored', this.#config.unknown);
-    this.#instrumentation = new Instrumentation(this.#log);
+    if (this.#config.replaced)
+      this.#log.warn(
+        'partitionAssigners: a function is not run, because librdkafka divides the partitions; roundRobin stands in its place, name it to be rid of this line',
+      );
+    this.#instrumentation = new Instrumentation(this.#log, context.clientId);
+    ownMethods(this);
   }
 
   logger(): KafkaLogger {
@@ -120,7 +134,7 @@ export class Consumer {
   }
 
   async #connect(): Promise<GroupConnection> {
-    this.#connection ??= GroupConnection.open(this.#context, this.#config, this.#log).then(
+    this.#connection ??= GroupConnection.open(this.#context, this.#config, this.#log, this.#instrumentation).then(
       (connection) => (this.#opened = connection),
       (error: unknown) => {
         this.#connection = undefined;
@@ -383,6 +397,75 @@ export class Consumer {
     }
     this.#log.info('Stopped', { groupId });
     if (disconnect) this.#instrumentation.emit(CONSUMER_EVENTS.DISCONNECT);
+  }
+
+  /** Whether `connect` has resolved, and nothing has ended the client since. Brokers may be away all the same: `lag()` asks them. */
+  isConnected(): boolean {
+    return this.#opened !== undefined;
+  }
+
+  /** Takes back what `subscribe` and `assign` said, before `run` or after `stop`. @throws KafkaJSNonRetriableError while the consumer runs */
+  async unsubscribe(): Promise<void> {
+    if (this.#running || this.#session) throw new KafkaJSNonRetriableError('Consumer.unsubscribe: the consumer runs; stop() first');
+    this.#subscription = new Subscription();
+    this.#positions = [];
+  }
+
+  /** The partitions that this consumer has. */
+  assignment(): TopicPartition[] {
+    return this.#has().map(({ topic, partition }) => ({ topic, partition }));
+  }
+
+  /** Of each partition that this consumer has the next offset to be processed; '-1': nothing was heard of the partition yet. */
+  position(): TopicPartitionOffset[] {
+    return this.#has().map((assigned) => ({ topic: assigned.topic, partition: assigned.partition, offset: String(positionOf(assigned)) }));
+  }
+
+  #has(): AssignedPartition[] {
+    return [...(this.#session?.assignment ?? [])].filter(({ gone }) => !gone);
+  }
+
+  /**
+   * The offsets that the group has committed, of these partitions or of all that this consumer has; '-1': none.
+   * @param options `timeout`: milliseconds, default 10 000
+   * @throws KafkaJSNonRetriableError when it is not connected, or has no group; KafkaJSProtocolError when the coordinator refuses
+   */
+  async committed(
+    topicPartitions: TopicPartition[] = this.assignment(),
+    { timeout = COMMITTED_MS }: { timeout?: number } = {},
+  ): Promise<TopicPartitionOffset[]> {
+    if (!Array.isArray(topicPartitions))
+      throw new KafkaJSNonRetriableError(`Consumer.committed: takes an array of { topic, partition }, got ${describe(topicPartitions)}`);
+    if (this.#config.groupId === null) throw new KafkaJSNonRetriableError('Consumer.committed: the consumer has no group');
+    const places = topicPartitions.map(({ topic, partition }) => ({ topic, partition: checkPartition('committed', topic, partition) }));
+    const opened = this.#opened;
+    if (!opened) throw new KafkaJSNonRetriableError('Consumer.committed: the consumer is not connected');
+    if (places.length === 0) return [];
+    try {
+      const offsets = await opened.calls.start<number[]>((id) =>
+        opened.native.committed(
+          id,
+          places.map(({ topic }) => topic),
+          places.map(({ partition }) => partition),
+          timeout,
+        ),
+      );
+      return places.map((place, i) => ({ ...place, offset: String(offsets[i]!) }));
+    } catch (error) {
+      throw toKafkaJSError(error);
+    }
+  }
+
+  /**
+   * How far each partition that this consumer has is behind, as the brokers say now. The event LAG tells the same every 5 s.
+   * @throws KafkaJSNonRetriableError when the consumer does not run; KafkaJSError when a leader does not answer within 3 s
+   */
+  async lag(): Promise<PartitionLag[]> {
+    try {
+      return await this.#runningSession('lag').lag();
+    } catch (error) {
+      throw toKafkaJSError(error);
+    }
   }
 
   /** Commits the next offsets to be read. Resolves when the coordinator has them. */

@@ -1,4 +1,5 @@
 import type { TopicOffsets } from './commits';
+import type { PartitionLag } from './lag';
 import type { InstrumentationEvent, RequestEvent, RequestQueueSizeEvent, RequestTimeoutEvent } from '../events';
 
 /** KafkaJS's names of what `consumer.on` tells. */
@@ -19,7 +20,9 @@ export const CONSUMER_EVENTS = {
   CRASH: 'consumer.crash',
   REBALANCING: 'consumer.rebalancing',
   RECEIVED_UNSUBSCRIBED_TOPICS: 'consumer.received_unsubscribed_topics',
-  /** Never: librdkafka tells of no single request. */
+  /** Every 5 s, where somebody listens: what `lag()` resolves with. KafkaJS has no such event. */
+  LAG: 'consumer.lag',
+  /** A broker has answered a request. */
   REQUEST: 'consumer.network.request',
   /** Never. */
   REQUEST_TIMEOUT: 'consumer.network.request_timeout',
@@ -75,11 +78,13 @@ export interface ConsumerEventPayloads {
     topicsSubscribed: string[];
     topicsNotSubscribed: string[];
   };
+  'consumer.lag': { groupId: string | null; memberId: string; partitions: PartitionLag[] };
   'consumer.network.request': RequestEvent['payload'];
   'consumer.network.request_timeout': RequestTimeoutEvent['payload'];
   'consumer.network.request_queue_size': RequestQueueSizeEvent['payload'];
 }
 
+export type ConsumerLagEvent = InstrumentationEvent<ConsumerEventPayloads['consumer.lag']>;
 type Told<E extends keyof ConsumerEventPayloads> = InstrumentationEvent<ConsumerEventPayloads[E]>;
 export type ConsumerHeartbeatEvent = Told<'consumer.heartbeat'>;
 export type ConsumerCommitOffsetsEvent = Told<'consumer.commit_offsets'>;

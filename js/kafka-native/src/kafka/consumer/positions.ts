@@ -113,9 +113,15 @@ export function checkCommit(call: string, offset: unknown): number {
 
 /** The offset of a position that a program gave. @internal */
 export function checkPosition(call: string, topic: unknown, partition: unknown, offset: unknown): number {
+  checkPartition(call, topic, partition);
+  return checkOffset(call, offset);
+}
+
+/** The partition that a program gave. @internal */
+export function checkPartition(call: string, topic: unknown, partition: unknown): number {
   if (!topic) throw new KafkaJSNonRetriableError(`Consumer.${call}: invalid topic ${describe(topic)}`);
   if (!isNumber(partition)) throw new KafkaJSNonRetriableError(`Consumer.${call}: the partition must be a number, got ${describe(partition)}`);
-  return checkOffset(call, offset);
+  return Number(partition);
 }
 
 /** @internal */

@@ -125,6 +125,7 @@ export interface RunnerOwner {
 /** Gives batches to the handlers: fair between partitions, in order within one; tries again what failed, as KafkaJS does. @internal */
 export class Runner {
   readonly handled = new Handled();
+  readonly log: KafkaLogger;
   readonly #owner: RunnerOwner;
   readonly #options: ConsumerRunConfig;
   readonly #retry: Retry;
@@ -143,6 +144,7 @@ export class Runner {
 
   /** @param demand a reader's: then nothing starts that it did not ask for */
   constructor(owner: RunnerOwner, options: ConsumerRunConfig, retry: Retry, demand: Demand | undefined) {
+    this.log = owner.log.namespace('Runner');
     this.#owner = owner;
     this.#options = options;
     this.#retry = retry;
@@ -359,7 +361,7 @@ export class Runner {
 
   #log(what: string, { topic, partition }: AssignedPartition, offset: number, error: unknown): void {
     if (error instanceof KafkaJSError) return;
-    this.#owner.log.error(`Error when calling ${what}`, { topic, partition, offset: String(offset), stack: (error as Error | undefined)?.stack, error });
+    this.log.error(`Error when calling ${what}`, { topic, partition, offset: String(offset), stack: (error as Error | undefined)?.stack, error });
   }
 
   /**

@@ -10,6 +10,7 @@ import { Commits, type CommitsOwner, type TopicOffset } from './commits';
 import type { ReadConsumerConfig } from './config';
 import { KafkaJSError, KafkaJSNonRetriableError, toKafkaJSError } from '../errors';
 import type { Instrumentation } from '../events';
+import { lagOf, type PartitionLag } from './lag';
 import { PackedBatch } from './lazy-batch';
 import type { KafkaLogger } from '../logger';
 import type { Statistics } from '../metrics';
@@ -33,7 +34,11 @@ const INTERNAL = new Set(['__consumer_offsets', '__transaction_state', '__share_
 const ASK_AGAIN_MS = 100;
 /** Milliseconds after which a question that nobody answers is told. */
 const ASKING_MS = 5000;
-/** Milliseconds for a topic that is read to its end to come, which a broker may not know yet. */
+/** Milliseconds between two LAG events. */
+const LAG_MS = 5000;
+/** Topics that are asked for one by one, rather than all that there are at once. */
+const ASKED_SINGLY = 10;
+/** Milliseconds for a topic to come that a broker may not know yet. */
 const MISSING_MS = 2000;
 /** Milliseconds for the offsets of partitions that come. */
 const COMMITTED_MS = 1000;
@@ -67,6 +72,8 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   readonly calls: Calls;
   readonly events: Instrumentation;
   readonly log: KafkaLogger;
+  /** KafkaJS's group says these lines. */
+  readonly #groupLog: KafkaLogger;
   readonly assignment: Assignment;
   readonly commits: Commits;
   readonly #runner: Runner;
@@ -118,6 +125,8 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   #rebalanceBegan: number | undefined = Date.now();
   #fetchBegan = Date.now();
   #heartbeats: NodeJS.Timeout | undefined;
+  readonly #lags = setInterval(() => void this.#tellLag(), LAG_MS);
+  #askingLag = false;
   #watch: NodeJS.Timeout | undefined;
   #subscribed: string[] | undefined;
   /** Until it is settled where they begin. */
@@ -145,6 +154,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     this.calls = calls;
     this.events = events;
     this.log = log;
+    this.#groupLog = log.namespace('ConsumerGroup');
     this.#owner = owner;
     this.#config = config;
     this.maxMessagesPerBatch = config.native.maxMessagesPerBatch;
@@ -211,6 +221,26 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
       const ends = await this.#endsOf(partitions, readCommitted);
       return new Map(partitions.map((assigned, i) => [assigned, ends[i]!]));
     });
+  }
+
+  /** How far what it has is behind. */
+  async lag(): Promise<PartitionLag[]> {
+    const partitions = [...this.assignment].filter(({ gone }) => !gone);
+    const ends = await this.#endsOf(partitions, this.#config.readCommitted);
+    return partitions.map((assigned, i) => lagOf(assigned, ends[i]!));
+  }
+
+  async #tellLag(): Promise<void> {
+    if (this.#askingLag || this.#stopping || !this.events.listened('consumer.lag')) return;
+    this.#askingLag = true;
+    try {
+      const partitions = await this.lag();
+      if (!this.#stopping) this.events.emit('consumer.lag', { groupId: this.#config.groupId, memberId: this.#memberId, partitions });
+    } catch (error) {
+      if (!this.#stopping) this.log.debug(`It is not known where partitions end: ${(error as Error).message}`, this.names());
+    } finally {
+      this.#askingLag = false;
+    }
   }
 
   async #endsOf(places: readonly TopicPartition[], readCommitted: boolean): Promise<number[]> {
@@ -331,13 +361,33 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     // Without a topic librdkafka does not join: it waits until there is one. Asked for before subscribing, which may make topics.
     // The broker of KIP-848 does not tell that a topic is not there.
     const silent = patternsOnly || this.#config.assigner === '';
-    const existing = !empty && (silent || needsTopics || (beginsAtEnds && !subscription.existing)) ? await this.#listTopics() : new Map<string, number>();
+    const wanted =
+      silent || needsTopics || (beginsAtEnds && !subscription.existing) || (this.#config.createsTopics && subscription.named.length > ASKED_SINGLY);
+    const existing = !empty && wanted ? await this.#listTopics() : new Map<string, number>();
     if (this.#stopping || this.#crashed) return;
     if (beginsAtEnds) subscription.existing ??= new Map([...existing].filter(([topic]) => subscription.has(topic)));
+    // Of one that is asked about librdkafka forgets whether it begins at its end.
+    const missing = subscription.named.filter((topic) => !existing.has(topic) && !subscription.existing?.has(topic));
+    if (this.#config.createsTopics) await Promise.all(missing.map((topic) => this.#makeTopic(topic)));
+    if (this.#stopping || this.#crashed) return;
     await this.#subscribe(existing.keys());
     if (empty) this.log.warn('Nothing is subscribed to: this consumer gets nothing', { groupId: this.#config.groupId });
     if (silent && ![...existing.keys()].some((topic) => subscription.has(topic))) this.#onJoined();
     this.#watchTopics();
+  }
+
+  /** A topic that is asked for is made, where the brokers do that; the first assignment has its partitions then. */
+  async #makeTopic(topic: string): Promise<void> {
+    const end = Date.now() + MISSING_MS;
+    for (;;) {
+      try {
+        return void (await this.calls.start<number[]>((id) => this.native.partitionsOf(id, topic, CALL_MS)));
+      } catch (error) {
+        // What else is the matter is heard of when it is subscribed to.
+        if (!IN_THE_MAKING.has((error as KafkaError).code) || Date.now() >= end || this.#stopping || this.#crashed) return;
+      }
+      await pause(ASK_AGAIN_MS);
+    }
   }
 
   /** Where librdkafka does not find them itself. */
@@ -615,6 +665,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     this.#onJoined();
     this.#endWaits(stopped());
     clearInterval(this.#watch);
+    clearInterval(this.#lags);
     const warning = setTimeout(() => {
       this.log.warn(
         `The consumer stops, and has waited for ${STOP_WARNING_MS} ms for handlers that still run: ${this.#busy()}. A handler that awaits stop() or ` +
@@ -762,7 +813,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     };
     this.#rebalanceBegan = undefined;
     this.events.emit('consumer.group_join', payload);
-    this.log.info('Consumer has joined the group', payload);
+    this.#groupLog.info('Consumer has joined the group', payload);
     this.#member = true;
     this.#heartbeats ??= setInterval(() => this.#member && this.events.emit('consumer.heartbeat', this.names()), this.#config.heartbeatInterval);
   }
@@ -797,7 +848,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     this.assignment.pauseNative(foreign);
     for (const assigned of foreign) this.assignment.remove(assigned);
     this.events.emit('consumer.received_unsubscribed_topics', payload);
-    this.log.warn('The group gave this consumer topics that it has not subscribed to; they are left out', payload);
+    this.#groupLog.warn('The group gave this consumer topics that it has not subscribed to; they are left out', payload);
   }
 
   async #takeAway(rebalance: NativeRebalance, go: AssignedPartition[]): Promise<void> {
@@ -807,7 +858,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     if (kind === 'lost') this.#member = false;
     if (!this.#stopping && this.#inGroup) {
       this.events.emit('consumer.rebalancing', { groupId: this.#config.groupId, memberId: this.#memberId });
-      this.log.warn('The group is rebalancing', { ...this.names(), partitions: topics.map((topic, i) => `${topic}/${partitions[i]}`) });
+      this.#runner.log.warn('The group is rebalancing', { ...this.names(), partitions: topics.map((topic, i) => `${topic}/${partitions[i]}`) });
     }
     const these = topics.map((topic, i) => ({ topic, partition: partitions[i]! }));
     if (kind === 'revoke') {
@@ -914,4 +965,6 @@ const UNHEALABLE = new Set([
   'UNSUPPORTED_ASSIGNOR',
   'INVALID_REGULAR_EXPRESSION',
 ]);
+/** Told of a topic while the brokers make it. */
+const IN_THE_MAKING = new Set(['UNKNOWN_TOPIC_OR_PART', 'LEADER_NOT_AVAILABLE']);
 const UNKNOWN_TOPICS = new Set(['UNKNOWN_TOPIC_OR_PART', '_UNKNOWN_TOPIC', '_UNKNOWN_PARTITION']);

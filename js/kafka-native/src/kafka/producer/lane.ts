@@ -6,6 +6,7 @@ import { binding } from '../../loader';
 import type { Properties } from '../../options';
 import type { ClientContext } from '../client';
 import { toKafkaJSError } from '../errors';
+import type { Instrumentation } from '../events';
 import { logNative, type KafkaLogger } from '../logger';
 import type { PartitionMetadata } from '../partitions';
 
@@ -22,10 +23,12 @@ export class Lane {
   readonly #calls = new Calls(this);
   readonly #context: ClientContext;
   readonly #logger: KafkaLogger;
+  readonly #instrumentation: Instrumentation;
   readonly #onReceipts: OnReceipts;
 
-  constructor(context: ClientContext, logger: KafkaLogger, properties: Properties, onReceipts: OnReceipts) {
+  constructor(context: ClientContext, logger: KafkaLogger, instrumentation: Instrumentation, properties: Properties, onReceipts: OnReceipts) {
     this.#context = context;
+    this.#instrumentation = instrumentation;
     this.#logger = logger;
     this.#onReceipts = onReceipts;
     const brokers = properties.find(([name]) => name === 'bootstrap.servers')?.[1] ?? '';
@@ -41,6 +44,7 @@ export class Lane {
     } catch (error) {
       throw toKafkaJSError(error); // a property that librdkafka does not take
     }
+    instrumentation.watch(this.native);
     if (context.metrics.wanted) keep(this);
     watchExit();
   }
@@ -76,6 +80,7 @@ export class Lane {
       await this.call((native, id) => native.stop(id, timeout));
     } finally {
       this.#context.metrics.forget(this);
+      this.#instrumentation.forget(this.native);
       letGo(this);
     }
   }
@@ -87,6 +92,8 @@ export class Lane {
         return this.#onReceipts(told[1], told[2]);
       case Event.Reply:
         return this.#calls.finish(told[1], told[2], told[3]);
+      case Event.Request:
+        return this.#instrumentation.request(told[1], told[2]);
       case Event.Stats:
         return this.#context.metrics.take(this, told[1]);
       case Event.Token:

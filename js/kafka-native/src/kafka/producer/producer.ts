@@ -28,12 +28,13 @@ import {
   type SendOptions,
 } from './messages';
 import { Outbox } from './outbox';
+import { ownMethods } from '../own-methods';
 import { checkMessages, type Packed } from './packer';
 import { readProducerConfig, type ProducerConfig, type ReadProducerConfig } from './config';
 import { producerStream, type ProducerStreamOptions } from './stream';
 import type { Place, Topic } from './send';
 import { trace, traced } from '../tracing';
-import { Transaction } from './transaction';
+import { Transaction, type KafkaTransaction } from './transaction';
 
 const events = {
   CONNECT: 'producer.connect',
@@ -72,6 +73,9 @@ interface Connection {
   transactions?: Promise<Lane>;
 }
 
+/** What `kafka.producer()` makes: its methods can be taken off it. */
+export interface KafkaProducer extends Pick<Producer, keyof Producer> {}
+
 /**
  * KafkaJS's producer on librdkafka.
  *
@@ -86,7 +90,7 @@ interface Connection {
  * 1024 messages and 1 MB, and all of them with `idempotent`. What the buffer has no room for waits, in that order. The process stays alive while a send or call is pending.
  */
 export class Producer {
-  /** Names for {@link on}. Those of requests never fire: librdkafka does not tell of single requests. */
+  /** Names for {@link on}. REQUEST_TIMEOUT and REQUEST_QUEUE_SIZE never fire: librdkafka does not tell. */
   readonly events: ProducerEvents = events;
 
   readonly #context: ClientContext;
@@ -109,8 +113,9 @@ export class Producer {
   constructor(context: ClientContext, config?: ProducerConfig) {
     this.#context = context;
     this.#logger = context.logger.namespace('Producer');
-    this.#instrumentation = new Instrumentation(this.#logger);
+    this.#instrumentation = new Instrumentation(this.#logger, context.clientId);
     this.#config = readProducerConfig(config, context, this.#logger);
+    ownMethods(this);
   }
 
   /**
@@ -144,6 +149,11 @@ export class Producer {
       this.#connecting = undefined;
     }
     this.#instrumentation.emit(events.CONNECT);
+  }
+
+  /** Whether `connect` has resolved, and `disconnect` was not called since. Brokers may be away all the same. */
+  isConnected(): boolean {
+    return this.#state === 'connected';
   }
 
   /**
@@ -328,7 +338,7 @@ export class Producer {
   }
 
   #lane({ lanes, properties, outbox }: Connection, index: number): Lane {
-    return (lanes[index] ??= new Lane(this.#context, this.#logger, properties, outbox.settle));
+    return (lanes[index] ??= new Lane(this.#context, this.#logger, this.#instrumentation, properties, outbox.settle));
   }
 
   /**
@@ -375,7 +385,7 @@ export class Producer {
    *
    * @throws KafkaJSNonRetriableError without a `transactionalId`, or while another transaction is open
    */
-  async transaction(): Promise<Transaction> {
+  async transaction(): Promise<KafkaTransaction> {
     if (this.#config.transactionalId === undefined) throw new KafkaJSNonRetriableError('A transaction needs a producer with a transactionalId');
     const connection = this.#connected();
     if (this.#transaction !== undefined) {
@@ -393,7 +403,13 @@ export class Producer {
   }
 
   async #initTransactions(connection: Connection): Promise<Lane> {
-    const lane = new Lane(this.#context, this.#logger, [...connection.properties, ...this.#config.transactional], connection.outbox.settle);
+    const lane = new Lane(
+      this.#context,
+      this.#logger,
+      this.#instrumentation,
+      [...connection.properties, ...this.#config.transactional],
+      connection.outbox.settle,
+    );
     try {
       await lane.call((native, id) => native.initTransactions(id, Math.max(connectDeadline(this.#context), this.#config.transactionTimeout)));
       return lane;

@@ -1,10 +1,11 @@
 import { rebalancing, REBALANCING, type TopicOffset, type TopicOffsets } from '../consumer/commits';
-import type { Consumer } from '../consumer/consumer';
+import type { KafkaConsumer } from '../consumer/consumer';
 import { KafkaError } from '../../errors';
 import { KafkaJSNonRetriableError } from '../errors';
 import type { Lane } from './lane';
 import type { ProducerBatch, ProducerRecord, RecordMetadata } from './messages';
 import type { Outbox } from './outbox';
+import { ownMethods } from '../own-methods';
 
 export interface Offsets {
   /** The next offsets to be read. */
@@ -18,7 +19,7 @@ export type OffsetsGroup =
    * REBALANCE_IN_PROGRESS, and so are offsets of partitions that it has lost meanwhile: abort, then whoever has them now reads them
    * again. What is accepted is no longer among the consumer's `uncommittedOffsets()`, unless the transaction is aborted.
    */
-  | { consumer: Consumer }
+  | { consumer: KafkaConsumer }
   /** Who commits is not asked: the offsets of a member that the group has replaced are taken, too. */
   | { consumerGroupId: string }
   /** As a member of the group wrote it: the broker then refuses a member that the group has replaced. */
@@ -29,6 +30,9 @@ export interface TransactionOwner {
   sendIn(lane: Lane, record: ProducerRecord): Promise<RecordMetadata[]>;
   sendBatchIn(lane: Lane, batch: ProducerBatch): Promise<RecordMetadata[]>;
 }
+
+/** What `producer.transaction()` makes: its methods can be taken off it. */
+export interface KafkaTransaction extends Pick<Transaction, keyof Transaction> {}
 
 /**
  * What is sent through it is seen whole or not at all by those who read committed messages. Every method rejects with
@@ -54,6 +58,7 @@ export class Transaction {
     this.#outbox = outbox;
     this.#timeout = timeout;
     this.#onEnd = onEnd;
+    ownMethods(this);
   }
 
   /** Like `Producer.send`. A topic keeps the compression of its first send in a transaction of the producer. */
@@ -72,7 +77,7 @@ export class Transaction {
   async sendOffsets(offsets: Offsets & OffsetsGroup): Promise<void> {
     this.#check();
     const { topics, consumer, groupMetadata, consumerGroupId } = offsets as Offsets & {
-      consumer?: Consumer;
+      consumer?: KafkaConsumer;
       groupMetadata?: Uint8Array;
       consumerGroupId?: string;
     };

@@ -5,7 +5,7 @@ import type { ConsumerConfig } from '../consumer/config';
 import type { KafkaMessage } from '../consumer/lazy-batch';
 import { KafkaJSNonRetriableError } from '../errors';
 import type { KafkaLogger } from '../logger';
-import { Producer } from '../producer/producer';
+import type { KafkaProducer } from '../producer/producer';
 
 /** What a key can be: values that are equal where they look equal. */
 export type TableKey = string | number | bigint | boolean;
@@ -41,7 +41,7 @@ export interface TableOptions<K extends TableKey = string, V = any> {
   /** Ends the loading: the promise rejects with its reason. When the table is loaded it has no effect. */
   signal?: AbortSignal;
   /** What `set` and `delete` write with; connected and disconnected by its owner. Default: an idempotent one, made by the first of them, ended by `close`. */
-  producer?: Producer;
+  producer?: Pick<KafkaProducer, 'send'>;
   /** Options of the consumer that reads, such as `readUncommitted`, `rackId`, `maxBufferedBytes` or `properties`. */
   consumer?: Omit<
     ConsumerConfig,
@@ -71,7 +71,7 @@ export interface ReadTableOptions<K, V> {
   maxEntries: number;
   maxBytes: number;
   signal: AbortSignal | undefined;
-  producer: Producer | undefined;
+  producer: Pick<KafkaProducer, 'send'> | undefined;
   consumer: object;
 }
 
@@ -83,8 +83,8 @@ export function readTableOptions<K, V>(options: unknown, log: KafkaLogger): Read
   const most = (name: string): number => (read.any(name) === undefined ? Infinity : read.integer(name, 0, 1, Number.MAX_SAFE_INTEGER));
   const signal = read.any('signal') as AbortSignal | undefined;
   if (signal !== undefined && typeof signal?.addEventListener !== 'function') throw wrong('signal', 'an AbortSignal', signal);
-  const producer = read.any('producer');
-  if (producer !== undefined && !(producer instanceof Producer)) throw wrong('producer', 'a producer of kafka.producer()', producer);
+  const producer = read.any('producer') as Pick<KafkaProducer, 'send'> | undefined;
+  if (producer !== undefined && typeof producer?.send !== 'function') throw wrong('producer', 'a producer of kafka.producer()', producer);
   const consumer = read.any('consumer') ?? {};
   if (typeof consumer !== 'object') throw wrong('consumer', "an object of a consumer's options", consumer);
   for (const name of [
