@@ -5,7 +5,6 @@ require('reflect-metadata');
 const { Controller, Logger, Module } = require('@nestjs/common');
 const { NestFactory } = require('@nestjs/core');
 const { ClientKafka, Ctx, EventPattern, MessagePattern, Payload, Transport } = require('@nestjs/microservices');
-const { inspect } = require('node:util');
 const { lastValueFrom, timeout } = require('rxjs');
 
 const { brokers, names, questions } = JSON.parse(process.argv[2]);
@@ -58,8 +57,4 @@ async function main() {
   process.disconnect();
 }
 
-main().catch((error) => {
-  process.send?.({ type: 'failed', error: inspect(error), said });
-  process.exitCode = 1;
-  process.disconnect();
-});
+main();

@@ -39,7 +39,4 @@ async function main() {
   process.disconnect();
 }
 
-main().catch((error) => {
-  process.send({ type: 'failed', error: String(error?.stack ?? error) });
-  process.disconnect();
-});
+main();

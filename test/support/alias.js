@@ -12,13 +12,12 @@ const MODULES = path.join(__dirname, '../../node_modules');
  * @param {import('node:test').TestContext} t
  * @param {string} program
  * @param {object} options
- * @param {boolean} [original] with KafkaJS itself in its place
  */
-function aliased(t, program, options, original = false) {
+function aliased(t, program, options) {
   const home = folder(t);
   const modules = path.join(home, 'node_modules');
   fs.mkdirSync(modules);
-  for (const name of fs.readdirSync(MODULES)) fs.symlinkSync(path.join(MODULES, name === 'kafkajs' && !original ? 'kafka-native-kafkajs' : name), path.join(modules, name));
+  for (const name of fs.readdirSync(MODULES)) fs.symlinkSync(path.join(MODULES, name === 'kafkajs' ? 'kafka-native-kafkajs' : name), path.join(modules, name));
   fs.symlinkSync(path.join(__dirname, '../programs', program), path.join(home, program));
   // What is linked to is found where the links are.
   return new Child(t, path.join(home, program), options, { execArgv: ['--preserve-symlinks', '--preserve-symlinks-main'] });

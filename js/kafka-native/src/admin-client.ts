@@ -1,24 +1,18 @@
 import type { AdminRequests, Named } from './admin-requests';
-import { Event, type NativeAdmin, type NativeLog, type NativeTokens, type NativeWatched, type Told } from './binding';
+import { Event, type NativeAdmin, type NativeLog, type NativeTokens, type Told } from './binding';
 import { Calls } from './calls';
 import { fromData, native, type KafkaError } from './errors';
 import { keep, letGo, watchExit, weakly } from './lifetime';
 import { binding } from './loader';
 import type { Properties } from './options';
 
-/** Who hears of requests that were answered. @internal */
-export interface AdminRequestsWatch {
-  watch(client: NativeWatched): void;
-  forget(client: NativeWatched): void;
-  request(broker: string, figures: number[]): void;
-}
-
 /** What an admin tells that has no caller. @internal */
 export interface AdminTells {
   error(error: KafkaError): void;
   log(lines: NativeLog[], dropped: number): void;
   stats?(json: string): void;
-  requests?: AdminRequestsWatch;
+  /** A request was answered, of which it is told while {@link AdminClient.watchRequests} says so. */
+  request?(broker: string, figures: number[]): void;
   /** Somebody wants its statistics: it lives until it is closed. */
   kept?: boolean;
 }
@@ -36,13 +30,16 @@ export class AdminClient {
     this.#tells = tells;
     this.#giveToken = giveToken;
     this.#native = native(() => new binding.NativeAdmin({ properties, tokens: giveToken !== undefined }, weakly(this.#onEvent)));
-    tells.requests?.watch(this.#native);
     if (tells.kept) keep(this);
     watchExit();
   }
 
   get open(): boolean {
     return this.#open;
+  }
+
+  watchRequests(wanted: boolean): void {
+    this.#native.watchRequests(wanted);
   }
 
   connect(timeout: number): Promise<void> {
@@ -58,7 +55,6 @@ export class AdminClient {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#tells.requests?.forget(this.#native);
     this.#native.close();
     letGo(this);
   }
@@ -68,7 +64,7 @@ export class AdminClient {
     else if (told[0] === Event.Error) this.#tells.error(fromData(told[1]));
     else if (told[0] === Event.Log) this.#tells.log(told[1], told[2]);
     else if (told[0] === Event.Stats) this.#tells.stats?.(told[1]);
-    else if (told[0] === Event.Request) this.#tells.requests?.request(told[1], told[2]);
+    else if (told[0] === Event.Request) this.#tells.request?.(told[1], told[2]);
     else if (told[0] === Event.Token) this.#giveToken?.(this.#native);
   };
 }

@@ -3,7 +3,6 @@
  * @packageDocumentation
  */
 import type { DeleteAclResponse, DescribeAclResponse, GroupDescription, IResourceConfig, SeekEntry } from './kafka/admin';
-import type { TopicPartitionOffset } from './kafka/consumer/consumer';
 import type { Kafka as KafkaJS } from './kafka/clients';
 import { Kafka as Native } from './kafka/kafka';
 import type { SASLOptions } from './kafka/security';
@@ -26,7 +25,6 @@ export type {
   EachMessageHandler,
   EachMessagePayload,
   EachMessagePayload as ConsumerEachMessagePayload,
-  KafkaAdmin,
   KafkaMessage,
   Producer,
   Transaction,
@@ -47,7 +45,7 @@ export type { IHeaders, Message, ProducerBatch, ProducerRecord, RecordMetadata, 
 export type { KafkaTransaction, Offsets, OffsetsGroup } from './kafka/producer/transaction';
 export { Partitioners } from './kafka/producer/partitioners';
 export type { DefaultPartitioner, ICustomPartitioner, LegacyPartitioner, PartitionerArgs } from './kafka/producer/partitioners';
-export type { PartitionMetadata, TopicPartitions } from './kafka/partitions';
+export type { PartitionMetadata, TopicPartition, TopicPartitions } from './kafka/partitions';
 export { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ConfigResourceTypes, ConfigSource, ResourcePatternTypes } from './kafka/admin/resource-types';
 export type {
   Acl,
@@ -74,6 +72,7 @@ export type {
   ITopicConfig,
   ITopicMetadata,
   ITopicPartitionConfig,
+  KafkaAdmin,
   MatchingAcl,
   MemberDescription,
   PartitionReassignment,
@@ -168,4 +167,3 @@ export type DescribeAclResource = DescribeAclResponse['resources'][number];
 export type DeleteAclFilterResponses = DeleteAclResponse['filterResponses'][number];
 export type GroupDescriptions = { groups: GroupDescription[] };
 export type PartitionOffset = SeekEntry;
-export type TopicPartition = Omit<TopicPartitionOffset, 'offset'>;

@@ -12,8 +12,9 @@ function load(): Binding {
   if (chosen) return require(resolve(chosen)) as Binding;
 
   const platform = platformName();
-  const built = inPackage(`kafka_native.${platform}.node`);
-  if (built !== undefined && existsSync(built)) return require(built) as Binding;
+  // A bundle in ESM knows no folder.
+  const built = typeof __dirname === 'string' ? join(__dirname, '..', `kafka_native.${platform}.node`) : '';
+  if (existsSync(built)) return require(built) as Binding;
 
   const published = `@kafka-native/${platform}`;
   try {
@@ -29,15 +30,11 @@ function load(): Binding {
   }
 }
 
-/** A file of this package; in a bundle there may be no folder. */
-function inPackage(name: string): string | undefined {
-  return typeof __dirname === 'string' ? join(__dirname, '..', name) : undefined;
-}
-
 /** A bundler took this file out of its package. */
 function bundled(): boolean {
+  if (typeof __dirname !== 'string') return true;
   try {
-    return (JSON.parse(readFileSync(inPackage('package.json')!, 'utf8')) as { name?: unknown }).name !== 'kafka-native';
+    return (JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { name?: unknown }).name !== 'kafka-native';
   } catch {
     return true;
   }

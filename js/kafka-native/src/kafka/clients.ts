@@ -2,7 +2,7 @@
  * The clients under KafkaJS's names: what KafkaJS's have, so that a stand-in that a program wrote for KafkaJS is one here, too.
  * `KafkaProducer`, `KafkaConsumer`, `KafkaAdmin` and `KafkaTransaction` have everything.
  */
-import type { AdminConfig, KafkaAdmin as AdminClass } from './admin';
+import type { AdminConfig, KafkaAdmin } from './admin';
 import type { KafkaConsumer } from './consumer/consumer';
 import type { ConsumerConfig } from './consumer/config';
 import type { ConsumerEvents as AllConsumerEvents } from './consumer/events';
@@ -14,10 +14,7 @@ import type { IHeaders } from './producer/messages';
 import type { KafkaProducer } from './producer/producer';
 import type { KafkaTransaction } from './producer/transaction';
 
-/** What `kafka.admin()` makes. */
-export interface KafkaAdmin extends Pick<AdminClass, keyof AdminClass> {}
-
-type Logging = 'events' | 'on' | 'logger';
+type Always = 'connect' | 'disconnect' | 'on' | 'logger';
 
 export interface Kafka {
   producer(config?: ProducerConfig): Producer;
@@ -26,14 +23,11 @@ export interface Kafka {
   logger(): KafkaLogger;
 }
 export interface Transaction extends Pick<KafkaTransaction, 'send' | 'sendBatch' | 'sendOffsets' | 'commit' | 'abort' | 'isActive'> {}
-export interface Producer extends Pick<KafkaProducer, Logging | 'connect' | 'disconnect' | 'send' | 'sendBatch' | 'isIdempotent'> {
+export interface Producer extends Pick<KafkaProducer, Always | 'events' | 'send' | 'sendBatch' | 'isIdempotent'> {
   transaction(): Promise<Transaction>;
 }
 export interface Consumer
-  extends Pick<
-    KafkaConsumer,
-    Exclude<Logging, 'events'> | 'connect' | 'disconnect' | 'subscribe' | 'stop' | 'commitOffsets' | 'seek' | 'describeGroup' | 'pause' | 'paused' | 'resume'
-  > {
+  extends Pick<KafkaConsumer, Always | 'subscribe' | 'stop' | 'commitOffsets' | 'seek' | 'describeGroup' | 'pause' | 'paused' | 'resume'> {
   readonly events: ConsumerEvents;
   run(config?: ConsumerRunConfig): Promise<void>;
 }
@@ -41,9 +35,8 @@ export type ConsumerEvents = Omit<AllConsumerEvents, 'LAG'>;
 export interface Admin
   extends Pick<
     KafkaAdmin,
-    | Logging
-    | 'connect'
-    | 'disconnect'
+    | Always
+    | 'events'
     | 'listTopics'
     | 'createTopics'
     | 'deleteTopics'

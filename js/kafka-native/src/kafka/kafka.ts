@@ -1,6 +1,5 @@
-import type { AdminConfig } from './admin';
+import type { AdminConfig, KafkaAdmin } from './admin';
 import type { AssignerName, ClientContext } from './client';
-import type { KafkaAdmin } from './clients';
 import { readKafkaConfig, type KafkaConfig } from './config';
 import { Consumer, type KafkaConsumer } from './consumer/consumer';
 import type { ConsumerConfig } from './consumer/config';
@@ -63,7 +62,7 @@ export class Kafka {
 
   /** An admin, which connects when it is told, or with its first call. */
   admin(config?: AdminConfig): KafkaAdmin {
-    return new (lazily.admin().KafkaAdmin)(this.#context, config);
+    return new (lazily.admin().Admin)(this.#context, config);
   }
 
   logger(): KafkaLogger {

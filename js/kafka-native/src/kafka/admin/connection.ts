@@ -150,17 +150,19 @@ export abstract class AdminConnection {
   }
 
   async #make(): Promise<AdminClient> {
-    return new AdminClient(
+    const client = new AdminClient(
       await this.#context.properties(),
       {
         error: ({ code, message }) => this.#log.error(`${code}: ${message}`),
         log: (lines, dropped) => logNative(this.#log, lines, dropped),
         stats: (json) => this.#context.metrics.take(this, json),
         kept: this.#context.metrics.wanted,
-        requests: this.#instrumentation,
+        request: (broker, figures) => this.#instrumentation.request(broker, figures),
       },
       this.#context.giveToken,
     );
+    this.#instrumentation.watch(client);
+    return client;
   }
 
   async #close(): Promise<void> {
@@ -168,7 +170,10 @@ export abstract class AdminConnection {
     this.#client = undefined;
     this.#connected = false;
     await client?.then(
-      (open) => open.close(),
+      (open) => {
+        this.#instrumentation.forget(open);
+        open.close();
+      },
       () => {},
     );
     this.#context.metrics.forget(this);

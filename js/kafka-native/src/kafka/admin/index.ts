@@ -14,7 +14,10 @@ import { AccessAdmin } from './access';
  * Calls run side by side, take a `timeout` each, and reject with KafkaJS's errors. The process stays alive while a call is
  * pending.
  */
-export class KafkaAdmin extends AccessAdmin {}
+export class Admin extends AccessAdmin {}
+
+/** What `kafka.admin()` makes: its methods can be taken off it. */
+export interface KafkaAdmin extends Pick<Admin, keyof Admin> {}
 
 export * from './access';
 export type { AdminCall, AdminConfig, AdminEvents } from './connection';

@@ -161,7 +161,8 @@ export function readConsumerConfig(config: unknown, { requestTimeout, assigner: 
   if (groupId !== null) properties.push(['group.id', groupId]);
 
   const protocol = read.oneOf('groupProtocol', ['classic', 'consumer']);
-  const strategies = readAssigners(read.any('partitionAssigners'));
+  const assigners = read.any('partitionAssigners');
+  const strategies = readAssigners(assigners);
   let assigner = '';
   if (protocol === 'classic') {
     assigner = (strategies ?? [STRATEGIES[standard]]).join(',');
@@ -233,7 +234,7 @@ export function readConsumerConfig(config: unknown, { requestTimeout, assigner: 
     retry: { retries: RETRY.retries, ...(read.any('retry') as RetryOptions | undefined) },
     hooks: { assign: hook('onPartitionsAssigned'), revoke: hook('onPartitionsRevoked'), lost: hook('onPartitionsLost') },
     unknown: read.unknown(),
-    replaced: strategies !== undefined && (read.any('partitionAssigners') as unknown[]).some((assigner) => typeof assigner === 'function'),
+    replaced: Array.isArray(assigners) && assigners.some((each) => typeof each === 'function'),
   };
 }
 

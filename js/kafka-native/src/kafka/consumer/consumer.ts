@@ -486,7 +486,7 @@ export class Consumer {
   async describeGroup(): Promise<GroupDescription> {
     const { groupId } = this.#config;
     if (groupId === null) throw new KafkaJSNonRetriableError('Consumer.describeGroup: the consumer has no group');
-    const admin = new (lazily.admin().KafkaAdmin)(this.#context);
+    const admin = new (lazily.admin().Admin)(this.#context);
     try {
       await admin.connect();
       const { groups } = await admin.describeGroups([groupId]);

@@ -10,7 +10,7 @@ import { Commits, type CommitsOwner, type TopicOffset } from './commits';
 import type { ReadConsumerConfig } from './config';
 import { KafkaJSError, KafkaJSNonRetriableError, toKafkaJSError } from '../errors';
 import type { Instrumentation } from '../events';
-import { lagOf, type PartitionLag } from './lag';
+import { LagEvents, lagOf, type PartitionLag } from './lag';
 import { PackedBatch } from './lazy-batch';
 import type { KafkaLogger } from '../logger';
 import type { Statistics } from '../metrics';
@@ -34,8 +34,6 @@ const INTERNAL = new Set(['__consumer_offsets', '__transaction_state', '__share_
 const ASK_AGAIN_MS = 100;
 /** Milliseconds after which a question that nobody answers is told. */
 const ASKING_MS = 5000;
-/** Milliseconds between two LAG events. */
-const LAG_MS = 5000;
 /** Topics that are asked for one by one, rather than all that there are at once. */
 const ASKED_SINGLY = 10;
 /** Milliseconds for a topic to come that a broker may not know yet. */
@@ -72,7 +70,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   readonly calls: Calls;
   readonly events: Instrumentation;
   readonly log: KafkaLogger;
-  /** KafkaJS's group says these lines. */
+  /** For the lines that KafkaJS logs as `ConsumerGroup`. */
   readonly #groupLog: KafkaLogger;
   readonly assignment: Assignment;
   readonly commits: Commits;
@@ -125,8 +123,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   #rebalanceBegan: number | undefined = Date.now();
   #fetchBegan = Date.now();
   #heartbeats: NodeJS.Timeout | undefined;
-  readonly #lags = setInterval(() => void this.#tellLag(), LAG_MS);
-  #askingLag = false;
+  readonly #lagEvents: LagEvents;
   #watch: NodeJS.Timeout | undefined;
   #subscribed: string[] | undefined;
   /** Until it is settled where they begin. */
@@ -170,6 +167,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     });
     this.#untilEnd = options.until === 'end';
     this.#runner = new Runner(this, options, retry, demand);
+    this.#lagEvents = new LagEvents(this);
     this.events.emit('consumer.fetch_start', { nodeId: -1 });
   }
 
@@ -228,19 +226,6 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     const partitions = [...this.assignment].filter(({ gone }) => !gone);
     const ends = await this.#endsOf(partitions, this.#config.readCommitted);
     return partitions.map((assigned, i) => lagOf(assigned, ends[i]!));
-  }
-
-  async #tellLag(): Promise<void> {
-    if (this.#askingLag || this.#stopping || !this.events.listened('consumer.lag')) return;
-    this.#askingLag = true;
-    try {
-      const partitions = await this.lag();
-      if (!this.#stopping) this.events.emit('consumer.lag', { groupId: this.#config.groupId, memberId: this.#memberId, partitions });
-    } catch (error) {
-      if (!this.#stopping) this.log.debug(`It is not known where partitions end: ${(error as Error).message}`, this.names());
-    } finally {
-      this.#askingLag = false;
-    }
   }
 
   async #endsOf(places: readonly TopicPartition[], readCommitted: boolean): Promise<number[]> {
@@ -366,7 +351,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     const existing = !empty && wanted ? await this.#listTopics() : new Map<string, number>();
     if (this.#stopping || this.#crashed) return;
     if (beginsAtEnds) subscription.existing ??= new Map([...existing].filter(([topic]) => subscription.has(topic)));
-    // Of one that is asked about librdkafka forgets whether it begins at its end.
+    // New ones only: in librdkafka a topic that was asked about begins at its begin, whatever the subscription says.
     const missing = subscription.named.filter((topic) => !existing.has(topic) && !subscription.existing?.has(topic));
     if (this.#config.createsTopics) await Promise.all(missing.map((topic) => this.#makeTopic(topic)));
     if (this.#stopping || this.#crashed) return;
@@ -665,7 +650,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     this.#onJoined();
     this.#endWaits(stopped());
     clearInterval(this.#watch);
-    clearInterval(this.#lags);
+    this.#lagEvents.end();
     const warning = setTimeout(() => {
       this.log.warn(
         `The consumer stops, and has waited for ${STOP_WARNING_MS} ms for handlers that still run: ${this.#busy()}. A handler that awaits stop() or ` +
