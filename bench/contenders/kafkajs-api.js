@@ -18,7 +18,7 @@ module.exports = ({
     const client = consumer(task);
     await client.connect();
     await client.subscribe({ topics: [task.topic], ...subscription(task) });
-    await client.run({ ...run(task), eachBatch: async ({ batch }) => receive(batch.messages) });
+    await client.run({ ...run(task), eachBatch: async ({ batch }) => receive(batch.lazyMessages ?? batch.messages) });
     return { stop: () => client.disconnect() };
   },
 

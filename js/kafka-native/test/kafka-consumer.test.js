@@ -74,7 +74,7 @@ test('a lazy message of a batch shows its fields to JSON, to the console and in 
   const { arrive } = await running(t, { eachBatch: (payload) => { batch = payload.batch; } });
   arrive([0, [5, 6]]);
   await settled();
-  const [message] = batch.messages;
+  const [message] = batch.lazyMessages;
   const fields = { attributes: 0, timestamp: '1700000000005', offset: '5', key: Buffer.from('k'), value: Buffer.from('v5'), headers: {} };
   assert.deepEqual(JSON.parse(JSON.stringify(message)), JSON.parse(JSON.stringify(fields)));
   assert.match(require('node:util').inspect(message), /value: <Buffer 76 35>/);
@@ -86,6 +86,36 @@ test('a lazy message of a batch shows its fields to JSON, to the console and in 
   assert.equal(message.value, 'mine');
   assert.equal(message.toJSON().value, 'mine');
   assert.deepEqual([batch.firstOffset(), batch.lastOffset(), batch.highWatermark, batch.offsetLag(), batch.offsetLagLow(), batch.isEmpty()], ['5', '6', '1000', '993', '994', false]);
+});
+
+test('a message is a plain object, for code that spreads, assigns or clones it', async (t) => {
+  const fields = { attributes: 0, timestamp: '1700000000005', offset: '5', key: Buffer.from('k'), value: Buffer.from('v5'), headers: {} };
+  const seen = [];
+  const { arrive } = await running(t, {
+    eachBatch: ({ batch: { messages: [message] } }) => {
+      const clone = structuredClone(message);
+      seen.push({ ...message }, Object.assign({}, message), { ...clone, key: Buffer.from(clone.key), value: Buffer.from(clone.value) });
+    },
+  });
+  arrive([0, [5]]);
+  await settled();
+  assert.deepEqual(seen, [fields, fields, fields]);
+});
+
+test('messages that a handler puts in the place of those of its batch stay there, and change nothing of what is resolved', async (t) => {
+  const seen = [];
+  const { arrive, native } = await running(t, {
+    eachBatch: ({ batch }) => {
+      batch.messages = batch.messages.filter(({ offset }) => offset === '6');
+      seen.push(batch.messages.map(({ offset }) => offset).join(), batch.firstOffset(), batch.lastOffset());
+      const { topic, partition, highWatermark, messages } = { ...batch };
+      seen.push(topic, partition, highWatermark, messages.length);
+    },
+  });
+  arrive([0, [5, 6, 7]]);
+  await until(() => committed(native).length > 0);
+  assert.deepEqual(seen, ['6', '5', '7', 't', 0, '1000', 1]);
+  assert.deepEqual(committed(native), ['t/0@8']);
 });
 
 test('columns show a batch without objects', async (t) => {
@@ -759,14 +789,30 @@ test('eachBatch that finds the memory of its messages gone is told so, and gets 
   native.emit(Event.Batch, 1, fake.pack([{ topic: 7, partition: 0, epoch: 1, messages: [0, 1, 2].map((offset) => ({ offset, value: `v${offset}`, headers: [['h', 'x']] })) }]));
   await until(() => native.last('seek'));
   await settled();
-  assert.deepEqual(got, ['0 v0'], 'its offset could not be read any more');
-  assert.deepEqual(native.last('seek').slice(1), ['t', 0, 0, false]);
+  assert.deepEqual(got, ['0 v0']);
+  assert.deepEqual(native.last('seek').slice(1), ['t', 0, 1, false]);
   assert.match(logger.lines.find((line) => line.startsWith('warn')), /transferred the memory/);
-  native.emit(Event.Batch, 2, fake.pack([{ topic: 7, partition: 0, epoch: 101, messages: [0, 1, 2].map((offset) => ({ offset, value: `v${offset}`, headers: [['h', 'x']] })) }]));
-  await until(() => got.length === 4);
+  native.emit(Event.Batch, 2, fake.pack([{ topic: 7, partition: 0, epoch: 101, messages: [1, 2].map((offset) => ({ offset, value: `v${offset}`, headers: [['h', 'x']] })) }]));
+  await until(() => got.length === 3);
   await settled();
-  assert.deepEqual(got, ['0 v0', '0 v0', '1 v1', '2 v2']);
+  assert.deepEqual(got, ['0 v0', '1 v1', '2 v2']);
   assert.equal(committed(native).at(-1), 't/0@3');
+});
+
+test('eachBatch that transfers the memory away and returns gets again what it did not resolve: nobody saw that it was empty', async (t) => {
+  const got = [];
+  const { native } = await running(t, { eachBatch: ({ batch: { messages } }) => {
+    transfer(messages[0].value);
+    got.push(messages.slice(1).map(({ offset, value }) => `${offset} ${value}`).join());
+  } });
+  const messages = [0, 1, 2].map((offset) => ({ offset, value: `v${offset}` }));
+  native.emit(Event.Batch, 1, fake.pack([{ topic: 7, partition: 0, epoch: 1, messages }]));
+  await until(() => native.last('seek'));
+  assert.deepEqual(native.last('seek').slice(1), ['t', 0, 0, false]);
+  native.emit(Event.Batch, 2, fake.pack([{ topic: 7, partition: 0, epoch: 101, messages }]));
+  await until(() => committed(native).length > 0);
+  assert.deepEqual(got, ['1 ,2 ', '1 v1,2 v2']);
+  assert.deepEqual(committed(native), ['t/0@3']);
 });
 
 test('headers and columns that are transferred away take nothing with them', async (t) => {
@@ -783,7 +829,7 @@ test('headers and columns that are transferred away take nothing with them', asy
   native.emit(Event.Batch, 2, fake.pack([{ topic: 7, partition: 0, epoch: 101, messages }]));
   await until(() => got.length === 3);
   await settled();
-  assert.deepEqual(got, ['0 x,1 x', '0 x,1 x', '0 x v0,1 x v1']);
+  assert.deepEqual(got, ['0 x,1 x', '0 x,1 x', '0  v0,1 x v1']);
   assert.deepEqual(committed(native), ['t/0@2']);
 });
 

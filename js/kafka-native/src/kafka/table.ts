@@ -146,7 +146,7 @@ export class Table<K extends TableKey = string, V = any> extends EventEmitter<Ta
     const entries = this.#entries;
     const text = batch.ascii ? ascii : textOf;
     // Without decoders of the program no message gets an object.
-    const messages = keys.decode || values.decode ? batch.messages : undefined;
+    const messages = keys.decode || values.decode ? batch.lazyMessages : undefined;
     const count = offsets.length;
     let last = -1;
     for (let i = 0; i < count; i++) {

@@ -231,7 +231,7 @@ function fold(batch: Batch, from: number, entries: Map<string, Entry>, owner: Ta
       owner.change(-1, -before.bytes);
       continue;
     }
-    const message = batch.messages[i]!;
+    const message = batch.lazyMessages[i]!;
     const { headers, bytes } = copied(message.headers);
     const value = Buffer.from(message.value!);
     const entry = { offset: offsets[i]!, timestamp: timestamps[i]!, value, headers, bytes: key.length + value.length + bytes };

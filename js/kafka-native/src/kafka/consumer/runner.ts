@@ -344,7 +344,8 @@ export class Runner {
     }
     // One that resolves message by message, and was told to leave, has left: the rest comes again.
     const left = told && this.#resolvesItself;
-    if (this.#options.eachBatchAutoResolve !== false && !left) this.#resolve(assigned, runs, delivery, runs.at(-1)!.lastOffset);
+    // Messages that the handler had not looked at are empty: it gets them again.
+    if (this.#options.eachBatchAutoResolve !== false && !left && !batch.emptied) this.#resolve(assigned, runs, delivery, runs.at(-1)!.lastOffset);
   }
 
   #tools({ topic, partition }: AssignedPartition): Pick<EachBatchPayload, 'heartbeat' | 'pause'> {
