@@ -279,7 +279,7 @@ describe('what KafkaJS does not do', () => {
     const partitions = [{ partition: 0, offset: '1' }, { partition: 7, offset: '1' }];
     await assert.rejects(admin.setOffsets({ groupId: 'set', topic, partitions }), { name: 'KafkaJSProtocolError', type: 'UNKNOWN_TOPIC_OR_PARTITION' });
     assert.deepEqual(await admin.fetchOffsets({ groupId: 'set' }), []);
-    await assert.rejects(admin.setOffsets({ groupId: 'set', topic, partitions: [{ partition: 0, offset: 'x' }] }), { name: 'KafkaJSNonRetriableError', message: /offset .x./ });
+    await assert.rejects(admin.setOffsets({ groupId: 'set', topic, partitions: [{ partition: 0, offset: 'x' }] }), { name: 'KafkaJSNonRetriableError', message: /Invalid offset x/ });
   });
 
   test('committed offsets are forgotten, partition by partition', async () => {
@@ -339,7 +339,7 @@ describe('what KafkaJS does not do', () => {
           assert.deepEqual(error.groups.map((one) => [one.groupId, one.error.type]).sort(), [[groupId, 'NON_EMPTY_GROUP'], ['nobody', 'GROUP_ID_NOT_FOUND']]);
           return true;
         });
-        await assert.rejects(admin.resetOffsets({ groupId, topic, earliest: true }), { name: 'KafkaJSNonRetriableError', message: /stop its consumers/ });
+        await assert.rejects(admin.resetOffsets({ groupId, topic, earliest: true }), { name: 'KafkaJSNonRetriableError', message: /must have no running instances/ });
       } finally {
         await consumer.disconnect();
       }

@@ -654,7 +654,7 @@ describe('a producer', () => {
     const make = (config) => () => kafka().producer(config);
     assert.throws(make({ properties: { 'enable.idempotence': true } }), (error) => error instanceof KafkaJSNonRetriableError && /use idempotent/.test(error.message));
     assert.throws(make({ properties: { 'bootstrap.servers': 'x' } }), /use brokers/);
-    assert.throws(make({ idempotent: true, retry: { retries: 0 } }), (error) => error instanceof KafkaJSNonRetriableError && /must allow retries/.test(error.message));
+    assert.throws(make({ idempotent: true, retry: { retries: 0 } }), (error) => error instanceof KafkaJSNonRetriableError && /Idempotent producer must allow retries/.test(error.message));
     assert.throws(make({ linger: -1 }), RangeError);
     assert.throws(make({ idempotent: 'yes' }), TypeError);
     assert.throws(make({ createPartitioner: 1 }), TypeError);

@@ -110,7 +110,7 @@ describe('a transaction', () => {
     const topic = await cluster.topic(1);
     const producer = await transactional(t);
     const transaction = await producer.transaction();
-    await assert.rejects(producer.transaction(), (error) => error instanceof KafkaJSNonRetriableError && /open transaction/.test(error.message));
+    await assert.rejects(producer.transaction(), (error) => error instanceof KafkaJSNonRetriableError && /already an ongoing transaction/.test(error.message));
     await transaction.commit();
     for (const call of [
       () => transaction.send({ topic, messages: messages('x') }),

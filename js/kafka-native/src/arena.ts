@@ -306,8 +306,10 @@ function timestampOfText(timestamp: unknown): number {
   throw wrongType('the timestamp', 'milliseconds since 1970, as text', timestamp);
 }
 
-function checkedPartition(partition: unknown): number {
-  if (partition == null) return -1;
+/** KafkaJS takes text. */
+function checkedPartition(given: unknown): number {
+  if (given == null) return -1;
+  const partition = typeof given === 'string' && /^\d+$/.test(given) ? Number(given) : given;
   if (Number.isInteger(partition) && (partition as number) >= 0 && (partition as number) <= MAX_PARTITION) return partition as number;
-  throw wrongType('the partition', 'an integer of 0 or more', partition);
+  throw wrongType('the partition', 'an integer of 0 or more', given);
 }

@@ -10,15 +10,20 @@ export type Properties = [string, string][];
 /** Reads and checks the options of one constructor or call. `null` counts as absent, 0 and '' are values. @internal */
 export class OptionReader {
   readonly #owner: string;
+  readonly #numbersAsText: boolean;
   readonly #options: Record<string, unknown>;
   readonly #known = new Set<string>();
 
-  /** @param owner what the messages name: `Producer`, `Producer.stop` */
-  constructor(owner: string, options: unknown) {
+  /**
+   * @param owner what the messages name: `Producer`, `Producer.stop`
+   * @param numbersAsText whether a number may be text, as one of the environment is
+   */
+  constructor(owner: string, options: unknown, numbersAsText = false) {
     if (typeof options !== 'object' || options === null || Array.isArray(options)) {
       throw invalidType(`${owner}: the options must be an object, got ${describe(options)}`);
     }
     this.#owner = owner;
+    this.#numbersAsText = numbersAsText;
     this.#options = options as Record<string, unknown>;
   }
 
@@ -112,8 +117,9 @@ export class OptionReader {
   }
 
   #number(name: string, fallback: number, min: number, max: number, kind: string, fits: (value: number) => boolean): number {
-    const value = this.#get(name);
-    if (value === undefined) return fallback;
+    const given = this.#get(name);
+    if (given === undefined) return fallback;
+    const value = this.#numbersAsText && typeof given === 'string' && given.trim() !== '' && Number.isFinite(Number(given)) ? Number(given) : given;
     const expected = `${kind} from ${min} to ${max}`;
     if (typeof value !== 'number') throw this.#wrong(name, expected, value);
     if (!fits(value) || value < min || value > max) {

@@ -374,7 +374,7 @@ test('stop with a timeout leaves a handler that hangs behind, commits what it re
   const { consumer, native, logger, arrive } = await running(t, { eachMessage: ({ message }) => (message.offset === '6' ? hang.promise : undefined) });
   arrive([0, [5, 6, 7]]);
   await settled();
-  await assert.rejects(consumer.stop({ timeout: -1 }), /timeout must be milliseconds/);
+  await assert.rejects(consumer.stop({ timeout: -1 }), /Invalid timeout -1/);
   await consumer.stop({ timeout: 10 });
   assert.equal(committed(native).at(-1), 't/0@6');
   assert.match(logger.lines.join('\n'), /left behind.*: t\/0 at offset 6/);
@@ -657,18 +657,18 @@ test('a pattern without a POSIX form is looked up', async (t) => {
 test('calls in the wrong state say what to do', async (t) => {
   const consumer = new kafka.Kafka({ brokers: ['b:1'], logger: memoryLogger() }).consumer({ groupId: 'g' });
   for (const call of [() => consumer.seek({ topic: 't', partition: 0, offset: '0' }), () => consumer.pause([{ topic: 't' }]), () => consumer.resume([{ topic: 't' }])]) {
-    assert.throws(call, { name: 'KafkaJSNonRetriableError', message: /run\(\)/ });
+    assert.throws(call, { name: 'KafkaJSNonRetriableError', message: /run must be called first/ });
   }
-  await assert.rejects(consumer.commitOffsets([{ topic: 't', partition: 0, offset: '1' }]), { message: /run\(\)/ });
+  await assert.rejects(consumer.commitOffsets([{ topic: 't', partition: 0, offset: '1' }]), { message: /run must be called first/ });
   assert.deepEqual(consumer.paused(), []);
   assert.throws(() => consumer.on('consumer.nothing', () => {}), { message: /consumer\.events\.HEARTBEAT/ });
   await assert.rejects(consumer.subscribe({}), { message: /topics/ });
-  await assert.rejects(consumer.subscribe({ topic: 7 }), { message: /string or a RegExp/ });
+  await assert.rejects(consumer.subscribe({ topic: 7 }), { message: /has to be a String or a RegExp/ });
   await assert.rejects(consumer.subscribe({ topics: [] }), { message: /"topics" is empty/ });
   await assert.rejects(consumer.subscribe({ topic: '^t' }), { message: /a RegExp, as \/\^t\// });
   for (const options of [undefined, {}, { eachMesage() {} }]) await assert.rejects(consumer.run(options), { message: /"eachMessage" or "eachBatch" is missing/ });
   const { consumer: other } = await running(t, {});
-  await assert.rejects(other.subscribe({ topic: 'x' }), { message: /runs already/ });
+  await assert.rejects(other.subscribe({ topic: 'x' }), { message: /while consumer is running/ });
   assert.throws(() => other.seek({ topic: 't', partition: 0, offset: 'x' }), { message: /offset/ });
   assert.throws(() => other.seek({ topic: 't', partition: 0, offset: '-3' }), { message: /negative/ });
   assert.throws(() => other.pause([{ topic: 't', partitions: ['x'] }]), { message: /partitions/ });
@@ -871,16 +871,16 @@ test('offsets that a program gives are integers below 2^53', async (t) => {
   const refused = [];
   const { consumer, arrive } = await running(t, { eachBatch: async ({ resolveOffset, commitOffsetsIfNecessary }) => {
     for (const offset of ['x', '', '1.5', '9007199254740992', NaN, undefined, null]) {
-      assert.throws(() => resolveOffset(offset), { name: 'KafkaJSNonRetriableError', message: /resolveOffset: the offset must be an integer below 2\^53/ });
-      await assert.rejects(commitOffsetsIfNecessary({ topics: [{ topic: 't', partitions: [{ partition: 0, offset }] }] }), { message: /commitOffsetsIfNecessary: the offset must be an integer below 2\^53/ });
+      assert.throws(() => resolveOffset(offset), { name: 'KafkaJSNonRetriableError', message: offset > 2 ** 52 ? /Invalid offset 9007199254740992: .* below 2\^53/ : /Invalid offset, expected a long received/ });
+      await assert.rejects(commitOffsetsIfNecessary({ topics: [{ topic: 't', partitions: [{ partition: 0, offset }] }] }), { message: /^Invalid offset/ });
       refused.push(offset);
     }
   } });
   arrive([0, [5]]);
   await until(() => refused.length === 7);
   for (const offset of ['9007199254740992', '18446744073709551615', Infinity]) {
-    assert.throws(() => consumer.seek({ topic: 't', partition: 0, offset }), { message: /below 2\^53/ });
-    await assert.rejects(consumer.commitOffsets([{ topic: 't', partition: 0, offset }]), { message: /below 2\^53/ });
+    assert.throws(() => consumer.seek({ topic: 't', partition: 0, offset }), { message: /^Invalid offset/ });
+    await assert.rejects(consumer.commitOffsets([{ topic: 't', partition: 0, offset }]), { message: /^Invalid offset/ });
   }
   const other = new kafka.Kafka({ brokers: ['b:1'] }).consumer({ groupId: null });
   await assert.rejects(other.assign([{ topic: 't', partition: 0, offset: '9007199254740993' }]), { message: /below 2\^53/ });

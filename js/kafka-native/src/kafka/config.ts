@@ -72,7 +72,7 @@ const MAX_SOCKET_TIMEOUT = 300_000;
 
 /** Checks the options, and says them in librdkafka's words. @internal */
 export function readKafkaConfig(config: unknown, assigner: AssignerName): ClientContext {
-  const read = new OptionReader('Kafka', config);
+  const read = new OptionReader('Kafka', config, true);
   if (read.any('socketFactory') !== undefined) {
     throw new KafkaJSNotImplemented(
       'Kafka: socketFactory is not supported: librdkafka has sockets of its own; for a tunnel or proxy, let `brokers` and the advertised listeners name its address',
@@ -132,7 +132,7 @@ export function readKafkaConfig(config: unknown, assigner: AssignerName): Client
 /** A retry without what is undefined, so that defaults can be spread below it. */
 function readRetry(given: unknown): RetryOptions {
   if (given === undefined) return {};
-  const read = new OptionReader('Kafka.retry', given);
+  const read = new OptionReader('Kafka.retry', given, true);
   const retry: RetryOptions = {};
   for (const name of ['maxRetryTime', 'initialRetryTime', 'factor', 'multiplier', 'retries'] as const) {
     if (read.any(name) !== undefined) retry[name] = read.number(name, 0, 0, MAX_INT);

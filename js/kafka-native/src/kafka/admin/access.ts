@@ -1,9 +1,10 @@
 import type { Acl as NativeAcl, AclFilter as NativeAclFilter } from '../../admin-requests';
 import { describe } from '../../options';
 import { KafkaJSAggregateError, KafkaJSNotImplemented, type KafkaJSError } from '../errors';
-import { checkArray, checkName, errorOf, refuse, valueOf, type AdminCall } from './connection';
+import { checkArray, checkName, errorOf, refuse, toCount, valueOf, type AdminCall } from './connection';
 import { GroupAdmin } from './groups';
 import { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } from './resource-types';
+import { shown } from '../given';
 
 export interface Acl {
   /** `User:alice` */
@@ -59,20 +60,15 @@ export interface UserAlteration {
 export abstract class AccessAdmin extends GroupAdmin {
   /** Makes ACLs; resolves with true. Rejects with the first error; the others were made. */
   async createAcls({ acl, timeout }: { acl: AclEntry[] } & AdminCall): Promise<boolean> {
-    checkArray('acl', acl);
-    if (acl.length === 0) refuse('Invalid acl: there are none');
-    for (const entry of acl) {
-      checkAcl(entry);
-      if ([entry.principal, entry.host, entry.resourceName].some((text) => typeof text !== 'string'))
-        refuse('Invalid acl: principal, host and resourceName must be strings');
-    }
+    checkAcls('ACL', acl, false);
     (await this.ask('CreateAcls', { acls: acl.map(nativeOf) }, { timeout })).forEach(valueOf);
     return true;
   }
 
   /** The ACLs that a filter matches, by resource. */
   async describeAcls({ timeout, ...filter }: AclFilter & AdminCall): Promise<DescribeAclResponse> {
-    checkFilter(filter);
+    checkNames([filter], true, (field) => `Invalid ${field}, the ${field} have to be a valid string`);
+    checkNumbers(filter, 'resource pattern filter', '');
     const resources = new Map<string, AclResource & { acls: Acl[] }>();
     for (const native of await this.ask('DescribeAcls', { filter: nativeOf(filter) }, { timeout })) {
       const { resourceType, resourceName, resourcePatternType, ...acl } = entryOf(native);
@@ -85,9 +81,7 @@ export abstract class AccessAdmin extends GroupAdmin {
 
   /** Deletes what filters match; resolves with what was deleted, filter by filter. Rejects with the first error. */
   async deleteAcls({ filters, timeout }: { filters: AclFilter[] } & AdminCall): Promise<DeleteAclResponse> {
-    checkArray('filters', filters);
-    if (filters.length === 0) refuse('Invalid filters: there are none');
-    filters.forEach(checkFilter);
+    checkAcls('ACL Filter', filters, true);
     const fine = { errorCode: 0, errorMessage: null };
     return {
       filterResponses: (await this.ask('DeleteAcls', { filters: filters.map(nativeOf) }, { timeout })).map((response) => ({
@@ -106,6 +100,7 @@ export abstract class AccessAdmin extends GroupAdmin {
    */
   async describeUsers({ users = [], timeout }: { users?: string[] } & AdminCall = {}): Promise<UserDescription[]> {
     checkArray('users', users);
+    for (const user of users) checkName('user', user);
     return (await this.ask('DescribeUsers', { users }, { timeout })).map(({ name: user, result }) => {
       const error = errorOf(result);
       if (error) return { user, credentials: [], error };
@@ -116,11 +111,12 @@ export abstract class AccessAdmin extends GroupAdmin {
   /** Sets and deletes SCRAM passwords. Rejects with a KafkaJSAggregateError of one error a user; the others are done. */
   async alterUsers({ alterations, timeout }: { alterations: UserAlteration[] } & AdminCall): Promise<void> {
     checkArray('alterations', alterations);
-    const fields = alterations.map(({ user, mechanism, ...rest }) => {
+    const fields = alterations.map(({ user, mechanism, password, iterations }) => {
       checkName('user', user);
       const number = MECHANISMS.indexOf(mechanism);
       if (number < 1) refuse(`Invalid mechanism ${describe(mechanism)} of user ${user}: SCRAM-SHA-256 or SCRAM-SHA-512`);
-      return { user, mechanism: number, ...rest };
+      if (password !== undefined && typeof password !== 'string') refuse(`Invalid password of user ${user}: it must be a string`);
+      return { user, mechanism: number, password, iterations: iterations == null ? undefined : toCount(`iterations of user ${user}`, iterations, 1) };
     });
     const errors = (await this.ask('AlterUsers', { alterations: fields }, { timeout })).flatMap(({ name, result }) => {
       const error = errorOf(result);
@@ -146,21 +142,29 @@ function entryOf({ resource, name, pattern, principal, host, operation, permissi
   return { resourceType: resource, resourceName: name, resourcePatternType: pattern, principal, host, operation, permissionType: permission };
 }
 
-function checkFilter(filter: AclFilter): void {
-  checkAcl(filter);
+/** @param free a name that is left out matches all */
+function checkAcls(what: string, acls: unknown, free: boolean): void {
+  checkArray(what, acls);
+  if (acls.length === 0) refuse(`Empty ${what} array`);
+  checkNames(acls, free, (field) => `Invalid ${what} array, the ${field}s have to be a valid string`);
+  for (const acl of acls) checkNumbers(acl, 'resource pattern', `: ${JSON.stringify(acl)}`);
+}
+
+function checkNames(acls: AclFilter[], free: boolean, sentence: (field: string) => string): void {
   for (const field of ['principal', 'host', 'resourceName'] as const) {
-    if (filter[field] !== undefined && typeof filter[field] !== 'string') refuse(`Invalid ${field}: it must be a string`);
+    if (acls.some(({ [field]: name }) => typeof name !== 'string' && !(free && name === undefined))) refuse(sentence(field));
   }
 }
 
-function checkAcl(acl: AclFilter): void {
-  const of = (field: keyof AclFilter, numbers: object): void => {
-    if (typeof acl[field] !== 'number' || !(acl[field] in numbers)) refuse(`Invalid ${field} ${describe(acl[field])}`);
+function checkNumbers(acl: AclFilter, pattern: string, behind: string): void {
+  const of = (field: keyof AclFilter, name: string, numbers: object): void => {
+    const given = acl[field];
+    if (typeof given !== 'number' || !(given in numbers)) refuse(`Invalid ${name} type ${shown(given)}${behind}`);
   };
-  of('operation', AclOperationTypes);
-  of('resourcePatternType', ResourcePatternTypes);
-  of('permissionType', AclPermissionTypes);
-  of('resourceType', AclResourceTypes);
+  of('operation', 'operation', AclOperationTypes);
+  of('resourcePatternType', pattern, ResourcePatternTypes);
+  of('permissionType', 'permission', AclPermissionTypes);
+  of('resourceType', 'resource', AclResourceTypes);
   if (acl.resourceType === AclResourceTypes.DELEGATION_TOKEN) {
     throw new KafkaJSNotImplemented('ACLs of delegation tokens are not supported by librdkafka: use kafka-acls.sh, which comes with Kafka');
   }

@@ -1,10 +1,10 @@
 import type { ItemResult } from '../../admin-client';
 import type { ConfigEntry, ConfigResource } from '../../admin-requests';
-import { describe } from '../../options';
 import { KafkaJSBrokerNotFound, KafkaJSNotImplemented } from '../errors';
 import { checkArray, refuse, valueOf, type AdminCall } from './connection';
 import { ConfigResourceTypes, ConfigSource } from './resource-types';
 import { TopicAdmin } from './topics';
+import { shown } from '../given';
 
 export interface ResourceConfigQuery {
   type: ConfigResourceTypes;
@@ -51,7 +51,8 @@ export abstract class ConfigAdmin extends TopicAdmin {
     timeout,
   }: { resources: ResourceConfigQuery[]; includeSynonyms?: boolean } & AdminCall): Promise<DescribeConfigResponse> {
     checkResources(resources);
-    for (const { configNames } of resources) if (configNames != null) checkArray('configNames', configNames);
+    const wrong = resources.find(({ configNames }) => configNames != null && !Array.isArray(configNames));
+    if (wrong) refuse(`Invalid resource configNames ${shown(wrong.configNames)}: ${asJson(wrong)}`);
     const asked = resources.map(({ configNames, ...resource }) => ({ ...resource, configNames: configNames && [...configNames] }));
     const described = await this.#ofBrokers(asked, { timeout }, (some) => this.ask('DescribeConfigs', { resources: some.map(resourceOf) }, { timeout }));
     return {
@@ -86,12 +87,13 @@ export abstract class ConfigAdmin extends TopicAdmin {
   /** Rejects with the first resource's error. */
   async #alter(resources: IncrementalResourceConfig[], validateOnly = false, call: AdminCall, values: boolean): Promise<AlterConfigsResponse> {
     checkResources(resources);
-    for (const { name, configEntries } of resources) {
-      checkArray(`configEntries of ${name}`, configEntries);
+    for (const resource of resources) {
+      const { configEntries } = resource;
+      if (!Array.isArray(configEntries)) refuse(`Invalid resource configEntries ${shown(configEntries)}: ${asJson(resource)}`);
       const wrong = configEntries.find(
-        (entry) => typeof entry.name !== 'string' || (typeof entry.value !== 'string' && (values || entry.operation !== 'delete')),
+        (entry) => typeof entry?.name !== 'string' || (typeof entry.value !== 'string' && (values || entry.operation !== 'delete')),
       );
-      if (wrong) refuse(`Invalid configEntries of ${name}: an entry needs a name and a value that are strings`);
+      if (wrong !== undefined) refuse(`Invalid resource config value: ${asJson(resource)}`);
     }
     const asked = resources.map((resource) => ({ ...resource, configEntries: resource.configEntries.map((entry) => ({ ...entry })) }));
     const altered = await this.#ofBrokers(asked, call, (some) =>
@@ -122,18 +124,21 @@ export abstract class ConfigAdmin extends TopicAdmin {
 
 function checkResources(resources: unknown): void {
   checkArray('resources', resources);
-  if (resources.length === 0) refuse('Invalid resources: there are none');
-  for (const { type, name } of resources) {
-    if (typeof type !== 'number' || !(type in ConfigResourceTypes)) refuse(`Invalid resource type ${describe(type)}`);
+  if (resources.length === 0) refuse('Resources array cannot be empty');
+  for (const resource of resources) {
+    const { type, name } = resource;
+    if (typeof type !== 'number' || !(type in ConfigResourceTypes)) refuse(`Invalid resource type ${shown(type)}: ${asJson(resource)}`);
     if (type === ConfigResourceTypes.BROKER_LOGGER) {
       throw new KafkaJSNotImplemented(
         'The loggers of brokers are not supported by librdkafka: use kafka-configs.sh --entity-type broker-loggers, which comes with Kafka',
       );
     }
-    if (typeof name !== 'string' || name === '') refuse(`Invalid resource name ${describe(name)}`);
+    if (typeof name !== 'string' || name === '') refuse(`Invalid resource name ${shown(name)}: ${asJson(resource)}`);
   }
 }
 
+/** Values are secrets, some of them. */
+const asJson = (resource: unknown): string => JSON.stringify(resource, (name, value) => (name === 'value' ? '***' : value));
 const resourceOf = ({ type, name }: { type: number; name: string }): ConfigResource => ({ kind: type, name });
 const synonymOf = ({ name, value, source }: ConfigEntry): ConfigSynonyms => ({ configName: name, configValue: value, configSource: source });
 

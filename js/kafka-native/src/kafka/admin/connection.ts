@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { AdminClient, unwrap, type ItemResult } from '../../admin-client';
 import type { AdminRequests } from '../../admin-requests';
 import { BEGIN } from '../../logical';
-import { describe, guessed } from '../../options';
+import { guessed } from '../../options';
 import { connectDeadline, type ClientContext, type RetryOptions } from '../client';
 import {
   KafkaJSConnectionClosedError,
@@ -15,6 +15,7 @@ import {
 import { checkEvent, Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from '../events';
 import { logNative, type KafkaLogger } from '../logger';
 import { ownMethods } from '../own-methods';
+import { integerOf, millisecondsOf, partitionOf, shown } from '../given';
 
 export interface AdminConfig {
   /** How what KafkaJS tries again is tried again; default: the `Kafka`'s. */
@@ -119,10 +120,9 @@ export abstract class AdminConnection {
     { timeout }: AdminCall = {},
   ): Promise<AdminRequests[K]['answer']> {
     if (this.#disconnected) throw new KafkaJSConnectionClosedError('The admin is disconnected');
-    if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0))
-      throw new KafkaJSNonRetriableError(`Invalid timeout ${timeout}: it is in milliseconds`);
+    const wait = millisecondsOf(timeout ?? this.#context.requestTimeout);
     try {
-      return await (await this.#open()).request(name, fields, Math.ceil(Math.min(timeout ?? this.#context.requestTimeout, AN_HOUR)));
+      return await (await this.#open()).request(name, fields, Math.ceil(Math.min(wait, AN_HOUR)));
     } catch (error) {
       throw toKafkaJSError(error);
     }
@@ -206,26 +206,42 @@ export function refuse(message: string): never {
 
 /** A non-empty string. @internal */
 export function checkName(what: string, name: unknown): asserts name is string {
-  if (typeof name !== 'string' || name === '') refuse(`Invalid ${what}: it must be a string that is not empty, got ${describe(name)}`);
+  if (typeof name !== 'string' || name === '') refuse(`Invalid ${what} ${shown(name)}`);
 }
 
 /** An array without holes. @internal */
 export function checkArray(what: string, list: unknown): asserts list is any[] {
-  if (!Array.isArray(list)) refuse(`Invalid ${what}: it must be an array, got ${describe(list)}`);
+  if (!Array.isArray(list)) refuse(`Invalid ${what} array ${shown(list)}`);
+  checkWhole(what, list);
+}
+
+/** @internal */
+export function checkWhole(what: string, list: unknown[]): void {
   const hole = list.findIndex((element) => element == null);
-  if (hole >= 0) refuse(`Invalid ${what}: its element ${hole} is missing`);
+  if (hole >= 0) refuse(`Invalid ${what} array, its element ${hole} is missing`);
 }
 
 /** Topics of a request, each once. @internal */
-export function checkTopics(topics: { topic: unknown }[]): void {
+export function checkTopics(what: string, topics: unknown): asserts topics is { topic: string }[] {
+  checkArray(what, topics);
   const names = topics.map(({ topic }) => topic);
-  if (names.some((name) => typeof name !== 'string')) refuse('Invalid topics: each needs a name that is a string');
-  if (new Set(names).size < names.length) refuse('Invalid topics: the same topic comes twice');
+  if (names.some((name) => typeof name !== 'string')) refuse(`Invalid ${what} array, the topic names have to be a valid string`);
+  if (new Set(names).size < names.length) refuse(`Invalid ${what} array, it cannot have multiple entries for the same topic`);
+}
+
+/** The number of a partition of the topic. @internal */
+export function toPartition(topic: string, partition: unknown): number {
+  return partitionOf(partition) ?? refuse(`Invalid partition ${shown(partition)} of topic ${topic}`);
 }
 
 /** An offset as programs give it, '-1' and '-2' included. @internal */
 export function toOffset(offset: unknown): number {
-  const number = typeof offset === 'string' || typeof offset === 'number' || typeof offset === 'bigint' ? Number(offset) : NaN;
-  if (!Number.isSafeInteger(number) || number < BEGIN) refuse(`Invalid offset ${describe(offset)}`);
-  return number;
+  const number = integerOf(offset);
+  return number !== undefined && number >= BEGIN ? number : refuse(`Invalid offset ${shown(offset)}`);
+}
+
+/** A number of something, `least` or more. @internal */
+export function toCount(what: string, given: unknown, least: number): number {
+  const count = integerOf(given);
+  return count !== undefined && count >= least && count < 2 ** 31 ? count : refuse(`Invalid ${what} ${shown(given)}: it must be an integer from ${least}`);
 }

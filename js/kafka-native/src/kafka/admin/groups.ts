@@ -5,8 +5,9 @@ import { fromData } from '../../errors';
 import { BEGIN, END } from '../../logical';
 import { partitionsByTopic } from '../partitions';
 import { failureOf } from '../protocol-codes';
-import { checkArray, checkName, errorOf, refuse, toOffset, valueOf, type AdminCall } from './connection';
+import { checkArray, checkName, checkWhole, errorOf, refuse, toOffset, toPartition, valueOf, type AdminCall } from './connection';
 import { OffsetAdmin, type SeekEntry } from './offsets';
+import { shown } from '../given';
 
 export interface GroupOverview {
   groupId: string;
@@ -53,7 +54,7 @@ export abstract class GroupAdmin extends OffsetAdmin {
   async describeGroups(groupIds: string[], call?: AdminCall): Promise<{ groups: GroupDescription[] }> {
     checkArray('groupIds', groupIds);
     const ids = [...groupIds];
-    for (const id of ids) checkName('group id', id);
+    for (const id of ids) checkName('groupId', id);
     if (ids.length === 0) return { groups: [] };
     const groups = await this.retry(
       async () =>
@@ -72,7 +73,7 @@ export abstract class GroupAdmin extends OffsetAdmin {
   async deleteGroups(groupIds: string[], call?: AdminCall): Promise<DeleteGroupsResult[]> {
     checkArray('groupIds', groupIds);
     const ids = [...groupIds];
-    if (ids.some((id) => typeof id !== 'string')) refuse('Invalid groupIds: they must be strings');
+    if (ids.some((id) => typeof id !== 'string')) refuse(`Invalid groupId name: ${shown(ids.find((id) => typeof id !== 'string'))}`);
     if (ids.length === 0) return [];
     const failed = (await this.ask('DeleteGroups', { groups: [...new Set(ids)] }, call)).flatMap(({ name: groupId, result }) => {
       const error = errorOf(result) as KafkaJSProtocolError | undefined;
@@ -94,9 +95,11 @@ export abstract class GroupAdmin extends OffsetAdmin {
     timeout,
   }: { groupId: string; topics?: string[]; resolveOffsets?: boolean } & AdminCall): Promise<{ topic: string; partitions: FetchOffsetsPartition[] }[]> {
     checkName('groupId', groupId);
-    checkArray('topics', topics);
+    if (!Array.isArray(topics)) refuse('Expected topics array to be set');
+    checkWhole('topics', topics);
     const named = [...topics];
     const partitions: TopicPartition[] = [];
+    for (const topic of named) checkName('topic', topic);
     for (const topic of named) partitions.push(...(await this.partitionsOf(topic, { timeout })).map((partition) => ({ topic, partition })));
     const offsets = await this.retry(async () =>
       (await this.ask('ListGroupOffsets', named.length > 0 ? { group: groupId, partitions } : { group: groupId }, { timeout })).map(({ result, ...place }) => ({
@@ -125,14 +128,14 @@ export abstract class GroupAdmin extends OffsetAdmin {
   async setOffsets({ groupId, topic, partitions, timeout }: { groupId: string; topic: string; partitions: SeekEntry[] } & AdminCall): Promise<void> {
     checkName('groupId', groupId);
     checkName('topic', topic);
-    if (!partitions || partitions.length === 0) refuse('Invalid partitions: there are none');
+    if (!partitions || partitions.length === 0) refuse('Invalid partitions');
     checkArray('partitions', partitions);
     await this.#commit(groupId, topic, partitions, { timeout });
   }
 
   /** Returns the real offsets that were committed. */
   async #commit(group: string, topic: string, entries: SeekEntry[], call: AdminCall): Promise<number[]> {
-    const wanted = entries.map(({ partition, offset }) => ({ partition, offset: toOffset(offset) }));
+    const wanted = entries.map(({ partition, offset }) => ({ partition: toPartition(topic, partition), offset: toOffset(offset) }));
     const existing = await this.partitionsOf(topic, call);
     const unknown = wanted.find(({ partition }) => !existing.includes(partition));
     if (unknown) throw new KafkaJSProtocolError(failureOf('UNKNOWN_TOPIC_OR_PARTITION', `Topic ${topic} has no partition ${unknown.partition}`));
@@ -140,7 +143,7 @@ export abstract class GroupAdmin extends OffsetAdmin {
       groups: [description],
     } = await this.describeGroups([group], call);
     if (!['Empty', 'Dead'].includes(description!.state)) {
-      throw new KafkaJSNonRetriableError(`Group ${group} has members (its state is ${description!.state}): stop its consumers before its offsets are set`);
+      throw new KafkaJSNonRetriableError(`The consumer group must have no running instances, current state: ${description!.state}`);
     }
     for (const at of [END, BEGIN]) {
       const logical = wanted.filter(({ offset }) => offset === at);
@@ -175,7 +178,10 @@ export abstract class GroupAdmin extends OffsetAdmin {
     checkName('groupId', groupId);
     checkName('topic', topic);
     if (partitions != null) checkArray('partitions', partitions);
-    const places = (partitions ?? (await this.partitionsOf(topic, { timeout }))).map((partition) => ({ topic, partition }));
+    const places = (partitions?.map((partition) => toPartition(topic, partition)) ?? (await this.partitionsOf(topic, { timeout }))).map((partition) => ({
+      topic,
+      partition,
+    }));
     const results: Placed[] = await this.ask('DeleteGroupOffsets', { group: groupId, partitions: places }, { timeout });
     const errors = results.flatMap(({ result }) => errorOf(result) ?? []);
     if (errors.length > 0) throw new KafkaJSAggregateError(`Some offsets of group ${groupId} were not deleted`, errors);

@@ -3,7 +3,8 @@ import type { Placed } from '../../admin-requests';
 import { BEGIN, END } from '../../logical';
 import { KafkaJSBrokerNotFound, KafkaJSDeleteTopicRecordsError, KafkaJSRequestTimeoutError, type KafkaJSError, type KafkaJSProtocolError } from '../errors';
 import { ConfigAdmin } from './configs';
-import { checkArray, checkName, errorOf, refuse, toOffset, valueOf, type AdminCall } from './connection';
+import { checkArray, checkName, errorOf, refuse, toOffset, toPartition, valueOf, type AdminCall } from './connection';
+import { integerOf, shown } from '../given';
 
 export interface SeekEntry {
   partition: number;
@@ -45,9 +46,10 @@ export abstract class OffsetAdmin extends ConfigAdmin {
     { leaderless = false, ...call }: AdminCall & { leaderless?: boolean } = {},
   ): Promise<SeekEntry[]> {
     checkName('topic', topic);
+    const time = integerOf(timestamp) ?? refuse(`Invalid timestamp ${shown(timestamp)}: it is in milliseconds since 1970`);
     return this.retry(async () => {
       const partitions = await this.partitionsOf(topic, call, leaderless);
-      const [found, ends] = await Promise.all([timestamp, END].map((at) => this.listOffsets(topic, partitions, at, call)));
+      const [found, ends] = await Promise.all([time, END].map((at) => this.listOffsets(topic, partitions, at, call)));
       return found!.map(({ partition, offset }, index) => ({ partition, offset: String(offset ?? ends![index]!.offset) }));
     });
   }
@@ -57,10 +59,10 @@ export abstract class OffsetAdmin extends ConfigAdmin {
    * that failed; the others are done. For a partition that does not exist nothing is deleted.
    */
   async deleteTopicRecords({ topic, partitions, timeout }: { topic: string; partitions: SeekEntry[] } & AdminCall): Promise<void> {
-    checkName('topic', topic);
-    if (!partitions || partitions.length === 0) refuse('Invalid partitions: there are none');
+    if (typeof topic !== 'string' || topic === '') refuse(`Invalid topic "${shown(topic)}"`);
+    if (!partitions || partitions.length === 0) refuse('Invalid partitions');
     checkArray('partitions', partitions);
-    const entries = partitions.map(({ partition, offset }) => ({ partition, offset }));
+    const entries = partitions.map(({ partition, offset }) => ({ partition: toPartition(topic, partition), offset }));
     const before = entries.map(({ partition, offset }) => ({ topic, partition, offset: toOffset(offset) }));
     const begins = await this.retry(async () => this.listOffsets(topic, await this.partitionsOf(topic, { timeout }), BEGIN, { timeout }));
     const unknown = entries.filter(({ partition }) => !begins.some((begin) => begin.partition === partition));

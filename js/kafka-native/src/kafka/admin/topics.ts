@@ -1,11 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { TopicDescription } from '../../admin-requests';
-import { describe } from '../../options';
 import type { ListPartitionReassignmentsResponse } from '../engine-types';
 import { KafkaJSAggregateError, KafkaJSCreateTopicError, KafkaJSNotImplemented, KafkaJSProtocolError, KafkaJSTimeout, type KafkaJSError } from '../errors';
 import type { PartitionMetadata, TopicPartitions } from '../partitions';
 import { failureOf } from '../protocol-codes';
-import { AdminConnection, checkArray, checkName, checkTopics, errorOf, refuse, valueOf, type AdminCall } from './connection';
+import { AdminConnection, checkArray, checkName, checkTopics, errorOf, refuse, toCount, toPartition, valueOf, type AdminCall } from './connection';
 
 export interface ReplicaAssignment {
   partition: number;
@@ -77,12 +76,11 @@ export abstract class TopicAdmin extends AdminConnection {
     waitForLeaders = true,
     timeout,
   }: { topics: ITopicConfig[]; validateOnly?: boolean; waitForLeaders?: boolean } & AdminCall): Promise<boolean> {
-    checkArray('topics', topics);
-    checkTopics(topics);
+    checkTopics('topics', topics);
     const fields = topics.map(({ topic, numPartitions = -1, replicationFactor = -1, replicaAssignment = [], configEntries }) => ({
       topic,
-      partitions: numPartitions,
-      replication: replicationFactor,
+      partitions: toCount(`numPartitions of topic ${topic}`, numPartitions, -1),
+      replication: toCount(`replicationFactor of topic ${topic}`, replicationFactor, -1),
       replicas: replicasOf(topic, replicaAssignment),
       config: entriesOf(topic, configEntries ?? []),
     }));
@@ -121,7 +119,7 @@ export abstract class TopicAdmin extends AdminConnection {
    */
   async deleteTopics({ topics, timeout }: { topics: string[] } & AdminCall): Promise<void> {
     checkArray('topics', topics);
-    if (topics.some((topic) => typeof topic !== 'string')) refuse('Invalid topics: the names must be strings');
+    if (topics.some((topic) => typeof topic !== 'string')) refuse('Invalid topics array, the names must be a valid string');
     let left = [...topics];
     await this.retry(async () => {
       if (left.length === 0) return;
@@ -137,13 +135,13 @@ export abstract class TopicAdmin extends AdminConnection {
     validateOnly = false,
     timeout,
   }: { topicPartitions: ITopicPartitionConfig[]; validateOnly?: boolean } & AdminCall): Promise<boolean> {
-    checkArray('topicPartitions', topicPartitions);
-    if (topicPartitions.length === 0) refuse('Invalid topicPartitions: there are none');
-    checkTopics(topicPartitions);
-    const topics = topicPartitions.map(({ topic, count, assignments = [] }) => {
-      if (!Number.isInteger(count) || count < 1) refuse(`Invalid count ${describe(count)} of topic ${topic}`);
-      return { topic, total: count, replicas: assignments };
-    });
+    checkTopics('topic partitions', topicPartitions);
+    if (topicPartitions.length === 0) refuse('Empty topic partitions array');
+    const topics = topicPartitions.map(({ topic, count, assignments }) => ({
+      topic,
+      total: toCount(`count of topic ${topic}`, count, 1),
+      replicas: brokersOf(topic, assignments ?? []),
+    }));
     (await this.ask('CreatePartitions', { topics, validateOnly }, { timeout })).sort(byTopic).forEach(({ result }) => valueOf(result));
     return true;
   }
@@ -210,7 +208,11 @@ export abstract class TopicAdmin extends AdminConnection {
    */
   async electLeaders({ topics, unclean = false, timeout }: { topics?: TopicPartitions[]; unclean?: boolean } & AdminCall = {}): Promise<ElectedPartition[]> {
     if (topics != null) checkArray('topics', topics);
-    const partitions = topics?.flatMap(({ topic, partitions: of }) => (checkArray('partitions', of), of).map((partition) => ({ topic, partition })));
+    const partitions = topics?.flatMap(({ topic, partitions: of }) => {
+      checkName('topic', topic);
+      checkArray('partitions', of);
+      return of.map((partition) => ({ topic, partition: toPartition(topic, partition) }));
+    });
     const election = unclean ? 'unclean' : 'preferred';
     const results = await this.ask('ElectLeaders', partitions ? { election, partitions } : { election }, { timeout });
     return results
@@ -233,17 +235,32 @@ export abstract class TopicAdmin extends AdminConnection {
 /** The brokers of each partition from 0 on. */
 function replicasOf(topic: string, assignment: ReplicaAssignment[]): number[][] {
   checkArray(`replicaAssignment of topic ${topic}`, assignment);
-  const sorted = [...assignment].sort((a, b) => a.partition - b.partition);
+  const sorted = assignment
+    .map(({ partition, replicas }) => ({ partition: toPartition(topic, partition), replicas }))
+    .sort((a, b) => a.partition - b.partition);
   if (sorted.some(({ partition }, index) => partition !== index))
     refuse(`Invalid replicaAssignment of topic ${topic}: it must name every partition from 0 on once`);
-  return sorted.map(({ replicas }) => replicas);
+  return brokersOf(
+    topic,
+    sorted.map(({ replicas }) => replicas),
+  );
+}
+
+/** The ids of brokers, partition by partition. */
+function brokersOf(topic: string, assignments: unknown): number[][] {
+  checkArray(`assignments of topic ${topic}`, assignments);
+  return assignments.map((replicas: unknown) => {
+    checkArray(`replicas of topic ${topic}`, replicas);
+    return replicas.map((id: unknown) => toCount(`broker of topic ${topic}`, id, 0));
+  });
 }
 
 function entriesOf(topic: string, entries: unknown): [string, string][] {
-  checkArray(`configEntries of topic ${topic}`, entries);
+  const wrong = (how: string): never => refuse(`Invalid configEntries for topic "${topic}"${how}`);
+  if (!Array.isArray(entries)) return wrong(', must be an array');
   return entries.map((entry, index) => {
-    if (typeof entry?.name !== 'string' || typeof entry.value !== 'string')
-      refuse(`Invalid configEntries of topic ${topic}: entry ${index} needs a name and a value that are strings`);
+    if (typeof entry !== 'object' || entry === null) wrong(`. Entry ${index} must be an object`);
+    for (const property of ['name', 'value']) if (typeof entry[property] !== 'string') wrong(`. Entry ${index} must have a valid "${property}" property`);
     return [entry.name, entry.value];
   });
 }

@@ -131,12 +131,10 @@ const LEAST_MESSAGE_BYTES = 1000;
 
 /** Checks the options and says them in librdkafka's words. @internal */
 export function readConsumerConfig(config: unknown, { requestTimeout, assigner: standard }: ClientContext): ReadConsumerConfig {
-  const read = new OptionReader('Kafka.consumer', config ?? {});
+  const read = new OptionReader('Kafka.consumer', config ?? {}, true);
   const groupId = (config as ConsumerConfig | undefined)?.groupId;
   if (groupId !== null && (typeof groupId !== 'string' || groupId === '')) {
-    throw new KafkaJSNonRetriableError(
-      `Kafka.consumer: groupId must be a string that is not empty, or null for a consumer that joins no group; got ${describe(groupId)}`,
-    );
+    throw new KafkaJSNonRetriableError('Consumer groupId must be a non-empty string.');
   }
   read.any('groupId');
   const sessionTimeout = read.integer('sessionTimeout', 30_000, 1, 3_600_000);
@@ -145,7 +143,7 @@ export function readConsumerConfig(config: unknown, { requestTimeout, assigner: 
   const heartbeatInterval = Math.max(read.integer('heartbeatInterval', 3000, 0, 3_600_000), 1);
   if (heartbeatInterval >= sessionTimeout) {
     throw new KafkaJSNonRetriableError(
-      `Kafka.consumer: heartbeatInterval (${heartbeatInterval}) must be below sessionTimeout (${sessionTimeout}); a third of it is right`,
+      `Consumer heartbeatInterval (${heartbeatInterval}) must be lower than sessionTimeout (${sessionTimeout}). It is recommended to set heartbeatInterval to approximately a third of the sessionTimeout.`,
     );
   }
   const maxAge = read.integer('metadataMaxAge', LOOKS_MS, 0, 3_600_000);

@@ -3,7 +3,6 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import type { Readable } from 'node:stream';
 import type { NativeRule } from '../../binding';
 import { hold, release } from '../../lifetime';
-import { BEGIN } from '../../logical';
 import { describe, guessed } from '../../options';
 import type { GroupDescription } from '../admin';
 import type { ClientContext } from '../client';
@@ -20,12 +19,13 @@ import { lazily } from '../lazily';
 import type { KafkaLogger } from '../logger';
 import { ownMethods } from '../own-methods';
 import type { TopicPartition, TopicPartitions } from '../partitions';
-import { checkPartition, checkPartitions, checkPosition, readPositions, type AssignedPosition, type Position } from './positions';
+import { checkPartitions, readPositions, type AssignedPosition, type Position } from './positions';
 import { concurrencyOf, RUN_OPTIONS, type ConsumerRunConfig, type Demand, type Retry } from './runner';
 import { readRule, type MessageRule } from './rule';
 import { Session, unlessAborted } from './session';
 import { batches, messages, readable, type ReadMessage, type ReadOptions, type Source } from './streams';
 import { readStart, Subscription, type Place, type ConsumerSubscribeTopic, type ConsumerSubscribeTopics } from './subscription';
+import { LONGEST_TIMER, checkCommit, checkPartition, checkSeek, millisecondsOf, shown } from '../given';
 
 export interface TopicPartitionOffset {
   topic: string;
@@ -179,16 +179,15 @@ export class Consumer {
       'Consumer.subscribe: unknown options are ignored',
       Object.keys(unknown).map((name) => guessed(name, ['topic', 'topics', 'fromBeginning', 'from'])),
     );
-    if (this.#session) throw new KafkaJSNonRetriableError('Consumer.subscribe: the consumer runs already; subscribe before run(), or stop() first');
+    if (this.#session) throw new KafkaJSNonRetriableError('Cannot subscribe to topic while consumer is running');
     if (this.#positions.length > 0) throw new KafkaJSNonRetriableError('Consumer.subscribe: partitions are assigned already; assign([]) takes them back');
-    if (topics !== undefined && topics !== null && !Array.isArray(topics))
-      throw new KafkaJSNonRetriableError(`Consumer.subscribe: "topics" must be an array, got ${describe(topics)}`);
-    if (!topic && !topics) throw new KafkaJSNonRetriableError('Consumer.subscribe: "topics" is missing');
+    if (topics !== undefined && topics !== null && !Array.isArray(topics)) throw new KafkaJSNonRetriableError('Argument "topics" must be an array');
+    if (!topic && !topics) throw new KafkaJSNonRetriableError('Missing required argument "topics"');
     const wanted = topics ?? [topic];
     if (wanted.length === 0) throw new KafkaJSNonRetriableError('Consumer.subscribe: "topics" is empty');
     for (const each of wanted) {
       if (typeof each !== 'string' && !(each instanceof RegExp))
-        throw new KafkaJSNonRetriableError(`Consumer.subscribe: a topic must be a string or a RegExp, got ${describe(each)}`);
+        throw new KafkaJSNonRetriableError(`Invalid topic ${shown(each)} (${typeof each}), the topic name has to be a String or a RegExp`);
       // librdkafka would take it for a pattern.
       if (typeof each === 'string' && each.startsWith('^'))
         throw new KafkaJSNonRetriableError(`Consumer.subscribe: no topic is called ${describe(each)}: a pattern is a RegExp, as /${each}/`);
@@ -344,11 +343,9 @@ export class Consumer {
   }
 
   async #within(options: StopOptions | undefined, end: () => Promise<void>): Promise<void> {
-    const timeout = options?.timeout;
-    if (timeout !== undefined && !(Number.isInteger(timeout) && timeout >= 0 && timeout < 2 ** 31))
-      throw new KafkaJSNonRetriableError(`Consumer: timeout must be milliseconds, 0 or more, got ${describe(timeout)}`);
+    const timeout = millisecondsOf(options?.timeout ?? Infinity);
     const session = this.#session;
-    const timer = timeout === undefined ? undefined : setTimeout(() => session?.leaveHandlersBehind(timeout), timeout);
+    const timer = timeout > LONGEST_TIMER ? undefined : setTimeout(() => session?.leaveHandlersBehind(timeout), timeout);
     try {
       await end();
     } finally {
@@ -437,7 +434,7 @@ export class Consumer {
     if (!Array.isArray(topicPartitions))
       throw new KafkaJSNonRetriableError(`Consumer.committed: takes an array of { topic, partition }, got ${describe(topicPartitions)}`);
     if (this.#config.groupId === null) throw new KafkaJSNonRetriableError('Consumer.committed: the consumer has no group');
-    const places = topicPartitions.map(({ topic, partition }) => ({ topic, partition: checkPartition('committed', topic, partition) }));
+    const places = topicPartitions.map(({ topic, partition }) => ({ topic, partition: checkPartition(topic, partition) }));
     const opened = this.#opened;
     if (!opened) throw new KafkaJSNonRetriableError('Consumer.committed: the consumer is not connected');
     if (places.length === 0) return [];
@@ -447,7 +444,7 @@ export class Consumer {
           id,
           places.map(({ topic }) => topic),
           places.map(({ partition }) => partition),
-          timeout,
+          Math.ceil(Math.min(millisecondsOf(timeout), LONGEST_TIMER)),
         ),
       );
       return places.map((place, i) => ({ ...place, offset: String(offsets[i]!) }));
@@ -462,7 +459,7 @@ export class Consumer {
    */
   async lag(): Promise<PartitionLag[]> {
     try {
-      return await this.#runningSession('lag').lag();
+      return await this.#runningSession().lag();
     } catch (error) {
       throw toKafkaJSError(error);
     }
@@ -473,13 +470,12 @@ export class Consumer {
     if (!Array.isArray(topicPartitions))
       throw new KafkaJSNonRetriableError(`Consumer.commitOffsets: takes an array of { topic, partition, offset }, got ${describe(topicPartitions)}`);
     const topics: TopicOffsets[] = topicPartitions.map(({ topic, partition, offset, metadata = null }) => {
-      const at = checkPosition('commitOffsets', topic, partition, offset);
-      if (at < 0) throw new KafkaJSNonRetriableError(`Consumer.commitOffsets: the offset must not be negative, got ${offset}`);
+      const place = { partition: checkPartition(topic, partition), offset: String(checkCommit(offset)) };
       if (metadata !== null && typeof metadata !== 'string')
-        throw new KafkaJSNonRetriableError(`Consumer.commitOffsets: metadata must be a string or null, got ${describe(metadata)}`);
-      return { topic, partitions: [{ partition: Number(partition), offset: String(at), metadata }] };
+        throw new KafkaJSNonRetriableError(`Invalid offset metadata, expected string or null, received ${shown(metadata)}`);
+      return { topic, partitions: [{ ...place, metadata }] };
     });
-    await this.#runningSession('commitOffsets').commits.commit(topics);
+    await this.#runningSession().commits.commit(topics);
   }
 
   /** The group, its state and members, as its coordinator has it. Takes a connection of its own. */
@@ -534,15 +530,14 @@ export class Consumer {
    * a partition that this consumer does not have it counts when it comes.
    */
   seek({ topic, partition, offset }: TopicPartitionOffset): void {
-    const at = checkPosition('seek', topic, partition, offset);
-    if (at < BEGIN) throw new KafkaJSNonRetriableError(`Consumer.seek: the offset must not be negative, got ${offset}`);
-    this.#runningSession('seek').seek(topic, Number(partition), at);
+    const [number, at] = [checkPartition(topic, partition), checkSeek(offset)];
+    this.#runningSession().seek(topic, number, at);
   }
 
   /** No handler gets these topics or partitions until `resume`, whether this consumer has them yet or not. */
   pause(topicPartitions: { topic: string; partitions?: number[] }[] = []): void {
-    checkPartitions('pause', topicPartitions);
-    this.#runningSession('pause').pause(topicPartitions);
+    const places = checkPartitions('pause', topicPartitions);
+    this.#runningSession().pause(places);
   }
 
   /** What is paused of what this consumer has. */
@@ -551,13 +546,13 @@ export class Consumer {
   }
 
   resume(topicPartitions: { topic: string; partitions?: number[] }[] = []): void {
-    checkPartitions('resume', topicPartitions);
-    this.#runningSession('resume').resume(topicPartitions);
+    const places = checkPartitions('resume', topicPartitions);
+    this.#runningSession().resume(places);
   }
 
-  #runningSession(call: string): Session {
+  #runningSession(): Session {
     if (this.#session) return this.#session;
-    throw notRunning(call);
+    throw notRunning();
   }
 
   /** Calls the listener at every event of this name; returns what removes it. What it throws is logged. */
@@ -616,7 +611,7 @@ export class Consumer {
           if (!session.crashed || this.#running !== running) throw error;
         }
       } else if (!running || this.#running !== running) {
-        throw running?.error ?? notRunning('caughtUp');
+        throw running?.error ?? notRunning();
       } else {
         await unlessAborted(signal, new Promise<void>((resolve) => this.#onSession.push(resolve)));
       }
@@ -629,7 +624,7 @@ export class Consumer {
    * nothing was decided yet. Where the program seeks, in partitions that come and after a crash, the newest rule decides everything.
    */
   async only(rule: MessageRule | null): Promise<TopicPartitionOffset[]> {
-    const session = this.#runningSession('only');
+    const session = this.#runningSession();
     const running = this.#running;
     const read = readRule('Consumer.only', rule);
     try {
@@ -665,8 +660,8 @@ export class Consumer {
   }
 }
 
-function notRunning(call: string): Error {
-  return new KafkaJSNonRetriableError(`Consumer.${call}: the consumer does not run; call run() first`);
+function notRunning(): Error {
+  return new KafkaJSNonRetriableError('Consumer group was not initialized, consumer#run must be called first');
 }
 
 /** The error at the bottom. */

@@ -3,6 +3,7 @@ import type { Calls } from '../../calls';
 import { BEGIN, END, STORED } from '../../logical';
 import { describe } from '../../options';
 import { KafkaJSNonRetriableError } from '../errors';
+import { integerOf, partitionOf, shown } from '../given';
 
 /** Where `consumer.assign` begins to read. */
 export interface AssignedPosition {
@@ -36,35 +37,20 @@ export function readPositions(given: unknown, commits: boolean): Position[] {
   return given.map(({ topic, partition, offset, timestamp }: AssignedPosition) => {
     if (typeof topic !== 'string' || topic === '')
       throw new KafkaJSNonRetriableError(`Consumer.assign: topic must be a string that is not empty, got ${describe(topic)}`);
-    if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0))
+    const number = partitionOf(partition);
+    if (partition !== undefined && number === undefined)
       throw new KafkaJSNonRetriableError(`Consumer.assign: partition must be an integer from 0, got ${describe(partition)}`);
     if (offset !== undefined && timestamp !== undefined) throw new KafkaJSNonRetriableError('Consumer.assign: takes offset or timestamp, not both');
-    const time = timestamp === undefined ? undefined : Number(timestamp);
-    if (time !== undefined && !(Number.isInteger(time) && time >= 0))
+    const time = timestamp instanceof Date ? timestamp.getTime() : integerOf(timestamp);
+    if (timestamp !== undefined && !(time !== undefined && time >= 0))
       throw new KafkaJSNonRetriableError(`Consumer.assign: timestamp must be a Date or milliseconds, got ${describe(timestamp)}`);
     const where = offset ?? (commits ? 'committed' : 'beginning');
-    const next = NAMED.get(where) ?? parseOffset(where);
+    const next = NAMED.get(where) ?? integerOf(where);
     if (next === undefined)
       throw new KafkaJSNonRetriableError(`Consumer.assign: offset must be an integer below 2^53, 'beginning', 'end' or 'committed', got ${describe(where)}`);
     if (where === 'committed' && !commits) throw new KafkaJSNonRetriableError("Consumer.assign: offset 'committed' needs a groupId, or an offsetDirectory");
-    return { topic, partition, offset: next, timestamp: time };
+    return { topic, partition: number, offset: next, timestamp: time };
   });
-}
-
-/** An offset as KafkaJS programs write it: text, a number, a BigInt, a Long; undefined when it is none. @internal */
-export function parseOffset(offset: unknown): number | undefined {
-  const text = typeof offset === 'string' || typeof offset === 'bigint' || (typeof offset === 'object' && offset !== null) ? textOf(offset) : undefined;
-  const number = text === undefined ? offset : /^-?\d+$/.test(text) ? Number(text) : undefined;
-  return Number.isSafeInteger(number) ? (number as number) : undefined;
-}
-
-/** Undefined for an object that cannot be text. */
-function textOf(value: unknown): string | undefined {
-  try {
-    return String(value);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Asks the cluster for the partitions and the times. @internal */
@@ -97,47 +83,17 @@ export async function resolvePositions(
   return { topics: all.map(({ topic }) => topic), partitions: all.map(({ partition }) => partition), offsets: all.map(({ offset }) => offset) };
 }
 
-/** An offset that a program gave. @internal */
-export function checkOffset(call: string, offset: unknown): number {
-  const at = parseOffset(offset);
-  if (at === undefined) throw new KafkaJSNonRetriableError(`Consumer.${call}: the offset must be an integer below 2^53, got ${describe(offset)}`);
-  return at;
-}
-
-/** An offset that can be committed. @internal */
-export function checkCommit(call: string, offset: unknown): number {
-  const at = checkOffset(call, offset);
-  if (at < 0) throw new KafkaJSNonRetriableError(`Consumer.${call}: the offset must not be negative, got ${describe(offset)}`);
-  return at;
-}
-
-/** The offset of a position that a program gave. @internal */
-export function checkPosition(call: string, topic: unknown, partition: unknown, offset: unknown): number {
-  checkPartition(call, topic, partition);
-  return checkOffset(call, offset);
-}
-
-/** The partition that a program gave. @internal */
-export function checkPartition(call: string, topic: unknown, partition: unknown): number {
-  if (!topic) throw new KafkaJSNonRetriableError(`Consumer.${call}: invalid topic ${describe(topic)}`);
-  if (!isNumber(partition)) throw new KafkaJSNonRetriableError(`Consumer.${call}: the partition must be a number, got ${describe(partition)}`);
-  return Number(partition);
-}
-
-/** @internal */
-export function checkPartitions(call: string, topicPartitions: unknown): void {
+/** What a program pauses or resumes. @internal */
+export function checkPartitions(call: string, topicPartitions: unknown): { topic: string; partitions?: number[] }[] {
   if (!Array.isArray(topicPartitions))
     throw new KafkaJSNonRetriableError(`Consumer.${call}: takes an array of { topic, partitions }, got ${describe(topicPartitions)}`);
-  for (const each of topicPartitions as ({ topic?: unknown; partitions?: unknown } | undefined)[]) {
-    if (!each?.topic) throw new KafkaJSNonRetriableError(`Consumer.${call}: invalid topic ${describe(each?.topic ?? each)}`);
-    const { partitions } = each;
-    if (partitions !== undefined && (!Array.isArray(partitions) || !partitions.every(isNumber))) {
-      throw new KafkaJSNonRetriableError(`Consumer.${call}: partitions must be an array of numbers, got ${describe(partitions)}`);
-    }
-  }
-}
-
-/** As KafkaJS takes partitions: text is one, too. */
-function isNumber(partition: unknown): boolean {
-  return (typeof partition === 'number' || (typeof partition === 'string' && partition !== '')) && !Number.isNaN(Number(partition));
+  return topicPartitions.map((each: { topic?: string; partitions?: unknown } | null | undefined) => {
+    if (!each?.topic) throw new KafkaJSNonRetriableError(`Invalid topic ${shown(each?.topic || each)}`);
+    const { topic, partitions } = each;
+    if (partitions === undefined) return { topic };
+    const numbers = Array.isArray(partitions) ? partitions.map(partitionOf) : [undefined];
+    if (numbers.includes(undefined))
+      throw new KafkaJSNonRetriableError(`Array of valid partitions required to ${call} specific partitions instead of ${shown(partitions)}`);
+    return { topic, partitions: numbers as number[] };
+  });
 }

@@ -11,9 +11,9 @@ import type { Instrumentation } from '../events';
 import { Handled } from './handled';
 import { Batch, type KafkaMessage, type Run } from './lazy-batch';
 import type { KafkaLogger } from '../logger';
-import { checkCommit, checkOffset } from './positions';
 import type { MessageRule } from './rule';
 import { trace, traced } from '../tracing';
+import { checkCommit, checkOffset, integerOf } from '../given';
 
 export interface EachMessagePayload {
   topic: string;
@@ -323,13 +323,13 @@ export class Runner {
       // '-1': the batch comes again from offset 0.
       resolveOffset: (offset) => {
         this.#resolvesItself = true;
-        this.#resolve(assigned, runs, delivery, Math.max(checkOffset('resolveOffset', offset), -1));
+        this.#resolve(assigned, runs, delivery, Math.max(checkOffset(offset), -1));
       },
       ...this.#tools(assigned),
       commitOffsetsIfNecessary: async (offsets) => {
         if (!offsets) return commits.ifNecessary();
         if (assigned.lost) throw rebalancing(`${topic}/${partition} is not this consumer's any more: its offsets are not committed`);
-        for (const { partitions } of offsets.topics) for (const { offset } of partitions) checkCommit('commitOffsetsIfNecessary', offset);
+        for (const { partitions } of offsets.topics) for (const { offset } of partitions) checkCommit(offset);
         return commits.commit(offsets.topics);
       },
       uncommittedOffsets: () => ({ topics: commits.uncommitted() }),
@@ -392,9 +392,10 @@ export class Runner {
 }
 
 /** How many handlers run at the same time. @internal */
-export function concurrencyOf({ partitionsConsumedConcurrently: concurrency = 1 }: ConsumerRunConfig): number {
-  if (Number.isInteger(concurrency) && concurrency >= 1) return concurrency;
-  throw new KafkaJSNonRetriableError(`Consumer.run: partitionsConsumedConcurrently must be an integer from 1, got ${describe(concurrency)}`);
+export function concurrencyOf({ partitionsConsumedConcurrently: given = 1 }: ConsumerRunConfig): number {
+  const concurrency = integerOf(given);
+  if (concurrency !== undefined && concurrency >= 1) return concurrency;
+  throw new KafkaJSNonRetriableError(`Consumer.run: partitionsConsumedConcurrently must be an integer from 1, got ${describe(given)}`);
 }
 
 /** What sendOffsets() and commitOffsets() say in a rebalance: when it is over the partition has gone, or is ours as before. */

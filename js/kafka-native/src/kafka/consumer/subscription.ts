@@ -1,7 +1,7 @@
 import { BEGIN, END, UNKNOWN } from '../../logical';
 import { describe } from '../../options';
 import { KafkaJSNonRetriableError } from '../errors';
-import { parseOffset } from './positions';
+import { integerOf } from '../given';
 import { toPosix } from './topic-pattern';
 
 export interface ConsumerSubscribeTopic {
@@ -65,7 +65,7 @@ export function readStart(given: unknown): Start {
   const places = (ofEach ? [['', given] as const] : entries).flatMap(([topic, partitions]) => {
     if (typeof partitions !== 'object' || partitions === null) throw refused();
     return Object.entries(partitions as Record<string, unknown>).map(([partition, offset]) => {
-      const at = offset === 'beginning' ? BEGIN : offset === 'end' ? END : parseOffset(offset);
+      const at = offset === 'beginning' ? BEGIN : offset === 'end' ? END : integerOf(offset);
       if (!/^\d{1,9}$/.test(partition) || at === undefined || at < BEGIN) throw refused();
       return { topic, partition: Number(partition), offset: at };
     });

@@ -65,7 +65,7 @@ const FIVE_MINUTES = 300_000;
 
 /** Checks the options, and says them in librdkafka's words. @internal */
 export function readProducerConfig(config: unknown, context: ClientContext, logger: KafkaLogger): ReadProducerConfig {
-  const read = new OptionReader('Producer', config ?? {});
+  const read = new OptionReader('Producer', config ?? {}, true);
   const given = read.properties('properties');
   for (const [name] of given) {
     if (Object.hasOwn(OWNED, name)) throw new KafkaJSNonRetriableError(`Producer: the property ${name} is the engine's: ${OWNED[name]}`);
@@ -98,7 +98,7 @@ export function readProducerConfig(config: unknown, context: ClientContext, logg
 
   const retries = retry?.retries ?? context.retry.retries;
   if (idempotent && retry !== undefined && retries < 1) {
-    throw new KafkaJSNonRetriableError('An idempotent producer must allow retries: without them a passing error loses messages');
+    throw new KafkaJSNonRetriableError('Idempotent producer must allow retries to protect against transient errors');
   }
   const pauses = sumOfPauses({ ...context.retry, ...retry });
   const tried = idempotent && retry?.retries === undefined ? FIVE_MINUTES : context.requestTimeout + pauses;

@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout } from 'node:timers';
-import { MAX_PARTITION, type Arena } from '../../arena';
+import { type Arena } from '../../arena';
 import type { NativeErrorData } from '../../binding';
 import { hold, release } from '../../lifetime';
 import { describe, isTopicName, TOPIC_NAMES } from '../../options';
@@ -10,6 +10,7 @@ import { keepBytes, ownMessage, type Message, type RecordMetadata } from './mess
 import { Packer, type Packed } from './packer';
 import type { ICustomPartitioner } from './partitioners';
 import { Send, Topic, type Place } from './send';
+import { partitionOf } from '../given';
 
 /** What may be under way, and how long a send waits for room. @internal */
 export interface OutboxLimits {
@@ -212,10 +213,11 @@ export class Outbox {
     if (partitionMetadata === undefined) return false;
     try {
       const chosen = packed.unplaced!.map((message) => {
-        const partition = this.#partitioner!({ topic: topic.name, partitionMetadata, message });
-        if (!Number.isInteger(partition) || partition < 0 || partition > MAX_PARTITION) {
+        const given: unknown = this.#partitioner!({ topic: topic.name, partitionMetadata, message });
+        const partition = partitionOf(given);
+        if (partition === undefined) {
           throw new KafkaJSNonRetriableError(
-            `The partitioner gave ${describe(partition)} for a message to topic "${topic.name}": it must be the number of a partition`,
+            `The partitioner gave ${describe(given)} for a message to topic "${topic.name}": it must be the number of a partition`,
           );
         }
         return partition;

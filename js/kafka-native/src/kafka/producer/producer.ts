@@ -35,6 +35,7 @@ import { producerStream, type ProducerStreamOptions } from './stream';
 import type { Place, Topic } from './send';
 import { trace, traced } from '../tracing';
 import { Transaction, type KafkaTransaction } from './transaction';
+import { LONGEST_TIMER, integerOf, millisecondsOf } from '../given';
 
 const events = {
   CONNECT: 'producer.connect',
@@ -61,7 +62,6 @@ const CODECS: Record<number, string> = {
 };
 /** The key of the one place that a topic has in transactions. */
 const IN_TRANSACTIONS = 'transactions';
-const MAX_INT = 2 ** 31 - 1;
 
 /** From `connect` to `disconnect`. */
 interface Connection {
@@ -162,16 +162,15 @@ export class Producer {
    * transaction is aborted. After it `connect` can be called again.
    */
   async disconnect({ timeout = this.#context.requestTimeout }: { timeout?: number } = {}): Promise<void> {
-    if (typeof timeout !== 'number' || !(timeout >= 0))
-      throw new KafkaJSNonRetriableError(`Invalid timeout ${describe(timeout)}: it must be a number of 0 or more, milliseconds`);
+    const wait = millisecondsOf(timeout);
     // Who is connecting has nothing to deliver.
-    const giveUp = this.#state === 'connecting' ? setTimeout(() => void this.#connecting?.stop(0).catch(() => {}), Math.min(timeout, MAX_INT)) : undefined;
+    const giveUp = this.#state === 'connecting' ? setTimeout(() => void this.#connecting?.stop(0).catch(() => {}), Math.min(wait, LONGEST_TIMER)) : undefined;
     while (this.#changing) await this.#changing.catch(() => {});
     clearTimeout(giveUp);
     const connection = this.#connection;
     if (connection === undefined) return;
     this.#state = 'disconnecting';
-    return (this.#changing = this.#disconnect(connection, Math.min(timeout, MAX_INT)).finally(() => (this.#changing = undefined)));
+    return (this.#changing = this.#disconnect(connection, Math.min(wait, LONGEST_TIMER)).finally(() => (this.#changing = undefined)));
   }
 
   async #disconnect(connection: Connection, timeout: number): Promise<void> {
@@ -273,10 +272,12 @@ export class Producer {
   }
 
   /** Read once, and checked. */
-  #options({ acks, compression, timeout, signal }: SendOptions, inTransaction: boolean): SendOptions {
+  #options({ compression, signal, ...given }: SendOptions, inTransaction: boolean): SendOptions {
+    const acks = integerOf(given.acks) ?? given.acks;
+    const timeout = integerOf(given.timeout) ?? given.timeout;
     if (acks !== undefined && acks !== -1) {
       if (this.#config.idempotent || inTransaction) {
-        throw new KafkaJSNonRetriableError("An idempotent producer's guarantees need the acknowledgement of all replicas: acks must be -1");
+        throw new KafkaJSNonRetriableError("Not requiring ack for all messages invalidates the idempotent producer's EoS guarantees");
       }
       if (acks !== 0 && acks !== 1) throw new KafkaJSNonRetriableError(`Invalid acks ${describe(acks)}: it must be -1, 0 or 1`);
     }
@@ -298,7 +299,8 @@ export class Producer {
   }
 
   #disconnected(): KafkaJSError {
-    if (this.#state === 'disconnecting') return new KafkaJSNonRetriableError('The producer is disconnecting: it takes no more messages');
+    if (this.#state === 'disconnecting')
+      return new KafkaJSNonRetriableError("The producer is disconnecting; therefore, it can't safely accept messages anymore");
     return new KafkaJSError('The producer is disconnected');
   }
 
@@ -351,8 +353,7 @@ export class Producer {
   }
 
   async #flush({ outbox, lanes, transactions }: Connection, { timeout = Infinity, signal }: FlushOptions): Promise<void> {
-    if (typeof timeout !== 'number' || !(timeout >= 0))
-      throw new KafkaJSNonRetriableError(`Invalid timeout ${describe(timeout)}: it must be a number of 0 or more, milliseconds`);
+    const wait = millisecondsOf(timeout);
     if (signal !== undefined) checkSignal(signal);
     signal?.throwIfAborted();
     let over = false;
@@ -360,7 +361,7 @@ export class Producer {
     let timer: NodeJS.Timeout | undefined;
     let abort: (() => void) | undefined;
     const late = new Promise<never>((_, reject) => {
-      if (timeout < MAX_INT) timer = setTimeout(() => reject(new KafkaJSTimeout(`Not everything was delivered within ${timeout} ms`)), timeout);
+      if (wait < LONGEST_TIMER) timer = setTimeout(() => reject(new KafkaJSTimeout(`Not everything was delivered within ${wait} ms`)), wait);
       signal?.addEventListener('abort', (abort = () => reject(signal.reason)));
     });
     const hurry = async (): Promise<void> => {
@@ -386,10 +387,10 @@ export class Producer {
    * @throws KafkaJSNonRetriableError without a `transactionalId`, or while another transaction is open
    */
   async transaction(): Promise<KafkaTransaction> {
-    if (this.#config.transactionalId === undefined) throw new KafkaJSNonRetriableError('A transaction needs a producer with a transactionalId');
+    if (this.#config.transactionalId === undefined) throw new KafkaJSNonRetriableError('Must provide transactional id for transactional producer');
     const connection = this.#connected();
     if (this.#transaction !== undefined) {
-      throw new KafkaJSNonRetriableError('There is an open transaction of this producer already: end it before you begin another');
+      throw new KafkaJSNonRetriableError('There is already an ongoing transaction for this producer. Please end the transaction before beginning another.');
     }
     this.#transaction = 'beginning';
     try {

@@ -6,6 +6,7 @@ import type { Lane } from './lane';
 import type { ProducerBatch, ProducerRecord, RecordMetadata } from './messages';
 import type { Outbox } from './outbox';
 import { ownMethods } from '../own-methods';
+import { checkCommit, checkPartition } from '../given';
 
 export interface Offsets {
   /** The next offsets to be read. */
@@ -85,12 +86,8 @@ export class Transaction {
       throw new KafkaJSNonRetriableError('sendOffsets needs the consumer that read the messages, its groupMetadata, or a consumerGroupId');
     if (!Array.isArray(topics)) throw new KafkaJSNonRetriableError('sendOffsets needs topics: [{ topic, partitions: [{ partition, offset }] }]');
     const flat = topics.flatMap(({ topic, partitions }) =>
-      partitions.map(({ partition, offset }): TopicOffset => ({ topic, partition: Number(partition), offset: Number(offset) })),
+      partitions.map(({ partition, offset }): TopicOffset => ({ topic, partition: checkPartition(topic, partition), offset: checkCommit(offset) })),
     );
-    for (const { topic, partition, offset } of flat) {
-      if (!Number.isSafeInteger(offset) || offset < 0)
-        throw new KafkaJSNonRetriableError(`sendOffsets: the offset of partition ${partition} of topic "${topic}" must be a number of 0 or more, as text`);
-    }
     const group = consumer ? await consumer.groupMetadataOf(flat) : (groupMetadata ?? consumerGroupId!);
     try {
       await this.#lane.call((native, id) =>
@@ -136,7 +133,7 @@ export class Transaction {
   }
 
   #check(): void {
-    if (this.#state !== 'open') throw new KafkaJSNonRetriableError('The transaction has ended: begin another');
+    if (this.#state !== 'open') throw new KafkaJSNonRetriableError('Cannot continue to use transaction once ended');
   }
 
   async #end(how: () => Promise<void>): Promise<void> {

@@ -77,7 +77,7 @@ export interface ReadTableOptions<K, V> {
 
 /** @internal */
 export function readTableOptions<K, V>(options: unknown, log: KafkaLogger): ReadTableOptions<K, V> {
-  const read = new OptionReader('Kafka.table', options);
+  const read = new OptionReader('Kafka.table', options, true);
   const topic = read.requiredString('topic');
   if (!isTopicName(topic)) throw new KafkaJSNonRetriableError(`Kafka.table: invalid topic ${describe(topic)}: ${TOPIC_NAMES}`);
   const most = (name: string): number => (read.any(name) === undefined ? Infinity : read.integer(name, 0, 1, Number.MAX_SAFE_INTEGER));
