@@ -214,6 +214,22 @@ describe('groups', () => {
     assert.equal([...others.values(), ...got.values().slice(2)][0], '3');
   });
 
+  test('a member of a cooperative group that keeps all it has is told REBALANCING, then GROUP_JOIN', async (t) => {
+    const topic = await cluster.topic(1);
+    const config = { groupId: topicName('group'), partitionAssigners: ['cooperativeSticky'], heartbeatInterval: 200 };
+    const keeps = await member(t, cluster, config);
+    await keeps.subscribe({ topic });
+    await keeps.run({ eachMessage: async () => {} });
+    const told = [];
+    for (const name of ['GROUP_JOIN', 'REBALANCING']) keeps.on(keeps.events[name], () => told.push(name));
+    const joined = event(keeps, 'GROUP_JOIN');
+    const other = await member(t, cluster, config);
+    await other.subscribe({ topic });
+    await other.run({ eachMessage: async () => {} });
+    assert.deepEqual((await joined).memberAssignment, { [topic]: [0] });
+    assert.deepEqual(told.slice(0, 2), ['REBALANCING', 'GROUP_JOIN']);
+  });
+
   test('onPartitionsAssigned says by seek where partitions begin', async (t) => {
     const topic = await cluster.topic(1);
     const sender = producer(t, cluster);

@@ -42,7 +42,7 @@ onBoth('metrics', (cluster) => {
     });
     await all;
     await until('assigned_partitions', 'consumer-\\d+",client_id="shop"', 2);
-    await until('partition_consumer_lag', `consumer-\\d+",client_id="shop",topic="${topic}",partition="0"`, 0);
+    await until('partition_consumer_lag', `consumer-\\d+",client_id="shop",group="metrics-${topic}",topic="${topic}",partition="0"`, 0);
     await Promise.all([producer.disconnect(), consumer.disconnect()]);
     assert.equal(kafka.metrics(), '');
 

@@ -171,7 +171,7 @@ class Program {
     try {
       what();
     } catch (error) {
-      if (!/run\(\)/.test(error.message)) throw error;
+      if (!/run must be called first/.test(error.message)) throw error;
       this.member.paused.clear();
     }
   }

@@ -225,7 +225,7 @@ describe('a message', () => {
       [{ value: 42 }, /the value must be a string, a Buffer or null, got 42/],
       [{ value: 'x', key: [] }, /the key must be/],
       [{ value: 'x', partition: -1 }, /the partition must be/],
-      [{ value: 'x', partition: '1' }, /the partition must be/],
+      [{ value: 'x', partition: 'one' }, /the partition must be/],
       [{ value: 'x', timestamp: 'now' }, /the timestamp must be/],
       [{ value: 'x', headers: 'h' }, /headers must be/],
       [{ value: 'x', headers: { h: {} } }, /header 'h' must be/],

@@ -133,7 +133,11 @@ describe('numbers as text', () => {
       'assign partition': () => kafka.consumer({ groupId }).assign([{ topic, partition: wrong }]),
       'assign offset': () => kafka.consumer({ groupId }).assign([{ topic, partition: 0, offset: wrong }]),
       'assign timestamp': () => kafka.consumer({ groupId }).assign([{ topic, partition: 0, timestamp: wrong }]),
-      'concurrency': () => kafka.consumer({ groupId }).run({ eachMessage: () => {}, partitionsConsumedConcurrently: wrong }),
+      'concurrency': async () => {
+        const other = kafka.consumer({ groupId });
+        await other.subscribe({ topic });
+        await other.run({ eachMessage: () => {}, partitionsConsumedConcurrently: wrong }).finally(() => other.disconnect());
+      },
     };
     async function inTransaction(work) {
       const transaction = await transactional.transaction();

@@ -491,7 +491,7 @@ describe('a table', () => {
     const kafka = client(cluster);
     for (const [options, told] of [
       [undefined, /options must be an object/], [{}, /the option topic must be a string/], [{ topic: 'a b' }, /invalid topic 'a b'/], [{ topic: '^a' }, /invalid topic/],
-      [{ topic: 't', maxEntries: 0 }, /maxEntries must be an integer from 1/], [{ topic: 't', maxBytes: '1' }, /maxBytes must be an integer/],
+      [{ topic: 't', maxEntries: 0 }, /maxEntries must be an integer from 1/], [{ topic: 't', maxBytes: 'one' }, /maxBytes must be an integer/],
       [{ topic: 't', key: 'text' }, /the option key must be a function that decodes, or \{ decode, encode \}, got 'text'/], [{ topic: 't', value: { decode: String } }, /the option value must be/],
       [{ topic: 't', producer: {} }, /the option producer must be/], [{ topic: 't', signal: {} }, /the option signal must be/], [{ topic: 't', consumer: { groupId: 'g' } }, /groupId is the table's/],
     ]) {

@@ -61,6 +61,9 @@ test('statistics become Prometheus\'s text: every metric once, with its type, la
   assert.deepEqual([...metrics.get('kafka_client_partition_consumer_lag').series], [[first, 7]]);
   assert.equal(metrics.get('kafka_client_partition_messages_received_total').series.size, 2);
   assert.equal(prometheus([]), '');
+  assert.equal(prometheus(consumer), prometheus([consumer]));
+  const [lag] = parse(prometheus({ ...consumer, group: 'g' })).get('kafka_client_partition_consumer_lag').series.keys();
+  assert.equal(lag, first.replace(',topic', ',group="g",topic'));
 });
 
 test('the newest statistics of every client count, until it is disconnected', () => {

@@ -64,6 +64,15 @@ export function millisecondsOf(given: unknown): number {
 /** @internal */
 export const shown = (given: unknown): string => textOf(given) ?? `[${typeof given}]`;
 
+/** @param hidden the name of the fields whose values are not shown @internal */
+export function asJson(given: unknown, hidden?: string): string {
+  try {
+    return JSON.stringify(given, (name, value) => (name !== '' && name === hidden ? '***' : value));
+  } catch {
+    return 'an object that cannot be shown as JSON';
+  }
+}
+
 /** Undefined for an object that cannot be text. */
 function textOf(given: unknown): string | undefined {
   try {

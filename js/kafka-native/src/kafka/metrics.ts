@@ -4,6 +4,8 @@ export interface Statistics {
   name: string;
   client_id: string;
   type: 'producer' | 'consumer';
+  /** Of a consumer's group; librdkafka does not tell it. */
+  group?: string;
   brokers: Record<string, BrokerStatistics>;
   topics: Record<string, { topic: string; partitions: Record<string, PartitionStatistics> }>;
   [field: string]: any;
@@ -81,19 +83,20 @@ const OF_PARTITIONS: Metric<PartitionStatistics>[] = [
 ];
 
 /**
- * The statistics of any number of clients in Prometheus's text format, version 0.0.4 (`text/plain; version=0.0.4`). Every
- * sample is labelled with `client` and `client_id`; with `broker`; with `topic` and `partition`.
+ * The statistics of one or any number of clients in Prometheus's text format, version 0.0.4 (`text/plain; version=0.0.4`). Every
+ * sample is labelled with `client` and `client_id`; with `broker`; with `topic`, `partition` and the consumer's `group`.
  */
-export function prometheus(clients: Iterable<Statistics>): string {
-  const lists: [Statistics, Labels][] = [...clients].map((one) => [one, { client: one.name, client_id: one.client_id }]);
+export function prometheus(statistics: Statistics | Iterable<Statistics>): string {
+  const clients = Symbol.iterator in statistics ? [...(statistics as Iterable<Statistics>)] : [statistics];
+  const lists: [Statistics, Labels][] = clients.map((one) => [one, { client: one.name, client_id: one.client_id }]);
   const brokers = lists.flatMap(([{ brokers }, labels]) =>
     Object.values(brokers ?? {}).map((broker): [BrokerStatistics, Labels] => [broker, { ...labels, broker: broker.name }]),
   );
-  const partitions = lists.flatMap(([{ topics }, labels]) =>
+  const partitions = lists.flatMap(([{ topics, group }, labels]) =>
     Object.values(topics ?? {}).flatMap(({ topic, partitions }) =>
       Object.values(partitions)
         .filter(({ partition }) => partition >= 0)
-        .map((one): [PartitionStatistics, Labels] => [one, { ...labels, topic, partition: one.partition }]),
+        .map((one): [PartitionStatistics, Labels] => [one, { ...labels, ...(group !== undefined && { group }), topic, partition: one.partition }]),
     ),
   );
   return [

@@ -4,7 +4,7 @@ import { KafkaJSAggregateError, KafkaJSNotImplemented, type KafkaJSError } from 
 import { checkArray, checkName, errorOf, refuse, toCount, valueOf, type AdminCall } from './connection';
 import { GroupAdmin } from './groups';
 import { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } from './resource-types';
-import { shown } from '../given';
+import { asJson, shown } from '../given';
 
 export interface Acl {
   /** `User:alice` */
@@ -147,7 +147,7 @@ function checkAcls(what: string, acls: unknown, free: boolean): void {
   checkArray(what, acls);
   if (acls.length === 0) refuse(`Empty ${what} array`);
   checkNames(acls, free, (field) => `Invalid ${what} array, the ${field}s have to be a valid string`);
-  for (const acl of acls) checkNumbers(acl, 'resource pattern', `: ${JSON.stringify(acl)}`);
+  for (const acl of acls) checkNumbers(acl, 'resource pattern', `: ${asJson(acl)}`);
 }
 
 function checkNames(acls: AclFilter[], free: boolean, sentence: (field: string) => string): void {

@@ -4,7 +4,7 @@ import { KafkaJSBrokerNotFound, KafkaJSNotImplemented } from '../errors';
 import { checkArray, refuse, valueOf, type AdminCall } from './connection';
 import { ConfigResourceTypes, ConfigSource } from './resource-types';
 import { TopicAdmin } from './topics';
-import { shown } from '../given';
+import { asJson, shown } from '../given';
 
 export interface ResourceConfigQuery {
   type: ConfigResourceTypes;
@@ -52,7 +52,7 @@ export abstract class ConfigAdmin extends TopicAdmin {
   }: { resources: ResourceConfigQuery[]; includeSynonyms?: boolean } & AdminCall): Promise<DescribeConfigResponse> {
     checkResources(resources);
     const wrong = resources.find(({ configNames }) => configNames != null && !Array.isArray(configNames));
-    if (wrong) refuse(`Invalid resource configNames ${shown(wrong.configNames)}: ${asJson(wrong)}`);
+    if (wrong) refuse(`Invalid resource configNames ${shown(wrong.configNames)}: ${jsonOf(wrong)}`);
     const asked = resources.map(({ configNames, ...resource }) => ({ ...resource, configNames: configNames && [...configNames] }));
     const described = await this.#ofBrokers(asked, { timeout }, (some) => this.ask('DescribeConfigs', { resources: some.map(resourceOf) }, { timeout }));
     return {
@@ -89,11 +89,11 @@ export abstract class ConfigAdmin extends TopicAdmin {
     checkResources(resources);
     for (const resource of resources) {
       const { configEntries } = resource;
-      if (!Array.isArray(configEntries)) refuse(`Invalid resource configEntries ${shown(configEntries)}: ${asJson(resource)}`);
+      if (!Array.isArray(configEntries)) refuse(`Invalid resource configEntries ${shown(configEntries)}: ${jsonOf(resource)}`);
       const wrong = configEntries.find(
         (entry) => typeof entry?.name !== 'string' || (typeof entry.value !== 'string' && (values || entry.operation !== 'delete')),
       );
-      if (wrong !== undefined) refuse(`Invalid resource config value: ${asJson(resource)}`);
+      if (wrong !== undefined) refuse(`Invalid resource config value: ${jsonOf(resource)}`);
     }
     const asked = resources.map((resource) => ({ ...resource, configEntries: resource.configEntries.map((entry) => ({ ...entry })) }));
     const altered = await this.#ofBrokers(asked, call, (some) =>
@@ -127,18 +127,18 @@ function checkResources(resources: unknown): void {
   if (resources.length === 0) refuse('Resources array cannot be empty');
   for (const resource of resources) {
     const { type, name } = resource;
-    if (typeof type !== 'number' || !(type in ConfigResourceTypes)) refuse(`Invalid resource type ${shown(type)}: ${asJson(resource)}`);
+    if (typeof type !== 'number' || !(type in ConfigResourceTypes)) refuse(`Invalid resource type ${shown(type)}: ${jsonOf(resource)}`);
     if (type === ConfigResourceTypes.BROKER_LOGGER) {
       throw new KafkaJSNotImplemented(
         'The loggers of brokers are not supported by librdkafka: use kafka-configs.sh --entity-type broker-loggers, which comes with Kafka',
       );
     }
-    if (typeof name !== 'string' || name === '') refuse(`Invalid resource name ${shown(name)}: ${asJson(resource)}`);
+    if (typeof name !== 'string' || name === '') refuse(`Invalid resource name ${shown(name)}: ${jsonOf(resource)}`);
   }
 }
 
 /** Values are secrets, some of them. */
-const asJson = (resource: unknown): string => JSON.stringify(resource, (name, value) => (name === 'value' ? '***' : value));
+const jsonOf = (resource: unknown): string => asJson(resource, 'value');
 const resourceOf = ({ type, name }: { type: number; name: string }): ConfigResource => ({ kind: type, name });
 const synonymOf = ({ name, value, source }: ConfigEntry): ConfigSynonyms => ({ configName: name, configValue: value, configSource: source });
 

@@ -100,7 +100,10 @@ export class GroupConnection {
       case Event.Token:
         return this.#context.giveToken?.(this.native);
       case Event.Stats:
-        return this.#context.metrics.take(this, told[1], this.#config.groupId === null ? (statistics) => this.receiver?.addLag(statistics) : undefined);
+        return this.#context.metrics.take(this, told[1], (statistics) => {
+          if (this.#config.groupId === null) this.receiver?.addLag(statistics);
+          else statistics.group = this.#config.groupId;
+        });
       case Event.Log:
         return logNative(this.#log, told[1], told[2]);
     }

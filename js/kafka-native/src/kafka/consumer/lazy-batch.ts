@@ -280,6 +280,7 @@ export class LazyMessage implements KafkaMessage {
   readonly #packed: PackedBatch;
   readonly #index: number;
 
+  /** @internal */
   constructor(packed: PackedBatch, index: number) {
     this.#packed = packed;
     this.#index = index;

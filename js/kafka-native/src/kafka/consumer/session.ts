@@ -750,6 +750,8 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
 
   async #assign(rebalance: NativeRebalance, taken: AssignedPartition[]): Promise<void> {
     const { topics, partitions } = rebalance;
+    // A member that keeps all it has hears of a rebalance when it is over.
+    if (this.#member && this.#rebalanceBegan === undefined) this.#rebalances([]);
     this.#memberId = rebalance.memberId;
     this.#generation = rebalance.generation;
     // Of the topics that a session read before that crashed, others have the names now.
@@ -839,12 +841,8 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   async #takeAway(rebalance: NativeRebalance, go: AssignedPartition[]): Promise<void> {
     const { kind, topics, partitions } = rebalance;
     for (const assigned of go) this.#goes(assigned, rebalance);
-    this.#rebalanceBegan = Date.now();
     if (kind === 'lost') this.#member = false;
-    if (!this.#stopping && this.#inGroup) {
-      this.events.emit('consumer.rebalancing', { groupId: this.#config.groupId, memberId: this.#memberId });
-      this.#runner.log.warn('The group is rebalancing', { ...this.names(), partitions: topics.map((topic, i) => `${topic}/${partitions[i]}`) });
-    }
+    this.#rebalances(topics.map((topic, i) => `${topic}/${partitions[i]}`));
     const these = topics.map((topic, i) => ({ topic, partition: partitions[i]! }));
     if (kind === 'revoke') {
       await this.#handlersOf(go);
@@ -858,6 +856,14 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     this.native.rebalanced(rebalance.id, null);
     // Of a cooperative group what is left is what it has; otherwise all is divided anew.
     if (kind === 'revoke' && rebalance.protocol === 'COOPERATIVE') this.#divided();
+  }
+
+  /** @param go the partitions that leave this member */
+  #rebalances(go: string[]): void {
+    this.#rebalanceBegan = Date.now();
+    if (this.#stopping || !this.#inGroup) return;
+    this.events.emit('consumer.rebalancing', { groupId: this.#config.groupId, memberId: this.#memberId });
+    this.#runner.log.warn('The group is rebalancing', { ...this.names(), partitions: go });
   }
 
   readonly #current = ({ topic, partition }: AssignedPartition): AssignedPartition | undefined => this.assignment.find(topic, partition);

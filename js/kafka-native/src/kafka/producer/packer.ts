@@ -2,6 +2,7 @@ import { Arena, Refusal } from '../../arena';
 import { KafkaError } from '../../errors';
 import { KafkaJSNonRetriableError, toKafkaJSError } from '../errors';
 import type { Message } from './messages';
+import { asJson } from '../given';
 
 /** Of all producers: arenas that nobody uses. */
 const spare: Arena[] = [];
@@ -126,12 +127,4 @@ function refusalOf(topic: string, message: Message | undefined, error: unknown):
   if (error.tooLarge) return toKafkaJSError(new KafkaError(error.message, error.reason));
   if (error.withoutValue) return new KafkaJSNonRetriableError(`Invalid message without value for topic "${topic}": ${asJson(message)}`);
   return new KafkaJSNonRetriableError(`Invalid message for topic "${topic}": ${error.message}`);
-}
-
-function asJson(value: unknown): string {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return 'an object that cannot be shown as JSON';
-  }
 }

@@ -6,7 +6,7 @@ import type { Lane } from './lane';
 import type { ProducerBatch, ProducerRecord, RecordMetadata } from './messages';
 import type { Outbox } from './outbox';
 import { ownMethods } from '../own-methods';
-import { checkCommit, checkPartition } from '../given';
+import { checkPartition, integerOf, shown } from '../given';
 
 export interface Offsets {
   /** The next offsets to be read. */
@@ -86,7 +86,12 @@ export class Transaction {
       throw new KafkaJSNonRetriableError('sendOffsets needs the consumer that read the messages, its groupMetadata, or a consumerGroupId');
     if (!Array.isArray(topics)) throw new KafkaJSNonRetriableError('sendOffsets needs topics: [{ topic, partitions: [{ partition, offset }] }]');
     const flat = topics.flatMap(({ topic, partitions }) =>
-      partitions.map(({ partition, offset }): TopicOffset => ({ topic, partition: checkPartition(topic, partition), offset: checkCommit(offset) })),
+      partitions.map(({ partition, offset }): TopicOffset => {
+        const at = integerOf(offset) ?? -1;
+        if (at < 0)
+          throw new KafkaJSNonRetriableError(`sendOffsets: the offset of ${topic}/${shown(partition)} must be an integer of 0 or more, got ${shown(offset)}`);
+        return { topic, partition: checkPartition(topic, partition), offset: at };
+      }),
     );
     const group = consumer ? await consumer.groupMetadataOf(flat) : (groupMetadata ?? consumerGroupId!);
     try {
