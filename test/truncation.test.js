@@ -130,11 +130,13 @@ describe('three brokers', () => {
     const { admin } = await kafkaJs(t, cluster);
     const [behind, leader] = cluster.kafka.nodes;
     const configEntries = Object.entries({ 'unclean.leader.election.enable': 'true', 'min.insync.replicas': '1' }).map(([name, value]) => ({ name, value }));
-    await admin.createTopics({ waitForLeaders: true, topics: [{ topic, replicaAssignment: [{ partition: 0, replicas: [leader.id, behind.id] }], configEntries }] });
+    // KafkaJS gives up its waiting for leaders where a broker has not heard of the topic yet.
+    await admin.createTopics({ waitForLeaders: false, topics: [{ topic, replicaAssignment: [{ partition: 0, replicas: [leader.id, behind.id] }], configEntries }] });
     const until = (what, fits) => eventually(PATIENCE, what, async () => {
       const { topics: [{ partitions: [partition] }] } = await admin.fetchTopicMetadata({ topics: [topic] });
       return fits(partition);
     });
+    await until('it has its leader', (partition) => partition.leader === leader.id);
     await goesOnWhereTheLogsPart(t, cluster, topic, {
       lose: async (goOn) => {
         await until('both are in sync', ({ isr }) => isr.length === 2);
