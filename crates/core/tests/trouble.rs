@@ -3,6 +3,7 @@
 mod support;
 
 use std::net::TcpListener;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use kafka_native::admin::{DeleteTopics, ListGroupOffsets};
@@ -252,6 +253,32 @@ fn a_coordinator_that_is_never_known_costs_the_time_of_the_call_and_no_more() {
         let request = ListGroupOffsets { group: "g".into(), partitions: None };
         assert_eq!(admin.request(request, second).unwrap_err().code, code::TIMED_OUT);
     }
+}
+
+#[test]
+fn a_message_whose_time_is_over_tells_how_the_broker_has_refused_it() {
+    let cluster = embedded("t", 1);
+    let config = ProducerConfig::new(&cluster.brokers()).set("message.timeout.ms", 1000);
+    let producer = Producer::with_events(config, |_| ()).unwrap();
+    let timed_out = || {
+        let (tx, rx) = channel();
+        producer.deliver("t", 0, &[Record::value("x")], Reply::new(move |results| drop(tx.send(results))));
+        rx.recv_timeout(LONG).unwrap().unwrap().remove(0).unwrap_err()
+    };
+    cluster.push_errors(PRODUCE, &[19; 1000]); // not enough replicas
+    producer.send("t", 0, &[Record::value("x")]);
+    let error = timed_out();
+    assert_eq!(
+        (error.name().as_str(), error.cause.unwrap().name().as_str()),
+        ("_MSG_TIMED_OUT", "NOT_ENOUGH_REPLICAS")
+    );
+    assert!(error.message.contains("Not enough in-sync replicas"), "{}", error.message);
+    assert_eq!(producer.take_failures()[0].message, error.message);
+
+    // That it had refused others before says nothing.
+    cluster.broker_down(1).unwrap();
+    let error = timed_out();
+    assert_eq!((error.name().as_str(), error.cause), ("_MSG_TIMED_OUT", None));
 }
 
 #[test]

@@ -112,6 +112,9 @@ extern "C" {
     /// Whether a consumer is a member of its group still after `rd_kafka_unsubscribe`; asks librdkafka's main thread. The
     /// consumer's queue is yielded when that ends. `patches` brings it.
     pub fn rd_kafka_consumer_leaving(rk: *mut rd_kafka_t) -> std::ffi::c_int;
+
+    /// The last error of a request to produce to the partition, 0 for none, and how many microseconds ago it came. `patches` brings it.
+    pub fn rd_kafka_topic_last_refusal(topic: *mut rd_kafka_topic_t, partition: i32, age: *mut i64) -> std::ffi::c_int;
 }
 
 /// Messages that one thread produces to a topic, which go into the partitions' queues together. `patches` brings it.

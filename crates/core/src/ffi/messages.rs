@@ -212,6 +212,18 @@ impl<'a> Message<'a> {
         HeaderList::Copied(headers)
     }
 
+    /// Of a report: how the partition's broker has refused messages last, if it did since this one was produced.
+    pub(crate) fn last_refusal(&self) -> Option<i32> {
+        let mut age = 0;
+        // SAFETY: a report is valid and has the handle of its topic; `age` is written where there is an error.
+        let (code, produced) = unsafe {
+            let code = rd::rd_kafka_topic_last_refusal((*self.raw).rkt, self.partition(), &mut age);
+            (code, rd::rd_kafka_message_latency(self.raw))
+        };
+        // librdkafka's own errors are negative: of those there are others that tell.
+        (code > 0 && age <= produced).then_some(code)
+    }
+
     /// Of a report: the length of the header block that the message was sent with.
     pub(crate) fn sent_header_bytes(&self) -> usize {
         let mut bytes = 0;

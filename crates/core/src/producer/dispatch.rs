@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::outbound::TopicState;
+use super::outbound::{text_of, TopicState};
 use super::partitioning::RoundRobin;
 use super::tickets::{opaque_of, Done, Tickets, Waiter};
 use super::{Refusal, Shared};
@@ -170,7 +170,7 @@ impl Dispatch {
         let mut refused = Vec::new();
         handle.produce(partition, &mut stretch.messages, |size, opaque, code| refused.push((size, opaque, code)));
         for (size, opaque, code) in refused {
-            self.fail(&topic, partition, size, opaque, why(&self.client, code, size));
+            self.fail(&topic, partition, size, opaque, why(&self.client, code, None, size));
         }
     }
 
@@ -187,7 +187,7 @@ impl Dispatch {
             .and_then(|handle| handle.produce_one(partition, &message, timestamp, header_block(headers)));
         if let Err(error) = produced {
             let size = message.size() + headers.len();
-            let error = if error.code == code::FATAL { why(&self.client, error.code, size) } else { error };
+            let error = if error.code == code::FATAL { why(&self.client, error.code, None, size) } else { error };
             self.fail(topic, partition, size, message.opaque, error);
         }
     }
@@ -209,14 +209,14 @@ impl Dispatch {
 
     /// librdkafka did not take this message.
     fn fail(&mut self, topic: &TopicState, partition: i32, size: usize, opaque: usize, error: Error) {
-        self.failed(topic, partition, error.code, opaque);
+        self.failed(topic, partition, error.code, None, opaque);
         self.tickets.failed(opaque, || error.at(&topic.name, partition));
         self.settled(topic, 1, size as u64);
     }
 
     /// What nobody waits for is told as a failure.
-    fn failed(&mut self, topic: &TopicState, partition: i32, code: i32, opaque: usize) {
-        if opaque == 0 && self.shared.failures.lock().add(code, &topic.name, partition, 1) {
+    fn failed(&mut self, topic: &TopicState, partition: i32, code: i32, refusal: Option<i32>, opaque: usize) {
+        if opaque == 0 && self.shared.failures.lock().add(code, refusal, &topic.name, partition, 1) {
             self.failures = true;
         }
     }
@@ -248,9 +248,10 @@ impl Dispatch {
             bytes += size as u64;
             let (code, opaque) = (message.error(), message.opaque());
             if code != 0 {
-                self.failed(topic, message.partition(), code, opaque);
+                let refusal = if code == code::MSG_TIMED_OUT { message.last_refusal() } else { None };
+                self.failed(topic, message.partition(), code, refusal, opaque);
                 let Self { tickets, client, .. } = self;
-                tickets.failed(opaque, || why(client, code, size).at(&topic.name, message.partition()));
+                tickets.failed(opaque, || why(client, code, refusal, size).at(&topic.name, message.partition()));
             } else {
                 delivered = true;
                 self.tickets.delivered(opaque, &message);
@@ -277,7 +278,7 @@ impl Dispatch {
                 if refused.binary_search_by_key(&at, |refusal| refusal.index).is_ok() {
                     self.tickets.failed(opaque, closed);
                 } else {
-                    let error = why(&self.client, code::PURGE_QUEUE, 0);
+                    let error = why(&self.client, code::PURGE_QUEUE, None, 0);
                     self.fail(&run.topic, run.partition, record.size(), opaque, error);
                 }
             }
@@ -286,9 +287,14 @@ impl Dispatch {
 }
 
 /// Why a message of this size was not delivered; what ended the client stands behind `_FATAL` and what was purged
-/// then.
-fn why(client: &Client, code: i32, size: usize) -> Error {
+/// then, and the broker's last refusal behind a time-out.
+fn why(client: &Client, code: i32, refusal: Option<i32>, size: usize) -> Error {
     match code {
+        code::MSG_TIMED_OUT => {
+            let mut error = Error::kafka(code, text_of(code, refusal));
+            error.cause = refusal.map(|refusal| Box::new(Error::of(refusal)));
+            error
+        }
         code::MSG_SIZE_TOO_LARGE => Error::kafka(
             code,
             format!(

@@ -202,27 +202,35 @@ pub struct DeliveryFailure {
     pub partition: i32,
 }
 
+/// What a failure means; a broker's refusal that it followed from goes with it.
+pub(super) fn text_of(code: i32, refusal: Option<i32>) -> String {
+    match refusal {
+        Some(refusal) => format!("{}; the broker has refused it: {}", code::text(code), code::text(refusal)),
+        None => code::text(code),
+    }
+}
+
 /// Failures that were not taken yet.
 #[derive(Default)]
 pub(crate) struct Failures {
-    counts: HashMap<(i32, Arc<str>, i32), u64>,
+    counts: HashMap<(i32, Option<i32>, Arc<str>, i32), u64>,
 }
 
 impl Failures {
-    /// Returns whether these are the first since the last were taken.
-    pub(crate) fn add(&mut self, code: i32, topic: &str, partition: i32, count: u64) -> bool {
+    /// Returns whether these are the first since the last were taken. `refusal`: how the broker has refused them before.
+    pub(crate) fn add(&mut self, code: i32, refusal: Option<i32>, topic: &str, partition: i32, count: u64) -> bool {
         let first = self.counts.is_empty();
-        *self.counts.entry((code, topic.into(), partition)).or_default() += count;
+        *self.counts.entry((code, refusal, topic.into(), partition)).or_default() += count;
         first
     }
 
     pub(crate) fn take(&mut self) -> Vec<DeliveryFailure> {
         let mut failures: Vec<_> = std::mem::take(&mut self.counts)
             .into_iter()
-            .map(|((code, topic, partition), count)| DeliveryFailure {
+            .map(|((code, refusal, topic, partition), count)| DeliveryFailure {
                 code,
                 count,
-                message: code::text(code),
+                message: text_of(code, refusal),
                 topic: topic.to_string(),
                 partition,
             })
@@ -296,9 +304,9 @@ mod tests {
     #[test]
     fn a_storm_of_failures_is_one_line() {
         let mut failures = Failures::default();
-        assert!(failures.add(code::MSG_TIMED_OUT, "t", 1, 500));
-        assert!(!failures.add(code::MSG_TIMED_OUT, "t", 1, 500));
+        assert!(failures.add(code::MSG_TIMED_OUT, None, "t", 1, 500));
+        assert!(!failures.add(code::MSG_TIMED_OUT, None, "t", 1, 500));
         assert_eq!(failures.take()[0].count, 1000);
-        assert!(failures.add(code::MSG_TIMED_OUT, "t", 1, 1));
+        assert!(failures.add(code::MSG_TIMED_OUT, None, "t", 1, 1));
     }
 }
