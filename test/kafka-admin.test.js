@@ -176,6 +176,7 @@ async function program(lib) {
     await step('the log begins later', async () => byPartition(await admin.fetchTopicOffsets('a')));
     await step('delete records below the begin', () => admin.deleteTopicRecords({ topic: 'a', partitions: [{ partition: 0, offset: '1' }] }));
     await step('delete records of no partition', () => admin.deleteTopicRecords({ topic: 'a', partitions: [{ partition: 9, offset: '4' }, { partition: 0, offset: '5' }] }));
+    await step('delete records past the end', () => admin.deleteTopicRecords({ topic: 'a', partitions: [{ partition: 0, offset: '99' }] }));
     await step('delete all records', () => admin.deleteTopicRecords({ topic: 'a', partitions: [{ partition: 0, offset: '-1' }] }));
     await step('the log is empty', async () => byPartition(await admin.fetchTopicOffsets('a')));
 
@@ -291,13 +292,20 @@ describe('what KafkaJS does not do', () => {
     await assert.rejects(admin.deleteOffsets({ groupId: 'nobody', topic }), { type: 'GROUP_ID_NOT_FOUND' });
   });
 
+  test('a group whose deletion is not answered has the code of a request that timed out', async () => {
+    const nowhere = new ours.Kafka({ brokers: ['127.0.0.1:1'], logLevel: ours.logLevel.NOTHING }).admin();
+    const error = await using(nowhere, () => nowhere.deleteGroups(['a', 'b'], { timeout: 100 }).catch((caught) => caught));
+    assert.ok(error instanceof ours.KafkaJSDeleteGroupsError);
+    assert.deepEqual(error.groups.map(({ groupId, errorCode, error: of }) => [groupId, errorCode, of.name]), ['a', 'b'].map((id) => [id, 7, 'KafkaJSRequestTimeoutError']));
+  });
+
   test('deleteTopicRecords past the end names the partitions, on a fresh connection', async () => {
     const topic = await made('past');
     await filled(topic, 3);
     const partitions = [{ partition: 0, offset: '4' }, { partition: 1, offset: '0' }];
     const error = await using(kafka().admin(), (fresh) => fresh.deleteTopicRecords({ topic, partitions }).catch((caught) => caught));
-    assert.ok(error instanceof ours.KafkaJSDeleteTopicRecordsError);
-    assert.deepEqual(error.partitions.map(({ partition, offset, error: of }) => [partition, offset, of.type]), [[0, '4', 'OFFSET_OUT_OF_RANGE']]);
+    assert.ok(error.cause instanceof ours.KafkaJSDeleteTopicRecordsError);
+    assert.deepEqual(error.cause.partitions.map(({ partition, offset, error: of }) => [partition, offset, of.type]), [[0, '4', 'OFFSET_OUT_OF_RANGE']]);
   });
 
   test('alterConfigs leaves what it does not name; lists are appended to and subtracted from', async () => {

@@ -106,6 +106,22 @@ describe('a refusal ends connect at once, with its own class', () => {
     });
   }
 
+  const incomplete = {
+    'a mechanism that is none': { mechanism: 'foo', username: 'alice', password: 'x' },
+    'no mechanism': { username: 'alice', password: 'x' },
+    'no password': { mechanism: 'plain', username: 'alice' },
+    'no user': { mechanism: 'scram-sha-256', username: null, password: 'x' },
+    'no provider of tokens': { mechanism: 'oauthbearer' },
+  };
+  for (const [what, sasl] of Object.entries(incomplete)) {
+    test(what, async () => {
+      for (const error of await refusals(kafka('saslPlaintext', { sasl }))) {
+        assert.ok(error instanceof KafkaJSSASLAuthenticationError, `${error.name}: ${error.message}`);
+        assert.match(error.message, /^SASL (FOO|UNDEFINED) mechanism is not supported by the client: use|^SASL [A-Z0-9-]+: (Invalid username or password|Missing OAuth bearer token provider): /);
+      }
+    });
+  }
+
   const untrusted = {
     'an unknown authority': [/self-signed certificate in certificate chain; name its authority|unable to get local issuer certificate; name/, () => kafka('ssl', { ssl: { ca: pem('clientCert') } })],
     'an expired certificate': [/certificate has expired/, () => kafka('sslExpired', { ssl: { ca: pem('ca') } })],
@@ -116,10 +132,12 @@ describe('a refusal ends connect at once, with its own class', () => {
   for (const [what, [why, of]] of Object.entries(untrusted)) {
     test(what, async () => {
       for (const error of await refusals(of())) {
-        assert.ok(error instanceof KafkaJSConnectionError, `${error.name}: ${error.message}`);
-        assert.deepEqual([error.code, error.cause.code], ['_SSL', '_SSL'], error.message);
+        assert.ok(error instanceof KafkaJSNumberOfRetriesExceeded, `${error.name}: ${error.message}`);
         assert.match(error.message, why);
-        assert.match(error.broker, /^127\.0\.0\.1:\d+$/);
+        const { cause } = error;
+        assert.ok(cause instanceof KafkaJSConnectionError, `${cause.name}: ${cause.message}`);
+        assert.deepEqual([cause.code, cause.cause.code], ['_SSL', '_SSL'], cause.message);
+        assert.match(cause.broker, /^127\.0\.0\.1:\d+$/);
       }
     });
   }
@@ -207,7 +225,7 @@ describe('without a CA', () => {
   const program = `
     const { Kafka } = require('kafka-native');
     const client = new Kafka({ brokers: [process.argv[1]], ssl: true, connectionTimeout: 600_000, retry: { retries: 0 }, logLevel: 0 }).consumer({ groupId: 'ca' });
-    client.connect().then(() => console.log('connected'), (error) => console.log(error.code)).finally(() => client.disconnect());
+    client.connect().then(() => console.log('connected'), (error) => console.log(error.cause.code)).finally(() => client.disconnect());
   `;
   const { SSL_CERT_FILE: _, SSL_CERT_DIR: __, NODE_EXTRA_CA_CERTS: ___, ...bare } = process.env;
   const run = (env, command = process.execPath, ...args) =>

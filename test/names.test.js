@@ -2,6 +2,7 @@
 // Names that JavaScript's objects have already, for topics and headers: users choose them, so each is a name like any other.
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
+const kafkajs = require('kafkajs');
 const { AssignerProtocol } = require('kafka-native');
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
@@ -59,6 +60,20 @@ describe('names that objects have', () => {
       while (!NAMES.every((name) => kafka.metrics().includes(`topic="${name}"`))) await new Promise((resolve) => setTimeout(resolve, 50));
     });
   }
+
+  test('a name that no topic can have is refused as KafkaJS refuses it, by send and by subscribe', async (t) => {
+    const seen = ({ name, type, retriable, cause }) => ({ name, type, retriable, cause: cause?.name, of: cause?.type });
+    const refusals = async (kafka) => {
+      const [producer, consumer] = [kafka.producer(), kafka.consumer({ groupId: topicName('group') })];
+      cleanup(t, () => Promise.all([producer.disconnect(), consumer.disconnect()]));
+      await Promise.all([producer.connect(), consumer.connect()]);
+      const calls = ['a b', '^a'].flatMap((topic) => [producer.send({ topic, messages: [{ value: 'x' }] }), consumer.subscribe({ topic })]);
+      return (await Promise.allSettled(calls)).map((call) => (call.status === 'rejected' ? seen(call.reason) : 'taken'));
+    };
+    const expected = await refusals(new kafkajs.Kafka({ brokers: [cluster.options().broker], logLevel: kafkajs.logLevel.NOTHING }));
+    assert.deepEqual(expected.map(({ name }) => name), ['KafkaJSNonRetriableError', 'KafkaJSProtocolError', 'KafkaJSNonRetriableError', 'KafkaJSProtocolError']);
+    assert.deepEqual(await refusals(client(cluster)), expected);
+  });
 
   test('the classic API produces to such a topic, counts what waits for it, consumes it and keeps its offsets', async (t) => {
     const topic = '__proto__';

@@ -1,5 +1,6 @@
 import { isUint8Array } from 'node:util/types';
 import { codeOf } from './codes';
+import { partitionOf } from './numbers';
 import { describe } from './options';
 
 /** A message as `send` takes it; a bare string or Uint8Array is its value. */
@@ -38,8 +39,6 @@ const LARGEST_MESSAGE = 1_000_000_000;
 const MEASURE_FROM = 16 * 1024;
 /** Strings up to this length are written character by character, as long as they are ASCII. */
 const SHORT = 16;
-/** The largest number of a partition. @internal */
-export const MAX_PARTITION = 2 ** 31 - 1;
 
 const INVALID_ARG = codeOf('_INVALID_ARG');
 const TOO_LARGE = codeOf('MSG_SIZE_TOO_LARGE');
@@ -306,10 +305,9 @@ function timestampOfText(timestamp: unknown): number {
   throw wrongType('the timestamp', 'milliseconds since 1970, as text', timestamp);
 }
 
-/** KafkaJS takes text. */
 function checkedPartition(given: unknown): number {
   if (given == null) return -1;
-  const partition = typeof given === 'string' && /^\d+$/.test(given) ? Number(given) : given;
-  if (Number.isInteger(partition) && (partition as number) >= 0 && (partition as number) <= MAX_PARTITION) return partition as number;
-  throw wrongType('the partition', 'an integer of 0 or more', given);
+  const partition = partitionOf(given);
+  if (partition === undefined) throw wrongType('the partition', 'an integer of 0 or more', given);
+  return partition;
 }

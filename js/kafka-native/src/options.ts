@@ -1,5 +1,6 @@
 import { invalidType, outOfRange } from './errors';
 import type { Logger } from './logger';
+import { numberOf } from './numbers';
 
 /** Properties of librdkafka by name. `undefined` counts as absent; librdkafka judges names and values. */
 export type DriverOptions = Record<string, string | number | boolean | undefined>;
@@ -119,9 +120,9 @@ export class OptionReader {
   #number(name: string, fallback: number, min: number, max: number, kind: string, fits: (value: number) => boolean): number {
     const given = this.#get(name);
     if (given === undefined) return fallback;
-    const value = this.#numbersAsText && typeof given === 'string' && given.trim() !== '' && Number.isFinite(Number(given)) ? Number(given) : given;
+    const value = this.#numbersAsText && typeof given === 'string' ? numberOf(given) : given;
     const expected = `${kind} from ${min} to ${max}`;
-    if (typeof value !== 'number') throw this.#wrong(name, expected, value);
+    if (typeof value !== 'number') throw this.#wrong(name, expected, given);
     if (!fits(value) || value < min || value > max) {
       throw outOfRange(`${this.#owner}: the option ${name} must be ${expected}, got ${value}`);
     }

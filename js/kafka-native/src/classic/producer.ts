@@ -1,10 +1,11 @@
-import { Arena, MAX_PARTITION, type Payload, type SendError } from '../arena';
+import { Arena, type Payload, type SendError } from '../arena';
 import { Event, type NativeDeliveryFailure, type NativeProducer, type Told, type ToldProducerStats } from '../binding';
 import { Calls } from '../calls';
 import { fromData, fromThrown, invalidType, invalidValue, native, outOfRange, stateError, timeoutError, type KafkaError } from '../errors';
 import { hold, keep, letGo, release, watchExit, weakly } from '../lifetime';
 import { binding } from '../loader';
 import { SafeLogger } from '../logger';
+import { MAX_PARTITION } from '../numbers';
 import { describe, isTopicName, OptionReader, TOPIC_NAMES } from '../options';
 import { readProducerOptions, type DeliveryReport, type ProducerOptions, type ProducerStats } from './producer-options';
 import { withStatistics } from './stats';

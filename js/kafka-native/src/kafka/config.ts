@@ -116,7 +116,11 @@ export function readKafkaConfig(config: unknown, assigner: AssignerName): Client
     clientId,
     assigner,
     metrics: new Metrics(onStatistics, (error) => context.logger.error(`onStatistics failed: ${inspect(error)}`), statisticsInterval > 0),
-    properties: async () => [['bootstrap.servers', (await addresses(brokers)).join(',')], ...properties, ...own],
+    properties: async () => {
+      const servers = (await addresses(brokers)).join(',');
+      if (security.refusal) throw security.refusal;
+      return [['bootstrap.servers', servers], ...properties, ...own];
+    },
     logger: createLogger(read.any('logLevel') as logLevel | undefined, creator),
     connectionTimeout,
     requestTimeout,

@@ -1,5 +1,5 @@
 import { KafkaError } from '../errors';
-import { codeOf, protocolCode, UNKNOWN, type ProtocolFailure, type ProtocolType } from './protocol-codes';
+import { codeOf, failureOf, protocolCode, UNKNOWN, type ProtocolFailure, type ProtocolType } from './protocol-codes';
 
 /** What KafkaJS's constructors take as a message: a text, or an error whose message and help they show. */
 type Reason = Error | string;
@@ -346,6 +346,18 @@ export function toKafkaJSError(error: unknown): Error {
     default:
       return error.retriable ? new KafkaJSError(message, { cause: error }) : new KafkaJSNonRetriableError(message, { cause: error });
   }
+}
+
+/** Why `connect` has failed: a connection that could not be made is behind the error of all tries. @internal */
+export function toConnectError(error: unknown): Error {
+  const why = toKafkaJSError(error);
+  const tried = why instanceof KafkaJSConnectionError && why.cause instanceof KafkaError;
+  return tried ? new KafkaJSNumberOfRetriesExceeded(why, { retryCount: 0, retryTime: 0 }) : why;
+}
+
+/** A name that no topic can have, as the error of the broker that would be asked. @internal */
+export function invalidTopic(message: string): KafkaJSProtocolError {
+  return new KafkaJSProtocolError(failureOf('INVALID_TOPIC_EXCEPTION', message));
 }
 
 /** `host:port` of librdkafka's `sasl_ssl://host:port/1` or `host:port/bootstrap`. */

@@ -1,20 +1,8 @@
-// A program's values, read as KafkaJS reads them: a number may be text, and sentences show a value as a template does.
+// A program's values, checked as KafkaJS checks them; sentences show a value as a template does.
 
 import { BEGIN } from '../logical';
+import { integerOf, numberOf, partitionOf, textOf } from '../numbers';
 import { KafkaJSNonRetriableError } from './errors';
-
-/** A whole number, its text, a BigInt, a Long; undefined for anything else. @internal */
-export function integerOf(given: unknown): number | undefined {
-  const text = typeof given === 'string' || typeof given === 'bigint' || (typeof given === 'object' && given !== null) ? textOf(given) : undefined;
-  const number = text === undefined ? given : /^-?\d+$/.test(text) ? Number(text) : undefined;
-  return Number.isSafeInteger(number) ? (number as number) : undefined;
-}
-
-/** The number of a partition. @internal */
-export function partitionOf(given: unknown): number | undefined {
-  const partition = integerOf(given);
-  return partition !== undefined && partition >= 0 && partition < 2 ** 31 ? partition : undefined;
-}
 
 /** An offset that a program gave. @internal */
 export function checkOffset(offset: unknown): number {
@@ -38,16 +26,30 @@ export function checkSeek(offset: unknown): number {
   return notBelow(BEGIN, checkOffset(offset));
 }
 
+/** An offset that an admin is given, BEGIN and END included. @internal */
+export function checkAdminOffset(offset: unknown): number {
+  const number = integerOf(offset);
+  if (number === undefined || number < BEGIN) throw new KafkaJSNonRetriableError(`Invalid offset ${shown(offset)}`);
+  return number;
+}
+
 function notBelow(least: number, offset: number): number {
   if (offset < least) throw new KafkaJSNonRetriableError('Offset must not be a negative number');
   return offset;
 }
 
-/** The partition that a program gave. @internal */
+/** The partition that a consumer or a transaction is given. @internal */
 export function checkPartition(topic: unknown, partition: unknown): number {
   if (!topic) throw new KafkaJSNonRetriableError(`Invalid topic ${shown(topic)}`);
   const number = partitionOf(partition);
   if (number === undefined) throw new KafkaJSNonRetriableError(`Invalid partition, expected a number received ${shown(partition)}`);
+  return number;
+}
+
+/** The partition that an admin is given. @internal */
+export function checkAdminPartition(topic: string, partition: unknown): number {
+  const number = partitionOf(partition);
+  if (number === undefined) throw new KafkaJSNonRetriableError(`Invalid partition ${shown(partition)} of topic ${topic}`);
   return number;
 }
 
@@ -56,8 +58,8 @@ export const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** A `timeout`: milliseconds, Infinity as well. @internal */
 export function millisecondsOf(given: unknown): number {
-  const number = typeof given === 'string' && given.trim() !== '' ? Number(given) : given;
-  if (typeof number === 'number' && number >= 0) return number;
+  const number = numberOf(given);
+  if (number !== undefined && number >= 0) return number;
   throw new KafkaJSNonRetriableError(`Invalid timeout ${shown(given)}: it must be a number of 0 or more, milliseconds`);
 }
 
@@ -70,14 +72,5 @@ export function asJson(given: unknown, hidden?: string): string {
     return JSON.stringify(given, (name, value) => (name !== '' && name === hidden ? '***' : value));
   } catch {
     return 'an object that cannot be shown as JSON';
-  }
-}
-
-/** Undefined for an object that cannot be text. */
-function textOf(given: unknown): string | undefined {
-  try {
-    return String(given);
-  } catch {
-    return undefined;
   }
 }

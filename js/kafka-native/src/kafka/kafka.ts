@@ -19,8 +19,8 @@ export class Kafka {
   /**
    * Connects to nobody.
    * @throws KafkaJSNotImplemented for what only KafkaJS's own engine can do; the message names the alternative.
-   * @throws KafkaJSSASLAuthenticationError for credentials that are missing, KafkaJSNonRetriableError for `properties` that
-   * the engine owns, TypeError or RangeError for options of a wrong type or size.
+   * @throws KafkaJSNonRetriableError for `properties` that the engine owns, TypeError or RangeError for options of a wrong type or size.
+   * Credentials that are missing are told by `connect`.
    */
   constructor(config: KafkaConfig) {
     this.#context = readKafkaConfig(config, new.target.assigner);

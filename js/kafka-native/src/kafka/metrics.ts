@@ -4,7 +4,7 @@ export interface Statistics {
   name: string;
   client_id: string;
   type: 'producer' | 'consumer';
-  /** Of a consumer's group; librdkafka does not tell it. */
+  /** The consumer's group, which librdkafka's statistics lack. */
   group?: string;
   brokers: Record<string, BrokerStatistics>;
   topics: Record<string, { topic: string; partitions: Record<string, PartitionStatistics> }>;

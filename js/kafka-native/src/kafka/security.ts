@@ -41,6 +41,8 @@ export interface Mechanism {
 export interface Security {
   properties: Properties;
   tokens: TokenProvider | undefined;
+  /** Why `connect` is refused: KafkaJS looks at credentials no earlier. */
+  refusal?: KafkaJSSASLAuthenticationError;
 }
 
 /** @internal */
@@ -56,8 +58,13 @@ export function readSecurity(ssl: unknown, sasl: unknown, own: Properties): Secu
       ),
     );
   if (!sasl) return { properties, tokens: undefined };
-  const { credentials, tokens } = readSasl(sasl as SASLOptions | Mechanism);
-  return { properties: [...properties, ...credentials], tokens };
+  try {
+    const { credentials, tokens } = readSasl(sasl as SASLOptions | Mechanism);
+    return { properties: [...properties, ...credentials], tokens };
+  } catch (error) {
+    if (error instanceof KafkaJSSASLAuthenticationError) return { properties, tokens: undefined, refusal: error };
+    throw error;
+  }
 }
 
 /** What librdkafka cannot do, and what can be done about it. */
@@ -165,16 +172,18 @@ function readSasl(sasl: SASLOptions | Mechanism): { credentials: Properties; tok
   if (PASSWORDS.includes(mechanism)) {
     const { username, password } = sasl as { username?: unknown; password?: unknown };
     if (typeof username !== 'string' || typeof password !== 'string' || !username || !password) {
-      throw new KafkaJSSASLAuthenticationError(`SASL ${mechanism}: username and password must be strings that are not empty`);
+      throw new KafkaJSSASLAuthenticationError(`SASL ${mechanism}: Invalid username or password: both must be strings that are not empty`);
     }
     return { credentials: [...credentials, ['sasl.username', username], ['sasl.password', password]], tokens: undefined };
   }
   if (mechanism === 'OAUTHBEARER') return { credentials, tokens: tokensOf(sasl as OauthbearerOptions) };
-  throw new KafkaJSSASLAuthenticationError(`SASL mechanism ${mechanism} is not supported: use plain, scram-sha-256, scram-sha-512 or oauthbearer`);
+  throw new KafkaJSSASLAuthenticationError(
+    `SASL ${mechanism} mechanism is not supported by the client: use plain, scram-sha-256, scram-sha-512 or oauthbearer`,
+  );
 }
 
 function tokensOf(sasl: OauthbearerOptions): TokenProvider {
   if ('oidc' in sasl && sasl.oidc) return lazily.oidc().oidcProvider(sasl.oidc);
   if ('oauthBearerProvider' in sasl && typeof sasl.oauthBearerProvider === 'function') return sasl.oauthBearerProvider;
-  throw new KafkaJSSASLAuthenticationError('SASL OAUTHBEARER: oauthBearerProvider must be a function, or give oidc');
+  throw new KafkaJSSASLAuthenticationError('SASL OAUTHBEARER: Missing OAuth bearer token provider: oauthBearerProvider must be a function, or give oidc');
 }

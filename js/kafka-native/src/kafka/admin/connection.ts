@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { AdminClient, unwrap, type ItemResult } from '../../admin-client';
 import type { AdminRequests } from '../../admin-requests';
-import { BEGIN } from '../../logical';
+import { integerOf } from '../../numbers';
 import { guessed } from '../../options';
 import { connectDeadline, type ClientContext, type RetryOptions } from '../client';
 import {
@@ -9,13 +9,14 @@ import {
   KafkaJSNonRetriableError,
   KafkaJSNumberOfRetriesExceeded,
   KafkaJSProtocolError,
+  toConnectError,
   toKafkaJSError,
   type KafkaJSError,
 } from '../errors';
 import { checkEvent, Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from '../events';
 import { logNative, type KafkaLogger } from '../logger';
 import { ownMethods } from '../own-methods';
-import { integerOf, millisecondsOf, partitionOf, shown } from '../given';
+import { millisecondsOf, shown } from '../given';
 
 export interface AdminConfig {
   /** How what KafkaJS tries again is tried again; default: the `Kafka`'s. */
@@ -71,8 +72,9 @@ export abstract class AdminConnection {
   }
 
   /**
-   * Resolves when a broker has answered. Rejects with KafkaJSSASLAuthenticationError or KafkaJSConnectionError at once for
-   * credentials and certificates that are refused; when nobody answers, after as long as KafkaJS's retries take.
+   * Resolves when a broker has answered. Rejects at once for credentials that are missing or refused (KafkaJSSASLAuthenticationError) and
+   * for certificates that are refused; when nobody answers, after as long as KafkaJS's retries take. The latter two are a
+   * KafkaJSNumberOfRetriesExceeded with a KafkaJSConnectionError as its `cause`.
    */
   async connect(): Promise<void> {
     this.#disconnected = false;
@@ -80,7 +82,7 @@ export abstract class AdminConnection {
       await (await this.#open()).connect(connectDeadline(this.#context));
     } catch (error) {
       await this.#close();
-      throw toKafkaJSError(error);
+      throw toConnectError(error);
     }
     this.#connected = !this.#disconnected;
     this.#instrumentation.emit(events.CONNECT);
@@ -227,17 +229,6 @@ export function checkTopics(what: string, topics: unknown): asserts topics is { 
   const names = topics.map(({ topic }) => topic);
   if (names.some((name) => typeof name !== 'string')) refuse(`Invalid ${what} array, the topic names have to be a valid string`);
   if (new Set(names).size < names.length) refuse(`Invalid ${what} array, it cannot have multiple entries for the same topic`);
-}
-
-/** The number of a partition of the topic. @internal */
-export function toPartition(topic: string, partition: unknown): number {
-  return partitionOf(partition) ?? refuse(`Invalid partition ${shown(partition)} of topic ${topic}`);
-}
-
-/** An offset as programs give it, '-1' and '-2' included. @internal */
-export function toOffset(offset: unknown): number {
-  const number = integerOf(offset);
-  return number !== undefined && number >= BEGIN ? number : refuse(`Invalid offset ${shown(offset)}`);
 }
 
 /** A number of something, `least` or more. @internal */

@@ -1,13 +1,20 @@
 import type { GroupDescription as NativeGroupDescription, Placed, TopicPartition } from '../../admin-requests';
 import { AssignerProtocol, type Assignment } from '../assigner-protocol';
-import { KafkaJSAggregateError, KafkaJSDeleteGroupsError, KafkaJSNonRetriableError, KafkaJSProtocolError, toKafkaJSError } from '../errors';
+import {
+  KafkaJSAggregateError,
+  KafkaJSDeleteGroupsError,
+  KafkaJSNonRetriableError,
+  KafkaJSProtocolError,
+  KafkaJSRequestTimeoutError,
+  toKafkaJSError,
+} from '../errors';
 import { fromData } from '../../errors';
 import { BEGIN, END } from '../../logical';
 import { partitionsByTopic } from '../partitions';
-import { failureOf } from '../protocol-codes';
-import { checkArray, checkName, checkWhole, errorOf, refuse, toOffset, toPartition, valueOf, type AdminCall } from './connection';
+import { codeOf, failureOf, UNKNOWN } from '../protocol-codes';
+import { checkArray, checkName, checkWhole, errorOf, refuse, valueOf, type AdminCall } from './connection';
 import { OffsetAdmin, type SeekEntry } from './offsets';
-import { shown } from '../given';
+import { checkAdminOffset, checkAdminPartition, shown } from '../given';
 
 export interface GroupOverview {
   groupId: string;
@@ -76,8 +83,12 @@ export abstract class GroupAdmin extends OffsetAdmin {
     if (ids.some((id) => typeof id !== 'string')) refuse(`Invalid groupId name: ${shown(ids.find((id) => typeof id !== 'string'))}`);
     if (ids.length === 0) return [];
     const failed = (await this.ask('DeleteGroups', { groups: [...new Set(ids)] }, call)).flatMap(({ name: groupId, result }) => {
-      const error = errorOf(result) as KafkaJSProtocolError | undefined;
-      return error ? [{ groupId, errorCode: error.code, error }] : [];
+      const error = errorOf(result);
+      if (error === undefined) return [];
+      // An answer that did not come has no code of a broker.
+      const errorCode =
+        error instanceof KafkaJSProtocolError ? error.code : error instanceof KafkaJSRequestTimeoutError ? codeOf('REQUEST_TIMED_OUT') : UNKNOWN;
+      return [{ groupId, errorCode, error }];
     });
     if (failed.length > 0) throw new KafkaJSDeleteGroupsError('Some groups were not deleted', failed);
     return ids.map((groupId) => ({ groupId, errorCode: 0 }));
@@ -135,7 +146,7 @@ export abstract class GroupAdmin extends OffsetAdmin {
 
   /** Returns the real offsets that were committed. */
   async #commit(group: string, topic: string, entries: SeekEntry[], call: AdminCall): Promise<number[]> {
-    const wanted = entries.map(({ partition, offset }) => ({ partition: toPartition(topic, partition), offset: toOffset(offset) }));
+    const wanted = entries.map(({ partition, offset }) => ({ partition: checkAdminPartition(topic, partition), offset: checkAdminOffset(offset) }));
     const existing = await this.partitionsOf(topic, call);
     const unknown = wanted.find(({ partition }) => !existing.includes(partition));
     if (unknown) throw new KafkaJSProtocolError(failureOf('UNKNOWN_TOPIC_OR_PARTITION', `Topic ${topic} has no partition ${unknown.partition}`));
@@ -178,10 +189,8 @@ export abstract class GroupAdmin extends OffsetAdmin {
     checkName('groupId', groupId);
     checkName('topic', topic);
     if (partitions != null) checkArray('partitions', partitions);
-    const places = (partitions?.map((partition) => toPartition(topic, partition)) ?? (await this.partitionsOf(topic, { timeout }))).map((partition) => ({
-      topic,
-      partition,
-    }));
+    const numbers = partitions?.map((partition) => checkAdminPartition(topic, partition)) ?? (await this.partitionsOf(topic, { timeout }));
+    const places = numbers.map((partition) => ({ topic, partition }));
     const results: Placed[] = await this.ask('DeleteGroupOffsets', { group: groupId, partitions: places }, { timeout });
     const errors = results.flatMap(({ result }) => errorOf(result) ?? []);
     if (errors.length > 0) throw new KafkaJSAggregateError(`Some offsets of group ${groupId} were not deleted`, errors);

@@ -1,10 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Placed } from '../../admin-requests';
 import { BEGIN, END } from '../../logical';
-import { KafkaJSBrokerNotFound, KafkaJSDeleteTopicRecordsError, KafkaJSRequestTimeoutError, type KafkaJSError, type KafkaJSProtocolError } from '../errors';
+import {
+  KafkaJSBrokerNotFound,
+  KafkaJSDeleteTopicRecordsError,
+  KafkaJSNonRetriableError,
+  KafkaJSRequestTimeoutError,
+  type KafkaJSError,
+  type KafkaJSProtocolError,
+} from '../errors';
 import { ConfigAdmin } from './configs';
-import { checkArray, checkName, errorOf, refuse, toOffset, toPartition, valueOf, type AdminCall } from './connection';
-import { integerOf, shown } from '../given';
+import { checkArray, checkName, errorOf, refuse, valueOf, type AdminCall } from './connection';
+import { checkAdminOffset, checkAdminPartition, shown } from '../given';
+import { integerOf } from '../../numbers';
 
 export interface SeekEntry {
   partition: number;
@@ -62,8 +70,8 @@ export abstract class OffsetAdmin extends ConfigAdmin {
     if (typeof topic !== 'string' || topic === '') refuse(`Invalid topic "${shown(topic)}"`);
     if (!partitions || partitions.length === 0) refuse('Invalid partitions');
     checkArray('partitions', partitions);
-    const entries = partitions.map(({ partition, offset }) => ({ partition: toPartition(topic, partition), offset }));
-    const before = entries.map(({ partition, offset }) => ({ topic, partition, offset: toOffset(offset) }));
+    const entries = partitions.map(({ partition, offset }) => ({ partition: checkAdminPartition(topic, partition), offset }));
+    const before = entries.map(({ partition, offset }) => ({ topic, partition, offset: checkAdminOffset(offset) }));
     const begins = await this.retry(async () => this.listOffsets(topic, await this.partitionsOf(topic, { timeout }), BEGIN, { timeout }));
     const unknown = entries.filter(({ partition }) => !begins.some((begin) => begin.partition === partition));
     if (unknown.length > 0) {
@@ -85,7 +93,9 @@ export abstract class OffsetAdmin extends ConfigAdmin {
       const error: KafkaJSError | undefined = errorOf(result);
       return error ? [{ partition, offset: entries.find((entry) => entry.partition === partition)!.offset, error }] : [];
     });
-    if (failed.length > 0) throw new KafkaJSDeleteTopicRecordsError({ topic, partitions: failed });
+    if (failed.length === 0) return;
+    const cause = new KafkaJSDeleteTopicRecordsError({ topic, partitions: failed });
+    throw cause.retriable ? cause : new KafkaJSNonRetriableError(cause, { cause });
   }
 
   /**

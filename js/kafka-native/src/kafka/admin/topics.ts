@@ -2,9 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { TopicDescription } from '../../admin-requests';
 import type { ListPartitionReassignmentsResponse } from '../engine-types';
 import { KafkaJSAggregateError, KafkaJSCreateTopicError, KafkaJSNotImplemented, KafkaJSProtocolError, KafkaJSTimeout, type KafkaJSError } from '../errors';
+import { checkAdminPartition } from '../given';
 import type { PartitionMetadata, TopicPartitions } from '../partitions';
 import { failureOf } from '../protocol-codes';
-import { AdminConnection, checkArray, checkName, checkTopics, errorOf, refuse, toCount, toPartition, valueOf, type AdminCall } from './connection';
+import { AdminConnection, checkArray, checkName, checkTopics, errorOf, refuse, toCount, valueOf, type AdminCall } from './connection';
 
 export interface ReplicaAssignment {
   partition: number;
@@ -211,7 +212,7 @@ export abstract class TopicAdmin extends AdminConnection {
     const partitions = topics?.flatMap(({ topic, partitions: of }) => {
       checkName('topic', topic);
       checkArray('partitions', of);
-      return of.map((partition) => ({ topic, partition: toPartition(topic, partition) }));
+      return of.map((partition) => ({ topic, partition: checkAdminPartition(topic, partition) }));
     });
     const election = unclean ? 'unclean' : 'preferred';
     const results = await this.ask('ElectLeaders', partitions ? { election, partitions } : { election }, { timeout });
@@ -236,7 +237,7 @@ export abstract class TopicAdmin extends AdminConnection {
 function replicasOf(topic: string, assignment: ReplicaAssignment[]): number[][] {
   checkArray(`replicaAssignment of topic ${topic}`, assignment);
   const sorted = assignment
-    .map(({ partition, replicas }) => ({ partition: toPartition(topic, partition), replicas }))
+    .map(({ partition, replicas }) => ({ partition: checkAdminPartition(topic, partition), replicas }))
     .sort((a, b) => a.partition - b.partition);
   if (sorted.some(({ partition }, index) => partition !== index))
     refuse(`Invalid replicaAssignment of topic ${topic}: it must name every partition from 0 on once`);

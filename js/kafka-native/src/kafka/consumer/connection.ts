@@ -5,7 +5,7 @@ import { keep, letGo, watchExit, weakly } from '../../lifetime';
 import { binding } from '../../loader';
 import { connectDeadline, type ClientContext } from '../client';
 import type { ReadConsumerConfig } from './config';
-import { toKafkaJSError } from '../errors';
+import { toConnectError } from '../errors';
 import type { Instrumentation } from '../events';
 import { logNative, type KafkaLogger } from '../logger';
 import type { Statistics } from '../metrics';
@@ -62,7 +62,7 @@ export class GroupConnection {
       }
       return connection;
     } catch (error) {
-      throw toKafkaJSError(error);
+      throw toConnectError(error);
     }
   }
 

@@ -3,14 +3,14 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import type { Readable } from 'node:stream';
 import type { NativeRule } from '../../binding';
 import { hold, release } from '../../lifetime';
-import { describe, guessed } from '../../options';
+import { describe, guessed, isTopicName, TOPIC_NAMES } from '../../options';
 import type { GroupDescription } from '../admin';
 import type { ClientContext } from '../client';
 import type { AssignedPartition } from './assignment';
 import { rebalancing, type TopicOffset, type TopicOffsets } from './commits';
 import { readConsumerConfig, type ConsumerConfig, type ReadConsumerConfig } from './config';
 import { CONSUMER_EVENTS, type ConsumerEventPayloads, type ConsumerEvents } from './events';
-import { toKafkaJSError, KafkaJSNonRetriableError } from '../errors';
+import { invalidTopic, toKafkaJSError, KafkaJSNonRetriableError } from '../errors';
 import { checkEvent, Instrumentation, type InstrumentationEvent, type RemoveInstrumentationEventListener } from '../events';
 import { GroupConnection } from './connection';
 import { positionOf, type PartitionLag } from './lag';
@@ -188,9 +188,11 @@ export class Consumer {
     for (const each of wanted) {
       if (typeof each !== 'string' && !(each instanceof RegExp))
         throw new KafkaJSNonRetriableError(`Invalid topic ${shown(each)} (${typeof each}), the topic name has to be a String or a RegExp`);
-      // librdkafka would take it for a pattern.
-      if (typeof each === 'string' && each.startsWith('^'))
-        throw new KafkaJSNonRetriableError(`Consumer.subscribe: no topic is called ${describe(each)}: a pattern is a RegExp, as /${each}/`);
+      // librdkafka would take some for patterns, and keep looking for the others.
+      if (typeof each === 'string' && !isTopicName(each))
+        throw invalidTopic(
+          `Consumer.subscribe: no topic is called ${describe(each)}: ${each.startsWith('^') ? `a pattern is a RegExp, as /${each}/` : TOPIC_NAMES}`,
+        );
     }
     const alone = this.#config.groupId === null;
     if (!alone && from !== undefined)

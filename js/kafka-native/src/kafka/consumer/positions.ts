@@ -3,7 +3,8 @@ import type { Calls } from '../../calls';
 import { BEGIN, END, STORED } from '../../logical';
 import { describe } from '../../options';
 import { KafkaJSNonRetriableError } from '../errors';
-import { integerOf, partitionOf, shown } from '../given';
+import { shown } from '../given';
+import { integerOf, partitionOf } from '../../numbers';
 
 /** Where `consumer.assign` begins to read. */
 export interface AssignedPosition {

@@ -13,7 +13,8 @@ import { Batch, type KafkaMessage, type Run } from './lazy-batch';
 import type { KafkaLogger } from '../logger';
 import type { MessageRule } from './rule';
 import { trace, traced } from '../tracing';
-import { checkCommit, checkOffset, integerOf } from '../given';
+import { checkCommit, checkOffset } from '../given';
+import { integerOf } from '../../numbers';
 
 export interface EachMessagePayload {
   topic: string;

@@ -4,13 +4,13 @@ import type { NativeErrorData } from '../../binding';
 import { hold, release } from '../../lifetime';
 import { describe, isTopicName, TOPIC_NAMES } from '../../options';
 import { Turn } from '../../turn';
-import { KafkaJSNonRetriableError, KafkaJSTimeout } from '../errors';
+import { invalidTopic, KafkaJSNonRetriableError, KafkaJSTimeout } from '../errors';
 import type { Lane } from './lane';
 import { keepBytes, ownMessage, type Message, type RecordMetadata } from './messages';
 import { Packer, type Packed } from './packer';
 import type { ICustomPartitioner } from './partitioners';
 import { Send, Topic, type Place } from './send';
-import { partitionOf } from '../given';
+import { partitionOf } from '../../numbers';
 
 /** What may be under way, and how long a send waits for room. @internal */
 export interface OutboxLimits {
@@ -79,7 +79,10 @@ export class Outbox {
   topic(name: string): Topic {
     let topic = this.#topics.get(name);
     if (topic === undefined) {
-      if (!isTopicName(name)) throw new KafkaJSNonRetriableError(`Invalid topic "${name}": ${TOPIC_NAMES}`);
+      if (!isTopicName(name)) {
+        const cause = invalidTopic(`Invalid topic "${name}": ${TOPIC_NAMES}`);
+        throw new KafkaJSNonRetriableError(cause, { cause });
+      }
       this.#topics.set(name, (topic = new Topic(name)));
     }
     return topic;

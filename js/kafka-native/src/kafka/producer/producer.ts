@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import { describe, type Properties } from '../../options';
 import { connectDeadline, type ClientContext } from '../client';
-import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSTimeout } from '../errors';
+import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSTimeout, toConnectError } from '../errors';
 import {
   checkEvent,
   Instrumentation,
@@ -35,7 +35,8 @@ import { producerStream, type ProducerStreamOptions } from './stream';
 import type { Place, Topic } from './send';
 import { trace, traced } from '../tracing';
 import { Transaction, type KafkaTransaction } from './transaction';
-import { LONGEST_TIMER, integerOf, millisecondsOf } from '../given';
+import { LONGEST_TIMER, millisecondsOf } from '../given';
+import { integerOf } from '../../numbers';
 
 const events = {
   CONNECT: 'producer.connect',
@@ -119,9 +120,9 @@ export class Producer {
   }
 
   /**
-   * Resolves when a broker has answered. Rejects with KafkaJSSASLAuthenticationError or KafkaJSConnectionError at once for
-   * credentials and certificates that are refused; when nobody answers, after as long as KafkaJS's retries take. A connected
-   * producer stays connected.
+   * Resolves when a broker has answered. Rejects at once for credentials that are missing or refused (KafkaJSSASLAuthenticationError) and
+   * for certificates that are refused; when nobody answers, after as long as KafkaJS's retries take. The latter two are a
+   * KafkaJSNumberOfRetriesExceeded with a KafkaJSConnectionError as its `cause`. A connected producer stays connected.
    */
   async connect(): Promise<void> {
     while (this.#changing) await this.#changing.catch(() => {});
@@ -144,7 +145,7 @@ export class Producer {
     } catch (error) {
       this.#state = 'disconnected';
       await connection?.lanes[0]?.stop(0);
-      throw error;
+      throw toConnectError(error);
     } finally {
       this.#connecting = undefined;
     }

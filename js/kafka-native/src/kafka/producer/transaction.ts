@@ -6,7 +6,8 @@ import type { Lane } from './lane';
 import type { ProducerBatch, ProducerRecord, RecordMetadata } from './messages';
 import type { Outbox } from './outbox';
 import { ownMethods } from '../own-methods';
-import { checkPartition, integerOf, shown } from '../given';
+import { checkPartition, shown } from '../given';
+import { integerOf } from '../../numbers';
 
 export interface Offsets {
   /** The next offsets to be read. */
