@@ -174,7 +174,8 @@ describe('an idempotent producer', () => {
     const log = await readWithKafkaJS(t, cluster, topic, (messages) => new Set(messages.filter(({ value }) => String(value) === 'end').map(({ partition }) => partition)).size === PARTITIONS);
     const values = log.map(({ value }) => String(value)).filter((value) => value !== 'end');
     t.diagnostic(JSON.stringify({ did, acknowledged: acknowledged.length, failed: failed.size, told }));
-    assert.ok(told.every((message) => message === 'Local: Message timed out'), String(told));
+    // They ran out of time: the cause is how the leader has refused messages last.
+    assert.ok(told.every((message) => message === 'Local: Message timed out' || /^Broker: (Not leader|Request timed out|Message\(s\) written to insufficient)/.test(message)), String(told));
     assert.deepEqual(values.filter((value, at) => values.indexOf(value) !== at), [], 'twice');
     assert.deepEqual(acknowledged.filter((value) => !values.includes(value)), [], 'acknowledged and lost');
     for (let partition = 0; partition < PARTITIONS; partition++) {

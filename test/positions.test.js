@@ -174,7 +174,7 @@ describe('on a real cluster', () => {
       return { inbox, consumer: consumer(t, cluster, { topic, offset_directory: directory, num_workers: 2, worker_slot, ...reset(value), logger: watch.logger, receive_callback: inbox.receive }) };
     });
     for (const worker of workers) await worker.consumer.start();
-    await cluster.admin.createPartitions(topic, 5);
+    await cluster.grow(topic, 5);
     for (const partition of [2, 3, 4]) await send(t, cluster, topic, partition, 0, 10);
     const [even, odd] = await Promise.all([workers[0].inbox.until(20), workers[1].inbox.until(10)]);
     const seen = (messages, partition) => messages.filter((m) => m.partition === partition).map((m) => m.offset);

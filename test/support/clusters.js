@@ -15,6 +15,7 @@ const { eventually } = require('./watch.js');
  * @property {() => { broker: string, driver_options?: object }} options to be spread into a client's options
  * @property {(partitions?: number, options?: object) => Promise<string>} topic makes a topic with a name of its own
  * @property {MockCluster} [mock] the embedded one itself
+ * @property {(topic: string, partitions: number) => Promise<void>} [grow] of the real one: adds partitions, up to so many
  * @property {Admin} [admin] of the real one
  * @property {InstanceType<typeof KafkaCluster>} [kafka] the real one's launcher; absent when KAFKA_BROKER names a cluster that is already there
  */
@@ -42,7 +43,7 @@ async function embedded({ brokers = 1 } = {}) {
 }
 
 /**
- * Waits until the leader of every partition of a new topic answers: for a moment brokers refuse what the controller has just made them lead,
+ * Waits until the leader of every partition of a topic answers: for a moment brokers refuse what the controller has just made them lead,
  * and what a test sends then comes a back-off later.
  */
 async function settled(admin, topic, partitions) {
@@ -71,6 +72,10 @@ async function real({ own = false, ...how } = {}) {
       await admin.createTopic(name, { partitions, replication: 1, ...options });
       await settled(admin, name, partitions);
       return name;
+    },
+    grow: async (/** @type {string} */ topic, /** @type {number} */ partitions) => {
+      await admin.createPartitions(topic, partitions);
+      await settled(admin, topic, partitions);
     },
     close: async () => {
       admin.close();
