@@ -212,16 +212,19 @@ impl<'a> Message<'a> {
         HeaderList::Copied(headers)
     }
 
-    /// Of a report: how the partition's broker has refused messages last, if it did since this one was produced.
-    pub(crate) fn last_refusal(&self) -> Option<i32> {
+    /// Of a report: how the partition's leader has refused messages last, and how many microseconds ago. It stays when others succeed.
+    pub(crate) fn last_refusal(&self) -> Option<(i32, i64)> {
         let mut age = 0;
         // SAFETY: a report is valid and has the handle of its topic; `age` is written where there is an error.
-        let (code, produced) = unsafe {
-            let code = rd::rd_kafka_topic_last_refusal((*self.raw).rkt, self.partition(), &mut age);
-            (code, rd::rd_kafka_message_latency(self.raw))
-        };
-        // librdkafka's own errors are negative: of those there are others that tell.
-        (code > 0 && age <= produced).then_some(code)
+        let code = unsafe { rd::rd_kafka_topic_last_refusal((*self.raw).rkt, self.partition(), &mut age) };
+        // librdkafka's own errors are negative, and told elsewhere.
+        (code > 0).then_some((code, age))
+    }
+
+    /// Of a report: how many microseconds ago it was produced.
+    pub(crate) fn age(&self) -> i64 {
+        // SAFETY: a report is valid.
+        unsafe { rd::rd_kafka_message_latency(self.raw) }
     }
 
     /// Of a report: the length of the header block that the message was sent with.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::outbound::{text_of, TopicState};
+use super::outbound::TopicState;
 use super::partitioning::RoundRobin;
 use super::tickets::{opaque_of, Done, Tickets, Waiter};
 use super::{Refusal, Shared};
@@ -170,7 +170,7 @@ impl Dispatch {
         let mut refused = Vec::new();
         handle.produce(partition, &mut stretch.messages, |size, opaque, code| refused.push((size, opaque, code)));
         for (size, opaque, code) in refused {
-            self.fail(&topic, partition, size, opaque, why(&self.client, code, None, size));
+            self.fail(&topic, partition, size, opaque, why(&self.client, code, size));
         }
     }
 
@@ -187,7 +187,7 @@ impl Dispatch {
             .and_then(|handle| handle.produce_one(partition, &message, timestamp, header_block(headers)));
         if let Err(error) = produced {
             let size = message.size() + headers.len();
-            let error = if error.code == code::FATAL { why(&self.client, error.code, None, size) } else { error };
+            let error = if error.code == code::FATAL { why(&self.client, error.code, size) } else { error };
             self.fail(topic, partition, size, message.opaque, error);
         }
     }
@@ -230,6 +230,7 @@ impl Dispatch {
         let (mut topic, mut topic_id) = (None::<Arc<TopicState>>, 0);
         let (mut messages, mut bytes, mut delivered) = (0, 0, false);
         let headers = self.shared.outbound.has_headers();
+        let mut last = LastRefusal::default();
         for message in reports {
             if topic_id != message.topic_id() {
                 if let Some(topic) = &topic {
@@ -248,10 +249,13 @@ impl Dispatch {
             bytes += size as u64;
             let (code, opaque) = (message.error(), message.opaque());
             if code != 0 {
-                let refusal = if code == code::MSG_TIMED_OUT { message.last_refusal() } else { None };
+                let refusal = if code == code::MSG_TIMED_OUT { last.behind(&message) } else { None };
                 self.failed(topic, message.partition(), code, refusal, opaque);
                 let Self { tickets, client, .. } = self;
-                tickets.failed(opaque, || why(client, code, refusal, size).at(&topic.name, message.partition()));
+                tickets.failed(opaque, || {
+                    let error = why(client, code, size).at(&topic.name, message.partition());
+                    refusal.map(Error::of).into_iter().fold(error, Error::because)
+                });
             } else {
                 delivered = true;
                 self.tickets.delivered(opaque, &message);
@@ -278,7 +282,7 @@ impl Dispatch {
                 if refused.binary_search_by_key(&at, |refusal| refusal.index).is_ok() {
                     self.tickets.failed(opaque, closed);
                 } else {
-                    let error = why(&self.client, code::PURGE_QUEUE, None, 0);
+                    let error = why(&self.client, code::PURGE_QUEUE, 0);
                     self.fail(&run.topic, run.partition, record.size(), opaque, error);
                 }
             }
@@ -286,15 +290,28 @@ impl Dispatch {
     }
 }
 
-/// Why a message of this size was not delivered; what ended the client stands behind `_FATAL` and what was purged
-/// then, and the broker's last refusal behind a time-out.
-fn why(client: &Client, code: i32, refusal: Option<i32>, size: usize) -> Error {
-    match code {
-        code::MSG_TIMED_OUT => {
-            let mut error = Error::kafka(code, text_of(code, refusal));
-            error.cause = refusal.map(|refusal| Box::new(Error::of(refusal)));
-            error
+/// How the leader of a partition has refused messages last; looked up once for reports of one partition that follow one another.
+#[derive(Default)]
+struct LastRefusal {
+    partition: Option<(usize, i32)>,
+    code_and_age: Option<(i32, i64)>,
+}
+
+impl LastRefusal {
+    /// None when that was before the message was produced.
+    fn behind(&mut self, message: &ffi::Message<'_>) -> Option<i32> {
+        let partition = Some((message.topic_id(), message.partition()));
+        if self.partition != partition {
+            *self = Self { partition, code_and_age: message.last_refusal() };
         }
+        self.code_and_age.filter(|(_, age)| *age <= message.age()).map(|(code, _)| code)
+    }
+}
+
+/// Why a message of this size was not delivered; what ended the client stands behind `_FATAL` and what was purged
+/// then.
+fn why(client: &Client, code: i32, size: usize) -> Error {
+    match code {
         code::MSG_SIZE_TOO_LARGE => Error::kafka(
             code,
             format!(

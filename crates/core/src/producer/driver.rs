@@ -14,7 +14,7 @@ use crate::ffi::{self, Client, Queue};
 use crate::helper::{let_go, Helper};
 use crate::packed::PackedRecords;
 use crate::reply::{closed, Reply};
-use crate::trouble::{LogLine, Verdict};
+use crate::trouble::Verdict;
 
 /// Nothing waits longer than this; the thread is woken for whatever comes earlier.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
@@ -186,7 +186,7 @@ impl Driver {
                 Verdict::Warn(line) => (self.sink)(ProducerEvent::Log(line)),
                 Verdict::Known => {}
             }),
-            ffi::LOG => (self.sink)(ProducerEvent::Log(LogLine::of_librdkafka(event.log()))),
+            ffi::LOG => (self.sink)(ProducerEvent::Log(self.shared.troubles.line(event.log()))),
             ffi::STATS => (self.sink)(ProducerEvent::Stats(event.stats())),
             _ => {}
         }

@@ -202,10 +202,12 @@ pub struct DeliveryFailure {
     pub partition: i32,
 }
 
-/// What a failure means; a broker's refusal that it followed from goes with it.
-pub(super) fn text_of(code: i32, refusal: Option<i32>) -> String {
+/// What a failure means, and how the leader has refused messages before it.
+fn text_of(code: i32, refusal: Option<i32>) -> String {
     match refusal {
-        Some(refusal) => format!("{}; the broker has refused it: {}", code::text(code), code::text(refusal)),
+        Some(refusal) => {
+            format!("{}; meanwhile the leader has refused messages: {}", code::text(code), code::text(refusal))
+        }
         None => code::text(code),
     }
 }
@@ -217,7 +219,7 @@ pub(crate) struct Failures {
 }
 
 impl Failures {
-    /// Returns whether these are the first since the last were taken. `refusal`: how the broker has refused them before.
+    /// Returns whether these are the first since the last were taken. `refusal`: how the leader has refused messages before.
     pub(crate) fn add(&mut self, code: i32, refusal: Option<i32>, topic: &str, partition: i32, count: u64) -> bool {
         let first = self.counts.is_empty();
         *self.counts.entry((code, refusal, topic.into(), partition)).or_default() += count;

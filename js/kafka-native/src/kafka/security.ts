@@ -58,13 +58,8 @@ export function readSecurity(ssl: unknown, sasl: unknown, own: Properties): Secu
       ),
     );
   if (!sasl) return { properties, tokens: undefined };
-  try {
-    const { credentials, tokens } = readSasl(sasl as SASLOptions | Mechanism);
-    return { properties: [...properties, ...credentials], tokens };
-  } catch (error) {
-    if (error instanceof KafkaJSSASLAuthenticationError) return { properties, tokens: undefined, refusal: error };
-    throw error;
-  }
+  const credentials = readSasl(sasl as SASLOptions | Mechanism);
+  return { ...credentials, properties: [...properties, ...credentials.properties] };
 }
 
 /** What librdkafka cannot do, and what can be done about it. */
@@ -156,7 +151,7 @@ function holdsCertificates(path: string): boolean {
 
 const PASSWORDS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'];
 
-function readSasl(sasl: SASLOptions | Mechanism): { credentials: Properties; tokens: TokenProvider | undefined } {
+function readSasl(sasl: SASLOptions | Mechanism): Security {
   const mechanism = String(sasl.mechanism).toUpperCase();
   if ('authenticationProvider' in sasl) {
     throw new KafkaJSNotImplemented(
@@ -168,22 +163,21 @@ function readSasl(sasl: SASLOptions | Mechanism): { credentials: Properties; tok
       "the mechanism 'aws' is not supported: MSK takes oauthbearer, with an oauthBearerProvider that signs, such as generateAuthToken of aws-msk-iam-sasl-signer-js",
     );
   }
-  const credentials: Properties = [['sasl.mechanism', mechanism]];
+  const properties: Properties = [['sasl.mechanism', mechanism]];
+  const refused = (why: string): Security => ({ properties: [], tokens: undefined, refusal: new KafkaJSSASLAuthenticationError(`SASL ${mechanism}${why}`) });
   if (PASSWORDS.includes(mechanism)) {
     const { username, password } = sasl as { username?: unknown; password?: unknown };
     if (typeof username !== 'string' || typeof password !== 'string' || !username || !password) {
-      throw new KafkaJSSASLAuthenticationError(`SASL ${mechanism}: Invalid username or password: both must be strings that are not empty`);
+      return refused(': Invalid username or password: both must be strings that are not empty');
     }
-    return { credentials: [...credentials, ['sasl.username', username], ['sasl.password', password]], tokens: undefined };
+    return { properties: [...properties, ['sasl.username', username], ['sasl.password', password]], tokens: undefined };
   }
-  if (mechanism === 'OAUTHBEARER') return { credentials, tokens: tokensOf(sasl as OauthbearerOptions) };
-  throw new KafkaJSSASLAuthenticationError(
-    `SASL ${mechanism} mechanism is not supported by the client: use plain, scram-sha-256, scram-sha-512 or oauthbearer`,
-  );
+  if (mechanism !== 'OAUTHBEARER') return refused(' mechanism is not supported by the client: use plain, scram-sha-256, scram-sha-512 or oauthbearer');
+  const tokens = tokensOf(sasl as OauthbearerOptions);
+  return tokens ? { properties, tokens } : refused(': Missing OAuth bearer token provider: oauthBearerProvider must be a function, or give oidc');
 }
 
-function tokensOf(sasl: OauthbearerOptions): TokenProvider {
+function tokensOf(sasl: OauthbearerOptions): TokenProvider | undefined {
   if ('oidc' in sasl && sasl.oidc) return lazily.oidc().oidcProvider(sasl.oidc);
-  if ('oauthBearerProvider' in sasl && typeof sasl.oauthBearerProvider === 'function') return sasl.oauthBearerProvider;
-  throw new KafkaJSSASLAuthenticationError('SASL OAUTHBEARER: Missing OAuth bearer token provider: oauthBearerProvider must be a function, or give oidc');
+  return 'oauthBearerProvider' in sasl && typeof sasl.oauthBearerProvider === 'function' ? sasl.oauthBearerProvider : undefined;
 }

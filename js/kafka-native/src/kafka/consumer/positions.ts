@@ -1,10 +1,10 @@
 import type { NativeGroup } from '../../binding';
 import type { Calls } from '../../calls';
 import { BEGIN, END, STORED } from '../../logical';
+import { integerOf, partitionOf } from '../../numbers';
 import { describe } from '../../options';
 import { KafkaJSNonRetriableError } from '../errors';
 import { shown } from '../given';
-import { integerOf, partitionOf } from '../../numbers';
 
 /** Where `consumer.assign` begins to read. */
 export interface AssignedPosition {

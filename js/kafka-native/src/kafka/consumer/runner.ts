@@ -1,6 +1,7 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the consumer.
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeGroup } from '../../binding';
+import { integerOf } from '../../numbers';
 import { describe } from '../../options';
 import { Turn } from '../../turn';
 import type { AssignedPartition, Assignment, Delivery } from './assignment';
@@ -14,7 +15,6 @@ import type { KafkaLogger } from '../logger';
 import type { MessageRule } from './rule';
 import { trace, traced } from '../tracing';
 import { checkCommit, checkOffset } from '../given';
-import { integerOf } from '../../numbers';
 
 export interface EachMessagePayload {
   topic: string;

@@ -1,7 +1,7 @@
 import { BEGIN, END, UNKNOWN } from '../../logical';
+import { integerOf } from '../../numbers';
 import { describe } from '../../options';
 import { KafkaJSNonRetriableError } from '../errors';
-import { integerOf } from '../../numbers';
 import { toPosix } from './topic-pattern';
 
 export interface ConsumerSubscribeTopic {

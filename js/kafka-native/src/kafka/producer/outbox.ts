@@ -2,6 +2,7 @@ import { setImmediate, setTimeout } from 'node:timers';
 import { type Arena } from '../../arena';
 import type { NativeErrorData } from '../../binding';
 import { hold, release } from '../../lifetime';
+import { partitionOf } from '../../numbers';
 import { describe, isTopicName, TOPIC_NAMES } from '../../options';
 import { Turn } from '../../turn';
 import { invalidTopic, KafkaJSNonRetriableError, KafkaJSTimeout } from '../errors';
@@ -10,7 +11,6 @@ import { keepBytes, ownMessage, type Message, type RecordMetadata } from './mess
 import { Packer, type Packed } from './packer';
 import type { ICustomPartitioner } from './partitioners';
 import { Send, Topic, type Place } from './send';
-import { partitionOf } from '../../numbers';
 
 /** What may be under way, and how long a send waits for room. @internal */
 export interface OutboxLimits {

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { integerOf } from '../../numbers';
 import { describe, type Properties } from '../../options';
 import { connectDeadline, type ClientContext } from '../client';
 import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSTimeout, toConnectError } from '../errors';
@@ -36,7 +37,6 @@ import type { Place, Topic } from './send';
 import { trace, traced } from '../tracing';
 import { Transaction, type KafkaTransaction } from './transaction';
 import { LONGEST_TIMER, millisecondsOf } from '../given';
-import { integerOf } from '../../numbers';
 
 const events = {
   CONNECT: 'producer.connect',
@@ -121,7 +121,7 @@ export class Producer {
 
   /**
    * Resolves when a broker has answered. Rejects at once for credentials that are missing or refused (KafkaJSSASLAuthenticationError) and
-   * for certificates that are refused; when nobody answers, after as long as KafkaJS's retries take. The latter two are a
+   * for certificates that are refused; when nobody answers, after as long as KafkaJS's retries take. Certificates and silence are a
    * KafkaJSNumberOfRetriesExceeded with a KafkaJSConnectionError as its `cause`. A connected producer stays connected.
    */
   async connect(): Promise<void> {

@@ -1,13 +1,13 @@
 import { rebalancing, REBALANCING, type TopicOffset, type TopicOffsets } from '../consumer/commits';
 import type { KafkaConsumer } from '../consumer/consumer';
 import { KafkaError } from '../../errors';
+import { integerOf } from '../../numbers';
 import { KafkaJSNonRetriableError } from '../errors';
 import type { Lane } from './lane';
 import type { ProducerBatch, ProducerRecord, RecordMetadata } from './messages';
 import type { Outbox } from './outbox';
 import { ownMethods } from '../own-methods';
 import { checkPartition, shown } from '../given';
-import { integerOf } from '../../numbers';
 
 export interface Offsets {
   /** The next offsets to be read. */
