@@ -377,7 +377,7 @@ describe('what KafkaJS does not do', () => {
   test('deleteTopics that fails for one topic deletes the others', async () => {
     const [first, second] = [await made('one'), await made('two')];
     const error = await impatient((one) => one.deleteTopics({ topics: [first, 'nope', second] }).catch((caught) => caught));
-    assert.deepEqual([error.name, error.retryCount, error.cause.type], ['KafkaJSNumberOfRetriesExceeded', RETRY.retries, 'UNKNOWN_TOPIC_OR_PARTITION']);
+    assert.deepEqual([error.name, error.retryCount > 0, error.cause.type], ['KafkaJSNumberOfRetriesExceeded', true, 'UNKNOWN_TOPIC_OR_PARTITION']);
     await eventually(() => admin.listTopics(), (topics) => !topics.includes(first) && !topics.includes(second));
   });
 

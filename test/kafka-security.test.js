@@ -4,12 +4,13 @@
 
 const assert = require('node:assert/strict');
 const { execFileSync, spawnSync } = require('node:child_process');
+const { once } = require('node:events');
 const fs = require('node:fs');
 const http = require('node:http');
 const net = require('node:net');
 const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
-const { Kafka, KafkaJSConnectionError, KafkaJSNumberOfRetriesExceeded, KafkaJSSASLAuthenticationError } = require('kafka-native');
+const { Kafka, KafkaJSConnectionError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded, KafkaJSSASLAuthenticationError } = require('kafka-native');
 const { cleanup } = require('./support/cleanup.js');
 const { folder } = require('./support/flow.js');
 const { real } = require('./support/clusters.js');
@@ -123,7 +124,7 @@ describe('a refusal ends connect at once, with its own class', () => {
   }
 
   const untrusted = {
-    'an unknown authority': [/self-signed certificate in certificate chain; name its authority|unable to get local issuer certificate; name/, () => kafka('ssl', { ssl: { ca: pem('clientCert') } })],
+    'an unknown authority': [/(self-signed certificate in certificate chain|unable to get local issuer certificate); give its authority \(the option ssl: \{ ca \}/, () => kafka('ssl', { ssl: { ca: pem('clientCert') } })],
     'an expired certificate': [/certificate has expired/, () => kafka('sslExpired', { ssl: { ca: pem('ca') } })],
     "another host's certificate": [/IP address mismatch/, () => kafka('sslWrongHost', { ssl: { ca: pem('ca') } })],
     'an expired certificate of the client': [/the broker refuses this client's certificate/, () => kafka('mtls', { ssl: { ca: pem('ca'), cert: pem('expiredCert'), key: pem('expiredKey') } })],
@@ -158,13 +159,6 @@ test('where nobody listens, connect says who was tried, and gives up when KafkaJ
     assert.ok(error instanceof KafkaJSNumberOfRetriesExceeded, `${error.name}: ${error.message}`);
     assert.ok(error.cause instanceof KafkaJSConnectionError);
     assert.deepEqual([error.cause.broker, error.cause.code], ['127.0.0.1:1', 'ECONNREFUSED']);
-  }
-});
-
-test('a listener that wants TLS, and does not get it, is guessed', async () => {
-  for (const error of await refusals(kafka('ssl', { connectionTimeout: 1000 }))) {
-    assert.ok(error instanceof KafkaJSNumberOfRetriesExceeded, `${error.name}: ${error.message}`);
-    assert.match(error.message, /no broker answered .* TLS or SASL may not fit their listener/);
   }
 });
 
@@ -217,6 +211,43 @@ describe("an identity provider's tokens", () => {
     for (const error of await refusals(kafka('saslPlaintext', { sasl: oidc({ tokenEndpoint: 'http://127.0.0.1:1/token' }) }))) {
       assert.ok(error instanceof KafkaJSSASLAuthenticationError, error.message);
       assert.match(error.message, /http:\/\/127\.0\.0\.1:1\/token could not be asked/);
+    }
+  });
+});
+
+describe('a listener that wants something else says so', () => {
+  const impatient = { connectionTimeout: 3000 };
+  const wishes = {
+    'TLS': ['ssl', {}, /may want TLS/],
+    'TLS, and SASL behind it': ['saslSsl', {}, /may want TLS/],
+    'SASL': ['saslPlaintext', {}, /may want SASL/],
+    'SASL over TLS': ['saslSsl', { ssl: { rejectUnauthorized: false } }, /may want SASL/],
+    'no TLS': ['plaintext', { ssl: { rejectUnauthorized: false } }, /may want no TLS/],
+  };
+  for (const [wish, [listener, config, words]] of Object.entries(wishes)) {
+    test(wish, async () => {
+      for (const error of await refusals(kafka(listener, { ...impatient, ...config }))) {
+        assert.ok(error instanceof KafkaJSNumberOfRetriesExceeded && error.cause instanceof KafkaJSConnectionError, `${error.name}: ${error.message}`);
+        assert.match(error.message, words);
+        assert.doesNotMatch(error.message, /suppressed/);
+      }
+    });
+  }
+
+  test('no SASL, which is no matter of the password', async () => {
+    for (const error of await refusals(kafka('plaintext', { sasl: plain('secret') }))) {
+      assert.deepEqual([error.name, error.type], ['KafkaJSProtocolError', 'ILLEGAL_SASL_STATE']);
+      assert.match(error.message, /wants no SASL/);
+    }
+  });
+
+  test('a port of a web server', async (t) => {
+    const server = http.createServer((_, answer) => answer.end()).listen(0, '127.0.0.1');
+    cleanup(t, () => server.close());
+    await once(server, 'listening');
+    for (const error of await refusals(kafka('plaintext', { ...impatient, brokers: [`127.0.0.1:${server.address().port}`] }))) {
+      assert.ok(error instanceof KafkaJSNonRetriableError);
+      assert.match(error.message, /no Kafka broker.*"HTTP"/);
     }
   });
 });

@@ -132,12 +132,22 @@ impl Properties {
         lists.peek().is_some() && lists.all(|list| list.split(',').all(|broker| broker.trim().is_empty()))
     }
 
+    /// The first address that cannot be one, and why not.
+    fn refused_address(&self) -> Option<String> {
+        let lists = ["bootstrap.servers", "metadata.broker.list"].iter().filter_map(|name| self.get(name));
+        let mut addresses = lists.flat_map(|list| list.split(',')).map(str::trim);
+        addresses.find_map(|address| refused(address).map(|why| format!("broker '{address}' must be host:port, {why}")))
+    }
+
     /// librdkafka's judgement on every one of them.
     pub(crate) fn into_conf(self, events: i32) -> Result<Conf> {
         if self.names_no_broker() {
             return Err(Error::config(
                 "no broker is named: give host:port of one broker or several, separated by commas (bootstrap.servers)",
             ));
+        }
+        if let Some(refusal) = self.refused_address() {
+            return Err(Error::config(refusal));
         }
         let mut conf = Conf::new();
         for (name, value) in &self.list {
@@ -160,6 +170,20 @@ impl Properties {
         conf.events(events);
         Ok(conf)
     }
+}
+
+/// librdkafka skips an address with a scheme that it does not know, and reads 99999 as port 34463.
+fn refused(address: &str) -> Option<&'static str> {
+    const PROTOCOLS: &[&str] = &["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
+    let place = match address.split_once("://") {
+        Some((scheme, place)) if PROTOCOLS.iter().any(|known| known.eq_ignore_ascii_case(scheme)) => place,
+        Some(_) => return Some("without a scheme (TLS is security.protocol)"),
+        None => address,
+    };
+    let (host, port) = place.split('/').next()?.rsplit_once(':')?;
+    let bare_ipv6 = host.contains(':') && !host.ends_with(']');
+    let valid = matches!(port.parse::<u16>(), Ok(1..));
+    (!bare_ipv6 && !valid).then_some("with a port from 1 to 65535")
 }
 
 #[cfg(test)]
@@ -246,6 +270,26 @@ mod tests {
         }
         let other = crate::ProducerConfig::new("").set("metadata.broker.list", "127.0.0.1:9");
         assert!(crate::Producer::with_events(other, |_| ()).is_ok());
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused() {
+        let refusal = |brokers: &str| crate::admin::Admin::new(brokers, &[]).err().map(|error| error.message);
+        for (brokers, why) in [
+            ("http://b:80", "scheme"),
+            ("kafka://b:9092", "scheme"),
+            ("a:9092, localhost:99999", "'localhost:99999'"),
+            ("b:0", "port"),
+            ("b:", "port"),
+            ("b:nine", "port"),
+            ("[::1]:65536", "port"),
+        ] {
+            let refusal = refusal(brokers).unwrap_or_else(|| panic!("'{brokers}' was taken"));
+            assert!(refusal.contains(why), "{refusal}");
+        }
+        for brokers in ["127.0.0.1", "127.0.0.1:9,", "::1", "[::1]:9", "PLAINTEXT://127.0.0.1:9/", "127.0.0.1:9/"] {
+            assert_eq!(refusal(brokers), None, "{brokers}");
+        }
     }
 
     #[test]

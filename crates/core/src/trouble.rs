@@ -21,9 +21,9 @@ pub struct LogLine {
 }
 
 impl LogLine {
-    /// A line of librdkafka's. What our own warnings say already, and its remarks on properties that the other kind of
-    /// client would use, are for those who debug.
-    pub(crate) fn of_librdkafka((level, facility, message): (i32, String, String)) -> Self {
+    /// What our own warnings say already, and its remarks on properties that the other kind of client would use, are for
+    /// those who debug.
+    fn of_librdkafka((level, facility, message): (i32, String, String)) -> Self {
         let twice = matches!(facility.as_str(), "FAIL" | "ERROR" | "SSLCERTVRFY");
         let remark = facility == "CONFWARN" && message.contains(" property and will be ignored by this ");
         Self { level: if twice || remark { 7 } else { level }, facility, message }
@@ -144,6 +144,18 @@ impl Troubles {
         }
     }
 
+    /// A line of librdkafka's. What it supposes of a broker that hangs up, it tells in lines alone.
+    pub(crate) fn line(&self, line: (i32, String, String)) -> LogLine {
+        let line = LogLine::of_librdkafka(line);
+        if let Some(why) = wants(&line) {
+            let mut state = self.state.lock();
+            if state.last.as_ref().is_none_or(|last| last.code == code::ALL_BROKERS_DOWN) {
+                state.last = Some(Error::kafka(code::TRANSPORT, why));
+            }
+        }
+        line
+    }
+
     /// Data flows, so connections work; `flows` says of which topics and partitions (none: the topic as a whole). What was
     /// told of those is over, and would be told again.
     pub(crate) fn healed(&self, flows: impl Fn(&str, Option<i32>) -> bool) {
@@ -189,6 +201,25 @@ impl Troubles {
     }
 }
 
+/// Who asks for no SASL where the listener wants it is cut off so soon.
+const EARLY_MS: u64 = 2000;
+
+/// What the listener may want of a client, by the moment at which it has hung up: the state of the connection.
+fn wants(line: &LogLine) -> Option<String> {
+    let (_thread, text) = line.message.split_once("]: ").filter(|_| line.facility == "FAIL")?;
+    let (broker, text) = text.split_once(": Disconnected")?;
+    let (age, state) = text.rsplit_once("(after ")?.1.split_once("ms in state ")?;
+    let scheme = broker.split_once("://").map_or("", |(scheme, _)| scheme);
+    let wish = match state.split([',', ')']).next()? {
+        "APIVERSION_QUERY" if !scheme.contains("ssl") => "TLS: the option ssl, or security.protocol",
+        "UP" if !scheme.contains("sasl") && age.parse().is_ok_and(|age: u64| age < EARLY_MS) => {
+            "SASL: the option sasl, or security.protocol"
+        }
+        _ => return None,
+    };
+    Some(format!("{broker}: the broker ends the connection at once: its listener may want {wish}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,6 +240,30 @@ mod tests {
         troubles.judge(Error::kafka(code::TRANSPORT, "connection refused"));
         troubles.judge(Error::kafka(code::ALL_BROKERS_DOWN, "1/1 brokers are down"));
         assert_eq!(troubles.last().unwrap().message, "connection refused");
+    }
+
+    #[test]
+    fn a_broker_that_hangs_up_may_want_tls_or_sasl() {
+        let troubles = Troubles::default();
+        troubles.judge(Error::kafka(code::ALL_BROKERS_DOWN, "1/1 brokers are down"));
+        let fail = |name: &str, text: &str| {
+            troubles.line((
+                6,
+                "FAIL".into(),
+                format!("[thrd:{name}]: {name}: Disconnected: closed by peer (after {text})"),
+            ))
+        };
+        fail("b:9092/1", "60000ms in state UP");
+        fail("sasl_ssl://b:9092/1", "1ms in state UP");
+        fail("ssl://b:9092/1", "1ms in state APIVERSION_QUERY");
+        assert_eq!(troubles.last().unwrap().code, code::ALL_BROKERS_DOWN);
+        fail("ssl://b:9092/1", "1ms in state UP, 1 identical error(s) suppressed");
+        let last = troubles.last().unwrap().message;
+        assert!(last.starts_with("ssl://b:9092/1: ") && last.contains("may want SASL"), "{last}");
+        troubles.healed(|_, _| true);
+        fail("[::1]:9092/bootstrap", "1ms in state APIVERSION_QUERY");
+        let last = troubles.last().unwrap().message;
+        assert!(last.starts_with("[::1]:9092/bootstrap: ") && last.contains("may want TLS"), "{last}");
     }
 
     #[test]

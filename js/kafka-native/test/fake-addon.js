@@ -94,7 +94,7 @@ for (const name of ['start', 'pause', 'resume', 'started', 'settle', 'drop', 'st
 
 /** Answers every question at once, as if all went well; `replies` says otherwise: a value, or a function of the arguments. */
 class NativeGroup extends Client {
-  replies = { listTopics: { topics: [], counts: [] }, committed: (topics) => topics.map(() => 0), seek: () => ++this.epoch, resume: (topics) => topics.map(() => ++this.epoch) };
+  replies = { listTopics: { topics: [], counts: [] }, partitionsOf: [], committed: (topics) => topics.map(() => 0), seek: () => ++this.epoch, resume: (topics) => topics.map(() => ++this.epoch) };
   errors = {};
   epoch = 100;
   constructor(options, onEvent) {

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, Client, Event, Queue};
 use crate::helper::{deadline, let_go, Helper};
 use crate::lookup;
-use crate::trouble::{Guarded, LogLine, Verdict};
+use crate::trouble::{Guarded, Verdict};
 
 /// How long an answer may come after the time that was given to the broker.
 const GRACE: Duration = Duration::from_secs(2);
@@ -78,6 +78,14 @@ fn step<R: AdminRequest>(
             }
             then(answer.map_err(|error| match error.code {
                 code::TIMED_OUT => timed_out(error, &shared),
+                // Not only old brokers: who tries the embedded cluster meets it first.
+                code::UNSUPPORTED_FEATURE => Error::kafka(
+                    error.code,
+                    format!(
+                        "{} (a MockCluster has few such requests; its own createTopic makes topics)",
+                        error.message
+                    ),
+                ),
                 _ => error,
             }))
         };
@@ -171,7 +179,7 @@ impl Driver {
                 Verdict::Warn(line) => (self.sink)(AdminEvent::Log(line)),
                 Verdict::Known => {}
             }),
-            ffi::LOG => (self.sink)(AdminEvent::Log(LogLine::of_librdkafka(event.log()))),
+            ffi::LOG => (self.sink)(AdminEvent::Log(self.shared.troubles.line(event.log()))),
             ffi::STATS => (self.sink)(AdminEvent::Stats(event.stats())),
             _ => {
                 if let Some(pending) = self.pending.remove(&event.opaque()) {

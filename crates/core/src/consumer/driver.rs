@@ -258,7 +258,7 @@ impl Driver {
     fn on_event(&mut self, event: &ffi::Event<'_>) {
         match event.kind() {
             ffi::ERROR => event.error().into_iter().for_each(|error| self.on_error(error)),
-            ffi::LOG => self.log(LogLine::of_librdkafka(event.log())),
+            ffi::LOG => self.log(self.shared.troubles.line(event.log())),
             ffi::STATS => self.ask_for_statistics(event.stats()),
             _ => {}
         }

@@ -375,7 +375,7 @@ impl Driver {
     fn on_event(&mut self, event: &ffi::Event<'_>) {
         match event.kind() {
             ffi::ERROR => event.error().into_iter().for_each(|error| self.tell(error)),
-            ffi::LOG => self.log(LogLine::of_librdkafka(event.log())),
+            ffi::LOG => self.log(self.shared.troubles.line(event.log())),
             ffi::STATS => (self.sink)(GroupEvent::Stats(event.stats())),
             ffi::REBALANCE => match event.rebalance(&self.client) {
                 Ok(rebalance) => self.on_rebalance(rebalance),

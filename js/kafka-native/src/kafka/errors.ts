@@ -179,8 +179,8 @@ export class KafkaJSServerDoesNotSupportApiKey extends KafkaJSNonRetriableError 
   readonly apiKey?: number | undefined;
   readonly apiName?: string | undefined;
 
-  constructor(e?: Reason, { apiKey, apiName }: { apiKey?: number; apiName?: string } = {}) {
-    super(e);
+  constructor(e?: Reason, { apiKey, apiName, ...options }: { apiKey?: number; apiName?: string; cause?: unknown } = {}) {
+    super(e, options);
     this.apiKey = apiKey;
     this.apiName = apiName;
   }
@@ -341,6 +341,8 @@ export function toKafkaJSError(error: unknown): Error {
     case '_ALL_BROKERS_DOWN':
     case '_SSL':
       return new KafkaJSConnectionError(message, { broker: address(error), code: connectionCode(error), cause: error });
+    case '_UNSUPPORTED_FEATURE':
+      return new KafkaJSServerDoesNotSupportApiKey(message, { cause: error });
     case '_WAIT_COORD':
       return new KafkaJSGroupCoordinatorNotFound(message, { cause: error });
     default:

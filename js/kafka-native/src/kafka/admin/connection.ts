@@ -6,6 +6,7 @@ import { guessed } from '../../options';
 import { connectDeadline, type ClientContext, type RetryOptions } from '../client';
 import {
   KafkaJSConnectionClosedError,
+  KafkaJSDeleteTopicRecordsError,
   KafkaJSNonRetriableError,
   KafkaJSNumberOfRetriesExceeded,
   KafkaJSProtocolError,
@@ -48,6 +49,11 @@ const PASSING: ReadonlySet<string> = new Set([
   'NOT_COORDINATOR_FOR_GROUP',
 ]);
 
+/** How long a topic that a broker does not know may be on its way to it, and the pause between two questions meanwhile. @internal */
+export const HEARSAY_MS = 1000;
+/** @internal */
+export const HEARSAY_PAUSE_MS = 50;
+
 /** What every admin has: its connection, its events, and how it asks. */
 export abstract class AdminConnection {
   /** Names for {@link on}. REQUEST_TIMEOUT and REQUEST_QUEUE_SIZE never fire: librdkafka does not tell. */
@@ -73,7 +79,7 @@ export abstract class AdminConnection {
 
   /**
    * Resolves when a broker has answered. Rejects at once for credentials that are missing or refused (KafkaJSSASLAuthenticationError) and
-   * for certificates that are refused; when nobody answers, after as long as KafkaJS's retries take. The latter two are a
+   * for certificates that are refused; when nobody answers, after as long as KafkaJS's retries take. Certificates and silence are a
    * KafkaJSNumberOfRetriesExceeded with a KafkaJSConnectionError as its `cause`.
    */
   async connect(): Promise<void> {
@@ -130,17 +136,25 @@ export abstract class AdminConnection {
     }
   }
 
-  /** Tries again what KafkaJS tries again, with its pauses. @internal */
+  /**
+   * Tries again what KafkaJS tries again, with its pauses; but a topic that no broker has heard of for a second does not exist.
+   * @internal
+   */
   protected async retry<T>(attempt: () => Promise<T>, passing = PASSING): Promise<T> {
     const { initialRetryTime, maxRetryTime, factor, multiplier, retries } = this.#retry;
+    const missing = performance.now() + HEARSAY_MS;
     for (let tries = 0, time = initialRetryTime; ; tries++, time = Math.min(time * multiplier, maxRetryTime)) {
       try {
         return await attempt();
       } catch (error) {
-        if (!(error instanceof KafkaJSProtocolError && passing.has(error.type))) throw error;
-        if (tries >= retries) throw new KafkaJSNumberOfRetriesExceeded(error, { retryCount: tries, retryTime: time });
+        const type = error instanceof KafkaJSProtocolError ? error.type : undefined;
+        const passes = type !== undefined ? passing.has(type) : error instanceof KafkaJSDeleteTopicRecordsError && error.retriable;
+        if (!passes) throw error as Error;
+        const unknown = type === 'UNKNOWN_TOPIC_OR_PARTITION';
+        if (unknown ? performance.now() >= missing : tries >= retries)
+          throw new KafkaJSNumberOfRetriesExceeded(error as Error, { retryCount: tries, retryTime: time });
+        await pause(unknown ? HEARSAY_PAUSE_MS : time * (1 - factor + 2 * factor * Math.random()));
       }
-      await pause(time * (1 - factor + 2 * factor * Math.random()));
     }
   }
 

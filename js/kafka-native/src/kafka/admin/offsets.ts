@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Placed } from '../../admin-requests';
 import { BEGIN, END } from '../../logical';
+import { integerOf } from '../../numbers';
 import {
   KafkaJSBrokerNotFound,
   KafkaJSDeleteTopicRecordsError,
@@ -10,17 +11,14 @@ import {
   type KafkaJSProtocolError,
 } from '../errors';
 import { ConfigAdmin } from './configs';
-import { checkArray, checkName, errorOf, refuse, valueOf, type AdminCall } from './connection';
+import { checkArray, checkName, errorOf, HEARSAY_MS, HEARSAY_PAUSE_MS, refuse, valueOf, type AdminCall } from './connection';
 import { checkAdminOffset, checkAdminPartition, shown } from '../given';
-import { integerOf } from '../../numbers';
 
 export interface SeekEntry {
   partition: number;
   offset: string;
 }
 
-/** How long a topic that a broker does not know may be on its way to it. */
-const HEARSAY_MS = 1000;
 const byPartition = (a: { partition: number }, b: { partition: number }): number => a.partition - b.partition;
 
 /** Offsets of the log of topics, and its begin. */
@@ -89,13 +87,15 @@ export abstract class OffsetAdmin extends ConfigAdmin {
         });
       }
     }
-    const failed = (await this.ask('DeleteRecords', { before }, { timeout })).flatMap(({ partition, result }) => {
-      const error: KafkaJSError | undefined = errorOf(result);
-      return error ? [{ partition, offset: entries.find((entry) => entry.partition === partition)!.offset, error }] : [];
+    await this.retry(async () => {
+      const failed = (await this.ask('DeleteRecords', { before }, { timeout })).flatMap(({ partition, result }) => {
+        const error: KafkaJSError | undefined = errorOf(result);
+        return error ? [{ partition, offset: entries.find((entry) => entry.partition === partition)!.offset, error }] : [];
+      });
+      if (failed.length === 0) return;
+      const cause = new KafkaJSDeleteTopicRecordsError({ topic, partitions: failed });
+      throw cause.retriable ? cause : new KafkaJSNonRetriableError(cause, { cause });
     });
-    if (failed.length === 0) return;
-    const cause = new KafkaJSDeleteTopicRecordsError({ topic, partitions: failed });
-    throw cause.retriable ? cause : new KafkaJSNonRetriableError(cause, { cause });
   }
 
   /**
@@ -112,7 +112,7 @@ export abstract class OffsetAdmin extends ConfigAdmin {
       } catch (error) {
         if ((error as KafkaJSProtocolError).type !== 'UNKNOWN_TOPIC_OR_PARTITION' || performance.now() >= end) throw error;
       }
-      await pause(50);
+      await pause(HEARSAY_PAUSE_MS);
     }
   }
 

@@ -116,7 +116,7 @@ export abstract class TopicAdmin extends AdminConnection {
 
   /**
    * Deletes topics with their messages. Rejects with the first error by the name of the topic. A topic that no broker has
-   * heard of is tried again, because it may be on its way; in the end that is a KafkaJSNumberOfRetriesExceeded.
+   * heard of is tried again for a second, because it may be on its way; then that is a KafkaJSNumberOfRetriesExceeded.
    */
   async deleteTopics({ topics, timeout }: { topics: string[] } & AdminCall): Promise<void> {
     checkArray('topics', topics);

@@ -14,7 +14,7 @@ import { LagEvents, lagOf, type PartitionLag } from './lag';
 import { PackedBatch } from './lazy-batch';
 import type { KafkaLogger } from '../logger';
 import type { Statistics } from '../metrics';
-import type { TopicPartition, TopicPartitions } from '../partitions';
+import { partitionsByTopic, type TopicPartition, type TopicPartitions } from '../partitions';
 import type { GroupConnection, GroupReceiver } from './connection';
 import { resolvePositions, type Position } from './positions';
 import { processed, Reached } from './reached';
@@ -329,6 +329,20 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     await this.calls.start<void>((id) => this.native.assign(id, topics, partitions, begins));
     this.#begun = true;
     this.#onJoined();
+    void this.#tellMissing();
+  }
+
+  /** librdkafka waits for a partition that does not exist, and says nothing. */
+  async #tellMissing(): Promise<void> {
+    const named = this.#owner.positions.flatMap(({ topic, partition }) => (partition === undefined ? [] : [{ topic, partition }]));
+    for (const [topic, wanted] of partitionsByTopic(named)) {
+      const there = await this.calls
+        .start<number[]>((id) => this.native.partitionsOf(id, topic, MISSING_MS))
+        .catch(({ code }: KafkaError) => (code === 'UNKNOWN_TOPIC_OR_PART' ? [] : wanted));
+      if (this.#stopping || this.#crashed) return;
+      const partitions = wanted.filter((partition) => !there.includes(partition));
+      if (partitions.length > 0) this.log.warn('What is assigned does not exist: it is read once it does', { topic, partitions });
+    }
   }
 
   /** Resolves when it is settled where each partition begins. */

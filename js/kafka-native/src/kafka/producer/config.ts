@@ -109,8 +109,8 @@ export function readProducerConfig(config: unknown, context: ClientContext, logg
     // The broker judges, topic by topic.
     ['message.max.bytes', '1000000000'],
     ['message.timeout.ms', String(messageTimeout)],
-    // How long a topic may be unknown, which one that is just being made is.
-    ['topic.metadata.propagation.max.ms', String(Math.min(Math.max(pauses, 1000), 3_600_000))],
+    // How long a topic may be unknown, because the brokers are making it, or have not heard of it yet.
+    ['topic.metadata.propagation.max.ms', allowAutoTopicCreation ? '2000' : '1000'],
     ['topic.metadata.refresh.interval.ms', String(metadataMaxAge)],
     ['allow.auto.create.topics', String(allowAutoTopicCreation)],
     ...(retries < 1 ? [['retries', '0'] satisfies [string, string]] : []),
