@@ -403,13 +403,17 @@ test('Kafka is asked of 1000 topics a few at once, not more than a fifth of the 
   await samples.close();
 });
 
-test('on the embedded cluster what cannot be had says why', async (t) => {
-  const cluster = await embedded();
+test('while the controller is down it is said that nobody tells of the brokers', async (t) => {
+  const cluster = await embedded({ brokers: 2 });
   cleanup(t, () => cluster.close());
   const { port } = await listening(t, { kafka: reach(cluster) });
-  const { status, json } = await get(port, '/cluster');
-  assert.equal(status, 200);
-  assert.match(json.missing, /embedded cluster/);
+  const known = (await get(port, '/cluster')).json;
+  assert.deepEqual([known.controller, known.brokers.length, known.missing], [1, 2, undefined]);
+  cluster.mock.brokerDown(1);
+  await eventually(PATIENCE, 'the brokers are not known', async () => {
+    const { status, json } = await get(port, '/cluster');
+    return status === 200 && /does not tell of its brokers/.test(json.missing);
+  });
   assert.equal((await get(port, '/readyz')).status, 200);
 });
 

@@ -74,7 +74,7 @@ export class KafkaLook {
       return { id: clusterId, controller, brokers: brokers.map(({ nodeId: id, host, port }) => ({ id, host, port })) };
     } catch (error) {
       if (!(await this.fresh())) return undefined;
-      const missing = `Kafka answers, but does not tell of its brokers (${ProxyError.of(error).code}): the embedded cluster never does.`;
+      const missing = `Kafka answers, but does not tell of its brokers (${ProxyError.of(error).code}).`;
       return { id: null, controller: null, brokers: [], missing };
     }
   }
