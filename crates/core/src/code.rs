@@ -16,12 +16,12 @@ macro_rules! codes {
 }
 
 codes! {
+    /// An answer that cannot be read.
+    BAD_MSG = -199,
     /// What a message was compressed by cannot be undone.
     BAD_COMPRESSION = -198,
     /// The client is closing.
     DESTROY = -197,
-    /// An answer that cannot be read.
-    BAD_MSG = -199,
     /// A bug or an unexpected answer.
     FAIL = -196,
     /// A connection was lost, or could not be made.
@@ -60,10 +60,10 @@ codes! {
     CONFLICT = -173,
     /// A call in the wrong state.
     STATE = -172,
-    /// The broker does not have such a request.
-    UNSUPPORTED_FEATURE = -165,
     /// Credentials were refused, or there are none.
     AUTHENTICATION = -169,
+    /// The broker does not have such a request.
+    UNSUPPORTED_FEATURE = -165,
     /// There is no such thing; of partitions: none of them has a leader.
     NOENT = -156,
     /// Purged from the producer's queue when it was stopped, or its transaction aborted.

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use crate::code;
 use crate::error::{Error, Result};
+use crate::ffi::wish_of_listener;
 use crate::reply::{closed, Reply};
 
 /// A line for the logger.
@@ -144,10 +145,10 @@ impl Troubles {
         }
     }
 
-    /// A line of librdkafka's. What it supposes of a broker that hangs up, it tells in lines alone.
+    /// A line of librdkafka's: that a broker hangs up is an error in lines alone.
     pub(crate) fn line(&self, line: (i32, String, String)) -> LogLine {
         let line = LogLine::of_librdkafka(line);
-        if let Some(why) = wants(&line) {
+        if let Some(why) = wish_of_listener(&line.facility, &line.message) {
             let mut state = self.state.lock();
             if state.last.as_ref().is_none_or(|last| last.code == code::ALL_BROKERS_DOWN) {
                 state.last = Some(Error::kafka(code::TRANSPORT, why));
@@ -199,25 +200,6 @@ impl Troubles {
     pub(crate) fn last(&self) -> Option<Error> {
         self.state.lock().last.clone()
     }
-}
-
-/// Who asks for no SASL where the listener wants it is cut off so soon.
-const EARLY_MS: u64 = 2000;
-
-/// What the listener may want of a client, by the moment at which it has hung up: the state of the connection.
-fn wants(line: &LogLine) -> Option<String> {
-    let (_thread, text) = line.message.split_once("]: ").filter(|_| line.facility == "FAIL")?;
-    let (broker, text) = text.split_once(": Disconnected")?;
-    let (age, state) = text.rsplit_once("(after ")?.1.split_once("ms in state ")?;
-    let scheme = broker.split_once("://").map_or("", |(scheme, _)| scheme);
-    let wish = match state.split([',', ')']).next()? {
-        "APIVERSION_QUERY" if !scheme.contains("ssl") => "TLS: the option ssl, or security.protocol",
-        "UP" if !scheme.contains("sasl") && age.parse().is_ok_and(|age: u64| age < EARLY_MS) => {
-            "SASL: the option sasl, or security.protocol"
-        }
-        _ => return None,
-    };
-    Some(format!("{broker}: the broker ends the connection at once: its listener may want {wish}"))
 }
 
 #[cfg(test)]

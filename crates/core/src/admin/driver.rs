@@ -78,13 +78,10 @@ fn step<R: AdminRequest>(
             }
             then(answer.map_err(|error| match error.code {
                 code::TIMED_OUT => timed_out(error, &shared),
-                // Not only old brokers: who tries the embedded cluster meets it first.
+                // Mostly met on the embedded cluster.
                 code::UNSUPPORTED_FEATURE => Error::kafka(
                     error.code,
-                    format!(
-                        "{} (a MockCluster has few such requests; its own createTopic makes topics)",
-                        error.message
-                    ),
+                    format!("{} (a MockCluster has few such requests; it makes topics itself)", error.message),
                 ),
                 _ => error,
             }))

@@ -38,6 +38,7 @@ pub(crate) use partitions::Partitions;
 pub(crate) use pattern::Pattern;
 pub(crate) use produce::{Hold, Outgoing, ProduceBatch, ProduceMemory, Topic};
 pub(crate) use queue::{Queue, ReadyHook, Waker};
+pub(crate) use refusals::wish_of_listener;
 pub(crate) use transactions::GroupMetadata;
 
 use std::ffi::{c_char, c_int, CStr, CString};

@@ -63,7 +63,7 @@ fn without_count(message: String) -> String {
     format!("{text})")
 }
 
-/// Who answers in place of a Kafka broker, by the four bytes that would be the size of its answer.
+/// The one that answers in place of a Kafka broker, by the four bytes that would be the size of its answer.
 fn stranger(message: &str) -> Option<String> {
     let (_, size) = message.split_once("Invalid response size ")?;
     let size: i32 = size.split(' ').next()?.parse().ok()?;
@@ -76,6 +76,26 @@ fn stranger(message: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// A client without SASL is cut off so soon where the listener wants it.
+const EARLY_MS: u64 = 2000;
+
+/// TLS or SASL, which the listener may want of a client, by the moment at which it hung up. librdkafka's line has that: the
+/// state of the connection.
+pub(crate) fn wish_of_listener(facility: &str, line: &str) -> Option<String> {
+    let (_thread, text) = line.split_once("]: ").filter(|_| facility == "FAIL")?;
+    let (broker, text) = text.split_once(": Disconnected")?;
+    let (age, state) = text.rsplit_once("(after ")?.1.split_once("ms in state ")?;
+    let scheme = broker.split_once("://").map_or("", |(scheme, _)| scheme);
+    let wish = match state.split([',', ')']).next()? {
+        "APIVERSION_QUERY" if !scheme.contains("ssl") => "TLS: the option ssl, or security.protocol",
+        "UP" if !scheme.contains("sasl") && age.parse().is_ok_and(|age: u64| age < EARLY_MS) => {
+            "SASL: the option sasl, or security.protocol"
+        }
+        _ => return None,
+    };
+    Some(format!("{broker}: the broker ends the connection at once: its listener may want {wish}"))
 }
 
 /// With TLS 1.3 a broker judges a client's certificate behind the client's end of the handshake: its alert, one of those on

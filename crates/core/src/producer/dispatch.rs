@@ -308,8 +308,7 @@ impl LastRefusal {
     }
 }
 
-/// Why a message of this size was not delivered; what ended the client stands behind `_FATAL` and what was purged
-/// then.
+/// Why a message of this size was not delivered; what ended the client stands behind `_FATAL` and what was purged then.
 fn why(client: &Client, code: i32, size: usize) -> Error {
     match code {
         code::MSG_SIZE_TOO_LARGE => Error::kafka(

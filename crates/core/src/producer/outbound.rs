@@ -202,7 +202,7 @@ pub struct DeliveryFailure {
     pub partition: i32,
 }
 
-/// What a failure means, and how the leader has refused messages before it.
+/// The words for a failure, and how the leader has refused messages before it.
 fn text_of(code: i32, refusal: Option<i32>) -> String {
     match refusal {
         Some(refusal) => {

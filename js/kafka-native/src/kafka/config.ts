@@ -109,7 +109,7 @@ export function readKafkaConfig(config: unknown, assigner: AssignerName): Client
   if (statisticsInterval > 0) properties.push(['statistics.interval.ms', String(statisticsInterval)]);
   if (retry.initialRetryTime !== undefined) properties.push(['retry.backoff.ms', bounded(retry.initialRetryTime, 1, 300_000)]);
   // No less than the first, which librdkafka would warn of.
-  const longest = retry.maxRetryTime ?? (retry.initialRetryTime! > 1000 ? retry.initialRetryTime : undefined);
+  const longest = retry.maxRetryTime ?? ((retry.initialRetryTime ?? 0) > 1000 ? retry.initialRetryTime : undefined);
   if (longest !== undefined) properties.push(['retry.backoff.max.ms', bounded(longest, 1, 300_000)]);
 
   const logger = read.logger();

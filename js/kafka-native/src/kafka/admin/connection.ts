@@ -49,10 +49,9 @@ const PASSING: ReadonlySet<string> = new Set([
   'NOT_COORDINATOR_FOR_GROUP',
 ]);
 
-/** How long a topic that a broker does not know may be on its way to it, and the pause between two questions meanwhile. @internal */
-export const HEARSAY_MS = 1000;
-/** @internal */
-export const HEARSAY_PAUSE_MS = 50;
+/** How long a topic that a broker does not know may be on its way to it, and the pause between two questions meanwhile. */
+const HEARSAY_MS = 1000;
+const HEARSAY_PAUSE_MS = 50;
 
 /** What every admin has: its connection, its events, and how it asks. */
 export abstract class AdminConnection {

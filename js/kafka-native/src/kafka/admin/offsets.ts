@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Placed } from '../../admin-requests';
 import { BEGIN, END } from '../../logical';
 import { integerOf } from '../../numbers';
@@ -6,12 +5,12 @@ import {
   KafkaJSBrokerNotFound,
   KafkaJSDeleteTopicRecordsError,
   KafkaJSNonRetriableError,
+  KafkaJSNumberOfRetriesExceeded,
   KafkaJSRequestTimeoutError,
   type KafkaJSError,
-  type KafkaJSProtocolError,
 } from '../errors';
 import { ConfigAdmin } from './configs';
-import { checkArray, checkName, errorOf, HEARSAY_MS, HEARSAY_PAUSE_MS, refuse, valueOf, type AdminCall } from './connection';
+import { checkArray, checkName, errorOf, refuse, valueOf, type AdminCall } from './connection';
 import { checkAdminOffset, checkAdminPartition, shown } from '../given';
 
 export interface SeekEntry {
@@ -19,6 +18,7 @@ export interface SeekEntry {
   offset: string;
 }
 
+const UNKNOWN_TOPIC: ReadonlySet<string> = new Set(['UNKNOWN_TOPIC_OR_PARTITION']);
 const byPartition = (a: { partition: number }, b: { partition: number }): number => a.partition - b.partition;
 
 /** Offsets of the log of topics, and its begin. */
@@ -104,16 +104,12 @@ export abstract class OffsetAdmin extends ConfigAdmin {
    * @internal
    */
   protected async partitionsOf(topic: string, call: AdminCall, led = false): Promise<number[]> {
-    const end = performance.now() + HEARSAY_MS;
-    for (;;) {
-      try {
-        const [described] = await this.describe([topic], call);
-        return described!.partitions.flatMap(({ partition, leader }) => (led && leader === null ? [] : [partition])).sort((a, b) => a - b);
-      } catch (error) {
-        if ((error as KafkaJSProtocolError).type !== 'UNKNOWN_TOPIC_OR_PARTITION' || performance.now() >= end) throw error;
-      }
-      await pause(HEARSAY_PAUSE_MS);
-    }
+    const asked = this.retry(() => this.describe([topic], call), UNKNOWN_TOPIC);
+    // KafkaJS tells the error itself where only a group's offsets are asked for.
+    const [described] = await asked.catch((error: Error) => {
+      throw error instanceof KafkaJSNumberOfRetriesExceeded ? error.cause : error;
+    });
+    return described!.partitions.flatMap(({ partition, leader }) => (led && leader === null ? [] : [partition])).sort((a, b) => a - b);
   }
 
   /** One offset for each partition, by number; null where no message fits a time. Rejects when a leader does not answer. @internal */

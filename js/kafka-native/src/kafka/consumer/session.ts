@@ -26,6 +26,8 @@ import type { Place, Subscription } from './subscription';
 const CALL_MS = 10_000;
 /** The same for where partitions end: a leader that is gone is not waited for. */
 const ENDS_MS = 3000;
+/** The same for a remark in the log: a consumer that stops waits for the question. */
+const TELL_MS = 1000;
 /** As many partitions as there can be: the broker has not said how many. */
 const NOT_KNOWN = 2 ** 31 - 1;
 /** Kafka's own topics. */
@@ -337,11 +339,11 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     const named = this.#owner.positions.flatMap(({ topic, partition }) => (partition === undefined ? [] : [{ topic, partition }]));
     for (const [topic, wanted] of partitionsByTopic(named)) {
       const there = await this.calls
-        .start<number[]>((id) => this.native.partitionsOf(id, topic, MISSING_MS))
+        .start<number[]>((id) => this.native.partitionsOf(id, topic, TELL_MS))
         .catch(({ code }: KafkaError) => (code === 'UNKNOWN_TOPIC_OR_PART' ? [] : wanted));
       if (this.#stopping || this.#crashed) return;
       const partitions = wanted.filter((partition) => !there.includes(partition));
-      if (partitions.length > 0) this.log.warn('What is assigned does not exist: it is read once it does', { topic, partitions });
+      if (partitions.length > 0) this.log.warn('Assigned partitions do not exist: they are read once they do', { topic, partitions });
     }
   }
 
