@@ -46,6 +46,26 @@ describe('streams of a consumer', () => {
     }
   });
 
+  test('the message at which the loop is left does not come again when the program has committed it', async (t) => {
+    const { consumer, groupId, offset } = await reader(t);
+    for await (const message of consumer.messages()) {
+      if (message.offset < '1') continue;
+      await consumer.commitOffsets([{ topic, partition: 0, offset: '2' }]);
+      break;
+    }
+    assert.equal(await offset(), 2);
+    // A seek goes back.
+    const again = await member(t, cluster, { groupId });
+    await again.subscribe({ topic });
+    for await (const message of again.messages()) {
+      if (message.offset === '2') continue;
+      await again.commitOffsets([{ topic, partition: 0, offset: '100' }]);
+      again.seek({ topic, partition: 0, offset: '3' });
+      break;
+    }
+    assert.equal(await offset(), 3);
+  });
+
   test('for await gives batch after batch', async (t) => {
     const { consumer, offset } = await reader(t);
     let next = 0;

@@ -35,6 +35,8 @@ export class AssignedPartition implements TopicPartition {
   resolved = -1;
   /** What was committed last; -1 = nothing since it came. */
   committed = -1;
+  /** What was resolved when the program committed an offset behind it: not committed over that one; -1 = nothing. */
+  overruled = -1;
   /** The first offset that was told since it came; -1 = nothing. */
   begin = -1;
   /** In order, not processed; a handler has the first ones when there is a `delivery`. */
@@ -96,7 +98,7 @@ export class AssignedPartition implements TopicPartition {
   }
 
   get uncommitted(): boolean {
-    return this.resolved >= 0 && this.resolved !== this.committed && !this.lost;
+    return this.resolved >= 0 && this.resolved !== this.committed && this.resolved !== this.overruled && !this.lost;
   }
 }
 
@@ -223,7 +225,7 @@ export class Assignment {
     this.drop(assigned, assigned.delivery ? assigned.delivery.count : 0);
     assigned.next = assigned.begins = offset;
     assigned.sought = true;
-    assigned.resolved = -1;
+    assigned.resolved = assigned.overruled = -1;
     // What comes until then is of the old place. A paused partition goes to its offset when it is resumed.
     assigned.outdate();
     if (!assigned.paused) this.#move([assigned]);

@@ -136,18 +136,36 @@ export class Commits {
     return [...topics.values()];
   }
 
-  /** A transaction has these: they count as committed until what is returned is called. */
+  /**
+   * The program commits these itself: they count as committed, and nothing that was resolved before them is committed over them, until
+   * what is returned is called.
+   */
   sent(offsets: readonly TopicOffset[]): () => void {
     const undo = offsets.map(({ topic, partition, offset }) => {
       const assigned = this.#owner.assignment.find(topic, partition);
       if (!assigned) return undefined;
-      const before = assigned.committed;
+      const { committed, overruled, resolved } = assigned;
       assigned.committed = offset;
+      if (offset > resolved) assigned.overruled = resolved;
       return () => {
-        if (assigned.committed === offset) assigned.committed = before;
+        if (assigned.committed === offset) assigned.committed = committed;
+        if (assigned.overruled === resolved) assigned.overruled = overruled;
       };
     });
     return () => undo.forEach((takeBack) => takeBack?.());
+  }
+
+  /** {@link commit}, of offsets that the program chose. */
+  async own(topics: TopicOffsets[]): Promise<void> {
+    const takeBack = this.sent(
+      topics.flatMap(({ topic, partitions }) => partitions.map(({ partition, offset }) => ({ topic, partition: Number(partition), offset: Number(offset) }))),
+    );
+    try {
+      await this.commit(topics);
+    } catch (error) {
+      takeBack();
+      throw error;
+    }
   }
 
   /**

@@ -467,7 +467,7 @@ export class Consumer {
     }
   }
 
-  /** Commits the next offsets to be read. Resolves when the coordinator has them. */
+  /** Commits the next offsets to be read. Resolves when the coordinator has them; what was processed before them is not committed over them. */
   async commitOffsets(topicPartitions: TopicPartitionOffsetAndMetadata[] = []): Promise<void> {
     if (!Array.isArray(topicPartitions))
       throw new KafkaJSNonRetriableError(`Consumer.commitOffsets: takes an array of { topic, partition, offset }, got ${describe(topicPartitions)}`);
@@ -477,7 +477,7 @@ export class Consumer {
         throw new KafkaJSNonRetriableError(`Invalid offset metadata, expected string or null, received ${shown(metadata)}`);
       return { topic, partitions: [{ ...place, metadata }] };
     });
-    await this.#runningSession().commits.commit(topics);
+    await this.#runningSession().commits.own(topics);
   }
 
   /** The group, its state and members, as its coordinator has it. Takes a connection of its own. */
