@@ -8,7 +8,7 @@ const { Child } = require('./support/child.js');
 const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { PATIENCE, within } = require('./support/flow.js');
-const { Peer, brokersOf, clientOf, freePort, newTopic, startPeers } = require('./support/deepstream.js');
+const { Peer, brokersOf, clientOf, freePort, known, newTopic, startPeers } = require('./support/deepstream.js');
 const { Calls, eventually } = require('./support/watch.js');
 
 /** @type {any} */ let cluster;
@@ -17,13 +17,6 @@ after(() => cluster?.close());
 
 const patiently = (what, call) => within(PATIENCE, what, call);
 const ready = (record) => patiently(`${record.name} is ready`, () => record.whenReady());
-/** Every server knows that so many have the name: subscribe to it, provide it, listen to it. (Clients gather that for 100 ms.) */
-const known = (peers, name, count = 1) =>
-  eventually(PATIENCE, `${name} is known`, () =>
-    peers.every(({ server }) =>
-      [...server.getServices().clusterStates.getStateRegistries().values()].some((states) => states.getAllServers(name).length === count),
-    ),
-  );
 const has = (record, path, value) => eventually(PATIENCE, `${record.name} has ${path} = ${value}`, () => record.get(path) === value);
 
 describe('is loaded', () => {

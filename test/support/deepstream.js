@@ -10,9 +10,7 @@ const { DeepstreamClient } = require('@deepstream/client');
 const { ClusterNode } = require('deepstream.io-msg-kafka');
 const { cleanup } = require('./cleanup.js');
 const { PATIENCE, within } = require('./flow.js');
-const { Calls } = require('./watch.js');
-
-/** Longer than anything takes here; only what hangs comes to it. */
+const { Calls, eventually } = require('./watch.js');
 
 /** A name for the topic of one test. */
 const newTopic = () => `ds-${process.pid}-${randomBytes(4).toString('hex')}`;
@@ -182,4 +180,12 @@ async function startPeers(
   return peers;
 }
 
-module.exports = { Node, Peer, brokersOf, clientOf, freePort, newTopic, serverConfig, startNodes, startPeers, witness };
+/** Every server knows that so many have the name: subscribe to it, provide it, listen to it. (Clients gather that for 100 ms.) */
+const known = (peers, name, count = 1) =>
+  eventually(PATIENCE, `${name} is known`, () =>
+    peers.every(({ server }) =>
+      [...server.getServices().clusterStates.getStateRegistries().values()].some((states) => states.getAllServers(name).length === count),
+    ),
+  );
+
+module.exports = { Node, Peer, brokersOf, clientOf, freePort, known, newTopic, serverConfig, startNodes, startPeers, witness };

@@ -65,7 +65,7 @@ export class MockCluster {
     native(() => this.#native.createTopic(topic, partitions, replication));
   }
 
-  /** Closes the broker's connections and takes no new ones. */
+  /** Closes the broker's connections and takes no new ones. It stays the leader of its partitions: `setLeader` says another. */
   brokerDown(id: number): void {
     checkInteger('brokerDown', 'the broker', id, 1, MAX_BROKER);
     native(() => this.#native.brokerDown(id));

@@ -8,6 +8,7 @@ const { KafkaCluster } = require('@kafka-native/kafka-for-tests');
 const { metadata } = require('../../../deps/kafka/wire.js');
 const { createTopic, portOf, temporaryFolder, until } = require('../../../deps/kafka/test/support.js');
 const { cleanup } = require('../../support/cleanup.js');
+const { plays } = require('../../support/pages.js');
 
 /** @param {import('node:test').TestContext} t @param {import('../../../deps/kafka/cluster.js').Options} [options] */
 async function started(t, options) {
@@ -69,4 +70,11 @@ test("stop keeps a cluster in the caller's folder unless told to wipe it", async
   await assert.rejects(KafkaCluster.start({ dir, nodes: 3 }), /wipe it/);
   await cluster.stop({ wipe: true });
   assert.equal(fs.existsSync(dir), false);
+});
+
+plays('deps/kafka/README.md', () => '', {
+  "const { KafkaCluster } = require('@kafka-native/kafka-for-tests');": async (_, run) => {
+    const { cluster } = await run({}, ['cluster']);
+    assert.equal(cluster.brokers.split(',').length, 3);
+  },
 });
