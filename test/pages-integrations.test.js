@@ -6,22 +6,24 @@ const { once } = require('node:events');
 const fs = require('node:fs');
 const path = require('node:path');
 const { after, before, test } = require('node:test');
-const { Kafka } = require('kafka-native');
 const { Deepstream } = require('@deepstream/server');
 const { Server } = require('socket.io');
-const { io: connect } = require('socket.io-client');
 const { Adapter } = require('socket.io-adapter');
 const ws = require('ws');
 const yaml = require('yaml');
 const { launch } = require('@kafka-native/chromium-for-tests');
 const { makeTls } = require('@kafka-native/kafka-for-tests/tls.js');
 const { KafkaProxy } = require('kafka-proxy');
+const { KafkaProxyClient } = require('kafka-proxy/client');
+const { createAdapter } = require('socket.io-kafka');
 const { readConfig } = require('../js/kafka-proxy/dist/config.js');
 const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
-const { clientOf, freePort, known, startPeers, witness } = require('./support/deepstream.js');
+const deepstream = require('./support/deepstream.js');
 const { folder } = require('./support/flow.js');
 const { Process, plays, printed } = require('./support/pages.js');
+const { adminOf, producerOf, proxyOf } = require('./support/proxy-http.js');
+const { Client, kafkaOf } = require('./support/socketio.js');
 const { Calls } = require('./support/watch.js');
 
 process.env.KAFKAJS_LOG_LEVEL = 'NOTHING';
@@ -32,38 +34,38 @@ after(() => cluster?.close());
 const broker = () => cluster.options().broker;
 
 async function send(t, topic, ...messages) {
-  const producer = new Kafka({ brokers: [broker()] }).producer();
-  cleanup(t, () => producer.disconnect());
-  await producer.connect();
+  const producer = await producerOf(t, cluster);
   await producer.send({ topic, messages });
 }
 
-/** A server of socket.io that listens, and one client of it. */
-async function listening(t, io) {
+/** A client of a server of socket.io, which listens from now on if it did not. */
+async function clientOf(t, io, options) {
   cleanup(t, () => io.close());
-  if (!io.httpServer?.listening) io.listen(0);
+  if (!io.httpServer) io.listen(0);
   if (!io.httpServer.listening) await once(io.httpServer, 'listening');
-  const client = connect(`http://127.0.0.1:${io.httpServer.address().port}`, { transports: ['websocket'] });
+  const client = new Client(io.httpServer.address().port, options);
   cleanup(t, () => client.close());
-  return client;
+  return client.connected();
 }
 
-const adapted = (config) => new Server({ adapter: require('socket.io-kafka').createAdapter({ brokers: [broker()] }), ...config });
+const adapted = () => new Server({ adapter: createAdapter(kafkaOf(cluster)) });
+
+const made = (topic) => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 });
 
 plays('js/socket.io-kafka/README.md', broker, {
   "const { Server } = require('socket.io');": async (t, run) => {
-    const signals = new Process();
-    signals.env.PORT = '0';
-    const { io } = await run({ process: signals }, ['io']);
+    const process = new Process();
+    process.env = { PORT: '0' };
+    const { io } = await run({ process }, ['io']);
     while (!io.httpServer) await new Promise(setImmediate);
-    const client = await listening(t, io);
-    const [said] = await once(client, 'hello');
-    assert.equal(said, `${client.id} is here`);
+    const client = await clientOf(t, io);
+    const [name, text] = await client.heard.until(); // and where recovery would go on
+    assert.deepEqual([name, text], ['hello', `${client.id} is here`]);
   },
 
   "io.of('/').adapter.on('error', (error) => log(error));": async (t, run) => {
     const io = adapted();
-    await listening(t, io);
+    await clientOf(t, io);
     const errors = new Calls();
     await run({ io, log: errors.take });
     io.of('/').adapter.emit('error', 'an error');
@@ -73,60 +75,48 @@ plays('js/socket.io-kafka/README.md', broker, {
   "const { Emitter } = require('socket.io-kafka');": async (t, run) => {
     const io = adapted();
     io.of('/orders').on('connection', (socket) => socket.join('room'));
-    await listening(t, io);
-    const client = connect(`http://127.0.0.1:${io.httpServer.address().port}/orders`, { transports: ['websocket'] });
-    cleanup(t, () => client.close());
-    await once(client, 'connect');
+    const client = await clientOf(t, io, { nsp: '/orders' });
     await io.of('/orders').adapter.init();
-    const changed = once(client, 'changed');
     await run();
-    assert.deepEqual(await changed, [{ id: 1 }]);
+    assert.deepEqual(await client.heard.until(), ['changed', { id: 1 }]);
   },
 
   "const { fromTopic } = require('socket.io-kafka');": async (t, run) => {
-    await cluster.admin.createTopic('prices', { partitions: 1, replication: 1 });
+    await made('prices');
     const io = adapted();
     io.on('connection', (socket) => socket.join('gold'));
-    const client = await listening(t, io);
-    if (!client.connected) await once(client, 'connect');
+    const client = await clientOf(t, io);
     const { prices } = await run({ io }, ['prices']);
     cleanup(t, () => prices.close());
-    const price = once(client, 'price');
     await send(t, 'prices', { key: 'gold', value: '2000' });
-    assert.deepEqual(await price, [2000]);
+    assert.deepEqual(await client.heard.until(), ['price', 2000]);
   },
 
   "const { bridge, createAdapter } = require('socket.io-kafka');": async (t, run) => {
     const { io } = await run({ Server, adapterOfRedis: Adapter }, ['io']);
-    const client = await listening(t, io);
-    if (!client.connected) await once(client, 'connect');
+    await clientOf(t, io);
   },
 
   "const kafka = require('socket.io-kafka');": async (t, run) => {
     const io = new Server();
     await run({ io });
-    const client = await listening(t, io);
-    if (!client.connected) await once(client, 'connect');
+    await clientOf(t, io);
   },
 });
 
-/** A proxy, and what stands in for the names of its package: the client of the pages speaks to it. */
-async function proxied(t, topics) {
-  for (const topic of topics) await cluster.admin.createTopic(topic, { partitions: 1, replication: 1 });
-  const proxy = new KafkaProxy({ port: 0, brokers: broker(), origins: ['*'] });
-  cleanup(t, () => proxy.close());
-  const { port } = await proxy.listen();
-  const { KafkaProxyClient: Real } = require('kafka-proxy/client');
-  const made = [];
-  class KafkaProxyClient extends Real {
+/** A proxy, and the class of a client that speaks to it, whatever address it is given; `close` ends those that were made. */
+async function proxied(t) {
+  const { url } = await proxyOf(t, cluster);
+  const clients = [];
+  class Here extends KafkaProxyClient {
     constructor(_, options) {
-      super(`ws://127.0.0.1:${port}`, { WebSocket: ws, ...options }); // Node 20 has none of its own
-      made.push(this);
+      super(url, { WebSocket: ws, ...options }); // Node 20 has none of its own
+      clients.push(this);
     }
   }
-  const close = () => Promise.all(made.map((client) => client.close()));
+  const close = () => Promise.all(clients.map((client) => client.close()));
   cleanup(t, close);
-  return { KafkaProxyClient, close, require: (name) => (name === 'kafka-proxy/client' ? { KafkaProxyClient } : require(name)) };
+  return { KafkaProxyClient: Here, close, require: () => ({ KafkaProxyClient: Here }) };
 }
 
 /** Ends the program's loop, by its client's end, when `count` lines came. */
@@ -154,7 +144,8 @@ plays('js/kafka-proxy/README.md', broker, {
   },
 
   "import { KafkaProxyClient } from 'kafka-proxy/client';": async (t, run) => {
-    const world = await proxied(t, ['orders']);
+    const world = await proxied(t);
+    await made('orders');
     await send(t, 'orders', { value: '1' }, { value: '2' });
     const { calls, log } = lines(2, () => world.close());
     await run({ require: world.require, console: { log } });
@@ -166,7 +157,7 @@ plays('js/kafka-proxy/README.md', broker, {
 
 plays('js/kafka-proxy/docs/client.md', broker, {
   "import { KafkaProxyClient } from 'kafka-proxy/client';": async (t, run) => {
-    const world = await proxied(t, []);
+    const world = await proxied(t);
     await send(t, 'orders', { value: '{"total":1}' });
     const { calls, log } = lines(4, () => world.close());
     await run({ require: world.require, console: { log } });
@@ -174,18 +165,17 @@ plays('js/kafka-proxy/docs/client.md', broker, {
   },
 
   "const client = new KafkaProxyClient('wss://example.com/kafka', { token: async () => (await fetch('/my-token')).text() });": async (t, run) => {
-    const world = await proxied(t, []);
+    const world = await proxied(t);
     const { client } = await run({ KafkaProxyClient: world.KafkaProxyClient, fetch: async () => new Response('token') }, ['client']);
     await client.connect();
   },
 
   "for await (const message of client.subscribe({ topics: ['jobs'], group: 'workers' })) {": async (t, run) => {
-    const world = await proxied(t, ['jobs']);
+    const world = await proxied(t);
+    await made('jobs');
     const client = new world.KafkaProxyClient('');
     await client.connect();
-    const admin = new Kafka({ brokers: [broker()] }).admin();
-    cleanup(t, () => admin.disconnect());
-    await admin.connect();
+    const admin = await adminOf(t, cluster);
     await admin.setOffsets({ groupId: 'workers', topic: 'jobs', partitions: [{ partition: 0, offset: '0' }] }); // else it begins at the end
     await send(t, 'jobs', { value: 'one' }, { value: 'two' });
     const { calls, log } = lines(2, () => world.close());
@@ -194,7 +184,7 @@ plays('js/kafka-proxy/docs/client.md', broker, {
   },
 
   "const prices = await client.table('prices', { value: 'json' });": async (t, run) => {
-    const world = await proxied(t, []);
+    const world = await proxied(t);
     const client = new world.KafkaProxyClient('');
     await client.connect();
     const shown = new Calls();
@@ -206,9 +196,7 @@ plays('js/kafka-proxy/docs/client.md', broker, {
 
 plays('js/kafka-proxy/docs/http.md', broker, {
   "const events = new EventSource('/topics/orders/events?value=json');": async (t, _, code) => {
-    const proxy = new KafkaProxy({ port: 0, brokers: broker() });
-    cleanup(t, () => proxy.close());
-    const { port } = await proxy.listen();
+    const { port } = await proxyOf(t, cluster);
     const browser = await launch();
     cleanup(t, () => browser.close());
     const page = await browser.newPage();
@@ -237,7 +225,7 @@ for (const page of ['js/deepstream.io-msg-kafka/README.md', 'js/deepstream.io-cl
   test(`${page}: its configuration starts a server`, async (t) => {
     const [{ clusterNode }] = printed(page, 'yaml').map((text) => yaml.parse(text));
     const here = (options) => ({ ...clusterNode, options: { ...clusterNode.options, ...options } });
-    const [peer] = await startPeers(t, cluster, { names: ['one'], clusterNode: here });
+    const [peer] = await deepstream.startPeers(t, cluster, { names: ['one'], clusterNode: here });
     assert.match(peer.server.getServices().clusterNode.description, /Kafka cluster node/);
   });
 
@@ -254,14 +242,14 @@ plays('js/deepstream.io-msg-kafka/README.md', broker, {
     class Quiet extends Deepstream {
       constructor(config) {
         super(config);
-        this.set('logger', witness().logger);
+        this.set('logger', deepstream.witness().logger);
         this.set('subscriptions.options.subscriptionsSanityTimer', 0); // else it keeps the process
       }
     }
     // "Run it twice, with two ports: what a client emits at one, a client at the other hears."
     const start = async (NAME) => {
       const process = new Process();
-      const port = await freePort();
+      const port = await deepstream.freePort();
       process.env = { NAME, PORT: String(port) };
       const { server } = await run({ process, require: () => ({ Deepstream: Quiet }) }, ['server']);
       cleanup(t, async () => {
@@ -270,7 +258,7 @@ plays('js/deepstream.io-msg-kafka/README.md', broker, {
         await stopped;
       });
       if (!server.isRunning()) await once(server, 'started');
-      const client = await clientOf(port, NAME);
+      const client = await deepstream.clientOf(port, NAME);
       cleanup(t, () => client.close());
       return { server, client };
     };
@@ -278,7 +266,7 @@ plays('js/deepstream.io-msg-kafka/README.md', broker, {
     const [one, two] = peers.map(({ client }) => client);
     const heard = new Calls();
     two.event.subscribe('news', heard.take);
-    await known(peers, 'news');
+    await deepstream.known(peers, 'news');
     one.event.emit('news', 'something');
     assert.equal(await heard.until(), 'something');
   },

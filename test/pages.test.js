@@ -13,7 +13,9 @@ const kafkajs = require('kafka-native/kafkajs');
 const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { folder } = require('./support/flow.js');
+const { client, committed, member } = require('./support/groups.js');
 const { Process, pages, plays, printed } = require('./support/pages.js');
+const { adminOf, producerOf } = require('./support/proxy-http.js');
 const { Calls } = require('./support/watch.js');
 
 const { Kafka } = native;
@@ -25,25 +27,19 @@ after(() => cluster?.close());
 
 const broker = () => cluster.options().broker;
 
-/** A Kafka of the test's own, to look at what a program has done. */
-const own = () => new Kafka({ brokers: [broker()], logLevel: 0 });
-
-async function connected(t, client) {
-  cleanup(t, () => client.disconnect());
-  await client.connect();
-  return client;
-}
+/** A Kafka of the test's own: for a program, and to look at what it has done. */
+const own = () => client(cluster);
 
 async function send(t, topic, ...values) {
-  const producer = await connected(t, own().producer());
+  const producer = await producerOf(t, cluster);
   await producer.send({ topic, messages: values.map((value) => ({ value: JSON.stringify(value), key: 'key', partition: 0 })) });
 }
 
 const made = (topic, partitions = 1) => cluster.admin.createTopic(topic, { partitions, replication: 1 });
 
 async function reader(t, groupId, topics) {
-  const consumer = await connected(t, own().consumer({ groupId }));
-  if (topics) await consumer.subscribe({ topics, fromBeginning: true });
+  const consumer = await member(t, cluster, { groupId });
+  await consumer.subscribe({ topics, fromBeginning: true });
   return consumer;
 }
 
@@ -74,8 +70,7 @@ plays('docs/kafka.md', broker, {
     await seen.run({ eachMessage: async ({ message }) => invoices.take(`${message.key}`) });
     assert.deepEqual(await invoices.count(3), ['user-1', 'user-2', 'user-3']);
     await consumer.disconnect();
-    const [{ partitions }] = await (await connected(t, own().admin())).fetchOffsets({ groupId: 'invoicing', topics: ['orders'] });
-    assert.equal(partitions[0].offset, '3');
+    assert.deepEqual(await committed(await adminOf(t, cluster), 'invoicing', 'orders'), { 0: 3 });
   },
 
   "const consumer = kafka.consumer({ groupId: 'billing' });": async (t, run) => {
@@ -106,13 +101,13 @@ plays('docs/kafka.md', broker, {
     let count = 0;
     await run({ consumer, bill: async () => count++, enough: () => count === 2 });
     await consumer.disconnect();
-    const [{ partitions }] = await (await connected(t, own().admin())).fetchOffsets({ groupId: 'counting', topics: ['orders'] });
-    assert.deepEqual([count, partitions[0].offset], [2, '2']);
+    assert.equal(count, 2);
+    assert.deepEqual(await committed(await adminOf(t, cluster), 'counting', 'orders'), { 0: 2 });
   },
 
   "const forMe = { any: [{ header: 'to', is: [node, 'everybody'] }, { header: 'to', absent: true }] };": async (t, run) => {
     await made('letters');
-    const producer = await connected(t, own().producer());
+    const producer = await producerOf(t, cluster);
     const letters = [{ to: 'me' }, { to: 'you' }, { to: 'everybody' }, {}, { to: 'me', from: 'me' }, { to: 'me', last: 'yes' }];
     await producer.send({ topic: 'letters', messages: letters.map((headers, at) => ({ value: `${at}`, headers })) });
     const seen = new Calls();
@@ -130,7 +125,7 @@ plays('docs/kafka.md', broker, {
 
   "for await (const message of consumer.messages({ until: 'end' })) rows.push(message.value);": async (t, run) => {
     const rows = [];
-    const consumer = await connected(t, own().consumer({ groupId: null }));
+    const consumer = await member(t, cluster, { groupId: null });
     await consumer.subscribe({ topics: ['orders'], from: 'beginning' });
     await run({ consumer, rows });
     assert.deepEqual(rows.map((row) => row && `${row}`), ['one', '\x01\x02\x03', null, '"four"']);
@@ -138,7 +133,7 @@ plays('docs/kafka.md', broker, {
 
   "await consumer.assign([{ topic: 'orders', partition: 0, offset: '42' }, { topic: 'orders', partition: 1, timestamp: Date.now() - 60_000 }]);": async (t, run) => {
     await cluster.grow('orders', 2);
-    const consumer = await connected(t, own().consumer({ groupId: null }));
+    const consumer = await member(t, cluster, { groupId: null });
     await run({ consumer });
     await consumer.run({ eachMessage() {} });
     assert.deepEqual(consumer.assignment(), [
@@ -150,7 +145,7 @@ plays('docs/kafka.md', broker, {
   "const handlers = new Map([['orders', onOrder], ['prices', onPrice]]);": async (t, run) => {
     await made('prices');
     const [orders, prices] = [new Calls(), new Calls()];
-    const consumer = await connected(t, own().consumer({ groupId: null }));
+    const consumer = await member(t, cluster, { groupId: null });
     await run({ consumer, onOrder: async ({ value }) => orders.take(`${value}`), onPrice: async ({ value }) => prices.take(`${value}`) });
     await send(t, 'prices', 1);
     await send(t, 'orders', 'five');
@@ -162,7 +157,7 @@ plays('docs/kafka.md', broker, {
 
   "const users = await kafka.table({ topic: 'users' });": async (t, run) => {
     await made('users');
-    const producer = await connected(t, own().producer());
+    const producer = await producerOf(t, cluster);
     await producer.send({ topic: 'users', messages: [{ key: 'ann', value: '{"name":"Ann"}' }] });
     const changes = new Calls();
     await run({ kafka: own(), console: { log: changes.take } });
@@ -187,9 +182,7 @@ plays('docs/kafka.md', broker, {
     configured(run, { password: 'secret', token: async () => 'token', clientSecret: 'secret' }, 3),
 
   'async function end() {': async (t, run) => {
-    const [producer, consumer, signals] = [own().producer(), own().consumer({ groupId: 'ending' }), new Process()];
-    await Promise.all([connected(t, producer), connected(t, consumer)]);
-    await consumer.subscribe({ topics: ['orders'] });
+    const [producer, consumer, signals] = [await producerOf(t, cluster), await reader(t, 'ending', ['orders']), new Process()];
     await consumer.run({ eachMessage() {} });
     const ended = Promise.all([producer, consumer].map((client) => new Promise((resolve) => client.on(client.events.DISCONNECT, resolve))));
     await run({ producer, consumer, process: signals });
@@ -208,7 +201,7 @@ plays('docs/kafka.md', broker, {
   },
 
   'let ended = false;': async (t, run) => {
-    const producer = await connected(t, own().producer());
+    const producer = await producerOf(t, cluster);
     const consumer = await reader(t, 'probed', ['orders']);
     await consumer.run({ eachMessage() {} });
     const web = listener(t);

@@ -35,7 +35,7 @@ export class AssignedPartition implements TopicPartition {
   resolved = -1;
   /** What was committed last; -1 = nothing since it came. */
   committed = -1;
-  /** What was resolved when the program committed an offset behind it: not committed over that one; -1 = nothing. */
+  /** What was resolved when the program committed a later offset: see {@link overrule}; -1 = nothing. */
   overruled = -1;
   /** The first offset that was told since it came; -1 = nothing. */
   begin = -1;
@@ -95,6 +95,16 @@ export class AssignedPartition implements TopicPartition {
   get behind(): number {
     const { delivery, runs, next } = this;
     return runs.length > 0 && !delivery?.stale ? runs.at(-1)!.next : next;
+  }
+
+  /** The program commits this offset: what is resolved, if it is less, is not committed over it, unless what is returned is called. */
+  overrule(offset: number): (() => void) | undefined {
+    const { resolved, overruled } = this;
+    if (offset <= resolved) return undefined;
+    this.overruled = resolved;
+    return () => {
+      if (this.overruled === resolved) this.overruled = overruled;
+    };
   }
 
   get uncommitted(): boolean {

@@ -136,36 +136,20 @@ export class Commits {
     return [...topics.values()];
   }
 
-  /**
-   * The program commits these itself: they count as committed, and nothing that was resolved before them is committed over them, until
-   * what is returned is called.
-   */
+  /** A transaction has these: they count as committed until what is returned is called. */
   sent(offsets: readonly TopicOffset[]): () => void {
     const undo = offsets.map(({ topic, partition, offset }) => {
       const assigned = this.#owner.assignment.find(topic, partition);
       if (!assigned) return undefined;
-      const { committed, overruled, resolved } = assigned;
+      const before = assigned.committed;
+      const takeBack = assigned.overrule(offset);
       assigned.committed = offset;
-      if (offset > resolved) assigned.overruled = resolved;
       return () => {
-        if (assigned.committed === offset) assigned.committed = committed;
-        if (assigned.overruled === resolved) assigned.overruled = overruled;
+        if (assigned.committed === offset) assigned.committed = before;
+        takeBack?.();
       };
     });
     return () => undo.forEach((takeBack) => takeBack?.());
-  }
-
-  /** {@link commit}, of offsets that the program chose. */
-  async own(topics: TopicOffsets[]): Promise<void> {
-    const takeBack = this.sent(
-      topics.flatMap(({ topic, partitions }) => partitions.map(({ partition, offset }) => ({ topic, partition: Number(partition), offset: Number(offset) }))),
-    );
-    try {
-      await this.commit(topics);
-    } catch (error) {
-      takeBack();
-      throw error;
-    }
   }
 
   /**
@@ -178,6 +162,8 @@ export class Commits {
     if (flat.length === 0) return;
     const names = this.#owner.names();
     const held = flat.map(({ topic, partition }) => this.#owner.assignment.find(topic, Number(partition)));
+    // At once: an automatic commit that begins before the answer would come behind this one.
+    const undo = held.map((assigned, i) => assigned?.overrule(Number(flat[i]!.offset)));
     try {
       await trace('commit', { ...names, topics }, () =>
         this.#owner.calls.start<void>((id) =>
@@ -191,6 +177,7 @@ export class Commits {
         ),
       );
     } catch (error) {
+      for (const takeBack of undo) takeBack?.();
       throw error instanceof KafkaError && REBALANCING.has(error.code) ? rebalancing(error.message, error) : toKafkaJSError(error);
     }
     for (const [i, { offset }] of flat.entries()) {

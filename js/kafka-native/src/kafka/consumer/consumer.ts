@@ -477,7 +477,7 @@ export class Consumer {
         throw new KafkaJSNonRetriableError(`Invalid offset metadata, expected string or null, received ${shown(metadata)}`);
       return { topic, partitions: [{ ...place, metadata }] };
     });
-    await this.#runningSession().commits.own(topics);
+    await this.#runningSession().commits.commit(topics);
   }
 
   /** The group, its state and members, as its coordinator has it. Takes a connection of its own. */

@@ -331,7 +331,7 @@ export class Runner {
         if (!offsets) return commits.ifNecessary();
         if (assigned.lost) throw rebalancing(`${topic}/${partition} is not this consumer's any more: its offsets are not committed`);
         for (const { partitions } of offsets.topics) for (const { offset } of partitions) checkCommit(offset);
-        return commits.own(offsets.topics);
+        return commits.commit(offsets.topics);
       },
       uncommittedOffsets: () => ({ topics: commits.uncommitted() }),
       isRunning: () => this.running || !(told = true),
