@@ -139,10 +139,18 @@ for (const [kind, options] of KINDS) {
     const done = [new Set(), new Set(), new Set()];
     const committed = [-1, -1, -1];
     const all = deferred();
-    subscription.on('committed', ({ partition, offset }) => {
-      committed[partition] = offset;
+    const look = () => {
       if (proxy.topics.get(topic).every((log, i) => committed[i] === log.length - 1) && committed.reduce((sum, each) => sum + each + 1, 0) === count)
         all.resolve();
+    };
+    subscription.on('committed', ({ partition, offset }) => {
+      committed[partition] = offset;
+      look();
+    });
+    // A connection may end between a commit and the word of it: then the group goes on behind it.
+    subscription.on('assigned', (places) => {
+      for (const { partition, offset } of places) committed[partition] = Math.max(committed[partition], offset - 1);
+      look();
     });
     const last = [-1, -1, -1];
     subscription.on('assigned', () => last.fill(-1));
