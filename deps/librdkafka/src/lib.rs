@@ -115,6 +115,9 @@ extern "C" {
 
     /// The last error of a request to produce to the partition, 0 for none, and how many microseconds ago it came. `patches` brings it.
     pub fn rd_kafka_topic_last_refusal(topic: *mut rd_kafka_topic_t, partition: i32, age: *mut i64) -> std::ffi::c_int;
+
+    /// Changes `queued.min.messages` of a consumer that runs: of what is decided from now on. By one thread. `patches` brings it.
+    pub fn rd_kafka_prefetch_messages(rk: *mut rd_kafka_t, messages: std::ffi::c_int);
 }
 
 /// Messages that one thread produces to a topic, which go into the partitions' queues together. `patches` brings it.

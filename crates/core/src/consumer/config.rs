@@ -59,6 +59,8 @@ pub(crate) struct Derived {
     pub(crate) reset: Reset,
     /// Bytes that may be handed over and not yet done.
     pub(crate) hand_over: u64,
+    /// Messages that are prefetched for a receiver that waits for them.
+    pub(crate) prefetch: i32,
     pub(crate) warning: Option<String>,
 }
 
@@ -114,8 +116,8 @@ impl ConsumerConfig {
     /// Default 1 000 000 KiB; 0 is refused when the consumer is made. On top comes one decompressed fetch response per broker.
     ///
     /// Half of it bounds what is handed over and not done, a quarter `fetch.max.bytes` (at least 1 MiB) and the prefetch:
-    /// `queued.max.messages.kbytes` (64 MiB unless set) and `queued.min.messages` (10 000 unless set), of which more would
-    /// only cost memory.
+    /// `queued.max.messages.kbytes` (4 MiB unless set) and `queued.min.messages` (10 000 unless set, 1000 while the receiver has
+    /// more than it needs), of which more would only cost memory.
     pub fn queued_max_bytes(mut self, bytes: u64) -> Self {
         self.budget = bytes;
         self
@@ -182,13 +184,13 @@ impl ConsumerConfig {
             }
         };
         let warning = user.refuse_owned();
-        let (defaults, mut engine) = budget::fetching(&mut user, self.budget)?;
+        let (defaults, mut engine, prefetch) = budget::fetching(&mut user, self.budget)?;
         let mut own = Properties::default();
         own.set("group.id", "kafka-native"); // assign() wants one; nothing is joined or committed
         own.set("allow.auto.create.topics", true);
         let defaults = defaults.then(&own);
         engine.set("auto.offset.reset", "error"); // a lost position is ours to judge: it may be a miss
         let conf = defaults.then(&user).then(&engine).into_conf(ffi::ERROR | ffi::STATS | ffi::LOG)?;
-        Ok(Derived { conf, reset, hand_over: budget::hand_over(self.budget), warning })
+        Ok(Derived { conf, reset, hand_over: budget::hand_over(self.budget), prefetch, warning })
     }
 }

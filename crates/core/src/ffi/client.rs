@@ -117,6 +117,12 @@ impl Client {
         .ok_or_else(|| Error::config("property 'group.id' must not be empty"))
     }
 
+    /// How many messages of what goes to one queue are prefetched, about, from now on (`queued.min.messages`). For one thread.
+    pub(crate) fn prefetch(&self, messages: i32) {
+        // SAFETY: alive, a consumer.
+        unsafe { rd::rd_kafka_prefetch_messages(self.raw, messages) };
+    }
+
     pub(crate) fn new_queue(self: &Arc<Self>) -> Queue {
         // SAFETY: alive; never null.
         Queue::from_raw(self, unsafe { rd::rd_kafka_queue_new(self.raw) }).expect("a new queue")

@@ -190,26 +190,33 @@ impl<'a> Message<'a> {
     }
 
     /// Calls `each` with name and value of every header of a received message, in order; returns how many there were.
-    pub(crate) fn headers(&self, each: impl FnMut(&[u8], Option<&[u8]>)) -> usize {
+    pub(crate) fn headers(&self, mut each: impl FnMut(&[u8], Option<&[u8]>)) -> usize {
         // SAFETY: valid and received.
         if !unsafe { rd::rd_kafka_message_may_have_headers(self.raw) } {
             return 0;
         }
-        self.each_header(each)
+        // librdkafka would make a list of them, with an allocation for each.
+        match self.unparsed_headers() {
+            Some(list) => list.iter().map(|(name, value)| each(name, value)).count(),
+            None => self.each_header(each),
+        }
     }
 
     /// The headers of a received message, to be looked at more than once, mostly without making anything.
     pub(crate) fn header_list(&self) -> HeaderList<'a> {
+        self.unparsed_headers().unwrap_or_else(|| {
+            let mut headers = Vec::new();
+            self.headers(|name, value| headers.push((name.to_vec(), value.map(<[u8]>::to_vec))));
+            HeaderList::Copied(headers)
+        })
+    }
+
+    /// None when they were parsed before, or cannot be: librdkafka says what there is.
+    fn unparsed_headers(&self) -> Option<HeaderList<'a>> {
         // SAFETY: valid and received; the bytes live as long as the message.
         let unparsed =
             unsafe { rd::rd_kafka_message_unparsed_headers(self.raw).and_then(|(at, size)| bytes(at.cast(), size)) };
-        if let Some(list) = unparsed.and_then(HeaderList::read) {
-            return list;
-        }
-        // Parsed before, or nothing that can be: librdkafka says what there is.
-        let mut headers = Vec::new();
-        self.headers(|name, value| headers.push((name.to_vec(), value.map(<[u8]>::to_vec))));
-        HeaderList::Copied(headers)
+        unparsed.and_then(HeaderList::read)
     }
 
     /// Of a report: how the partition's leader has refused messages last, and how many microseconds ago. It stays when others succeed.

@@ -32,6 +32,8 @@ pub(crate) struct Derived {
     pub(crate) conf: Conf,
     /// Bytes that may be handed over and not yet done.
     pub(crate) hand_over: u64,
+    /// Messages that are prefetched for a receiver that waits for them.
+    pub(crate) prefetch: i32,
     /// The client has a group of its own, in which it can commit.
     pub(crate) in_group: bool,
     /// Transaction markers move a position without a message.
@@ -73,7 +75,7 @@ impl GroupConfig {
     }
 
     /// The ceiling in bytes of what is prefetched, and handed over and not done, each message with 304 bytes of overhead.
-    /// Default 64 MiB. A partition that gets more than a quarter of what may be handed over waits, and no other with it.
+    /// Default 64 MiB. A partition that has more than a quarter of what may be handed over, or 1 MiB, waits, and no other with it.
     pub fn buffered_max_bytes(mut self, bytes: u64) -> Self {
         self.budget = bytes.max(1);
         self
@@ -153,7 +155,7 @@ impl GroupConfig {
         }
         let markers = self.properties.get("isolation.level") != Some("read_uncommitted");
         let poll_ms = self.properties.get("max.poll.interval.ms").and_then(|ms| ms.parse().ok()).unwrap_or(300_000);
-        let (mut defaults, mut engine) = budget::fetching(&mut self.properties, self.budget)?;
+        let (mut defaults, mut engine, prefetch) = budget::fetching(&mut self.properties, self.budget)?;
         // So topics and partitions that are made later are found within seconds. Without a word about the second, what is known
         // would count for three times the first only, however long no broker can be asked.
         defaults.set("topic.metadata.refresh.interval.ms", LOOK_MS);
@@ -172,6 +174,7 @@ impl GroupConfig {
             conf,
             questions,
             hand_over: budget::hand_over(self.budget),
+            prefetch,
             in_group,
             markers,
             poll: Duration::from_millis((poll_ms / 4).max(1)),

@@ -167,7 +167,7 @@ impl GroupConsumer {
         let client = Client::new(ClientKind::Consumer, derived.conf)?;
         let waker = Arc::<Waker>::default();
         let shared = Arc::new(Shared {
-            credit: Arc::new(Credit::new(settings.batches_ahead, derived.hand_over, waker.clone())),
+            credit: Arc::new(Credit::new(settings.batches_ahead, derived.hand_over, derived.prefetch, waker.clone())),
             recordable: Mutex::default(),
             epochs: Mutex::default(),
             asked: Mutex::default(),

@@ -9,8 +9,12 @@ use crate::layout::MESSAGE_OVERHEAD;
 pub(crate) const MAX_MESSAGES: usize = 10_000;
 /// How many batches may be told and not started, unless said.
 pub(crate) const BATCHES_AHEAD: usize = 4;
-/// How much is prefetched is what speed needs: more than this many messages only cost memory.
+/// Messages that are prefetched where the receiver waits for them: what speed needs, more only cost memory.
 const PREFETCH_MESSAGES: u64 = 10_000;
+/// The same in KiB.
+const PREFETCH_KIB: u64 = 4096;
+/// Messages that are prefetched for a receiver that has more than it needs.
+pub(super) const FEW_MESSAGES: i32 = 1000;
 /// A batch's columns are counted in 32 bits, and its messages pin what they came in.
 pub(crate) const MOST_MESSAGES: usize = 1_000_000;
 const MIB: u64 = 1024 * 1024;
@@ -21,10 +25,13 @@ pub(crate) fn hand_over(budget: u64) -> u64 {
 }
 
 /// Defaults, and what the engine sets: how much is fetched ahead under a budget, and that nothing is committed by itself.
-pub(crate) fn fetching(user: &mut Properties, budget: u64) -> Result<(Properties, Properties)> {
+/// The last is how many messages that are.
+pub(crate) fn fetching(user: &mut Properties, budget: u64) -> Result<(Properties, Properties, i32)> {
     let quarter = budget / 4;
-    let prefetch_kib =
-        user.take_number("queued.max.messages.kbytes", 1, 2_097_151)?.unwrap_or(65_536).min((quarter / 1024).max(1));
+    let prefetch_kib = user
+        .take_number("queued.max.messages.kbytes", 1, 2_097_151)?
+        .unwrap_or(PREFETCH_KIB)
+        .min((quarter / 1024).max(1));
     let prefetch_messages = user
         .take_number("queued.min.messages", 1, 10_000_000)?
         .unwrap_or(PREFETCH_MESSAGES)
@@ -45,5 +52,5 @@ pub(crate) fn fetching(user: &mut Properties, budget: u64) -> Result<(Properties
     engine.set("enable.auto.offset.store", false);
     engine.set("enable.partition.eof", false);
     engine.set("log.queue", true);
-    Ok((defaults, engine))
+    Ok((defaults, engine, i32::try_from(prefetch_messages).unwrap_or(i32::MAX)))
 }

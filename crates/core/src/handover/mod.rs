@@ -38,6 +38,9 @@ pub(crate) struct Handover {
     most: usize,
     /// How many are taken for one that is handed over.
     more: usize,
+    client: Arc<Client>,
+    /// The receiver has more than it needs.
+    behind: bool,
     /// Of the batch that was chosen last.
     pub(crate) runs: Vec<Run>,
     /// The number of the next batch; rising.
@@ -67,6 +70,8 @@ impl Handover {
             take: max_messages.min(FIRST),
             most,
             more: 1,
+            client: client.clone(),
+            behind: false,
             runs: Vec::new(),
             next_batch: 1,
         })
@@ -82,10 +87,22 @@ impl Handover {
     pub(crate) fn take(&mut self, wait: Duration) -> bool {
         let empty = self.messages.len() == 0;
         if empty {
+            if self.behind && self.inbox.len() == 0 && !self.credit.is_holding() {
+                self.behind(false);
+            }
             let limit = self.take.saturating_mul(self.more).min(self.most);
             self.inbox.consume(&mut self.messages, limit, wait);
         }
         empty && self.messages.len() > 0
+    }
+
+    /// Whether the receiver has more than it needs, or none: then little is prefetched, or what the rate of the brokers needs.
+    pub(crate) fn behind(&mut self, behind: bool) {
+        if self.behind != behind {
+            self.behind = behind;
+            let most = self.credit.prefetch;
+            self.client.prefetch(if behind { most.min(budget::FEW_MESSAGES) } else { most });
+        }
     }
 
     /// Of so many that were taken, what is left now is wanted: as much more is taken in the future.
@@ -97,7 +114,7 @@ impl Handover {
     /// is nothing else to do. Whoever gives credit after the flag is up wakes this thread; whoever gave some before is seen by the
     /// second look. So is a command (`busy`) that came after the first look, because a poll may have swallowed its wake-up.
     pub(crate) fn wait_for_credit<'q>(
-        &self,
+        &mut self,
         events: &'q Queue,
         wait: Duration,
         busy: impl FnOnce() -> bool,
@@ -106,6 +123,7 @@ impl Handover {
         if self.has_credit() || busy() {
             return None;
         }
+        self.behind(true);
         events.poll(wait)
     }
 

@@ -61,6 +61,9 @@ impl Driver {
             }
         }
         drop(tracker);
+        if self.shared.credit.is_holding() {
+            self.handover.behind(true);
+        }
         jumps.into_iter().for_each(|(key, from, to)| self.jumped(key, from, to));
         let (topics, troubles) = (self.assignment.topics(), &self.shared.troubles);
         (self.sink)(GroupEvent::Batch(self.handover.pack(chosen, 0, 0, topics, troubles)));
