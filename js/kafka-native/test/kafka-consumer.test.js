@@ -56,6 +56,22 @@ test('eachMessage gets what KafkaJS gives, as plain objects', async (t) => {
   assert.equal(await got[0].heartbeat(), undefined);
 });
 
+test('eachMessage lets others have their turn of the event loop, whatever the number of messages and partitions that are there', async (t) => {
+  let [inTurn, most, done] = [0, 0, 0];
+  const eachMessage = async () => {
+    for (const end = performance.now() + 0.5; performance.now() < end; );
+    done++;
+    most = Math.max(most, ++inTurn);
+  };
+  const { arrive } = await running(t, { partitionsConsumedConcurrently: 4, eachMessage }, { partitions: 4 });
+  arrive(...[0, 1, 2, 3].map((partition) => [partition, Array.from({ length: 90 }, (_, offset) => offset)]));
+  while (done < 360) {
+    await turn();
+    inTurn = 0;
+  }
+  assert.ok(most < 40, `${most} messages of half a millisecond in a turn`);
+});
+
 test('a partition of which the group has no offset begins where its subscription says, at once; a seek goes before', async (t) => {
   const { consumer, native, rebalance } = await running(t, { eachMessage() {} });
   native.replies.committed = [-1, 5, -1];

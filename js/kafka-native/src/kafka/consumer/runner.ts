@@ -3,6 +3,7 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeGroup } from '../../binding';
 import { integerOf } from '../../numbers';
 import { describe } from '../../options';
+import { Pace } from '../../pace';
 import { Turn } from '../../turn';
 import type { AssignedPartition, Assignment, Delivery } from './assignment';
 import type { ClientContext } from '../client';
@@ -140,6 +141,8 @@ export class Runner {
   #underWay = 0;
   /** Nothing starts until it has come. */
   readonly #turn = new Turn(() => this.#pump());
+  /** Of `eachMessage`: one whose promises are resolved already goes on in microtasks. */
+  readonly #pace = new Pace();
   #onIdle: (() => void) | undefined;
   running = true;
 
@@ -289,6 +292,7 @@ export class Runner {
 
   async #eachMessage(assigned: AssignedPartition, runs: readonly Run[], delivery: Delivery): Promise<void> {
     const { commits } = this.#owner;
+    const pace = this.#pace;
     const { topic, partition } = assigned;
     const { heartbeat, pause } = this.#tools(assigned);
     const handler = this.#options.eachMessage!;
@@ -306,6 +310,7 @@ export class Runner {
           this.#resolve(assigned, runs, delivery, offset);
           if (commits.watched) await commits.ifNecessary();
           if (assigned.paused) return;
+          if (pace.late()) await pace.turn();
         }
       }
     } catch (error) {

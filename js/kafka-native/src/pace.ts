@@ -1,0 +1,40 @@
+// From the module, not from the globals: fake timers of a test framework must not stop the clients.
+import { setImmediate } from 'node:timers';
+
+/** Milliseconds for which a turn of the event loop may go on. */
+const TURN = 2;
+/** The clock is looked at once in so many questions: a look takes as long as a short handler. */
+const EACH = 8;
+
+/** For what goes on and on in microtasks: says when others should have their turn of the event loop. @internal */
+export class Pace {
+  #left = EACH;
+  /** When this turn began, as far as was looked; 0: it was not. */
+  #begun = 0;
+  #next: Promise<void> | undefined;
+  readonly #ended = (): void => void (this.#begun = 0);
+
+  /** Whether this turn has had its time; then {@link turn} is to be awaited. */
+  late(): boolean {
+    if (--this.#left > 0) return false;
+    this.#left = EACH;
+    const now = performance.now();
+    if (this.#begun === 0) {
+      this.#begun = now;
+      setImmediate(this.#ended);
+    }
+    const late = now - this.#begun >= TURN;
+    if (late) this.#left = 1; // others ask, too
+    return late;
+  }
+
+  /** Resolves in the next turn, of all that wait. */
+  turn(): Promise<void> {
+    return (this.#next ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#next = undefined;
+        resolve();
+      });
+    }));
+  }
+}
