@@ -1,5 +1,8 @@
+import { readHeaders } from './headers';
 import { RunField } from './layout';
 import { PackedColumns } from './packed';
+import { latin1, utf8 } from './text';
+import { viewOf } from './view';
 
 export type Encoding = 'utf8' | 'buffer';
 export type Decoded<E extends Encoding> = E extends 'buffer' ? Buffer : string;
@@ -26,18 +29,6 @@ export interface Batch<P extends Encoding, K extends Encoding> {
   repeats: number;
 }
 
-type Slice = (this: Buffer, start: number, end: number) => string;
-// What `toString` calls after it has looked at its arguments: 10 ns less each, in Node, Bun and Deno.
-const { utf8Slice, latin1Slice } = Buffer.prototype as unknown as { utf8Slice?: Slice; latin1Slice?: Slice };
-/** @internal */
-export const utf8: Slice =
-  utf8Slice ??
-  function (start, end) {
-    return this.toString('utf8', start, end);
-  };
-/** Of ASCII alone. @internal */
-export const latin1: Slice = latin1Slice ?? utf8;
-
 /**
  * Makes the message objects of a packed batch (its layout: layout.ts) of one topic.
  *
@@ -47,7 +38,7 @@ export const latin1: Slice = latin1Slice ?? utf8;
  */
 export function readBatch<P extends Encoding, K extends Encoding>(packed: Uint8Array, topic: string, payloads: P, keys: K): Batch<P, K> {
   const batch = new PackedColumns(packed);
-  const { count, doubles, ints, data, offsets, timestamps, positions, keyLengths, valueLengths, headerBlocks } = batch;
+  const { count, doubles, ints, data, buffer, dataAt, offsets, timestamps, positions, keyLengths, valueLengths, headerBlocks } = batch;
   const text = batch.ascii ? latin1 : utf8;
   const payloadText = payloads === 'utf8';
   const keyText = keys === 'utf8';
@@ -63,36 +54,15 @@ export function readBatch<P extends Encoding, K extends Encoding>(packed: Uint8A
       const valueAt = keyLength > 0 ? keyAt + keyLength : keyAt;
       const offset = doubles[offsets + i]!;
       const timestamp = doubles[timestamps + i]!;
-      const payload = valueLength < 0 ? null : payloadText ? text.call(data, valueAt, valueAt + valueLength) : data.subarray(valueAt, valueAt + valueLength);
+      const payload = valueLength < 0 ? null : payloadText ? text.call(data, valueAt, valueAt + valueLength) : viewOf(buffer, dataAt + valueAt, valueLength);
       // Two literals, because a property that is added later would cost an allocation of its own.
       const message: any =
         keyLength < 0
           ? { topic, partition, offset, payload, timestamp }
-          : { topic, partition, offset, payload, key: keyText ? text.call(data, keyAt, valueAt) : data.subarray(keyAt, valueAt), timestamp };
-      if (headerBlocks >= 0 && ints[headerBlocks + i]! >= 0) message.headers = readHeaders(data, ints[headerBlocks + i]!);
+          : { topic, partition, offset, payload, key: keyText ? text.call(data, keyAt, valueAt) : viewOf(buffer, dataAt + keyAt, keyLength), timestamp };
+      if (headerBlocks >= 0 && ints[headerBlocks + i]! >= 0) message.headers = readHeaders(batch, ints[headerBlocks + i]!);
       messages[i] = message;
     }
   }
   return { messages, misses: batch.misses, repeats: batch.repeats };
-}
-
-/** @internal */
-export function readHeaders(data: Buffer, at: number): NonNullable<Message['headers']> {
-  const headers: NonNullable<Message['headers']> = {};
-  let count = data.readInt32LE(at);
-  for (at += 4; count > 0; count--) {
-    const nameAt = at + 8;
-    const valueAt = nameAt + data.readInt32LE(at);
-    const valueLength = data.readInt32LE(at + 4);
-    const name = utf8.call(data, nameAt, valueAt);
-    const value = valueLength < 0 ? null : data.subarray(valueAt, valueAt + valueLength);
-    at = valueAt + Math.max(valueLength, 0);
-
-    const before = Object.hasOwn(headers, name) ? headers[name] : undefined;
-    if (Array.isArray(before)) before.push(value);
-    else if (before !== undefined) headers[name] = [before, value];
-    else if (name !== '__proto__') headers[name] = value;
-    else Object.defineProperty(headers, name, { value, enumerable: true, configurable: true, writable: true });
-  }
-  return headers;
 }

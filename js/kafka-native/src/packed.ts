@@ -1,4 +1,5 @@
 import { Double, DOUBLE_COLUMNS, Flag, Header, HEADER_INTS, Int, INT_COLUMNS, RUN_INTS, RunField, Since, SINCE_DOUBLES } from './layout';
+import { viewOf } from './view';
 
 /** The columns of a packed batch, and where in `doubles` and `ints` each begins. @internal */
 export class PackedColumns {
@@ -11,6 +12,9 @@ export class PackedColumns {
   readonly doubles: Float64Array;
   readonly ints: Int32Array;
   readonly data: Buffer;
+  /** Where `data` lies. */
+  readonly buffer: ArrayBufferLike;
+  readonly dataAt: number;
   readonly offsets: number;
   readonly timestamps: number;
   readonly positions: number;
@@ -31,7 +35,9 @@ export class PackedColumns {
     this.runCount = header[Header.Runs]!;
     const flags = header[Header.Flags]!;
     this.ascii = (flags & Flag.Ascii) !== 0;
-    this.data = Buffer.from(buffer, byteOffset + header[Header.Data]!, packed.byteLength - header[Header.Data]!);
+    this.buffer = buffer;
+    this.dataAt = byteOffset + header[Header.Data]!;
+    this.data = viewOf(buffer, this.dataAt, packed.byteLength - header[Header.Data]!);
 
     this.doubles = new Float64Array(buffer, byteOffset + 4 * HEADER_INTS, SINCE_DOUBLES + DOUBLE_COLUMNS * count);
     this.misses = this.doubles[Since.Misses]!;

@@ -1,6 +1,6 @@
 import { captureRejectionSymbol, EventEmitter } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { latin1 } from '../batch';
+import { latin1 } from '../text';
 import { KafkaError } from '../errors';
 import { describe } from '../options';
 import type { ClientContext } from './client';

@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
-import { readHeaders } from '../../batch';
+import { readHeaders } from '../../headers';
 import { RunField } from '../../layout';
 import { PackedColumns } from '../../packed';
+import { viewOf } from '../../view';
 import { KafkaJSError } from '../errors';
 import { decimal } from './decimal';
 import { type BatchCodec, BatchFormat, encodeParts, type EncodedBatch, type EncodeOptions, type EncodeRange, readFormat, readRange } from './encode';
@@ -96,13 +97,13 @@ export class PackedBatch extends PackedColumns {
   headers(i: number): KafkaMessage['headers'] {
     const at = this.headerBlocks < 0 ? -1 : this.ints[this.headerBlocks + i]!;
     if (!(at >= 0)) return this.#nothing() ?? {};
-    const headers = readHeaders(this.data, at);
+    const headers = readHeaders(this, at);
     if (this.own) for (const name of Object.keys(headers)) headers[name] = Array.isArray(headers[name]) ? headers[name].map(copy) : copy(headers[name]!);
     return headers;
   }
 
   #bytes(at: number, length: number): Buffer {
-    const view = this.data.subarray(at, at + length);
+    const view = viewOf(this.buffer, this.dataAt + at, length);
     return this.own ? copy(view) : view;
   }
 

@@ -273,9 +273,10 @@ export class Producer {
   }
 
   /** Read once, and checked. */
-  #options({ compression, signal, ...given }: SendOptions, inTransaction: boolean): SendOptions {
-    const acks = integerOf(given.acks) ?? given.acks;
-    const timeout = integerOf(given.timeout) ?? given.timeout;
+  #options(given: SendOptions, inTransaction: boolean): SendOptions {
+    const { compression, signal, acks: givenAcks, timeout: givenTimeout } = given;
+    const acks = integerOf(givenAcks) ?? givenAcks;
+    const timeout = integerOf(givenTimeout) ?? givenTimeout;
     if (acks !== undefined && acks !== -1) {
       if (this.#config.idempotent || inTransaction) {
         throw new KafkaJSNonRetriableError("Not requiring ack for all messages invalidates the idempotent producer's EoS guarantees");

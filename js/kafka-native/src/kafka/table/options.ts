@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { utf8 } from '../../batch';
+import { utf8 } from '../../text';
 import { describe, isTopicName, OptionReader, TOPIC_NAMES } from '../../options';
 import type { ConsumerConfig } from '../consumer/config';
 import type { KafkaMessage } from '../consumer/lazy-batch';
