@@ -3,6 +3,7 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { Producer } = require('kafka-native');
+const { usual } = require('./usual.js');
 
 /** Records as programs write them, so that compression finds what it usually finds: 4 MB that do not repeat themselves. */
 function text() {
@@ -32,10 +33,10 @@ async function makeTopic(broker, admin, topic, partitions) {
 /**
  * @param {string} broker
  * @param {string} topic there already
- * @param {{ messages: number, partitions: number, size: number, codec: string, headers: boolean }} backlog of values of `size`
- *   ASCII characters, spread evenly over the partitions; `headers`: with a key and two headers each
+ * @param {import('./shapes.js').Backlog} backlog of values of `size` ASCII characters, spread evenly over the partitions; `headers`: with a
+ *   key and two headers each; `json`: the messages of the usual program
  */
-async function fill(broker, topic, { messages, partitions, size, codec, headers }) {
+async function fill(broker, topic, { messages, partitions, size, codec, headers, json }) {
   const records = text();
   let failed;
   const producer = new Producer({
@@ -46,6 +47,7 @@ async function fill(broker, topic, { messages, partitions, size, codec, headers 
   });
   const batch = Math.max(1, Math.min(1000, Math.floor(messages / partitions), Math.floor((1 << 20) / size)));
   const message = (i) => {
+    if (json) return usual(i);
     const from = (i * size) % (records.length - size);
     const value = records.slice(from, from + size);
     return headers ? { key: `key-${i % 1000}`, value, headers: { trace: `00-${i}`, source: 'bench' } } : value;

@@ -64,6 +64,12 @@ function bars(shapes) {
     below('start-fresh', api, 'first', 40, 'start to first message without recorded offsets, ms');
     below('consume', api, 'rss', 100, 'RSS peak on a backlog of 1 M messages, MB');
   }
+  below('usual-each-message', ours, 'beside', 1.5, 'the usual program, µs of CPU a message beside parsing, with `eachMessage`');
+  below('usual-produce', ours, 'cpu', 3.5, 'the usual program, µs of CPU a message with key and headers, sent one by one');
+  for (const shape of ['usual-each-message', 'usual-each-batch', 'usual-produce']) {
+    below(shape, ours, 'delay', 5, `${shape}: event-loop delay p99 ms`);
+    below(shape, ours, 'rss', shape === 'usual-produce' ? 130 : 120, `${shape}: RSS peak, MB`);
+  }
   below('start-producer', ours, 'first', 40, 'producer, from new to the first acknowledgement, ms');
   below('start-fresh', ours, 'require', 40, 'require, ms');
   return list;

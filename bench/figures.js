@@ -14,6 +14,7 @@ const FIGURES = {
   cpu: { title: 'CPU s per 1 M msg', of: ({ cpu, messages }) => (cpu / messages) * 1e6 },
   thread: { title: 'of it JS thread', of: ({ thread, messages }) => (thread / messages) * 1e6 },
   flowCpu: { title: 'CPU s per 1 M msg, from the first', of: ({ flowCpu, flowMessages }) => (flowCpu / flowMessages) * 1e6 },
+  beside: { title: 'of it beside parsing', of: ({ cpu, parsing, messages }) => ((cpu - parsing) / messages) * 1e6 },
   perCpu: { title: 'msg per CPU s', of: ({ cpu, messages }) => messages / cpu },
   p50: { title: 'p50 ms', of: ({ p50 }) => p50 },
   p99: { title: 'p99 ms', of: ({ p99 }) => p99 },

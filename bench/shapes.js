@@ -2,6 +2,7 @@
 // What is measured.
 
 const { EVERYONE, OURS } = require('./contenders.js');
+const { SIZE } = require('./usual.js');
 
 /**
  * @typedef {object} Shape
@@ -12,7 +13,7 @@ const { EVERYONE, OURS } = require('./contenders.js');
  * @property {Backlog} [backlog] the topic that is read: made and filled once, before the rounds; equal ones are shared
  * @property {Task} task what a contender is told; `work.js` and the C loop read it
  *
- * @typedef {{ messages: number, partitions: number, size: number, codec: string, headers: boolean }} Backlog
+ * @typedef {{ messages: number, partitions: number, size: number, codec: string, headers: boolean, json?: boolean }} Backlog
  * @typedef {{ work: string, partitions: number, size: number, count?: number, seconds?: number, [setting: string]: unknown }} Task
  *
  * @typedef {Record<string, number>} Report what a contender measured in a round
@@ -37,17 +38,17 @@ const MILLION = 1_000_000;
  */
 const SECONDS = { consume: 6, produce: 2 };
 
-/** @param {string} title @param {{ messages?: number, partitions?: number, size?: number, codec?: string, headers?: boolean, count?: number, seconds?: number, pause?: number }} [task] */
+/** @param {string} title @param {{ messages?: number, partitions?: number, size?: number, codec?: string, headers?: boolean, json?: boolean, count?: number, seconds?: number, pause?: number, each?: string, commit?: boolean }} [task] */
 const consume = (
   title,
-  { messages = MILLION, count = messages, partitions = 4, size = 100, codec = 'none', headers = false, ...task } = {},
+  { messages = MILLION, count = messages, partitions = 4, size = 100, codec = 'none', headers = false, json = false, ...task } = {},
   contenders = OURS,
 ) => ({
   title,
   contenders,
   quick: false,
-  backlog: { messages, partitions, size, codec, headers },
-  task: { work: 'consume', count, partitions, size, headers, seconds: SECONDS.consume, commit: false, ...task },
+  backlog: { messages, partitions, size, codec, headers, json },
+  task: { work: 'consume', count, partitions, size, headers, json, seconds: SECONDS.consume, commit: false, ...task },
 });
 
 const produce = (title, task = {}, contenders = OURS) => ({
@@ -57,12 +58,18 @@ const produce = (title, task = {}, contenders = OURS) => ({
   task: {
     ...{ work: 'produce', count: MILLION, partitions: 4, size: 100, seconds: SECONDS.produce, batch: 1000, inFlight: 100_000 },
     // librdkafka's own 5 ms would throttle whoever awaits; every contender that has the setting gets the same.
-    ...{ linger: 0.5, acks: -1, idempotent: false, strings: true, ...task },
+    ...{ linger: 0.5, acks: -1, idempotent: false, strings: true, json: false, ...task },
   },
 });
 
 const UNAWAITED = { classic: 'its `send` does not tell when a message was acknowledged' };
 const awaited = (shape) => ({ ...shape, not: UNAWAITED });
+
+/** The usual program: see `usual.js`. It commits, and parses every value. */
+const usual = (title, each) => ({
+  ...consume(title, { size: SIZE, headers: true, json: true, each, commit: true }, EVERYONE),
+  not: { classic: 'it has no groups: its program is that of `consume-headers`' },
+});
 
 const latency = (title, rate, seconds, linger) => ({
   title,
@@ -109,6 +116,18 @@ const SHAPES = {
     }),
   ),
   'start-producer': quick(start('Start: first acknowledgement of a producer', { client: 'producer' }, undefined, UNAWAITED)),
+
+  'usual-each-message': quick(usual('The usual program: JSON with a key and three headers, a call a message', 'message')),
+  'usual-each-batch': quick(usual('The usual program, a call a batch', 'batch')),
+  'usual-produce': quick(
+    awaited(
+      produce(
+        'The usual program: awaited sends of one message with a key and three headers, 200 in flight',
+        { batch: 1, inFlight: 200, json: true, size: SIZE },
+        EVERYONE,
+      ),
+    ),
+  ),
 
   'consume-10B': consume('Consume: 10 B values', { size: 10 }, EVERYONE),
   'consume-1KiB': consume('Consume: 1 KiB values', { size: 1024, messages: MILLION / 2 }, EVERYONE),

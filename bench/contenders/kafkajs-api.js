@@ -18,7 +18,12 @@ module.exports = ({
     const client = consumer(task);
     await client.connect();
     await client.subscribe({ topics: [task.topic], ...subscription(task) });
-    await client.run({ ...run(task), eachBatch: async ({ batch }) => receive(batch.lazyMessages ?? batch.messages) });
+    const ways = {
+      message: { eachMessage: async ({ message }) => receive([message]) },
+      batch: { eachBatch: async ({ batch }) => receive(batch.messages) },
+      lazy: { eachBatch: async ({ batch }) => receive(batch.lazyMessages ?? batch.messages) },
+    };
+    await client.run({ ...run(task), ...ways[task.each ?? 'lazy'] });
     return { stop: () => client.disconnect() };
   },
 
@@ -27,7 +32,7 @@ module.exports = ({
     await client.connect();
     const options = sending(task);
     return {
-      send: (values) => client.send({ topic: task.topic, messages: values.map((value) => ({ value })), ...options }),
+      send: (values) => client.send({ topic: task.topic, messages: task.json ? values : values.map((value) => ({ value })), ...options }),
       stop: () => client.disconnect(),
     };
   },

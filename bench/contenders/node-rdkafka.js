@@ -33,7 +33,7 @@ exports.consume = async ({ broker, topic, state, commit }, receive) => {
   };
 };
 
-exports.producer = async ({ broker, topic, linger, acks, idempotent }) => {
+exports.producer = async ({ broker, topic, linger, acks, idempotent, json }) => {
   const producer = new Producer(
     { 'metadata.broker.list': broker, 'linger.ms': linger, 'enable.idempotence': idempotent, 'queue.buffering.max.messages': 1_000_000, dr_cb: true },
     { acks },
@@ -46,8 +46,11 @@ exports.producer = async ({ broker, topic, linger, acks, idempotent }) => {
       new Promise((resolve, reject) => {
         let left = values.length;
         const delivered = (error) => (error ? reject(error) : --left === 0 && resolve());
-        for (const value of values) producer.produce(topic, null, Buffer.from(value), null, null, delivered);
+        if (!json) for (const value of values) producer.produce(topic, null, Buffer.from(value), null, null, delivered);
+        else for (const { key, value, headers } of values) producer.produce(topic, null, Buffer.from(value), key, null, delivered, listed(headers));
       }),
     stop: () => new Promise((resolve) => producer.disconnect(resolve)),
   };
 };
+
+const listed = (headers) => Object.entries(headers).map(([name, value]) => ({ [name]: value }));

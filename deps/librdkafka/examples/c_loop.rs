@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! c_loop work=consume broker=B topic=T partitions=N count=N seconds=N size=BYTES [headers=true]
-//! c_loop work=produce broker=B topic=T partitions=N count=N seconds=N size=BYTES batch=N inFlight=N linger=MS acks=N idempotent=BOOL
+//! c_loop work=produce broker=B topic=T partitions=N count=N seconds=N size=BYTES batch=N inFlight=N linger=MS acks=N idempotent=BOOL [json=true]
 //! c_loop work=latency broker=B topic=T count=N size=BYTES rate=N linger=MS
 //! ```
 //! What it is given are the tasks of `bench/shapes.js`; it passes over what does not concern it. It ends after `count`
@@ -244,7 +244,15 @@ unsafe fn produce(task: &Task) {
             _private: null_mut(),
         };
         let mut messages = vec![template; batch];
+        let (json, mut number) = (task.is("json"), 0);
         let mut send = |batch: usize, partition: i32| {
+            if json {
+                for _ in 0..batch {
+                    number += 1;
+                    send_with_headers(rk, rkt, number, &value);
+                }
+                return batch;
+            }
             messages.fill(template);
             let flags = rd::RD_KAFKA_MSG_F_COPY;
             rd::rd_kafka_produce_batch(rkt, partition, flags, messages.as_mut_ptr(), batch as i32) as usize
@@ -269,6 +277,39 @@ unsafe fn produce(task: &Task) {
         rd::rd_kafka_queue_destroy(queue);
         rd::rd_kafka_topic_destroy(rkt);
         rd::rd_kafka_destroy(rk);
+    }
+}
+
+/// A message of the usual program: a key, and three headers.
+unsafe fn send_with_headers(rk: *mut rd::rd_kafka_t, rkt: *mut rd::rd_kafka_topic_t, number: usize, value: &[u8]) {
+    use rd::rd_kafka_vtype_t as Kind;
+    let headers = [("content-type", &b"application/json"[..]), ("trace-id", &[b'7'; 32]), ("source", b"checkout")];
+    let key = format!("customer-{}", number % 1000);
+    let memory = |bytes: &[u8]| rd::rd_kafka_vu_s__bindgen_ty_1 {
+        mem: rd::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr: bytes.as_ptr().cast_mut().cast(), size: bytes.len() },
+    };
+    // SAFETY: librdkafka takes the list of headers, and copies everything else; each union field is the one that its kind reads.
+    unsafe {
+        let list = rd::rd_kafka_headers_new(headers.len());
+        for (name, value) in headers {
+            rd::rd_kafka_header_add(
+                list,
+                name.as_ptr().cast(),
+                name.len() as isize,
+                value.as_ptr().cast(),
+                value.len() as isize,
+            );
+        }
+        let arguments = [
+            (Kind::RD_KAFKA_VTYPE_RKT, rd::rd_kafka_vu_s__bindgen_ty_1 { rkt }),
+            (Kind::RD_KAFKA_VTYPE_MSGFLAGS, rd::rd_kafka_vu_s__bindgen_ty_1 { i: rd::RD_KAFKA_MSG_F_COPY }),
+            (Kind::RD_KAFKA_VTYPE_VALUE, memory(value)),
+            (Kind::RD_KAFKA_VTYPE_KEY, memory(key.as_bytes())),
+            (Kind::RD_KAFKA_VTYPE_HEADERS, rd::rd_kafka_vu_s__bindgen_ty_1 { headers: list }),
+        ]
+        .map(|(vtype, u)| rd::rd_kafka_vu_t { vtype, u });
+        let error = rd::rd_kafka_produceva(rk, arguments.as_ptr(), arguments.len());
+        assert!(error.is_null());
     }
 }
 
