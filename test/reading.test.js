@@ -426,6 +426,7 @@ describe('a consumer without a group that subscribes', () => {
     await send(topic, numbered(4, 8), 1);
     const groupId = topicName('divided');
     const [held, released, left] = [deferred(), deferred(), deferred()];
+    const begun = new Set();
     const done = [];
     const make = (more) => {
       const consumer = kafka().consumer({ groupId, maxWaitTimeInMs: 50, sessionTimeout: 30_000, heartbeatInterval: 100, ...more });
@@ -436,9 +437,10 @@ describe('a consumer without a group that subscribes', () => {
     await first.subscribe({ topics: [topic], fromBeginning: true });
     await first.run({
       partitionsConsumedConcurrently: 2,
-      eachMessage: async ({ message }) => {
+      eachMessage: async ({ message, partition }) => {
         if (done.length === 0) {
-          held.resolve();
+          // Both: what it has not begun the other may process.
+          if (begun.add(partition).size === 2) held.resolve();
           await released.promise;
         }
         done.push(String(message.value));
