@@ -101,7 +101,10 @@ async function stop() {
   if (stopped) return;
   stopped = true;
   clearInterval(timer);
-  await io.close();
+  const closed = io.close();
+  // A browser opens connections before it needs them; one that has asked for nothing yet would keep this server.
+  web.closeAllConnections();
+  await closed;
   if (process.connected) process.disconnect();
 }
 process.on('SIGTERM', stop);

@@ -1,6 +1,7 @@
 'use strict';
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
+const net = require('node:net');
 const path = require('node:path');
 const { after, before, test } = require('node:test');
 const { launch } = require('@kafka-native/chromium-for-tests');
@@ -104,11 +105,11 @@ async function started(t) {
     await bob.page.getByText('Change server').click();
     await bob.back(++moves);
   }
-  return { chat, ann, bob, moves };
+  return { chat, url, ann, bob, moves };
 }
 
 test('examples/chat: what is said, who is there and who types comes to the tabs of all servers, as text; Ctrl-C ends everything', async (t) => {
-  const { chat, ann, bob } = await started(t);
+  const { chat, url, ann, bob } = await started(t);
 
   const said = ['Hello Bob', 'Hello Ann', '<img src=x onerror="document.title = \'broken\'">', '5 < 6 &amp; more', 'Bye'];
   for (const [i, text] of said.entries()) {
@@ -143,6 +144,10 @@ test('examples/chat: what is said, who is there and who types comes to the tabs 
   await ann.say('only for tea');
   await bob.shows('.text', 'only for tea');
   assert.deepEqual(await bob.texts(), ['only for tea']);
+
+  // Browsers connect before they need it. Who asks for nothing keeps no server.
+  const silent = net.connect(Number(new URL(url).port), '127.0.0.1');
+  cleanup(t, () => silent.destroy());
 
   await bob.page.close();
   await ann.page.locator('#people li', { hasText: 'Bob' }).waitFor({ state: 'detached' });
