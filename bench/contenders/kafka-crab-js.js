@@ -33,14 +33,14 @@ exports.producer = async (task) => {
   const configuration = { 'linger.ms': String(task.linger), acks: String(task.acks), 'enable.idempotence': String(task.idempotent) };
   const producer = client(task).createProducer({ configuration });
   return {
-    send: (values) => producer.send({ topic: task.topic, messages: values.map(task.json ? record : (value) => ({ payload: Buffer.from(value) })) }),
+    send: (messages) => producer.send({ topic: task.topic, messages: messages.map(record) }),
     async stop() {},
   };
 };
 
 const bytes = (text) => Buffer.from(text);
 const record = ({ key, value, headers }) => ({
-  key: bytes(key),
+  key: key && bytes(key),
   payload: bytes(value),
-  headers: Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, bytes(text)])),
+  headers: headers && Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, bytes(text)])),
 });

@@ -25,7 +25,7 @@ exports.producer = async (task) => {
   if (task.acks !== -1) throw new Error('its acks cannot be chosen');
   const producer = client(task).createProducer({});
   return {
-    send: (values) => producer.send(values.map((value) => (task.json ? { topic: task.topic, ...value } : { topic: task.topic, value }))),
+    send: (messages) => producer.send(messages.map((message) => ({ topic: task.topic, ...message }))),
     stop: () => producer.close(),
   };
 };

@@ -32,7 +32,7 @@ module.exports = ({
     await client.connect();
     const options = sending(task);
     return {
-      send: (values) => client.send({ topic: task.topic, messages: task.json ? values : values.map((value) => ({ value })), ...options }),
+      send: (messages) => client.send({ topic: task.topic, messages, ...options }),
       stop: () => client.disconnect(),
     };
   },

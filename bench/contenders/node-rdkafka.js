@@ -33,7 +33,7 @@ exports.consume = async ({ broker, topic, state, commit }, receive) => {
   };
 };
 
-exports.producer = async ({ broker, topic, linger, acks, idempotent, json }) => {
+exports.producer = async ({ broker, topic, linger, acks, idempotent }) => {
   const producer = new Producer(
     { 'metadata.broker.list': broker, 'linger.ms': linger, 'enable.idempotence': idempotent, 'queue.buffering.max.messages': 1_000_000, dr_cb: true },
     { acks },
@@ -42,12 +42,11 @@ exports.producer = async ({ broker, topic, linger, acks, idempotent, json }) => 
   producer.setPollInterval(1);
   producer.on('delivery-report', (error, report) => report.opaque(error));
   return {
-    send: (values) =>
+    send: (messages) =>
       new Promise((resolve, reject) => {
-        let left = values.length;
+        let left = messages.length;
         const delivered = (error) => (error ? reject(error) : --left === 0 && resolve());
-        if (!json) for (const value of values) producer.produce(topic, null, Buffer.from(value), null, null, delivered);
-        else for (const { key, value, headers } of values) producer.produce(topic, null, Buffer.from(value), key, null, delivered, listed(headers));
+        for (const { key, value, headers } of messages) producer.produce(topic, null, Buffer.from(value), key, null, delivered, headers && listed(headers));
       }),
     stop: () => new Promise((resolve) => producer.disconnect(resolve)),
   };

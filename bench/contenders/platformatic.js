@@ -16,10 +16,10 @@ exports.consume = async ({ broker, topic, state, commit }, receive) => {
   return { stop: () => stream.close().then(() => consumer.close()) };
 };
 
-exports.producer = async ({ broker, topic, strings, acks, idempotent, json }) => {
+exports.producer = async ({ broker, topic, strings, acks, idempotent }) => {
   const producer = new Producer({ clientId: 'bench', bootstrapBrokers: [broker], idempotent, acks, serializers: strings ? stringSerializers : undefined });
   return {
-    send: (values) => producer.send({ messages: values.map((value) => (json ? { topic, ...value } : { topic, value })) }),
+    send: (messages) => producer.send({ messages: messages.map((message) => ({ topic, ...message })) }),
     stop: () => producer.close(),
   };
 };

@@ -43,7 +43,7 @@ module.exports = async function consume(load, task) {
   });
 };
 
-/** Seconds of CPU in which a value is parsed, alone, in the same process: as many as a processor's cache has no room for. */
+/** Seconds of CPU in which a value is parsed, alone, in the same process. There are more values than the processor's caches hold. */
 function parsing() {
   /** @type {any[]} Buffers, as the handlers get them */
   const values = Array.from({ length: 20_000 }, (_, i) => Buffer.from(usual(i).value));

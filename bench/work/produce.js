@@ -1,6 +1,6 @@
 'use strict';
-// `send` of arrays of `batch` values, each awaited, so many at a time that `inFlight` messages are under way; with `json` of messages of the
-// usual program, which are made before.
+// `send` of arrays of `batch` messages, which are made before, each awaited, so many at a time that `inFlight` messages are under way; with
+// `json` they are those of the usual program.
 
 const { Meter, now } = require('../measure.js');
 const { usual } = require('../usual.js');
@@ -11,10 +11,13 @@ const DIFFERENT = 1000;
 module.exports = async function produce(load, task) {
   const { batch, inFlight, count, seconds, size, strings, json } = task;
   const producer = await load().producer(task);
-  const values = Array.from({ length: batch }, (_, i) => String(i).padStart(size, 'v')).map((value) => (strings ? value : Buffer.from(value)));
-  const messages = json ? Array.from({ length: DIFFERENT }, (_, i) => [usual(i)]) : [values];
+  const plain = (i) => {
+    const value = String(i).padStart(size, 'v');
+    return { value: strings ? value : Buffer.from(value) };
+  };
+  const batches = json ? Array.from({ length: DIFFERENT }, (_, i) => [usual(i)]) : [Array.from({ length: batch }, (_, i) => plain(i))];
   // One message first, so that connections and the topic are known.
-  await producer.send(messages[0].slice(0, 1));
+  await producer.send(batches[0].slice(0, 1));
 
   let sent = 0;
   const meter = new Meter();
@@ -23,7 +26,7 @@ module.exports = async function produce(load, task) {
   const loop = async () => {
     while (sent < count && now() < deadline) {
       sent += batch;
-      await producer.send(messages[(sent / batch) % messages.length]);
+      await producer.send(batches[(sent / batch) % batches.length]);
     }
   };
   await Promise.all(Array.from({ length: producer.loops ?? inFlight / batch }, loop));

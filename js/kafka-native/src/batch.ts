@@ -1,4 +1,4 @@
-import { readHeaders } from './headers';
+import { type Headers, readHeaders } from './headers';
 import { RunField } from './layout';
 import { PackedColumns } from './packed';
 import { latin1, utf8 } from './text';
@@ -18,8 +18,8 @@ export interface Message<P extends Encoding = 'utf8', K extends Encoding = 'utf8
   key?: Decoded<K>;
   /** Milliseconds since 1970, -1 when there is none. */
   timestamp: number;
-  /** Absent when the message has none. Values are views on the batch; a header that is repeated is an array, in order. */
-  headers?: Record<string, Buffer | null | (Buffer | null)[]>;
+  /** Absent when the message has none. */
+  headers?: Headers;
 }
 
 /** The messages of one packed batch, and what was missed or repeated since the one before. */

@@ -2,7 +2,7 @@ import type { PackedColumns } from './packed';
 import { utf8 } from './text';
 import { viewOf } from './view';
 
-/** Values are views on the batch; a header that is repeated is an array, in order. */
+/** Headers of a received message. Values are views on the batch; a header that is repeated is an array, in order. */
 export type Headers = Record<string, Buffer | null | (Buffer | null)[]>;
 
 /** A header's name. */

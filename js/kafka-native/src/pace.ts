@@ -1,5 +1,6 @@
 // From the module, not from the globals: fake timers of a test framework must not stop the clients.
 import { setImmediate } from 'node:timers';
+import { Turn } from './turn';
 
 /** Milliseconds for which a turn of the event loop may go on. */
 const TURN = 2;
@@ -12,6 +13,11 @@ export class Pace {
   /** When this turn began, as far as was looked; 0: it was not. */
   #begun = 0;
   #next: Promise<void> | undefined;
+  #resolve!: () => void;
+  readonly #turn = new Turn(() => {
+    this.#next = undefined;
+    this.#resolve();
+  });
   readonly #ended = (): void => void (this.#begun = 0);
 
   /** Whether this turn has had its time; then {@link turn} is to be awaited. */
@@ -24,17 +30,13 @@ export class Pace {
       setImmediate(this.#ended);
     }
     const late = now - this.#begun >= TURN;
-    if (late) this.#left = 1; // others ask, too
+    if (late) this.#left = 1; // of several that share the turn each looks, and waits, before its next message
     return late;
   }
 
   /** Resolves in the next turn, of all that wait. */
   turn(): Promise<void> {
-    return (this.#next ??= new Promise((resolve) => {
-      setImmediate(() => {
-        this.#next = undefined;
-        resolve();
-      });
-    }));
+    this.#turn.wait();
+    return (this.#next ??= new Promise((resolve) => (this.#resolve = resolve)));
   }
 }

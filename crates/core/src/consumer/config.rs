@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::Properties;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Conf};
-use crate::handover::budget;
+use crate::handover::budget::{self, Fetching};
 use crate::helper::Retry;
 use crate::offsets::OffsetStore;
 use crate::token::TokenProvider;
@@ -116,8 +116,8 @@ impl ConsumerConfig {
     /// Default 1 000 000 KiB; 0 is refused when the consumer is made. On top comes one decompressed fetch response per broker.
     ///
     /// Half of it bounds what is handed over and not done, a quarter `fetch.max.bytes` (at least 1 MiB) and the prefetch:
-    /// `queued.max.messages.kbytes` (4 MiB unless set) and `queued.min.messages` (10 000 unless set, 1000 while the receiver has
-    /// more than it needs), of which more would only cost memory.
+    /// `queued.max.messages.kbytes` (4 MiB unless set) and `queued.min.messages` (10 000 unless set), of which more would only cost
+    /// memory. While the receiver has more than it needs, at most 1000 messages are prefetched, whatever `queued.min.messages` says.
     pub fn queued_max_bytes(mut self, bytes: u64) -> Self {
         self.budget = bytes;
         self
@@ -184,7 +184,7 @@ impl ConsumerConfig {
             }
         };
         let warning = user.refuse_owned();
-        let (defaults, mut engine, prefetch) = budget::fetching(&mut user, self.budget)?;
+        let Fetching { defaults, mut engine, prefetch } = budget::fetching(&mut user, self.budget)?;
         let mut own = Properties::default();
         own.set("group.id", "kafka-native"); // assign() wants one; nothing is joined or committed
         own.set("allow.auto.create.topics", true);

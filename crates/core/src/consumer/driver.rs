@@ -16,7 +16,7 @@ use crate::admin::{ListOffsets, OffsetQuery, OffsetSpec};
 use crate::code;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, Client, Partitions, Truncation};
-use crate::handover::Handover;
+use crate::handover::{Handover, Limits};
 use crate::helper::{let_go, Helper};
 use crate::logical;
 use crate::lookup;
@@ -91,6 +91,7 @@ impl Driver {
     pub(super) fn new(
         config: &ConsumerConfig,
         reset: Reset,
+        prefetch: i32,
         client: Arc<Client>,
         topic: Arc<str>,
         helper: Arc<Helper>,
@@ -99,8 +100,8 @@ impl Driver {
         incoming: Receiver<Command>,
         sink: Sink,
     ) -> Result<Self> {
-        let (credit, most) = (shared.credit.clone(), config.max_messages);
-        let handover = Handover::new(&client, credit, shared.clone(), config.max_messages, most)?;
+        let limits = Limits { batch: config.max_messages, take: config.max_messages, prefetch };
+        let handover = Handover::new(&client, shared.credit.clone(), shared.clone(), limits)?;
         Ok(Self {
             handover,
             slot: config.slot,

@@ -179,7 +179,7 @@ impl Consumer {
         });
         let waker = Arc::<Waker>::default();
         let shared = Arc::new(Shared {
-            credit: Arc::new(Credit::new(config.batches_ahead, derived.hand_over, derived.prefetch, waker.clone())),
+            credit: Arc::new(Credit::new(config.batches_ahead, derived.hand_over, waker.clone())),
             recorder,
             waker,
             troubles: Troubles::default(),
@@ -191,6 +191,7 @@ impl Consumer {
         let driver = Driver::new(
             &config,
             derived.reset,
+            derived.prefetch,
             client,
             topic.clone(),
             helper.clone(),

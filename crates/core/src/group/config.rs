@@ -7,7 +7,7 @@ use crate::admin::AdminConfig;
 use crate::config::Properties;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Conf};
-use crate::handover::budget;
+use crate::handover::budget::{self, Fetching};
 use crate::rule::Rule;
 use crate::token::TokenProvider;
 use crate::watch::RequestWatch;
@@ -155,7 +155,7 @@ impl GroupConfig {
         }
         let markers = self.properties.get("isolation.level") != Some("read_uncommitted");
         let poll_ms = self.properties.get("max.poll.interval.ms").and_then(|ms| ms.parse().ok()).unwrap_or(300_000);
-        let (mut defaults, mut engine, prefetch) = budget::fetching(&mut self.properties, self.budget)?;
+        let Fetching { mut defaults, mut engine, prefetch } = budget::fetching(&mut self.properties, self.budget)?;
         // So topics and partitions that are made later are found within seconds. Without a word about the second, what is known
         // would count for three times the first only, however long no broker can be asked.
         defaults.set("topic.metadata.refresh.interval.ms", LOOK_MS);

@@ -35,7 +35,7 @@ use crate::code;
 use crate::consumer::Reset;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Client, Membership};
-use crate::handover::Handover;
+use crate::handover::{self, Handover};
 use crate::helper::{let_go, Helper};
 use crate::logical;
 use crate::reply::Reply;
@@ -142,6 +142,8 @@ pub(super) enum Command {
 /// What follows from the configuration.
 pub(super) struct Limits {
     pub(super) max_messages: usize,
+    /// Messages that are prefetched for a receiver that waits for them.
+    pub(super) prefetch: i32,
     pub(super) poll: Duration,
     /// How often it is looked for topics and partitions that are made later.
     pub(super) look: Duration,
@@ -206,8 +208,9 @@ impl Driver {
         files: Option<Arc<Files>>,
         rule: Option<Rule>,
     ) -> Result<Self> {
-        let (credit, most) = (shared.credit.clone(), limits.max_messages.min(MOST_AT_ONCE));
-        let handover = Handover::new(&client, credit, shared.clone(), limits.max_messages, most)?;
+        let Limits { max_messages, prefetch, .. } = limits;
+        let most = handover::Limits { batch: max_messages, take: max_messages.min(MOST_AT_ONCE), prefetch };
+        let handover = Handover::new(&client, shared.credit.clone(), shared.clone(), most)?;
         Ok(Self {
             commit_at: limits.auto_commit.map(|interval| Instant::now() + interval),
             assignment: Assignment::new(client.clone(), handover.inbox.clone()),

@@ -167,7 +167,7 @@ impl GroupConsumer {
         let client = Client::new(ClientKind::Consumer, derived.conf)?;
         let waker = Arc::<Waker>::default();
         let shared = Arc::new(Shared {
-            credit: Arc::new(Credit::new(settings.batches_ahead, derived.hand_over, derived.prefetch, waker.clone())),
+            credit: Arc::new(Credit::new(settings.batches_ahead, derived.hand_over, waker.clone())),
             recordable: Mutex::default(),
             epochs: Mutex::default(),
             asked: Mutex::default(),
@@ -183,6 +183,7 @@ impl GroupConsumer {
         let (commands, incoming) = unbounded();
         let limits = driver::Limits {
             max_messages: settings.max_messages,
+            prefetch: derived.prefetch,
             poll: derived.poll,
             look: derived.look,
             auto_commit: settings.auto_commit.filter(|_| derived.in_group || settings.offset_directory.is_some()),

@@ -24,9 +24,18 @@ pub(crate) fn hand_over(budget: u64) -> u64 {
     (budget / 2).max(1)
 }
 
-/// Defaults, and what the engine sets: how much is fetched ahead under a budget, and that nothing is committed by itself.
-/// The last is how many messages that are.
-pub(crate) fn fetching(user: &mut Properties, budget: u64) -> Result<(Properties, Properties, i32)> {
+/// How much is fetched ahead under a budget, and that nothing is committed by itself.
+pub(crate) struct Fetching {
+    /// The user's own properties go before these.
+    pub(crate) defaults: Properties,
+    /// These go before the user's.
+    pub(crate) engine: Properties,
+    /// Messages that are prefetched for a receiver that waits for them.
+    pub(crate) prefetch: i32,
+}
+
+/// Takes from the user's properties those that the budget bounds.
+pub(crate) fn fetching(user: &mut Properties, budget: u64) -> Result<Fetching> {
     let quarter = budget / 4;
     let prefetch_kib = user
         .take_number("queued.max.messages.kbytes", 1, 2_097_151)?
@@ -52,5 +61,5 @@ pub(crate) fn fetching(user: &mut Properties, budget: u64) -> Result<(Properties
     engine.set("enable.auto.offset.store", false);
     engine.set("enable.partition.eof", false);
     engine.set("log.queue", true);
-    Ok((defaults, engine, i32::try_from(prefetch_messages).unwrap_or(i32::MAX)))
+    Ok(Fetching { defaults, engine, prefetch: i32::try_from(prefetch_messages).unwrap_or(i32::MAX) })
 }

@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::batch::DATA;
 use crate::ffi::Waker;
 use crate::offsets::Tracker;
 
-/// Bytes: more of one partition would wait for the receiver without making it faster.
-const SHARE: u64 = 1024 * 1024;
+/// Bytes of one partition: with less it would be held behind each batch.
+const LEAST_SHARE: u64 = 2 * DATA as u64;
+/// More would wait for the receiver without making it faster.
+const MOST_SHARE: u64 = 1024 * 1024;
 
 /// What the client's thread, which spends, and all others, who give back, share.
 pub(crate) struct Credit {
@@ -18,8 +21,6 @@ pub(crate) struct Credit {
     batches: usize,
     /// How many bytes may be handed over and not settled.
     bytes: u64,
-    /// How many messages are prefetched for a receiver that waits for them.
-    pub(super) prefetch: i32,
     pub(super) waker: Arc<Waker>,
     /// What is out.
     pub(crate) tracker: Mutex<Tracker>,
@@ -34,11 +35,10 @@ pub(crate) struct Credit {
 }
 
 impl Credit {
-    pub(crate) fn new(batches: usize, bytes: u64, prefetch: i32, waker: Arc<Waker>) -> Self {
+    pub(crate) fn new(batches: usize, bytes: u64, waker: Arc<Waker>) -> Self {
         Self {
             batches,
             bytes,
-            prefetch,
             waker,
             tracker: Mutex::default(),
             ahead: Mutex::default(),
@@ -62,7 +62,7 @@ impl Credit {
 
     /// What one partition may have handed over before it waits alone.
     pub(crate) fn share(&self) -> u64 {
-        (self.bytes / 4).clamp(2 * crate::batch::DATA as u64, SHARE)
+        (self.bytes / 4).clamp(LEAST_SHARE, MOST_SHARE)
     }
 
     /// The client's thread is about to wait for credit. It has to look once more before it does: it sees what was given before

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub(crate) use credit::Credit;
 pub(crate) use inbox::Inbox;
 
-use crate::batch::{self, Batch, Limits, Settler};
+use crate::batch::{self, Batch, Settler};
 use crate::error::Result;
 use crate::ffi::{self, Client, Messages, Queue, ReadyHook};
 use crate::layout::Run;
@@ -32,10 +32,9 @@ pub(crate) struct Handover {
     pub(crate) inbox: Arc<Queue>,
     credit: Arc<Credit>,
     settler: Arc<dyn Settler>,
-    max_messages: usize,
+    limits: Limits,
     /// How many messages to take at once: about a batch's worth of bytes, by the size of the newest.
     take: usize,
-    most: usize,
     /// How many are taken for one that is handed over.
     more: usize,
     client: Arc<Client>,
@@ -47,28 +46,37 @@ pub(crate) struct Handover {
     pub(crate) next_batch: u64,
 }
 
+/// The most messages that ...
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// ... a batch has.
+    pub(crate) batch: usize,
+    /// ... are taken at once.
+    pub(crate) take: usize,
+    /// ... are prefetched, for a receiver that waits for them.
+    pub(crate) prefetch: i32,
+}
+
 impl Handover {
-    /// A batch has up to `max_messages`; up to `most` are taken at once. `settler` is told what becomes of the batches.
+    /// `settler` is told what becomes of the batches.
     pub(crate) fn new(
         client: &Arc<Client>,
         credit: Arc<Credit>,
         settler: Arc<dyn Settler>,
-        max_messages: usize,
-        most: usize,
+        limits: Limits,
     ) -> Result<Self> {
         let inbox = Arc::new(client.new_queue());
         let events = Arc::new(client.consumer_queue()?);
         credit.waker.watch(vec![inbox.clone(), events.clone()]);
         Ok(Self {
-            messages: Messages::new(client, max_messages),
+            messages: Messages::new(client, limits.batch),
             _hook: ReadyHook::new(events.clone(), inbox.clone()),
             events,
             inbox,
             credit,
             settler,
-            max_messages,
-            take: max_messages.min(FIRST),
-            most,
+            limits,
+            take: limits.batch.min(FIRST),
             more: 1,
             client: client.clone(),
             behind: false,
@@ -90,17 +98,17 @@ impl Handover {
             if self.behind && self.inbox.len() == 0 && !self.credit.is_holding() {
                 self.behind(false);
             }
-            let limit = self.take.saturating_mul(self.more).min(self.most);
+            let limit = self.take.saturating_mul(self.more).min(self.limits.take);
             self.inbox.consume(&mut self.messages, limit, wait);
         }
         empty && self.messages.len() > 0
     }
 
-    /// Whether the receiver has more than it needs, or none: then little is prefetched, or what the rate of the brokers needs.
+    /// Whether the receiver has more than it needs. While it has, little is prefetched; else what the brokers' rate needs.
     pub(crate) fn behind(&mut self, behind: bool) {
         if self.behind != behind {
             self.behind = behind;
-            let most = self.credit.prefetch;
+            let most = self.limits.prefetch;
             self.client.prefetch(if behind { most.min(budget::FEW_MESSAGES) } else { most });
         }
     }
@@ -133,7 +141,7 @@ impl Handover {
         &mut self,
         place_of: impl Fn(&ffi::Message<'_>) -> Option<(i32, i32)>,
     ) -> (usize, usize, bool) {
-        let limits = Limits { count: self.max_messages, data: batch::DATA, charge: self.credit.bytes_left() };
+        let limits = batch::Limits { count: self.limits.batch, data: batch::DATA, charge: self.credit.bytes_left() };
         batch::choose(&self.messages, limits, &mut self.runs, place_of)
     }
 
@@ -148,7 +156,7 @@ impl Handover {
     ) -> Batch {
         let packed = batch::pack(&self.messages, chosen, &self.runs, misses, repeats);
         self.messages.release(packed.count);
-        self.take = (batch::DATA / (chosen.1 / packed.count).max(1)).max(LEAST).min(self.most);
+        self.take = (batch::DATA / (chosen.1 / packed.count).max(1)).max(LEAST).min(self.limits.take);
         if troubles.any() {
             troubles.healed(|topic, partition| {
                 let flows = |run: &Run| {

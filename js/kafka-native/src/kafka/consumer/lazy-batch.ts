@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { readHeaders } from '../../headers';
+import { type Headers, readHeaders } from '../../headers';
 import { RunField } from '../../layout';
 import { PackedColumns } from '../../packed';
 import { viewOf } from '../../view';
@@ -19,8 +19,7 @@ export interface KafkaMessage {
   key: Buffer | null;
   /** null is a tombstone. A view on the batch, as `key` is. */
   value: Buffer | null;
-  /** Values are views on the batch; a header that is repeated is an array, in order. */
-  headers: Record<string, Buffer | null | (Buffer | null)[]>;
+  headers: Headers;
 }
 
 /** The columns of a batch, without an object a message: element i of each belongs to its message i. Read-only. */
