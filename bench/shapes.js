@@ -58,7 +58,7 @@ const produce = (title, task = {}, contenders = OURS) => ({
   task: {
     ...{ work: 'produce', count: MILLION, partitions: 4, size: 100, seconds: SECONDS.produce, batch: 1000, inFlight: 100_000 },
     // librdkafka's own 5 ms would throttle whoever awaits; every contender that has the setting gets the same.
-    ...{ linger: 0.5, acks: -1, idempotent: false, strings: true, json: false, ...task },
+    ...{ linger: 0.5, acks: -1, idempotent: false, strings: true, headers: false, json: false, ...task },
   },
 });
 
@@ -148,6 +148,8 @@ const SHAPES = {
 
   'produce-1': produce('Produce: one message a call', { batch: 1 }),
   'produce-100': produce('Produce: batches of 100', { batch: 100 }),
+  'produce-headers': quick(produce('Produce: batches of 1000 with keys and two headers', { headers: true }, EVERYONE)),
+  'produce-headers-10': quick(produce('Produce: batches of 10 with keys and two headers', { headers: true, batch: 10 }, EVERYONE)),
   'produce-buffers': produce('Produce: batches of 1000 Buffers', { strings: false }),
   'produce-acks-1': produce('Produce: acks=1', { acks: 1 }),
   'produce-idempotent': produce('Produce: idempotent', { idempotent: true }),

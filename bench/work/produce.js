@@ -1,6 +1,6 @@
 'use strict';
 // `send` of arrays of `batch` messages, which are made before, each awaited, so many at a time that `inFlight` messages are under way; with
-// `json` they are those of the usual program.
+// `json` they are those of the usual program, with `headers` they have its keys and two of its headers.
 
 const { Meter, now } = require('../measure.js');
 const { usual } = require('../usual.js');
@@ -9,11 +9,12 @@ const { usual } = require('../usual.js');
 const DIFFERENT = 1000;
 
 module.exports = async function produce(load, task) {
-  const { batch, inFlight, count, seconds, size, strings, json } = task;
+  const { batch, inFlight, count, seconds, size, strings, headers, json } = task;
   const producer = await load().producer(task);
   const plain = (i) => {
-    const value = String(i).padStart(size, 'v');
-    return { value: strings ? value : Buffer.from(value) };
+    const text = String(i).padStart(size, 'v');
+    const value = strings ? text : Buffer.from(text);
+    return headers ? { ...usual(i, 2), value } : { value };
   };
   const batches = json ? Array.from({ length: DIFFERENT }, (_, i) => [usual(i)]) : [Array.from({ length: batch }, (_, i) => plain(i))];
   // One message first, so that connections and the topic are known.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! c_loop work=consume broker=B topic=T partitions=N count=N seconds=N size=BYTES [headers=true]
-//! c_loop work=produce broker=B topic=T partitions=N count=N seconds=N size=BYTES batch=N inFlight=N linger=MS acks=N idempotent=BOOL [json=true]
+//! c_loop work=produce broker=B topic=T partitions=N count=N seconds=N size=BYTES batch=N inFlight=N linger=MS acks=N idempotent=BOOL [json=true | headers=true]
 //! c_loop work=latency broker=B topic=T count=N size=BYTES rate=N linger=MS
 //! ```
 //! What it is given are the tasks of `bench/shapes.js`; it passes over what does not concern it. It ends after `count`
@@ -244,12 +244,17 @@ unsafe fn produce(task: &Task) {
             _private: null_mut(),
         };
         let mut messages = vec![template; batch];
-        let (json, mut number) = (task.is("json"), 0);
+        let headers = match (task.is("json"), task.is("headers")) {
+            (true, _) => &HEADERS[..],
+            (_, true) => &HEADERS[..2],
+            _ => &[],
+        };
+        let mut number = 0;
         let mut send = |batch: usize, partition: i32| {
-            if json {
+            if !headers.is_empty() {
                 for _ in 0..batch {
                     number += 1;
-                    send_with_headers(rk, rkt, number, &value);
+                    send_with_headers(rk, rkt, number, &value, headers);
                 }
                 return batch;
             }
@@ -280,10 +285,19 @@ unsafe fn produce(task: &Task) {
     }
 }
 
-/// A message of the usual program: a key, and three headers.
-unsafe fn send_with_headers(rk: *mut rd::rd_kafka_t, rkt: *mut rd::rd_kafka_topic_t, number: usize, value: &[u8]) {
+/// The headers of the usual program.
+const HEADERS: [(&str, &[u8]); 3] =
+    [("content-type", b"application/json"), ("trace-id", &[b'7'; 32]), ("source", b"checkout")];
+
+/// A message with a key and headers.
+unsafe fn send_with_headers(
+    rk: *mut rd::rd_kafka_t,
+    rkt: *mut rd::rd_kafka_topic_t,
+    number: usize,
+    value: &[u8],
+    headers: &[(&str, &[u8])],
+) {
     use rd::rd_kafka_vtype_t as Kind;
-    let headers = [("content-type", &b"application/json"[..]), ("trace-id", &[b'7'; 32]), ("source", b"checkout")];
     let key = format!("customer-{}", number % 1000);
     let memory = |bytes: &[u8]| rd::rd_kafka_vu_s__bindgen_ty_1 {
         mem: rd::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr: bytes.as_ptr().cast_mut().cast(), size: bytes.len() },
