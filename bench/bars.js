@@ -44,7 +44,14 @@ function bars(shapes) {
     toBaseline('consume', api, 'rate', 0.9, true, 'consume 100 B, msg/s from the first message');
     toBaseline('consume', api, 'cpu', api === 'classic' ? 1.7 : 1.5, false, 'consume 100 B, CPU a message');
     toBaseline('produce', api, 'rate', 0.85, true, 'produce batches of 1000, msg/s');
-    toBaseline('produce', api, 'cpu', 1.5, false, 'produce batches of 1000, CPU a message');
+    toBaseline('produce', api, 'cpu', 1.4, false, 'produce batches of 1000, CPU a message');
+    for (const [shape, size] of [
+      ['produce-headers', 1000],
+      ['produce-headers-10', 10],
+    ]) {
+      toBaseline(shape, api, 'rate', 0.8, true, `produce batches of ${size} with keys and headers, msg/s`);
+      toBaseline(shape, api, 'cpu', 1.6, false, `produce batches of ${size} with keys and headers, CPU a message`);
+    }
   }
   const ours = 'kafka-native';
   toPeers('awaited-batches', ours, 'perCpu', 2.5, peers, "awaited batches of 100, msg per CPU second, the best client's");
@@ -60,6 +67,7 @@ function bars(shapes) {
     toBaseline('latency-100', api, 'p99', 1.5, false, 'a lone message, p99 ms');
     below('consume', api, 'delay', 4, 'event-loop delay p99 ms while consuming a backlog');
     below('produce', api, 'delay', 5, 'event-loop delay p99 ms while producing at full speed');
+    below('produce', api, 'rss', 130, 'RSS peak while producing at full speed, MB');
     below('start-recorded', api, 'first', 25, 'start to first message with recorded offsets, ms');
     below('start-fresh', api, 'first', 40, 'start to first message without recorded offsets, ms');
     below('consume', api, 'rss', 100, 'RSS peak on a backlog of 1 M messages, MB');

@@ -14,7 +14,7 @@ module.exports = async function latency(load, task) {
   const times = [];
   let received = 0;
   let arrived;
-  const send = () => producer.send([String(performance.now()).padEnd(size)]);
+  const send = () => producer.send([{ value: String(performance.now()).padEnd(size) }]);
   function receive(messages) {
     const at = performance.now();
     for (const message of messages) times.push(at - Number(payload(message).toString()));

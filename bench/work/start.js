@@ -17,7 +17,7 @@ module.exports = async function start(load, task) {
   let stop;
   if (task.client === 'producer') {
     const producer = await client.producer(task);
-    await producer.send(['v'.repeat(task.size)]);
+    await producer.send([{ value: 'v'.repeat(task.size) }]);
     ({ stop } = producer);
   } else {
     await new Promise((resolve, reject) => {

@@ -122,25 +122,19 @@ impl<'a> Records<'a> {
 
     /// Refuses columns that do not describe the arena.
     pub(crate) fn check(&self) -> Result<()> {
-        let used = self.index.iter().try_fold(0usize, |used, length| used.checked_add((*length).max(0) as usize));
-        let whole = self.index.len().is_multiple_of(3) && self.index.chunks_exact(3).all(|lengths| lengths[2] >= 0);
+        let mut end = 0usize;
+        let within = self.index.chunks_exact(3).all(|lengths| {
+            end += lengths.iter().map(|length| (*length).max(0) as usize).sum::<usize>();
+            // What a header block says of itself is what counts against the budget, so it has to be true.
+            let whole = |headers| self.arena.get(end - headers..end).is_some_and(is_whole);
+            end <= self.arena.len() && usize::try_from(lengths[2]).is_ok_and(|headers| headers == 0 || whole(headers))
+        });
         let timed = self.timestamps.is_empty() || self.timestamps.len() == self.len();
         let placed = self.partitions.is_empty() || self.partitions.len() == self.len();
-        match used {
-            Some(used) if whole && timed && placed && used <= self.arena.len() && self.blocks_are_whole() => Ok(()),
-            _ => Err(Error::config("the packed records do not match their columns")),
+        if self.index.len().is_multiple_of(3) && within && timed && placed {
+            return Ok(());
         }
-    }
-
-    /// What a header block says of itself is what counts against the budget, so it has to be true.
-    fn blocks_are_whole(&self) -> bool {
-        let mut end = 0;
-        self.index.chunks_exact(3).all(|lengths| {
-            let headers = lengths[2] as usize;
-            end += lengths.iter().map(|length| (*length).max(0) as usize).sum::<usize>();
-            let block = header_block(self.arena.get(end - headers..end).unwrap_or_default());
-            headers == block_bytes(block.map(|(name, value)| header_bytes(name, value)).sum())
-        })
+        Err(Error::config("the packed records do not match their columns"))
     }
 
     /// The messages; the columns have been checked.
@@ -172,6 +166,10 @@ pub(crate) fn block_bytes(headers: usize) -> usize {
         0 => 0,
         bytes => 4 + bytes,
     }
+}
+
+fn is_whole(block: &[u8]) -> bool {
+    block.len() == block_bytes(header_block(block).map(|(name, value)| header_bytes(name, value)).sum())
 }
 
 /// Reads a header block: (name, value), in order. What does not fit ends it.

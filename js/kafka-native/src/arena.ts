@@ -31,6 +31,8 @@ export interface SendError {
 /** An arena takes at most this many messages, or the message with which its data reaches this size. */
 const MAX_MESSAGES = 8192;
 const MAX_BYTES = 256 * 1024;
+/** Room behind that, so that a message with which they reach it mostly needs no new memory. */
+const SLACK = 16 * 1024;
 /** Memory that a large message has made larger than this is not kept. */
 const KEEP_BYTES = 4 * MAX_BYTES;
 /** The largest `message.max.bytes` that librdkafka takes: beyond it nothing needs to be copied to be refused. */
@@ -88,7 +90,7 @@ function wrongType(what: string, expected: string, value: unknown): Refusal {
  * @internal
  */
 export class Arena {
-  bytes = Buffer.allocUnsafeSlow(MAX_BYTES);
+  bytes = Buffer.allocUnsafeSlow(MAX_BYTES + SLACK);
   /** How many of the bytes are used. */
   end = 0;
   /** For each message: key length, value length (-1 = null), length of the header block. */
@@ -198,7 +200,7 @@ export class Arena {
 
   /** Gives back what a large message took. */
   shrink(): void {
-    if (this.bytes.length > KEEP_BYTES) this.bytes = Buffer.allocUnsafeSlow(MAX_BYTES);
+    if (this.bytes.length > KEEP_BYTES) this.bytes = Buffer.allocUnsafeSlow(MAX_BYTES + SLACK);
   }
 
   /** Returns the bytes written, -1 for null. */

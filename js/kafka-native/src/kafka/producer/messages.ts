@@ -92,8 +92,8 @@ export function listOf(topic: string, messages: unknown): Message[] {
 export function copyOf<T>(array: readonly T[]): T[] {
   const { length } = array;
   if (length === 1) return [array[0]!];
-  const copy: T[] = [];
-  for (let i = 0; i < length; i++) copy.push(array[i]!);
+  const copy = new Array<T>(length);
+  for (let i = 0; i < length; i++) copy[i] = array[i]!;
   return copy;
 }
 

@@ -21,11 +21,16 @@ export interface OutboxLimits {
 }
 
 /**
- * What one turn of the event loop settles at most, and hands over at most, a quarter of a millisecond of work each: then others have
- * their turn. Were tens of thousands of messages settled at once, their senders would make as many new ones, which then wait.
+ * What one turn of the event loop settles at most, a quarter of a millisecond of work: then others have their turn. Were tens of thousands of
+ * messages settled at once, their senders would make as many new ones, which then wait.
  */
-const TURN_MESSAGES = 1024;
-const TURN_BYTES = 1024 * 1024;
+const SETTLED = 1024;
+/**
+ * What one turn hands over at most: more than it settles, or those that wait would never become fewer where each that is settled is
+ * followed by another. Who waits keeps an arena, and is no longer in the processor's cache when it is read (`npm run bench -- --shapes produce`).
+ */
+const HANDED = 2 * SETTLED;
+const HANDED_BYTES = 2 * 1024 * 1024;
 /** Milliseconds between two questions for a topic of which a partition is not known. */
 const LOOK_AGAIN_MS = 100;
 /** A topic's partitions are asked for so often before its sends fail. */
@@ -64,7 +69,7 @@ export class Outbox {
   readonly #receipts: { columns: Float64Array; errors: NativeErrorData[] }[] = [];
   #at = 0;
   /** Nothing is settled until it has come. */
-  readonly #rest = new Turn(() => this.#settle(TURN_MESSAGES));
+  readonly #rest = new Turn(() => this.#settle(SETTLED));
 
   readonly #packer = new Packer();
   #tickets = new Int32Array(3 * 64);
@@ -135,7 +140,7 @@ export class Outbox {
   /** Receipts of a lane. */
   readonly settle = (columns: Float64Array, errors: NativeErrorData[]): void => {
     this.#receipts.push({ columns, errors });
-    if (!this.#rest.waiting) this.#settle(TURN_MESSAGES);
+    if (!this.#rest.waiting) this.#settle(SETTLED);
   };
 
   /** Settles all that was told: after the lanes have ended. */
@@ -277,12 +282,12 @@ export class Outbox {
 
   /** Hands over what there is room for, as much as one turn may. */
   #pump(): void {
-    let left = TURN_MESSAGES;
-    const bytes = Math.min(this.#limits.bytes, this.#bytes + TURN_BYTES);
+    let left = HANDED;
+    const bytes = Math.min(this.#limits.bytes, this.#bytes + HANDED_BYTES);
     while (this.#head < this.#queue.length && this.#messages < this.#limits.messages && this.#bytes < this.#limits.bytes) {
       const first = this.#queue[this.#head]!;
       // No send is cut in two only because the turn ends.
-      if (left <= 0 || this.#bytes >= bytes || (left < TURN_MESSAGES && first.left > left)) {
+      if (left <= 0 || this.#bytes >= bytes || (left < HANDED && first.left > left)) {
         this.#scheduled = true;
         setImmediate(this.#turn);
         break;
