@@ -4,7 +4,7 @@ import { RunField } from '../../layout';
 import { PackedColumns } from '../../packed';
 import { viewOf } from '../../view';
 import { KafkaJSError } from '../errors';
-import { decimal } from './decimal';
+import { decimal } from '../decimal';
 import { type BatchCodec, BatchFormat, encodeParts, type EncodedBatch, type EncodeOptions, type EncodeRange, readFormat, readRange } from './encode';
 import { packMessages, type PlainMessage } from './pack';
 

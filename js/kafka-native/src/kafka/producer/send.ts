@@ -1,5 +1,6 @@
 import type { NativeErrorData } from '../../binding';
 import { fromData } from '../../errors';
+import { decimal } from '../decimal';
 import { toKafkaJSError } from '../errors';
 import type { Lane } from './lane';
 import type { RecordMetadata } from './messages';
@@ -98,13 +99,13 @@ export class Send {
         topicName: this.topic.name,
         partition,
         errorCode: 0,
-        baseOffset: String(baseOffset),
-        logAppendTime: String(appendTime),
+        baseOffset: decimal(baseOffset),
+        logAppendTime: decimal(appendTime),
         logStartOffset: '-1',
       };
       if (at === results.length) results.push(result);
       else results.splice(at, 0, result);
-    } else if (baseOffset < Number(known.baseOffset)) known.baseOffset = String(baseOffset);
+    } else if (baseOffset < Number(known.baseOffset)) known.baseOffset = decimal(baseOffset);
   }
 
   /** Settles the promise; once, when it has ended. */
