@@ -147,6 +147,7 @@ test('examples/chat: what is said, who is there and who types comes to the tabs 
 
   // Browsers connect before they need it. Who asks for nothing keeps no server.
   const silent = net.connect(Number(new URL(url).port), '127.0.0.1');
+  silent.on('error', () => {});
   cleanup(t, () => silent.destroy());
 
   await bob.page.close();

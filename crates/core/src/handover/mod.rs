@@ -46,14 +46,14 @@ pub(crate) struct Handover {
     pub(crate) next_batch: u64,
 }
 
-/// The most messages that ...
+/// Numbers of messages.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
-    /// ... a batch has.
+    /// A batch has at most.
     pub(crate) batch: usize,
-    /// ... are taken at once.
+    /// Are taken at once at most.
     pub(crate) take: usize,
-    /// ... are prefetched, for a receiver that waits for them.
+    /// Are prefetched for a receiver that waits for them.
     pub(crate) prefetch: i32,
 }
 
