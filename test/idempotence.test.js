@@ -176,8 +176,8 @@ describe('an idempotent producer', () => {
     const log = await readWithKafkaJS(t, cluster, topic, (messages) => new Set(messages.filter(({ value }) => String(value) === 'end').map(({ partition }) => partition)).size === PARTITIONS);
     const values = log.map(({ value }) => String(value)).filter((value) => value !== 'end');
     t.diagnostic(JSON.stringify({ did, acknowledged: acknowledged.length, failed: failed.size, told }));
-    // They ran out of time. How the leader has refused messages last is the cause: mostly what may be tried again, and where a request was lost,
-    // the sequence of those behind it.
+    // They ran out of time. The cause is the leader's last refusal: mostly one that may be tried again, or, behind a request that was lost, that
+    // the sequence is broken.
     assert.deepEqual(refused, []);
     assert.deepEqual(values.filter((value, at) => values.indexOf(value) !== at), [], 'twice');
     assert.deepEqual(acknowledged.filter((value) => !values.includes(value)), [], 'acknowledged and lost');

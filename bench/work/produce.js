@@ -14,7 +14,10 @@ module.exports = async function produce(load, task) {
   const plain = (i) => {
     const text = String(i).padStart(size, 'v');
     const value = strings ? text : Buffer.from(text);
-    return headers ? { ...usual(i, 2), value } : { value };
+    if (!headers) return { value };
+    const { key, headers: all } = usual(i);
+    const { source: _, ...two } = all;
+    return { key, value, headers: two };
   };
   const batches = json ? Array.from({ length: DIFFERENT }, (_, i) => [usual(i)]) : [Array.from({ length: batch }, (_, i) => plain(i))];
   // One message first, so that connections and the topic are known.

@@ -31,7 +31,7 @@ export interface SendError {
 /** An arena takes at most this many messages, or the message with which its data reaches this size. */
 const MAX_MESSAGES = 8192;
 const MAX_BYTES = 256 * 1024;
-/** Room behind that, so that a message with which they reach it mostly needs no new memory. */
+/** Room behind that: the message that reaches it mostly needs no new memory. */
 const SLACK = 16 * 1024;
 /** Memory that a large message has made larger than this is not kept. */
 const KEEP_BYTES = 4 * MAX_BYTES;

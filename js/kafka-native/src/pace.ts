@@ -1,5 +1,3 @@
-// From the module, not from the globals: fake timers of a test framework must not stop the clients.
-import { setImmediate } from 'node:timers';
 import { Turn } from './turn';
 
 /** Milliseconds for which a turn of the event loop may go on. */
@@ -18,7 +16,7 @@ export class Pace {
     this.#next = undefined;
     this.#resolve();
   });
-  readonly #ended = (): void => void (this.#begun = 0);
+  readonly #end = new Turn(() => void (this.#begun = 0));
 
   /** Whether this turn has had its time; then {@link turn} is to be awaited. */
   late(): boolean {
@@ -27,7 +25,7 @@ export class Pace {
     const now = performance.now();
     if (this.#begun === 0) {
       this.#begun = now;
-      setImmediate(this.#ended);
+      this.#end.wait();
     }
     const late = now - this.#begun >= TURN;
     if (late) this.#left = 1; // of several that share the turn each looks, and waits, before its next message

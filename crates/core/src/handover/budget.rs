@@ -26,9 +26,9 @@ pub(crate) fn hand_over(budget: u64) -> u64 {
 
 /// How much is fetched ahead under a budget, and that nothing is committed by itself.
 pub(crate) struct Fetching {
-    /// The user's own properties go before these.
+    /// Unless the user says otherwise.
     pub(crate) defaults: Properties,
-    /// These go before the user's.
+    /// Whatever the user says.
     pub(crate) engine: Properties,
     /// Messages that are prefetched for a receiver that waits for them.
     pub(crate) prefetch: i32,

@@ -26,8 +26,9 @@ export interface OutboxLimits {
  */
 const SETTLED = 1024;
 /**
- * What one turn hands over at most: more than it settles, or those that wait would never become fewer where each that is settled is
- * followed by another. Who waits keeps an arena, and is no longer in the processor's cache when it is read (`npm run bench -- --shapes produce`).
+ * What one turn hands over at most. Mostly each message that is settled is followed by another: if no more were handed over than settled, those
+ * that wait would never become fewer. They keep their arenas, which have left the processor's cache when they are read
+ * (`npm run bench -- --shapes produce`).
  */
 const HANDED = 2 * SETTLED;
 const HANDED_BYTES = 2 * 1024 * 1024;
