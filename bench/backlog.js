@@ -5,6 +5,9 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const { Producer } = require('kafka-native');
 const { usual } = require('./usual.js');
 
+/** Bytes of a message that the topics take: values of 1 MiB, and what is around them. */
+const LARGEST = 2 << 20;
+
 /** Records as programs write them, so that compression finds what it usually finds: 4 MB that do not repeat themselves. */
 function text() {
   let seed = 1;
@@ -24,7 +27,11 @@ function text() {
  */
 async function makeTopic(broker, admin, topic, partitions) {
   // The broker makes a partition's index with the first entry, which takes 12 ms each: 12 s for a thousand partitions.
-  await admin.createTopic(topic, { partitions, replication: 1, config: { 'index.interval.bytes': '2147483647' } });
+  await admin.createTopic(topic, {
+    partitions,
+    replication: 1,
+    config: { 'index.interval.bytes': '2147483647', 'max.message.bytes': String(LARGEST) },
+  });
   const producer = new Producer({ broker });
   await producer.partition_count(topic, { max_tries: 1200, interval: 50 });
   await producer.stop();
@@ -42,7 +49,7 @@ async function fill(broker, topic, { messages, partitions, size, codec, headers,
   const producer = new Producer({
     broker,
     queue_buffering_max_ms: 5,
-    driver_options: { 'compression.codec': codec },
+    driver_options: { 'compression.codec': codec, 'message.max.bytes': LARGEST },
     delivery_report_callback: ({ rdkafka_errinfo }) => (failed ??= rdkafka_errinfo[0].errstr),
   });
   const batch = Math.max(1, Math.min(1000, Math.floor(messages / partitions), Math.floor((1 << 20) / size)));
@@ -68,4 +75,4 @@ async function fill(broker, topic, { messages, partitions, size, codec, headers,
   if (failed) throw new Error(`the backlog cannot be written: ${failed}`);
 }
 
-module.exports = { fill, makeTopic };
+module.exports = { LARGEST, fill, makeTopic };
