@@ -3,23 +3,9 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { Producer } = require('kafka-native');
+const { LARGEST } = require('./shapes.js');
+const { text } = require('./text.js');
 const { usual } = require('./usual.js');
-
-/** Bytes of a message that the topics take: values of 1 MiB, and what is around them. */
-const LARGEST = 2 << 20;
-
-/** Records as programs write them, so that compression finds what it usually finds: 4 MB that do not repeat themselves. */
-function text() {
-  let seed = 1;
-  const random = () => (seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff);
-  const records = [];
-  for (let length = 0; length < 4 << 20; ) {
-    const record = `{"id":${random()},"user":"${random().toString(36)}","price":${random() % 10_000},"at":"2026-01-${10 + (random() % 20)}T10:00:00Z"}`;
-    records.push(record);
-    length += record.length;
-  }
-  return records.join('\n');
-}
 
 /**
  * Makes a topic and waits until the broker knows it: some milliseconds, but half a minute where it still deletes the thousand
@@ -75,4 +61,4 @@ async function fill(broker, topic, { messages, partitions, size, codec, headers,
   if (failed) throw new Error(`the backlog cannot be written: ${failed}`);
 }
 
-module.exports = { LARGEST, fill, makeTopic };
+module.exports = { fill, makeTopic };

@@ -23,6 +23,8 @@ const FIGURES = {
   delay: { title: 'loop delay p99 ms', of: ({ delay }) => delay },
   gc: { title: 'GC ms', of: ({ gc }) => gc },
   rss: { title: 'RSS peak MB', of: ({ rss }) => rss },
+  start: { title: 'start ms', of: ({ start }) => start * 1000 || NaN },
+  threads: { title: 'threads', of: ({ threads }) => threads },
 };
 
 /**

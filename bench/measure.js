@@ -28,20 +28,30 @@ function rss() {
   return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024;
 }
 
-/** What was used since the client was made, and since messages flow. */
+/** Of the whole process, with those of Node itself; undefined where there is no /proc. */
+function threads() {
+  if (process.platform !== 'linux') return undefined;
+  return Number(/^Threads:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
+}
+
+/** What was used since the clients were made, and since messages flow. */
 class Meter {
   #begin = { time: now(), cpu: cpu(), thread: threadCpu() };
   #flow;
+  /** When the last client had its first message. */
+  #start = NaN;
   #delay = monitorEventLoopDelay({ resolution: 1 });
   #gc = 0;
   #observer = new PerformanceObserver((list) => this.#collected(list.getEntries()));
 
   /**
-   * Messages flow from now on.
+   * A client has its first messages; the first one's flow from now on.
    *
    * @param {number} messages how many are here already: a client may have fetched and decoded very many before its first call
    */
   flow(messages) {
+    this.#start = now();
+    if (this.#flow) return;
     this.#flow = { time: now(), cpu: cpu(), messages };
     this.#observer.observe({ entryTypes: ['gc'] });
     this.#delay.enable();
@@ -65,7 +75,7 @@ class Meter {
       messages,
       flowMessages: messages - this.#flow.messages,
       seconds: time - this.#flow.time,
-      start: this.#flow.time - this.#begin.time,
+      start: this.#start - this.#begin.time,
       cpu: used - this.#begin.cpu,
       flowCpu: used - this.#flow.cpu,
       thread: thread === undefined || this.#begin.thread === undefined ? undefined : thread - this.#begin.thread,
@@ -73,6 +83,7 @@ class Meter {
       delay: this.#delay.count > 0 ? this.#delay.percentile(99) / 1e6 : undefined,
       gc: this.#gc,
       rss: rss(),
+      threads: threads(),
     };
   }
 }

@@ -130,7 +130,10 @@ async function makeBacklogs(broker, admin, shapes, topics) {
 
 async function main() {
   const { rounds, factor, out, ...chosen } = settings();
-  const shapes = Object.fromEntries(chosen.shapes.map((name) => [name, scaled(SHAPES[name], factor)]));
+  const given = process.env.KAFKA_BROKER;
+  if (given) say('KAFKA_BROKER is a listener without TLS: shapes with TLS are left out');
+  const names = chosen.shapes.filter((name) => !given || !SHAPES[name].task.tls);
+  const shapes = Object.fromEntries(names.map((name) => [name, scaled(SHAPES[name], factor)]));
   const wanted = EVERYONE.filter((name) => Object.values(shapes).some((shape) => chosen.contenders(shape).includes(name)));
   if (wanted.includes('c-loop')) {
     execFileSync('cargo', ['build', '--release', '--quiet', '-p', 'kafka-native-librdkafka', '--example', 'c_loop'], { cwd: ROOT, stdio: 'inherit' });
@@ -138,8 +141,9 @@ async function main() {
   if (wanted.some((name) => CONTENDERS[name].package)) install(say);
   const contenders = Object.fromEntries(wanted.map((name) => [name, installed(name)]));
 
-  const cluster = process.env.KAFKA_BROKER ? undefined : await KafkaCluster.start({ heap: 'bench' });
-  const broker = cluster?.brokers ?? String(process.env.KAFKA_BROKER);
+  const security = Object.values(shapes).some(({ task }) => task.tls);
+  const cluster = given ? undefined : await KafkaCluster.start({ heap: 'bench', security });
+  const broker = cluster?.brokers ?? String(given);
   const admin = new Admin({ broker });
   /** @type {import('./shapes.js').Results} */
   const results = { date: new Date().toISOString(), ...surroundings(cluster !== undefined), settings: { rounds, factor }, contenders, shapes: {}, bars: [] };
@@ -160,13 +164,11 @@ async function main() {
           const topic = topics.get(JSON.stringify(backlog)) ?? `bench-${process.pid}-${runs++}`;
           if (!backlog) {
             await makeTopic(broker, admin, topic, task.partitions);
-            // A broker takes milliseconds for the first message of each partition: not what is measured.
-            if (task.partitions >= 100)
-              await fill(broker, topic, { messages: task.partitions, partitions: task.partitions, size: 1, codec: 'none', headers: false });
           }
           // The group, and the directory of offset files.
           const state = mkdtempSync(join(os.tmpdir(), 'kafka-native-bench-'));
-          const { report, error } = run(contender, { ...task, broker, topic, state });
+          const door = task.tls ? { broker: cluster.listeners.ssl, ca: cluster.tls.ca } : { broker };
+          const { report, error } = run(contender, { ...task, ...door, topic, state });
           rmSync(state, { recursive: true });
           if (!backlog) await admin.deleteTopic(topic);
           if (report) entry.rounds.push(report);

@@ -10,7 +10,7 @@ const { SIZE } = require('./usual.js');
  * @property {string[]} contenders unless chosen by hand
  * @property {Record<string, string>} [not] who does not do it, and why
  * @property {boolean} quick whether `--quick` has it: what a bar of the project is about
- * @property {Backlog} [backlog] the topic that is read: made and filled once, before the rounds; equal ones are shared
+ * @property {Backlog} [backlog] the topic, if it is made and filled once, before the rounds; equal ones are shared
  * @property {Task} task what a contender is told; `work.js` and the C loop read it
  *
  * @typedef {{ messages: number, partitions: number, size: number, codec: string, headers: boolean, json?: boolean }} Backlog
@@ -32,13 +32,19 @@ const { SIZE } = require('./usual.js');
 
 const MILLION = 1_000_000;
 
+/** Bytes of a message that the topics take: values of 1 MiB, and what is around them. */
+const LARGEST = 2 << 20;
+
+/** Of every producer. */
+const SENDING = { acks: -1, idempotent: false, strings: true, codec: 'none', largest: MILLION };
+
 /**
  * Shapes where throughput counts end after so many seconds even if `count` was not reached. Consuming has more: a client that
  * first fetches all there is into its memory would be judged by that alone.
  */
 const SECONDS = { consume: 6, produce: 2 };
 
-/** @param {string} title @param {{ messages?: number, partitions?: number, size?: number, codec?: string, headers?: boolean, json?: boolean, count?: number, seconds?: number, pause?: number, each?: string, commit?: boolean }} [task] */
+/** @param {string} title @param {{ messages?: number, partitions?: number, size?: number, codec?: string, headers?: boolean, json?: boolean, count?: number, seconds?: number, pause?: number, each?: string, commit?: boolean, clients?: number, tls?: boolean }} [task] */
 const consume = (
   title,
   { messages = MILLION, count = messages, partitions = 4, size = 100, codec = 'none', headers = false, json = false, ...task } = {},
@@ -58,9 +64,21 @@ const produce = (title, task = {}, contenders = OURS) => ({
   task: {
     ...{ work: 'produce', count: MILLION, partitions: 4, size: 100, seconds: SECONDS.produce, batch: 1000, inFlight: 100_000 },
     // librdkafka's own 5 ms would throttle whoever awaits; every contender that has the setting gets the same.
-    ...{ linger: 0.5, acks: -1, idempotent: false, strings: true, headers: false, json: false, ...task },
+    ...{ ...SENDING, linger: 0.5, headers: false, json: false, ...task },
   },
 });
+
+/** Values of so many bytes, some 50 MB of them in flight. */
+const produceLarge = (title, size, task) => produce(title, { size, inFlight: Math.floor((50 << 20) / size), ...task });
+
+/** So many partitions. A broker takes milliseconds for the first message of each: not what is measured. */
+const produceWide = (partitions) => ({
+  ...produce(`Produce: ${partitions} partitions`, { partitions }),
+  backlog: { messages: partitions, partitions, size: 1, codec: 'none', headers: false },
+});
+
+/** Consumers of one process that divide the partitions of a topic. */
+const clients = (count) => consume(`Consume: ${count} client(s) that divide 200 partitions`, { partitions: 200, clients: count });
 
 const UNAWAITED = { classic: 'its `send` does not tell when a message was acknowledged' };
 const awaited = (shape) => ({ ...shape, not: UNAWAITED });
@@ -82,11 +100,9 @@ const latency = (title, rate, seconds, linger) => ({
     partitions: 1,
     size: 100,
     linger,
-    acks: -1,
-    idempotent: false,
-    strings: true,
     commit: false,
     inFlight: MILLION,
+    ...SENDING,
   },
 });
 
@@ -96,7 +112,7 @@ const start = (title, task, backlog, not = {}) => ({
   not: { 'c-loop': 'it has no start of its own', ...not },
   quick: false,
   backlog,
-  task: { work: 'start', partitions: 4, size: 100, commit: true, linger: 0.5, acks: -1, idempotent: false, strings: true, inFlight: 1000, ...task },
+  task: { work: 'start', partitions: 4, size: 100, commit: true, linger: 0.5, inFlight: 1000, ...SENDING, ...task },
 });
 
 const quick = (shape) => ({ ...shape, quick: true });
@@ -132,12 +148,17 @@ const SHAPES = {
   'consume-10B': consume('Consume: 10 B values', { size: 10 }, EVERYONE),
   'consume-1KiB': consume('Consume: 1 KiB values', { size: 1024, messages: MILLION / 2 }, EVERYONE),
   'consume-100KiB': consume('Consume: 100 KiB values', { size: 102_400, messages: MILLION / 200 }, EVERYONE),
+  'consume-1MiB': consume('Consume: 1 MiB values', { size: 1 << 20, messages: MILLION / 1000 }),
   'consume-headers': consume('Consume: 100 B values with keys and headers, all read', { headers: true }),
   'consume-lz4': consume('Consume: lz4', { codec: 'lz4' }),
   'consume-zstd': consume('Consume: zstd', { codec: 'zstd' }),
+  'consume-tls': consume('Consume: TLS', { tls: true }),
   'consume-1-partition': consume('Consume: 1 partition', { partitions: 1 }),
   'consume-100-partitions': consume('Consume: 100 partitions', { partitions: 100 }),
-  'consume-1000-partitions': consume('Consume: 1000 partitions', { partitions: 1000 }),
+  'consume-2000-partitions': consume('Consume: 2000 partitions', { partitions: 2000 }),
+  'consume-1-client': clients(1),
+  'consume-20-clients': clients(20),
+  'consume-200-clients': clients(200),
   'consume-10K': consume('Consume: the first 10 K messages', { count: MILLION / 100 }),
   'consume-100K': consume('Consume: the first 100 K messages', { count: MILLION / 10 }),
   'consume-10M': consume('Consume: 10 M messages', { messages: 10 * MILLION, seconds: 30 }),
@@ -153,7 +174,15 @@ const SHAPES = {
   'produce-buffers': produce('Produce: batches of 1000 Buffers', { strings: false }),
   'produce-acks-1': produce('Produce: acks=1', { acks: 1 }),
   'produce-idempotent': produce('Produce: idempotent', { idempotent: true }),
-  'produce-1000-partitions': produce('Produce: 1000 partitions', { partitions: 1000 }),
+  'produce-1KiB': produceLarge('Produce: 1 KiB values', 1024, { batch: 1000 }),
+  'produce-100KiB': produceLarge('Produce: 100 KiB values', 102_400, { batch: 10, count: MILLION / 200 }),
+  'produce-1MiB': produceLarge('Produce: 1 MiB values', 1 << 20, { batch: 1, count: MILLION / 1000, largest: LARGEST }),
+  'produce-lz4': produce('Produce: lz4', { codec: 'lz4' }),
+  'produce-zstd': produce('Produce: zstd', { codec: 'zstd' }),
+  'produce-tls': produce('Produce: TLS', { tls: true }),
+  'produce-1-partition': produce('Produce: 1 partition', { partitions: 1 }),
+  'produce-100-partitions': produceWide(100),
+  'produce-2000-partitions': produceWide(2000),
   'produce-10K': produce('Produce: 10 K messages', { count: MILLION / 100 }),
   'produce-10M': produce('Produce: 10 M messages', { count: 10 * MILLION, seconds: 30 }),
   'serial-sends': awaited(produce('Produce: serial awaited sends of one message', { count: 2000, batch: 1, inFlight: 1 })),
@@ -177,4 +206,4 @@ function scaled({ backlog, task, ...shape }, factor) {
   };
 }
 
-module.exports = { SHAPES, scaled };
+module.exports = { LARGEST, SHAPES, scaled };

@@ -5,18 +5,28 @@ const { Consumer, Producer } = require('kafka-native');
 
 exports.payload = (message) => message.payload;
 
-exports.consume = async ({ broker, topic, state }, receive) => {
-  const consumer = new Consumer({ broker, topic, offset_directory: state, receive_callback: ({ messages }) => receive(messages) });
+const tls = ({ ca }) => (ca ? { 'security.protocol': 'ssl', 'ssl.ca.location': ca } : {});
+
+exports.consume = async ({ broker, topic, state, client, clients = 1, ...task }, receive) => {
+  const consumer = new Consumer({
+    broker,
+    topic,
+    offset_directory: state,
+    num_workers: clients,
+    worker_slot: client ?? 0,
+    driver_options: tls(task),
+    receive_callback: ({ messages }) => receive(messages),
+  });
   await consumer.start();
   return { stop: () => consumer.stop() };
 };
 
-exports.producer = async ({ broker, topic, partitions, inFlight, linger, acks, idempotent }) => {
+exports.producer = async ({ broker, topic, partitions, inFlight, linger, acks, idempotent, codec, largest, ...task }) => {
   let failed;
   const producer = new Producer({
     broker,
     queue_buffering_max_ms: linger,
-    driver_options: { 'enable.idempotence': idempotent },
+    driver_options: { 'enable.idempotence': idempotent, 'compression.codec': codec, 'message.max.bytes': largest, ...tls(task) },
     topic_options: { acks },
     delivery_report_callback: ({ rdkafka_errinfo }) => (failed ??= rdkafka_errinfo[0].errstr),
   });

@@ -8,7 +8,7 @@ module.exports = kafkajsApi({
   // What KafkaJS is told by `subscribe`, `run` and `send`, this client is told when it is made.
   consumer: (task) => kafka(task).consumer({ kafkaJS: { groupId: task.state, fromBeginning: true, autoCommit: task.commit } }),
   producer: (task) => kafka(task).producer({ kafkaJS: { acks: task.acks, idempotent: task.idempotent }, 'linger.ms': task.linger }),
-  subscription: () => ({}),
+  subscribe: (client, task) => client.subscribe({ topics: [task.topic] }),
   run: () => ({}),
   sending: () => ({}),
 });

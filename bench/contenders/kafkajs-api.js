@@ -5,19 +5,19 @@
  * @param {object} made
  * @param {(task: object) => object} made.consumer its options beside the group are the client's own
  * @param {(task: object) => object} made.producer
- * @param {(task: object) => object} [made.subscription] @param {(task: object) => object} [made.run] @param {(task: object) => object} [made.sending]
+ * @param {(consumer: object, task: object) => Promise<void>} [made.subscribe] @param {(task: object) => object} [made.run] @param {(task: object) => object} [made.sending]
  */
 module.exports = ({
   consumer,
   producer,
-  subscription = () => ({ fromBeginning: true }),
+  subscribe = (client, task) => client.subscribe({ topics: [task.topic], fromBeginning: true }),
   run = (task) => ({ autoCommit: task.commit }),
   sending = (task) => ({ acks: task.acks }),
 }) => ({
   async consume(task, receive) {
     const client = consumer(task);
     await client.connect();
-    await client.subscribe({ topics: [task.topic], ...subscription(task) });
+    await subscribe(client, task);
     const ways = {
       message: { eachMessage: async ({ message }) => receive([message]) },
       batch: { eachBatch: async ({ batch }) => receive(batch.messages) },

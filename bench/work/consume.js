@@ -9,7 +9,7 @@ const { usual } = require('../usual.js');
 module.exports = async function consume(load, task) {
   const client = load();
   const { payload = (message) => message.value } = client;
-  const { count, seconds, size, headers, json, pause } = task;
+  const { count, seconds, size, headers, json, pause, clients = 1 } = task;
   let received = 0;
   let deadline;
   let ended = false;
@@ -25,10 +25,11 @@ module.exports = async function consume(load, task) {
   const handle = json ? parse : look;
 
   return new Promise((resolve, reject) => {
-    function receive(messages) {
-      if (deadline === undefined) {
+    const waiting = new Set(Array.from({ length: clients }, (_, client) => client));
+    function receive(client, messages) {
+      if (waiting.delete(client)) {
         meter.flow(messages.length);
-        deadline = now() + seconds;
+        deadline ??= now() + seconds;
       }
       for (const message of messages) handle(message);
       received += messages.length;
@@ -39,7 +40,7 @@ module.exports = async function consume(load, task) {
       }
       return pause ? sleep(pause) : undefined;
     }
-    client.consume(task, receive).catch(reject);
+    for (let i = 0; i < clients; i++) client.consume({ ...task, client: i }, (messages) => receive(i, messages)).catch(reject);
   });
 };
 

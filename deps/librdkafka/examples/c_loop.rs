@@ -1,8 +1,9 @@
 //! The ceiling: what a plain C loop over the same librdkafka does, for the benchmarks to measure against.
 //!
 //! ```text
-//! c_loop work=consume broker=B topic=T partitions=N count=N seconds=N size=BYTES [headers=true]
-//! c_loop work=produce broker=B topic=T partitions=N count=N seconds=N size=BYTES batch=N inFlight=N linger=MS acks=N idempotent=BOOL [json=true | headers=true]
+//! c_loop work=consume broker=B topic=T partitions=N count=N seconds=N size=BYTES [headers=true] [clients=N] [ca=FILE]
+//! c_loop work=produce broker=B topic=T partitions=N count=N seconds=N size=BYTES batch=N inFlight=N linger=MS acks=N idempotent=BOOL
+//!                     codec=NAME [json=true | headers=true] [ca=FILE]
 //! c_loop work=latency broker=B topic=T count=N size=BYTES rate=N linger=MS
 //! ```
 //! What it is given are the tasks of `bench/shapes.js`; it passes over what does not concern it. It ends after `count`
@@ -11,6 +12,7 @@
 use std::collections::HashMap;
 use std::ffi::{c_char, c_void, CString};
 use std::ptr::null_mut;
+use std::sync::{Barrier, Mutex};
 use std::time::{Duration, Instant};
 
 use kafka_native_librdkafka as rd;
@@ -49,6 +51,13 @@ impl Task {
     fn is(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|value| value == "true")
     }
+
+    /// Of every client.
+    fn properties(&self) -> Vec<(&str, &str)> {
+        let tls = self.0.get("ca").map(|ca| [("security.protocol", "ssl"), ("ssl.ca.location", ca)]);
+        let broker = [("bootstrap.servers", self.text("broker")), ("enable.metrics.push", "false")];
+        broker.into_iter().chain(tls.into_iter().flatten()).collect()
+    }
 }
 
 /// User and system time in seconds, of the process or of this thread.
@@ -63,19 +72,23 @@ fn cpu(whose: i32) -> f64 {
     seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
 
-fn rss() -> f64 {
+/// A number that the kernel has of this process.
+fn status(name: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
-    peak.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(0.0) / 1024.0
+    let number = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or(": 0");
+    number.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap_or(0.0)
 }
 
-unsafe fn client(kind: rd::rd_kafka_type_t, broker: &str, properties: &[(&str, &str)]) -> *mut rd::rd_kafka_t {
+fn rss() -> f64 {
+    status("VmHWM") / 1024.0
+}
+
+unsafe fn client(kind: rd::rd_kafka_type_t, task: &Task, properties: &[(&str, &str)]) -> *mut rd::rd_kafka_t {
     let mut reason = [0 as c_char; 512];
     // SAFETY: strings are terminated; the configuration belongs to the client afterwards.
     unsafe {
         let conf = rd::rd_kafka_conf_new();
-        for (name, value) in [("bootstrap.servers", broker), ("enable.metrics.push", "false")].iter().chain(properties)
-        {
+        for (name, value) in task.properties().iter().chain(properties) {
             let (name, value) = (CString::new(*name).unwrap(), CString::new(*value).unwrap());
             let set = rd::rd_kafka_conf_set(conf, name.as_ptr(), value.as_ptr(), reason.as_mut_ptr(), reason.len());
             assert_eq!(set as i32, 0, "{name:?}");
@@ -87,17 +100,16 @@ unsafe fn client(kind: rd::rd_kafka_type_t, broker: &str, properties: &[(&str, &
     }
 }
 
+/// A consumer of these partitions from their begin.
 unsafe fn consumer(
-    broker: &str,
-    topic: &str,
-    partitions: usize,
-    offset: i64,
+    task: &Task,
+    partitions: impl Iterator<Item = usize>,
 ) -> (*mut rd::rd_kafka_t, *mut rd::rd_kafka_queue_t) {
     // SAFETY: the topic handle lives until the metadata call is over; queues are used while the client lives.
     unsafe {
         let rk = client(
             rd::rd_kafka_type_t::RD_KAFKA_CONSUMER,
-            broker,
+            task,
             &[
                 ("group.id", "c-loop"),
                 ("enable.auto.commit", "false"),
@@ -107,19 +119,19 @@ unsafe fn consumer(
                 ("reconnect.backoff.ms", "20"),
             ],
         );
-        let name = CString::new(topic).unwrap();
+        let name = CString::new(task.text("topic")).unwrap();
         let rkt = rd::rd_kafka_topic_new(rk, name.as_ptr(), null_mut());
         let mut metadata = std::ptr::null();
         rd::codes::rd_kafka_metadata(rk, 0, rkt, &mut metadata, 10_000);
         rd::rd_kafka_metadata_destroy(metadata);
         rd::rd_kafka_topic_destroy(rkt);
         let queue = rd::rd_kafka_queue_new(rk);
-        let list = rd::rd_kafka_topic_partition_list_new(partitions as i32);
-        for partition in 0..partitions as i32 {
+        let list = rd::rd_kafka_topic_partition_list_new(1);
+        for partition in partitions.map(|partition| partition as i32) {
             let source = rd::rd_kafka_queue_get_partition(rk, name.as_ptr(), partition);
             rd::rd_kafka_queue_forward(source, queue);
             rd::rd_kafka_queue_destroy(source);
-            (*rd::rd_kafka_topic_partition_list_add(list, name.as_ptr(), partition)).offset = offset;
+            (*rd::rd_kafka_topic_partition_list_add(list, name.as_ptr(), partition)).offset = 0;
         }
         rd::codes::rd_kafka_assign(rk, list);
         rd::rd_kafka_topic_partition_list_destroy(list);
@@ -127,61 +139,105 @@ unsafe fn consumer(
     }
 }
 
-/// What was used since the client was made, and since the first message.
+/// What was used since the clients were made, and since the first message.
 struct Meter {
     begin: Instant,
     cpu: f64,
-    thread: f64,
     flow: Instant,
     flow_cpu: f64,
     /// Messages that were there when messages began to flow.
     early: usize,
+    /// When the last client had its first message.
+    start: Instant,
+    messages: usize,
+    /// CPU of the threads that are not librdkafka's.
+    thread: f64,
 }
 
 impl Meter {
     fn new() -> Meter {
-        let (now, cpu, thread) = (Instant::now(), cpu(libc::RUSAGE_SELF), cpu(libc::RUSAGE_THREAD));
-        Meter { begin: now, cpu, thread, flow: now, flow_cpu: cpu, early: 0 }
+        let (now, used) = (Instant::now(), cpu(libc::RUSAGE_SELF));
+        Meter {
+            begin: now,
+            cpu: used,
+            flow: now,
+            flow_cpu: used,
+            early: 0,
+            start: now,
+            messages: 0,
+            thread: -cpu(libc::RUSAGE_THREAD),
+        }
     }
 
+    /// A client has its first messages.
     fn flow(&mut self, messages: usize) {
-        self.early = messages;
-        (self.flow, self.flow_cpu) = (Instant::now(), cpu(libc::RUSAGE_SELF));
+        self.start = Instant::now();
+        if self.early == 0 {
+            self.early = messages;
+            (self.flow, self.flow_cpu) = (self.start, cpu(libc::RUSAGE_SELF));
+        }
     }
 
-    fn report(&self, messages: usize) {
+    /// A client has its last message; to be called on its thread.
+    fn end(&mut self, messages: usize) {
+        self.messages += messages;
+        self.thread += cpu(libc::RUSAGE_THREAD);
+    }
+
+    fn report(&self) {
         let now = cpu(libc::RUSAGE_SELF);
         println!(
-            "{{\"messages\":{messages},\"flowMessages\":{},\"seconds\":{:.6},\"start\":{:.6},\"cpu\":{:.6},\"thread\":{:.6},\"flowCpu\":{:.6},\"rss\":{:.1}}}",
-            messages - self.early,
+            "{{\"messages\":{},\"flowMessages\":{},\"seconds\":{:.6},\"start\":{:.6},\"cpu\":{:.6},\"thread\":{:.6},\"flowCpu\":{:.6},\"rss\":{:.1},\"threads\":{}}}",
+            self.messages,
+            self.messages - self.early,
             self.flow.elapsed().as_secs_f64(),
-            (self.flow - self.begin).as_secs_f64(),
+            (self.start - self.begin).as_secs_f64(),
             now - self.cpu,
-            cpu(libc::RUSAGE_THREAD) - self.thread,
+            self.thread,
             now - self.flow_cpu,
-            rss()
+            rss(),
+            status("Threads")
         );
     }
 }
 
-unsafe fn consume(task: &Task) {
-    let (count, size, headers, limit) = (task.number("count"), task.number("size"), task.is("headers"), task.seconds());
+/// Clients that divide the partitions, a thread each.
+fn consume(task: &Task) {
+    let clients = task.0.get("clients").map_or(1, |_| task.number("clients"));
+    let meter = Mutex::new(Meter::new());
+    let done = Barrier::new(clients);
+    std::thread::scope(|scope| {
+        // SAFETY: each client is one thread's.
+        let read = |client| unsafe { read(task, client, clients, &meter, &done) };
+        for client in 1..clients {
+            scope.spawn(move || read(client));
+        }
+        read(0);
+    });
+}
+
+unsafe fn read(task: &Task, client: usize, clients: usize, meter: &Mutex<Meter>, done: &Barrier) {
+    let (count, size, headers) = (task.number("count") / clients, task.number("size"), task.is("headers"));
     let (mut messages, mut copy) = (vec![null_mut(); 1000], Vec::with_capacity(1 << 20));
-    let (mut meter, mut got) = (Meter::new(), 0usize);
+    let (mut first, mut got) = (None::<Instant>, 0usize);
     // SAFETY: the slots that a call filled are ours until destroyed.
     unsafe {
-        let (rk, queue) = consumer(task.text("broker"), task.text("topic"), task.number("partitions"), 0);
-        while got < count && (got == 0 || meter.flow.elapsed() < limit) {
+        let (rk, queue) = consumer(task, (client..task.number("partitions")).step_by(clients));
+        while got < count && first.is_none_or(|first| first.elapsed() < task.seconds()) {
             for (room, wait) in [(1, 1000), (messages.len() - 1, 0)] {
                 let taken = rd::rd_kafka_consume_batch_queue(queue, wait, messages.as_mut_ptr(), room).max(0) as usize;
-                if got == 0 && taken > 0 {
-                    meter.flow(taken);
+                if first.is_none() && taken > 0 {
+                    first = Some(Instant::now());
+                    meter.lock().unwrap().flow(taken);
                 }
                 copy.clear();
                 for message in &messages[..taken] {
                     let m = &**message;
                     assert_eq!(m.err as i32, 0);
                     assert_eq!(m.len, size);
+                    if copy.len() + m.len > 1 << 20 {
+                        copy.clear();
+                    }
                     copy.extend_from_slice(std::slice::from_raw_parts(m.payload.cast::<u8>(), m.len));
                     if headers {
                         copy.extend_from_slice(std::slice::from_raw_parts(m.key.cast::<u8>(), m.key_len));
@@ -192,7 +248,12 @@ unsafe fn consume(task: &Task) {
                 got += taken;
             }
         }
-        meter.report(got);
+        meter.lock().unwrap().end(got);
+        // Threads and memory are those of all clients.
+        if done.wait().is_leader() {
+            meter.lock().unwrap().report();
+        }
+        done.wait();
         rd::rd_kafka_queue_destroy(queue);
         rd::rd_kafka_destroy_flags(rk, rd::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     }
@@ -218,32 +279,36 @@ unsafe fn produce(task: &Task) {
     let (count, batch, in_flight, limit) =
         (task.number("count"), task.number("batch"), task.number("inFlight"), task.seconds());
     let partitions = task.number("partitions") as i32;
-    let value = vec![b'v'; task.number("size")];
+    let (codec, size, largest) = (task.text("codec"), task.number("size"), task.text("largest"));
+    let text = if codec == "none" { vec![b'v'; size] } else { text() };
     // SAFETY: librdkafka copies the values; delivery events are ours until destroyed.
     unsafe {
         let properties = [
             ("linger.ms", task.text("linger")),
             ("acks", task.text("acks")),
             ("enable.idempotence", task.text("idempotent")),
+            ("compression.codec", codec),
+            ("message.max.bytes", largest),
             ("queue.buffering.max.messages", "0"),
             ("reconnect.backoff.ms", "20"),
         ];
-        let rk = client(rd::rd_kafka_type_t::RD_KAFKA_PRODUCER, task.text("broker"), &properties);
+        let rk = client(rd::rd_kafka_type_t::RD_KAFKA_PRODUCER, task, &properties);
         let name = CString::new(task.text("topic")).unwrap();
         let rkt = rd::rd_kafka_topic_new(rk, name.as_ptr(), null_mut());
         let queue = rd::rd_kafka_queue_get_main(rk);
-        let template = rd::rd_kafka_message_t {
+        let template = |i: usize| rd::rd_kafka_message_t {
             err: rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR,
             rkt: null_mut(),
             partition: 0,
-            payload: value.as_ptr().cast_mut().cast::<c_void>(),
-            len: value.len(),
+            payload: text[i * size % (text.len() - size + 1)..].as_ptr().cast_mut().cast::<c_void>(),
+            len: size,
             key: null_mut(),
             key_len: 0,
             offset: 0,
             _private: null_mut(),
         };
-        let mut messages = vec![template; batch];
+        let templates: Vec<_> = (0..batch).map(template).collect();
+        let mut messages = templates.clone();
         let headers = match (task.is("json"), task.is("headers")) {
             (true, _) => &HEADERS[..],
             (_, true) => &HEADERS[..2],
@@ -254,11 +319,11 @@ unsafe fn produce(task: &Task) {
             if !headers.is_empty() {
                 for _ in 0..batch {
                     number += 1;
-                    send_with_headers(rk, rkt, number, &value, headers);
+                    send_with_headers(rk, rkt, number, &text[..size], headers);
                 }
                 return batch;
             }
-            messages.fill(template);
+            messages.copy_from_slice(&templates);
             let flags = rd::RD_KAFKA_MSG_F_COPY;
             rd::rd_kafka_produce_batch(rkt, partition, flags, messages.as_mut_ptr(), batch as i32) as usize
         };
@@ -266,7 +331,7 @@ unsafe fn produce(task: &Task) {
         assert_eq!(send(1, 0), 1);
         while reports(queue, 100) == 0 {}
 
-        let meter = Meter::new();
+        let mut meter = Meter::new();
         let (mut sent, mut done, mut partition) = (0, 0, 0);
         loop {
             while sent < count && meter.begin.elapsed() < limit && sent + batch - done <= in_flight {
@@ -278,11 +343,27 @@ unsafe fn produce(task: &Task) {
             }
             done += reports(queue, 100);
         }
-        meter.report(done);
+        meter.end(done);
+        meter.report();
         rd::rd_kafka_queue_destroy(queue);
         rd::rd_kafka_topic_destroy(rkt);
         rd::rd_kafka_destroy(rk);
     }
+}
+
+/// Values that are to be compressed: the records of `bench/text.js`.
+fn text() -> Vec<u8> {
+    let mut seed = 1i32;
+    let mut random = || {
+        seed = seed.wrapping_mul(1_103_515_245).wrapping_add(12_345) & 0x7fff_ffff;
+        seed
+    };
+    let mut text = String::new();
+    while text.len() < 4 << 20 {
+        let (id, user, price, day) = (random(), random(), random() % 10_000, 10 + random() % 20);
+        text += &format!("{{\"id\":{id},\"user\":\"{user}\",\"price\":{price},\"at\":\"2026-01-{day}T10:00:00Z\"}}\n");
+    }
+    text.into_bytes()
 }
 
 /// The headers of the usual program.
@@ -355,9 +436,9 @@ unsafe fn latency(task: &Task) {
     let (count, rate, size) = (task.number("count"), task.number("rate"), task.number("size"));
     // SAFETY: as in the two loops above; the topic handle is the sending thread's until that has ended.
     unsafe {
-        let (rk, inbox) = consumer(task.text("broker"), task.text("topic"), 1, 0);
+        let (rk, inbox) = consumer(task, 0..1);
         let properties = [("linger.ms", task.text("linger")), ("reconnect.backoff.ms", "20")];
-        let producer = client(rd::rd_kafka_type_t::RD_KAFKA_PRODUCER, task.text("broker"), &properties);
+        let producer = client(rd::rd_kafka_type_t::RD_KAFKA_PRODUCER, task, &properties);
         let name = CString::new(task.text("topic")).unwrap();
         let rkt = rd::rd_kafka_topic_new(producer, name.as_ptr(), null_mut());
         let queue = rd::rd_kafka_queue_get_main(producer);
