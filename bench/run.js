@@ -167,7 +167,7 @@ async function main() {
           }
           // The group, and the directory of offset files.
           const state = mkdtempSync(join(os.tmpdir(), 'kafka-native-bench-'));
-          const door = task.tls ? { broker: cluster.listeners.ssl, ca: cluster.tls.ca } : { broker };
+          const door = task.tls && cluster?.tls ? { broker: cluster.listeners.ssl, ca: cluster.tls.ca } : { broker };
           const { report, error } = run(contender, { ...task, ...door, topic, state });
           rmSync(state, { recursive: true });
           if (!backlog) await admin.deleteTopic(topic);

@@ -34,11 +34,14 @@ const MAX_BYTES = 256 * 1024;
 /** Room behind that: the message that reaches it mostly needs no new memory. */
 const SLACK = 16 * 1024;
 /** Memory that a large message has made larger than this is not kept. */
-const KEEP_BYTES = 4 * MAX_BYTES;
+const KEEP_BYTES = 8 * MAX_BYTES;
 /** The largest `message.max.bytes` that librdkafka takes: beyond it nothing needs to be copied to be refused. */
 const LARGEST_MESSAGE = 1_000_000_000;
-/** Strings up to this length are given room for the worst case (3 bytes a character) instead of being measured. */
+/** Strings up to this length are given room for the worst case. Measuring a longer one takes as long as writing it: so it is written as if it were ASCII first. */
 const MEASURE_FROM = 16 * 1024;
+/** Bytes of a character at most, of one UTF-16 unit; and of a surrogate pair, which is written whole or not at all. */
+const WIDEST = 3;
+const PAIR = 4;
 /** Strings up to this length are written character by character, as long as they are ASCII. */
 const SHORT = 16;
 
@@ -213,7 +216,7 @@ export class Arena {
 
   #writeString(text: string): number {
     if (text.length > LARGEST_MESSAGE) throw tooLarge();
-    this.#reserve(text.length <= MEASURE_FROM ? 3 * text.length : Buffer.byteLength(text));
+    this.#reserve(text.length <= MEASURE_FROM ? WIDEST * text.length : text.length + PAIR);
     if (text.length <= SHORT) {
       // Names and keys: for so few characters the call costs more than the work.
       let i = 0;
@@ -223,7 +226,12 @@ export class Arena {
         return i;
       }
     }
-    const written = this.bytes.write(text, this.end);
+    let written = this.bytes.write(text, this.end);
+    if (this.bytes.length - this.end - written < PAIR) {
+      // The end of it may have had no room.
+      this.#reserve(Buffer.byteLength(text));
+      written = this.bytes.write(text, this.end);
+    }
     this.end += written;
     return written;
   }

@@ -22,16 +22,17 @@ export interface OutboxLimits {
 
 /**
  * What one turn of the event loop settles at most, a quarter of a millisecond of work: then others have their turn. Were tens of thousands of
- * messages settled at once, their senders would make as many new ones, which then wait.
+ * messages, or tens of megabytes, settled at once, their senders would make as many new ones, which then wait.
  */
 const SETTLED = 1024;
+const SETTLED_BYTES = 1024 * 1024;
 /**
  * What one turn hands over at most. Mostly each message that is settled is followed by another: if no more were handed over than settled, those
  * that wait would never become fewer. They keep their arenas, which have left the processor's cache when they are read
  * (`npm run bench -- --shapes produce`).
  */
 const HANDED = 2 * SETTLED;
-const HANDED_BYTES = 2 * 1024 * 1024;
+const HANDED_BYTES = 2 * SETTLED_BYTES;
 /** Milliseconds between two questions for a topic of which a partition is not known. */
 const LOOK_AGAIN_MS = 100;
 /** A topic's partitions are asked for so often before its sends fail. */
@@ -70,7 +71,7 @@ export class Outbox {
   readonly #receipts: { columns: Float64Array; errors: NativeErrorData[] }[] = [];
   #at = 0;
   /** Nothing is settled until it has come. */
-  readonly #rest = new Turn(() => this.#settle(SETTLED));
+  readonly #rest = new Turn(() => this.#settle(SETTLED, SETTLED_BYTES));
 
   readonly #packer = new Packer();
   #tickets = new Int32Array(3 * 64);
@@ -141,20 +142,21 @@ export class Outbox {
   /** Receipts of a lane. */
   readonly settle = (columns: Float64Array, errors: NativeErrorData[]): void => {
     this.#receipts.push({ columns, errors });
-    if (!this.#rest.waiting) this.#settle(SETTLED);
+    if (!this.#rest.waiting) this.#settle(SETTLED, SETTLED_BYTES);
   };
 
   /** Settles all that was told: after the lanes have ended. */
   settleRest(): void {
-    this.#settle(Infinity);
+    this.#settle(Infinity, Infinity);
   }
 
-  /** Settles what was told, until so many messages are through; what is left has the next turn. */
-  #settle(messages: number): void {
+  /** Settles what was told, until so many messages or bytes are through; what is left has the next turn. */
+  #settle(messages: number, bytes: number): void {
     const until = this.#messages - messages;
+    const untilBytes = this.#bytes - bytes;
     for (let receipts; (receipts = this.#receipts[0]) !== undefined; ) {
       const { columns, errors } = receipts;
-      while (this.#at < columns.length && this.#messages > until) this.#settleOne(columns, errors);
+      while (this.#at < columns.length && this.#messages > until && this.#bytes > untilBytes) this.#settleOne(columns, errors);
       if (this.#at < columns.length) break;
       this.#receipts.shift();
       this.#at = 0;
