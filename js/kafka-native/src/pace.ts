@@ -1,7 +1,5 @@
-import { Turn } from './turn';
+import { Turn, TURN } from './turn';
 
-/** Milliseconds for which a turn of the event loop may go on. */
-const TURN = 2;
 /** The clock is looked at once in so many questions: a look takes as long as a short handler. */
 const EACH = 8;
 

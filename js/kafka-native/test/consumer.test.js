@@ -204,6 +204,27 @@ test('a promise that pauses after its first await takes effect before the next q
   assert.deepEqual(received, ['a']);
 });
 
+test('consumers that have very much share each turn of the event loop, and come in their order', async () => {
+  const [order, inTurn] = [[], [0]];
+  let counting = true;
+  const next = () => counting && (inTurn.push(0), setImmediate(next));
+  const large = Array.from({ length: 40 }, () => 'v'.repeat(1000));
+  const consumers = await Promise.all(['a', 'b', 'c', 'd'].map((name) => startedConsumer({
+    receive_callback() {
+      order.push(name);
+      inTurn[inTurn.length - 1]++;
+      for (const end = performance.now() + 3; performance.now() < end; );
+    },
+  })));
+  setImmediate(next);
+  for (let i = 0; i < 3; i++) for (const { arrive } of consumers) arrive(...large);
+  while (order.length < 12) await turn();
+  counting = false;
+  // The first one starts at once, in the turn in which it comes, when nobody else has any.
+  assert.equal(order.join(''), `a${'abcdabcd'}bcd`);
+  assert.ok(inTurn.every((batches, i) => batches <= (i === 0 ? 2 : 1)), `batches of 3 ms in each turn: ${inTurn.join(' ')}`);
+});
+
 test('max_callbacks_in_flight holds back the next batch until a promise is settled', async () => {
   const ends = [];
   const { native, arrive } = await startedConsumer({ max_callbacks_in_flight: 2, receive_callback: () => { const end = deferred(); ends.push(end); return end.promise; } });

@@ -206,7 +206,9 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
       case Event.Batch:
         if (this.#stopping) return this.#native.drop(told[1]);
         this.#waiting.push({ id: told[1], packed: told[2], attempts: 0 });
-        // The last one in line starts at once, on the stack of the event; a queue is worked off one batch a turn.
+        // The last one in line starts at once, on the stack of the event, and a large one behind those of other clients; a queue is
+        // worked off one batch a turn.
+        if (Turn.asked && told[2].byteLength >= LARGE) this.#schedule();
         if (!this.#turn.waiting) this.#startNext();
         return;
       case Event.Reply:

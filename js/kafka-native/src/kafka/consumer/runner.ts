@@ -157,9 +157,10 @@ export class Runner {
     if (demand) demand.onAsked = () => this.#pump();
   }
 
-  /** The partition has, perhaps, something to do. A lone message starts on the stack of its arrival. */
+  /** The partition has, perhaps, something to do. A lone message starts on the stack of its arrival, a large batch behind those of other clients. */
   offer(assigned: AssignedPartition): void {
     this.#enqueue(assigned);
+    if (assigned.ready && Turn.asked && assigned.runs[0]!.count >= LARGE) this.#turn.wait();
     if (!this.#turn.waiting) this.#pump();
   }
 
