@@ -6,28 +6,10 @@ const { join } = require('node:path');
 const { CONTENDERS } = require('./contenders.js');
 const { FIGURES, number, spread } = require('./figures.js');
 const { plot } = require('./plot.js');
+const { axes } = require('./scale.js');
 
 /** What a plot of a kind of work shows. */
 const PLOTTED = { consume: ['rate', 'perCpu', 'rss'], produce: ['rate', 'perCpu', 'rss'], latency: ['p50', 'p99'], start: ['first', 'require'] };
-
-/** How the cost of a message goes with partitions and messages. @type {Record<string, Record<string, string>>} */
-const COSTS = {
-  'cost-consume': {
-    '1 partition': 'consume-1-partition',
-    '4 partitions, 1 M messages': 'consume',
-    '100 partitions': 'consume-100-partitions',
-    '1000 partitions': 'consume-1000-partitions',
-    '10 K messages': 'consume-10K',
-    '100 K messages': 'consume-100K',
-    '10 M messages': 'consume-10M',
-  },
-  'cost-produce': {
-    '4 partitions, 1 M messages': 'produce',
-    '1000 partitions': 'produce-1000-partitions',
-    '10 K messages': 'produce-10K',
-    '10 M messages': 'produce-10M',
-  },
-};
 
 const table = (head, rows) => [`| ${head.join(' | ')} |`, `|${head.map(() => '---|').join('')}`, ...rows.map((row) => `| ${row.join(' | ')} |`), ''];
 const title = (name) => CONTENDERS[name].title;
@@ -86,7 +68,9 @@ function markdown({ date, machine, versions, settings, contenders, shapes, bars 
   for (const [name, shape] of Object.entries(shapes)) {
     lines.push(`## ${shape.title}`, '', ...(plots[name] ? [`![${shape.title}](${name}.svg)`, ''] : []), ...shapeTable(shape));
   }
-  for (const name of Object.keys(COSTS)) if (plots[name]) lines.push('## CPU a message, from the first message on', '', `![CPU a message](${name}.svg)`, '');
+  const scale = axes(shapes);
+  if (scale.length > 0) lines.push('## At scale', '');
+  for (const { title: text, head, rows, worst } of scale) lines.push(`### ${text}`, '', ...table(head, rows), ...(worst ? [worst, ''] : []));
   return lines.join('\n');
 }
 
@@ -102,20 +86,6 @@ function pictures({ shapes }) {
         rows.map(([contender, { figures }]) => ({ label: title(contender), contender, figures })),
         names,
       );
-  }
-  for (const [name, points] of Object.entries(COSTS)) {
-    const there = Object.entries(points).filter(([, shape]) => shapes[shape]);
-    if (there.length < 2) continue;
-    const rows = there.flatMap(([label, shape]) =>
-      ['c-loop', 'kafka-native', 'classic'].flatMap((contender) => {
-        const figures = shapes[shape].contenders[contender]?.figures;
-        return figures?.flowCpu ? [{ label: `${label}: ${contender}`, contender, figures }] : [];
-      }),
-    );
-    if (rows.length > 0)
-      plots[name] = plot(name === 'cost-consume' ? 'Consume: cost against partitions and messages' : 'Produce: cost against partitions and messages', rows, [
-        'flowCpu',
-      ]);
   }
   return plots;
 }

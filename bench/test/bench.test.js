@@ -7,6 +7,7 @@ const { join } = require('node:path');
 const { test } = require('node:test');
 const { cleanup } = require('../../test/support/cleanup.js');
 const { bars } = require('../bars.js');
+const { AXES } = require('../scale.js');
 const { SHAPES } = require('../shapes.js');
 
 const RUN = join(__dirname, '../run.js');
@@ -14,7 +15,7 @@ const RUN = join(__dirname, '../run.js');
 test('a run of few messages measures ours and the C loop in every kind of work, and writes results, table and plots', (t) => {
   const out = mkdtempSync(join(tmpdir(), 'kafka-native-bench-test-'));
   cleanup(t, () => rmSync(out, { recursive: true }));
-  const shapes = ['consume', 'consume-headers', 'produce-idempotent', 'awaited-singles', 'latency-100', 'start-recorded'];
+  const shapes = ['consume', 'consume-headers', 'consume-tls', 'consume-1-client', 'consume-20-clients', 'produce-zstd', 'awaited-singles', 'latency-100', 'start-recorded'];
   const contenders = ['c-loop', 'kafka-native', 'classic'];
   const args = ['--messages', '10000', '--rounds', '2', '--shapes', shapes.join(), '--contenders', contenders.join(), '--out', out];
   const printed = execFileSync(process.execPath, [RUN, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
@@ -39,6 +40,9 @@ test('a run of few messages measures ours and the C loop in every kind of work, 
   }
   const table = readFileSync(join(out, 'README.md'), 'utf8');
   for (const { title } of Object.values(results.shapes)) assert.ok(table.includes(`## ${title}`), title);
+  for (const axis of ['Compression and TLS, consuming', 'Consumers of a process that divide 200 partitions'])
+    assert.match(table, new RegExp(`### ${axis}\\n\\n(\\|.*\\n){8}\\nAt worst`), axis);
+  assert.ok(results.shapes['consume-20-clients'].contenders['c-loop'].figures.threads.median >= 60, 'threads of 20 clients');
   assert.ok(results.bars.some(({ met }) => met !== undefined), 'bars that were measured');
   assert.match(printed, /not measured .*best binding/);
   assert.ok(readdirSync(out).every((file) => /^(results\.json|README\.md|[\w-]+\.svg)$/.test(file)));
@@ -72,4 +76,8 @@ test('every shape of a bar is in the quick run', () => {
   const asked = new Set();
   bars(new Proxy({}, { get: (_, shape) => void asked.add(shape) }));
   assert.deepEqual([...asked].sort(), quick.sort());
+});
+
+test('the shapes of an axis are there', () => {
+  assert.deepEqual(Object.values(AXES).flatMap((points) => Object.values(points)).filter((shape) => !SHAPES[shape]), []);
 });
