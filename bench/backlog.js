@@ -4,7 +4,7 @@
 const { setTimeout: sleep } = require('node:timers/promises');
 const { Producer } = require('kafka-native');
 const { LARGEST } = require('./shapes.js');
-const { text } = require('./text.js');
+const { values } = require('./text.js');
 const { usual } = require('./usual.js');
 
 /**
@@ -30,7 +30,7 @@ async function makeTopic(broker, admin, topic, partitions) {
  *   key and two headers each; `json`: the messages of the usual program
  */
 async function fill(broker, topic, { messages, partitions, size, codec, headers, json }) {
-  const records = text();
+  const text = values(size);
   let failed;
   const producer = new Producer({
     broker,
@@ -41,15 +41,14 @@ async function fill(broker, topic, { messages, partitions, size, codec, headers,
   const batch = Math.max(1, Math.min(1000, Math.floor(messages / partitions), Math.floor((1 << 20) / size)));
   const message = (i) => {
     if (json) return usual(i);
-    const from = (i * size) % (records.length - size);
-    const value = records.slice(from, from + size);
+    const value = text(i);
     return headers ? { key: `key-${i % 1000}`, value, headers: { trace: `00-${i}`, source: 'bench' } } : value;
   };
   for (let i = 0, partition = 0; i < messages; partition = (partition + 1) % partitions) {
-    const values = Array.from({ length: Math.min(batch, messages - i) }, (_, k) => message(i + k));
-    let { send_queue_length, errors } = producer.send(topic, partition, values);
+    const several = Array.from({ length: Math.min(batch, messages - i) }, (_, k) => message(i + k));
+    let { send_queue_length, errors } = producer.send(topic, partition, several);
     if (errors) throw new Error(`the backlog cannot be written: ${errors[0].message}`);
-    i += values.length;
+    i += several.length;
     // At most some 100 MB under way.
     while (send_queue_length * size >= 100e6 || send_queue_length >= 100_000) {
       await sleep(1);

@@ -45,12 +45,12 @@ class Meter {
   #observer = new PerformanceObserver((list) => this.#collected(list.getEntries()));
 
   /**
-   * A client has its first messages; the first one's flow from now on.
+   * A client has its first messages; those of the first client flow from now on. A producer's, of which none is here, do from now on.
    *
    * @param {number} messages how many are here already: a client may have fetched and decoded very many before its first call
    */
   flow(messages) {
-    this.#start = now();
+    if (messages > 0) this.#start = now();
     if (this.#flow) return;
     this.#flow = { time: now(), cpu: cpu(), messages };
     this.#observer.observe({ entryTypes: ['gc'] });

@@ -64,7 +64,8 @@ function axes(shapes) {
         head: ['', '', 'CPU µs a message, from the first', 'times the base', "times the C loop's", 'msg/s', 'start ms', 'RSS peak MB', 'threads'],
         rows: all.map((row) => [
           ...[row.point, CONTENDERS[row.contender].title],
-          ...[row.cpu, row.toBase, row.toBaseline, row.rate, row.start, row.rss, row.threads].map(text),
+          ...[row.cpu, row.toBase, row.toBaseline, row.rate, row.start, row.rss].map(text),
+          row.threads === undefined ? '' : row.threads.toFixed(),
         ]),
         worst: worst?.toBaseline ? `At worst ${number(worst.toBaseline)} times the C loop's: ${worst.point}, ${CONTENDERS[worst.contender].title}.` : '',
       },

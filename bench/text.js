@@ -16,4 +16,13 @@ function text() {
   return records.join('');
 }
 
-module.exports = { text };
+/** Values of so many bytes. @param {number} size */
+function values(size) {
+  const records = text();
+  return (/** @type {number} */ i) => {
+    const from = (i * size) % (records.length - size);
+    return records.slice(from, from + size);
+  };
+}
+
+module.exports = { values };

@@ -3,7 +3,7 @@
 // `json` they are those of the usual program, with `headers` they have its keys and two of its headers.
 
 const { Meter, now } = require('../measure.js');
-const { text } = require('../text.js');
+const { values } = require('../text.js');
 const { usual } = require('../usual.js');
 
 /** Messages of the usual program that are sent in turn. */
@@ -12,11 +12,9 @@ const DIFFERENT = 1000;
 module.exports = async function produce(load, task) {
   const { batch, inFlight, count, seconds, size, strings, headers, json, codec } = task;
   const producer = await load().producer(task);
-  const records = codec === 'none' ? undefined : text();
+  const text = codec === 'none' ? (i) => String(i).padStart(size, 'v') : values(size);
   const plain = (i) => {
-    const from = (i * size) % ((records?.length ?? 0) - size);
-    const string = records?.slice(from, from + size) ?? String(i).padStart(size, 'v');
-    const value = strings ? string : Buffer.from(string);
+    const value = strings ? text(i) : Buffer.from(text(i));
     if (!headers) return { value };
     const { key, headers: all } = usual(i);
     const { source: _, ...two } = all;

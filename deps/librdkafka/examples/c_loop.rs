@@ -300,7 +300,7 @@ unsafe fn produce(task: &Task) {
             err: rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR,
             rkt: null_mut(),
             partition: 0,
-            payload: text[i * size % (text.len() - size + 1)..].as_ptr().cast_mut().cast::<c_void>(),
+            payload: text[i * size % (text.len() - size).max(1)..].as_ptr().cast_mut().cast::<c_void>(),
             len: size,
             key: null_mut(),
             key_len: 0,
