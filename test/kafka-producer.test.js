@@ -16,7 +16,7 @@ const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { PATIENCE, SOON, within } = require('./support/flow.js');
 const { kafkajs, oracle, readWithKafkaJS } = require('./support/kafkajs.js');
-const { eventually, received } = require('./support/watch.js');
+const { countTurns, eventually, received } = require('./support/watch.js');
 
 /** Brokers of three that are restarted. */
 const ROUNDS = Number(process.env.ROUNDS ?? 1);
@@ -392,35 +392,13 @@ describe('back-pressure', () => {
     const topic = await cluster.topic(1);
     const producer = await connected(t, { linger: 100 });
     await producer.send({ topic, messages: numbered(1) });
-    let [turn, counting] = [0, true];
-    const next = () => counting && (turn++, setImmediate(next));
-    setImmediate(next);
-    const turns = new Map();
+    const [turn, turns] = [countTurns(t), new Map()];
     await Promise.all(Array.from({ length: 100 }, async () => {
       await producer.send({ topic, messages: numbered(1000) });
-      turns.set(turn, (turns.get(turn) ?? 0) + 1);
+      turns.set(turn.now, (turns.get(turn.now) ?? 0) + 1);
     }));
-    counting = false;
     // One that begins below the 1024 messages of a turn, one behind it; a turn can have an event and an immediate of its own.
     assert.ok(Math.max(...turns.values()) <= 10, `${[...turns.values()]} sends in a turn`);
-  });
-
-  test('settles large messages in turns of the event loop, too', async (t) => {
-    const topic = await cluster.topic(1);
-    const producer = await connected(t, { linger: 100 });
-    await producer.send({ topic, messages: numbered(1) });
-    let [turn, counting] = [0, true];
-    const next = () => counting && (turn++, setImmediate(next));
-    setImmediate(next);
-    const turns = new Map();
-    const messages = Array(5).fill({ value: 'x'.repeat(100_000) });
-    await Promise.all(Array.from({ length: 60 }, async () => {
-      await producer.send({ topic, messages });
-      turns.set(turn, (turns.get(turn) ?? 0) + 1);
-    }));
-    counting = false;
-    // Three reach a megabyte; a turn can have an event and an immediate of its own.
-    assert.ok(Math.max(...turns.values()) <= 8, `${[...turns.values()]} sends of half a megabyte in a turn`);
   });
 
   test('cuts a send that is larger than the whole buffer', async (t) => {

@@ -1,6 +1,11 @@
 import { Double, DOUBLE_COLUMNS, Flag, Header, HEADER_INTS, Int, INT_COLUMNS, RUN_INTS, RunField, Since, SINCE_DOUBLES } from './layout';
 import { viewOf } from './view';
 
+/** How many messages a packed batch has. @internal */
+export function countOf({ buffer, byteOffset }: Uint8Array): number {
+  return new DataView(buffer, byteOffset).getInt32(4 * Header.Messages, true); // not aligned, perhaps; all platforms are little-endian
+}
+
 /** The columns of a packed batch, and where in `doubles` and `ints` each begins. @internal */
 export class PackedColumns {
   readonly count: number;

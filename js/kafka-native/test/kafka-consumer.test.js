@@ -72,6 +72,22 @@ test('eachMessage lets others have their turn of the event loop, whatever the nu
   assert.ok(most < 40, `${most} messages of half a millisecond in a turn`);
 });
 
+test('eachMessage gives no message more of a partition that is paused while others have their turn', async (t) => {
+  let done = 0;
+  const eachMessage = async () => {
+    for (const end = performance.now() + 0.5; performance.now() < end; );
+    done++;
+  };
+  const { consumer, arrive } = await running(t, { eachMessage });
+  arrive([0, Array.from({ length: 90 }, (_, offset) => offset)]);
+  await new Promise((resolve) => setImmediate(resolve));
+  consumer.pause([{ topic: 't', partitions: [0] }]);
+  const before = done;
+  assert.ok(before > 0 && before < 90, `${before} messages`);
+  await settled();
+  assert.equal(done, before);
+});
+
 test('a partition of which the group has no offset begins where its subscription says, at once; a seek goes before', async (t) => {
   const { consumer, native, rebalance } = await running(t, { eachMessage() {} });
   native.replies.committed = [-1, 5, -1];

@@ -9,6 +9,7 @@ import { hold, keep, letGo, release, watchExit, weakly } from '../lifetime';
 import { binding } from '../loader';
 import { SafeLogger } from '../logger';
 import { OptionReader } from '../options';
+import { countOf } from '../packed';
 import { Turn } from '../turn';
 import { readConsumerOptions, type ConsumerOptions, type ReadConsumerOptions } from './consumer-options';
 import { readOffsets } from './offset-manager';
@@ -28,12 +29,11 @@ export interface ConsumerStopOptions {
 interface Waiting {
   readonly id: number;
   packed: Uint8Array;
+  readonly large: boolean;
   attempts: number;
 }
 
 const NOTHING = new Uint8Array(0);
-/** Bytes: smaller batches may follow one another in one turn. */
-const LARGE = 16 * 1024;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 10_000;
 
@@ -205,12 +205,7 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
     switch (told[0]) {
       case Event.Batch:
         if (this.#stopping) return this.#native.drop(told[1]);
-        this.#waiting.push({ id: told[1], packed: told[2], attempts: 0 });
-        // The last one in line starts at once, on the stack of the event, and a large one behind those of other clients; a queue is
-        // worked off one batch a turn.
-        if (Turn.asked && told[2].byteLength >= LARGE) this.#schedule();
-        if (!this.#turn.waiting) this.#startNext();
-        return;
+        return this.#arrived(told[1], told[2]);
       case Event.Reply:
         return this.#calls.finish(told[1], told[2], told[3]);
       case Event.Stats: {
@@ -228,6 +223,14 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
         return void this.#commitOffsets(told[1], told[2], told[3]);
     }
   };
+
+  /** The last one in line starts at once, on the stack of the event; a large one goes behind those of other clients. A queue is worked off one batch a turn. */
+  #arrived(id: number, packed: Uint8Array): void {
+    const large = Turn.isLarge(countOf(packed), packed.byteLength);
+    this.#waiting.push({ id, packed, large, attempts: 0 });
+    if (large && this.#mayStart) this.#turn.queue();
+    if (!this.#turn.waiting) this.#startNext();
+  }
 
   get #mayStart(): boolean {
     return (
@@ -249,7 +252,7 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
     if (!this.#mayStart) return;
     const batch = this.#waiting.shift()!;
     // Of a backlog one batch comes behind the other, on and on in one turn: timers and sockets would starve.
-    if (batch.packed.byteLength >= LARGE) this.#turn.wait();
+    if (batch.large) this.#turn.wait();
     this.#deliver(batch);
     this.#schedule();
   }

@@ -87,8 +87,6 @@ export const RUN_OPTIONS = {
   eachMessage: true,
 } satisfies Record<keyof ConsumerRunConfig, true>;
 
-/** Messages: smaller batches may follow one another in one turn. */
-const LARGE = 100;
 /** Bytes: what comes together in one batch from the addon, and what is joined to one. */
 const DATA = 192 * 1024;
 
@@ -160,7 +158,7 @@ export class Runner {
   /** The partition has, perhaps, something to do. A lone message starts on the stack of its arrival, a large batch behind those of other clients. */
   offer(assigned: AssignedPartition): void {
     this.#enqueue(assigned);
-    if (assigned.ready && Turn.asked && assigned.runs[0]!.count >= LARGE) this.#turn.wait();
+    if (assigned.ready && Turn.isLarge(assigned.runs[0]!.count, assigned.runs[0]!.bytes)) this.#turn.queue();
     if (!this.#turn.waiting) this.#pump();
   }
 
@@ -202,31 +200,32 @@ export class Runner {
   }
 
   /** What waits of a partition is one batch: the first run, and those behind it as long as they fit. */
-  #take({ runs }: AssignedPartition): Run[] {
+  #take({ runs }: AssignedPartition): { runs: Run[]; bytes: number } {
     const first = runs[0]!;
     const taken = [first];
     let { count, bytes } = first;
     for (let last = first, i = 1; i < runs.length; i++) {
       const run = runs[i]!;
       // What begins below: the log has begun anew.
-      if ((count += run.count) > this.#owner.maxMessagesPerBatch || (bytes += run.bytes) > DATA || run.firstOffset < last.next || run.packed.gone) break;
+      if ((count += run.count) > this.#owner.maxMessagesPerBatch || bytes + run.bytes > DATA || run.firstOffset < last.next || run.packed.gone) break;
+      bytes += run.bytes;
       taken.push((last = run));
     }
-    return taken;
+    return { runs: taken, bytes };
   }
 
   /** Never rejects. */
   async #deliver(assigned: AssignedPartition): Promise<void> {
     const { native, events, commits } = this.#owner;
     const { topic, partition } = assigned;
-    const runs = this.#take(assigned);
+    const { runs, bytes } = this.#take(assigned);
     const { firstOffset } = runs[0]!;
     const delivery = (assigned.delivery = { stale: false, count: runs.length });
     this.#underWay++;
     assigned.next = firstOffset;
     const batch = new Batch(topic, runs, () => (assigned.gone ? -1 : native.watermarks(topic, partition)[1]));
     // Of a backlog one batch comes behind the other, on and on in one turn: timers and sockets would starve.
-    if (batch.size >= LARGE) this.#turn.wait();
+    if (Turn.isLarge(batch.size, bytes)) this.#turn.wait();
     const begun = Date.now();
     const listened = events.listened('consumer.start_batch_process') || events.listened('consumer.end_batch_process');
     const about = listened && {
@@ -310,8 +309,9 @@ export class Runner {
           if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') await result;
           this.#resolve(assigned, runs, delivery, offset);
           if (commits.watched) await commits.ifNecessary();
-          if (assigned.paused) return;
+          // Behind the others' turn: one of them may have paused it.
           if (pace.late()) await pace.turn();
+          if (assigned.paused) return;
         }
       }
     } catch (error) {

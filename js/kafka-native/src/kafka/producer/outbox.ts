@@ -1,10 +1,10 @@
+import { performance } from 'node:perf_hooks';
 import { setImmediate, setTimeout } from 'node:timers';
 import { type Arena } from '../../arena';
 import type { NativeErrorData } from '../../binding';
 import { hold, release } from '../../lifetime';
 import { partitionOf } from '../../numbers';
 import { describe, isTopicName, TOPIC_NAMES } from '../../options';
-import { Turn } from '../../turn';
 import { invalidTopic, KafkaJSNonRetriableError, KafkaJSTimeout } from '../errors';
 import type { Lane } from './lane';
 import { keepBytes, ownMessage, type Message, type RecordMetadata } from './messages';
@@ -70,8 +70,8 @@ export class Outbox {
   /** What lanes told and was not settled yet, in order; `#at` is where to go on in the first. */
   readonly #receipts: { columns: Float64Array; errors: NativeErrorData[] }[] = [];
   #at = 0;
-  /** Nothing is settled until it has come. */
-  readonly #rest = new Turn(() => this.#settle(SETTLED, SETTLED_BYTES));
+  /** The next turn goes on with them; until then nothing is settled. */
+  #resting = false;
 
   readonly #packer = new Packer();
   #tickets = new Int32Array(3 * 64);
@@ -142,13 +142,18 @@ export class Outbox {
   /** Receipts of a lane. */
   readonly settle = (columns: Float64Array, errors: NativeErrorData[]): void => {
     this.#receipts.push({ columns, errors });
-    if (!this.#rest.waiting) this.#settle(SETTLED, SETTLED_BYTES);
+    if (!this.#resting) this.#settle(SETTLED, SETTLED_BYTES);
   };
 
   /** Settles all that was told: after the lanes have ended. */
   settleRest(): void {
     this.#settle(Infinity, Infinity);
   }
+
+  readonly #rest = (): void => {
+    this.#resting = false;
+    this.#settle(SETTLED, SETTLED_BYTES);
+  };
 
   /** Settles what was told, until so many messages or bytes are through; what is left has the next turn. */
   #settle(messages: number, bytes: number): void {
@@ -161,7 +166,10 @@ export class Outbox {
       this.#receipts.shift();
       this.#at = 0;
     }
-    if (this.#receipts.length > 0) this.#rest.wait();
+    if (this.#receipts.length > 0 && !this.#resting) {
+      this.#resting = true;
+      setImmediate(this.#rest);
+    }
     if (!this.#scheduled) this.#pump();
   }
 
