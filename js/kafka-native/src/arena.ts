@@ -39,7 +39,7 @@ const KEEP_BYTES = 8 * MAX_BYTES;
 const LARGEST_MESSAGE = 1_000_000_000;
 /** Strings up to this length are given room for the worst case. Measuring a longer one takes as long as writing it: so it is written as if it were ASCII first. */
 const MEASURE_FROM = 16 * 1024;
-/** Bytes of a character at most, of one UTF-16 unit; and of a surrogate pair, which is written whole or not at all. */
+/** UTF-8 takes at most 3 bytes for a UTF-16 unit, and 4 for a surrogate pair. A write that stopped early leaves fewer than 4. */
 const WIDEST = 3;
 const PAIR = 4;
 /** Strings up to this length are written character by character, as long as they are ASCII. */

@@ -1,4 +1,5 @@
 import { captureRejectionSymbol, EventEmitter } from 'node:events';
+import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { latin1 } from '../text';
 import { KafkaError } from '../errors';

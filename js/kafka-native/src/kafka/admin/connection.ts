@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { AdminClient, unwrap, type ItemResult } from '../../admin-client';
 import type { AdminRequests } from '../../admin-requests';

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { TopicDescription } from '../../admin-requests';
 import type { ListPartitionReassignmentsResponse } from '../engine-types';

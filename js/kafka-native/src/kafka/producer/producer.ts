@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { Writable } from 'node:stream';
 import { integerOf } from '../../numbers';
 import { describe, type Properties } from '../../options';
