@@ -26,9 +26,9 @@ const JOIN: Duration = Duration::from_secs(1);
 /// share is a request: a send of 1000 to a thousand partitions would be a thousand of one message.
 const FEW: usize = 16;
 const SHARE: usize = 64;
-/// Shares are fewer and larger by one time for every so many partitions: for each that becomes ready, librdkafka's thread of the broker looks at
-/// all partitions of that broker, which takes as long for so many as a request
-/// (`npm run bench -- --shapes produce,produce-2000-partitions`).
+/// With `n` times so many partitions shares are `1 + n` times as large, and as many times fewer. For each share librdkafka's thread of a broker looks at
+/// all partitions that the broker leads, which takes as long for so many as a request. Who leads is not known here: all count, as if it were
+/// one broker (`npm run bench -- --shapes produce,produce-2000-partitions`).
 const LOOKED_AT: usize = 256;
 /// A send of fewer messages that crosses together with others of its topic goes to one partition, where the partitioner lets those
 /// of a millisecond follow one another: a request of them all, in place of one a partition
@@ -236,6 +236,7 @@ mod tests {
         assert_eq!((thousand.len(), thousand.iter().max()), (16, Some(&63)));
         let many = shares(100_000, 100, false);
         assert_eq!((many.len(), many.iter().min()), (100, Some(&1000)));
+        assert_eq!([255, 256, 512].map(|partitions| shares(1000, partitions, false).len()), [16, 8, 5]);
         assert_eq!(shares(1000, 2000, false), [500; 2]);
         assert_eq!(shares(1000, 20_000, false), [1000]);
     }
