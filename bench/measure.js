@@ -34,7 +34,7 @@ function threads() {
   return Number(/^Threads:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
 }
 
-/** What was used since the clients were made, and since messages flow. */
+/** Time and CPU since the clients were made, and since messages flow. */
 class Meter {
   #begin = { time: now(), cpu: cpu(), thread: threadCpu() };
   #flow;

@@ -162,9 +162,7 @@ async function main() {
         const turned = [...entries.slice(round % entries.length), ...entries.slice(0, round % entries.length)];
         for (const [contender, entry] of turned) {
           const topic = topics.get(JSON.stringify(backlog)) ?? `bench-${process.pid}-${runs++}`;
-          if (!backlog) {
-            await makeTopic(broker, admin, topic, task.partitions);
-          }
+          if (!backlog) await makeTopic(broker, admin, topic, task.partitions);
           // The group, and the directory of offset files.
           const state = mkdtempSync(join(os.tmpdir(), 'kafka-native-bench-'));
           const door = task.tls && cluster?.tls ? { broker: cluster.listeners.ssl, ca: cluster.tls.ca } : { broker };

@@ -1,13 +1,15 @@
 'use strict';
 // `send` of arrays of `batch` messages, which are made before, each awaited, so many at a time that `inFlight` messages are under way; with
-// `json` they are those of the usual program, with `headers` they have its keys and two of its headers.
+// `json` they are those of the usual program, with `headers` they have its keys and two of its headers. Those that are compressed differ for
+// longer than a compressor remembers.
 
 const { Meter, now } = require('../measure.js');
 const { values } = require('../text.js');
 const { usual } = require('../usual.js');
 
-/** Messages of the usual program that are sent in turn. */
-const DIFFERENT = 1000;
+/** Messages of the usual program, and batches to be compressed, that are sent in turn. */
+const USUAL = 1000;
+const COMPRESSED = 40;
 
 module.exports = async function produce(load, task) {
   const { batch, inFlight, count, seconds, size, strings, headers, json, codec } = task;
@@ -20,7 +22,9 @@ module.exports = async function produce(load, task) {
     const { source: _, ...two } = all;
     return { key, value, headers: two };
   };
-  const batches = json ? Array.from({ length: DIFFERENT }, (_, i) => [usual(i)]) : [Array.from({ length: batch }, (_, i) => plain(i))];
+  const batches = json
+    ? Array.from({ length: USUAL }, (_, i) => [usual(i)])
+    : Array.from({ length: codec === 'none' ? 1 : COMPRESSED }, (_, n) => Array.from({ length: batch }, (_, i) => plain(n * batch + i)));
   // One message first, so that connections and the topic are known.
   await producer.send(batches[0].slice(0, 1));
 

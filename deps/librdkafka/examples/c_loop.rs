@@ -3,10 +3,10 @@
 //! ```text
 //! c_loop work=consume broker=B topic=T partitions=N count=N seconds=N size=BYTES [headers=true] [clients=N] [ca=FILE]
 //! c_loop work=produce broker=B topic=T partitions=N count=N seconds=N size=BYTES batch=N inFlight=N linger=MS acks=N idempotent=BOOL
-//!                     codec=NAME [json=true | headers=true] [ca=FILE]
+//!                     codec=NAME largest=BYTES [json=true | headers=true] [ca=FILE]
 //! c_loop work=latency broker=B topic=T count=N size=BYTES rate=N linger=MS
 //! ```
-//! What it is given are the tasks of `bench/shapes.js`; it passes over what does not concern it. It ends after `count`
+//! Its arguments are the tasks of `bench/shapes.js`; it passes over those that do not concern it. It ends after `count`
 //! messages, or `seconds` after the first, and prints one line of JSON: seconds, bytes of RSS in MB.
 
 use std::collections::HashMap;
@@ -18,6 +18,12 @@ use std::time::{Duration, Instant};
 use kafka_native_librdkafka as rd;
 
 fn main() {
+    // Of many clients each is a thread, and the others would wait for one that failed.
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::exit(101);
+    }));
     let task = Task(
         std::env::args().skip(1).filter_map(|arg| arg.split_once('=').map(|(a, b)| (a.into(), b.into()))).collect(),
     );
@@ -139,7 +145,7 @@ unsafe fn consumer(
     }
 }
 
-/// What was used since the clients were made, and since the first message.
+/// Time and CPU since the clients were made, and since the first message.
 struct Meter {
     begin: Instant,
     cpu: f64,
@@ -275,6 +281,9 @@ unsafe fn copy_headers(message: *mut rd::rd_kafka_message_t, copy: &mut Vec<u8>)
     }
 }
 
+/// Batches to be compressed that are sent in turn, as in `bench/work/produce.js`.
+const COMPRESSED: usize = 40;
+
 unsafe fn produce(task: &Task) {
     let (count, batch, in_flight, limit) =
         (task.number("count"), task.number("batch"), task.number("inFlight"), task.seconds());
@@ -307,8 +316,10 @@ unsafe fn produce(task: &Task) {
             offset: 0,
             _private: null_mut(),
         };
-        let templates: Vec<_> = (0..batch).map(template).collect();
-        let mut messages = templates.clone();
+        let batches = if codec == "none" { 1 } else { COMPRESSED };
+        let templates: Vec<_> = (0..batches * batch).map(template).collect();
+        let mut turns = templates.chunks(batch).cycle();
+        let mut messages = templates[..batch].to_vec();
         let headers = match (task.is("json"), task.is("headers")) {
             (true, _) => &HEADERS[..],
             (_, true) => &HEADERS[..2],
@@ -323,7 +334,7 @@ unsafe fn produce(task: &Task) {
                 }
                 return batch;
             }
-            messages.copy_from_slice(&templates);
+            messages.copy_from_slice(turns.next().unwrap());
             let flags = rd::RD_KAFKA_MSG_F_COPY;
             rd::rd_kafka_produce_batch(rkt, partition, flags, messages.as_mut_ptr(), batch as i32) as usize
         };
