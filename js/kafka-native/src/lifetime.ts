@@ -1,5 +1,4 @@
-// From the module, not from the globals: fake timers of a test framework must not stop the clients.
-import { setInterval } from 'node:timers';
+import { setInterval } from './clock';
 import type { OnEvent } from './binding';
 import { binding } from './loader';
 

@@ -1,13 +1,12 @@
-// From the modules, not from the globals: fake timers of a test framework must not stop the clients, nor their clock.
-import { performance } from 'node:perf_hooks';
-import { setImmediate } from 'node:timers';
+import { AsyncResource } from 'node:async_hooks';
+import { nextTick, now, setImmediate } from './clock';
 
 /**
- * Milliseconds for which the clients of a thread, all together, keep its event loop in one turn. A batch or a handler that is under way then
+ * Milliseconds for which the consumers of a thread, all together, keep its event loop in one turn. A batch or a handler that is under way then
  * goes on to its end, and work that is small starts where it arrives: both come on top.
  */
 const TURN = 2;
-/** Where others keep a turn for longer, the clients may keep it for this part of that: a busy program would starve them. */
+/** Where others keep a turn for longer, the consumers may keep it for this part of that: a busy program would starve them. */
 const PART = 1 / 4;
 const LONGEST = 10;
 
@@ -17,18 +16,18 @@ const LARGE_BYTES = 16 * 1024;
 
 /** All who wait on this thread, in the order in which they began to. */
 const line: Turn[] = [];
-/** How many of them have their turn in this one; who waits again has the next. */
+/** How many of them have their turn in this one; one that waits again comes in the next. */
 let left = 0;
-/** When the clients began to work in this turn; 0: they have not. */
+/** When the consumers began to work in this turn; 0: they have not. */
 let begun = 0;
 /** When they were last seen at work. */
 let seen = 0;
 let limit = TURN;
 
-/** The clients work: from here to {@link next} it is one turn. */
-function begin(now: number): void {
+/** The consumers work: from here to {@link next} it is one turn. */
+function begin(time: number): void {
   if (begun > 0) return;
-  begun = now;
+  begun = time;
   setImmediate(next);
 }
 
@@ -36,40 +35,42 @@ function next(): void {
   begun = 0;
   limit = TURN;
   if ((left = line.length) === 0) return;
-  // While somebody waits the loop does not sleep: others worked all this time.
-  const now = performance.now();
-  limit = Math.min(Math.max(TURN, PART * (now - seen)), LONGEST);
-  begin((seen = now));
+  // While somebody waits the loop does not sleep. Work of the consumers that was not seen counts as others', too.
+  const time = now();
+  limit = Math.min(Math.max(TURN, PART * (time - seen)), LONGEST);
+  begin((seen = time));
   come();
 }
 
 function come(): void {
-  if (Turn.isOver()) return;
+  // Nobody is left where the one before has failed: Node comes back to its ticks behind the next turn then.
+  if (left === 0 || Turn.isOver()) return;
   const turn = line.shift()!;
   if (--left > 0) void done.then(later);
   turn.come();
-  seen = performance.now();
+  seen = now();
 }
 
-/** Behind the promises, and the promises of those, that the work before it has resolved. */
+/** Behind the promises that the one before has resolved, and theirs. */
 const later = (): void => nextTick(come);
 const done = Promise.resolve();
-const { nextTick } = process;
 
 /** Waits until others have had their turn of the event loop. @internal */
 export class Turn {
   /** Asked for, and not come yet. */
   waiting = false;
   readonly #onCome: () => void;
+  /** Of the program that made it: one callback of the event loop serves all that wait. */
+  readonly #context = new AsyncResource('kafka-native.Turn');
 
   /** @param onCome called once for each turn that was waited for */
   constructor(onCome: () => void) {
     this.#onCome = onCome;
   }
 
-  /** Whether the clients have had their time of this turn. */
+  /** Whether the consumers have had their time of this turn. */
   static isOver(): boolean {
-    seen = performance.now();
+    seen = now();
     begin(seen);
     return seen - begun >= limit;
   }
@@ -82,7 +83,7 @@ export class Turn {
   wait(): void {
     if (this.waiting) return;
     this.waiting = true;
-    if (line.push(this) === 1) begin((seen = performance.now()));
+    if (line.push(this) === 1) begin((seen = now()));
   }
 
   /** For large work that arrives: it goes behind those that wait. */
@@ -93,6 +94,6 @@ export class Turn {
   /** @internal */
   come(): void {
     this.waiting = false;
-    this.#onCome();
+    this.#context.runInAsyncScope(this.#onCome);
   }
 }

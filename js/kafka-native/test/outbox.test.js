@@ -1,11 +1,9 @@
 'use strict';
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-require('./support.js'); // chooses the addon
+const { immediate, work } = require('./support.js');
 const { Outbox } = require('../dist/kafka/producer/outbox.js');
 const { Turn } = require('../dist/turn.js');
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** An outbox, and a lane that takes everything. */
 function outbox() {
@@ -23,7 +21,7 @@ function outbox() {
     /** Resolves when so many sends of these messages are handed over. */
     async send(sends, batch) {
       for (let i = 0; i < sends; i++) void box.send(topic, place, box.pack('t', batch), undefined).then(() => done.push(i));
-      while (messages < sends * batch.length) await turn();
+      while (messages < sends * batch.length) await immediate();
     },
     /** One receipt of all. */
     receive: () => box.settle(Float64Array.from(tickets.splice(0).flatMap((ticket) => [ticket, -1, 1, 0, ticket, -1])), []),
@@ -35,7 +33,7 @@ async function ends({ done, receive }, count) {
   const inTurn = [];
   receive();
   for (let before = 0; before < count; before = done.length) {
-    await turn();
+    await immediate();
     inTurn.push(done.length - before);
   }
   return inTurn;
@@ -61,7 +59,7 @@ test('acknowledgements do not stand in the line of the consumers', async () => {
   let busy = true;
   for (let i = 0; i < 10; i++) {
     const consumer = new Turn(() => {
-      for (const end = performance.now() + 3; performance.now() < end; );
+      work(3);
       if (busy) consumer.wait();
     });
     consumer.wait();

@@ -59,8 +59,15 @@ async function startedConsumer(options) {
   return made;
 }
 
+/** One turn of the event loop. */
+const immediate = () => new Promise((resolve) => setImmediate(resolve));
 /** Long enough for promises and one round of setImmediate. */
 const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+
+/** Keeps the event loop busy. */
+function work(milliseconds) {
+  for (const end = performance.now() + milliseconds; performance.now() < end; );
+}
 
 /** A promise and its ends. */
 function deferred() {
@@ -69,4 +76,4 @@ function deferred() {
   return { promise, ...ends };
 }
 
-module.exports = { kafka, fake, Event, memoryLogger, makeProducer, makeConsumer, startedConsumer, turn, deferred };
+module.exports = { kafka, fake, Event, memoryLogger, makeProducer, makeConsumer, startedConsumer, turn, deferred, immediate, work };

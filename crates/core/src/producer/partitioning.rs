@@ -27,7 +27,7 @@ const JOIN: Duration = Duration::from_secs(1);
 const FEW: usize = 16;
 const SHARE: usize = 64;
 /// With `n` times so many partitions shares are `1 + n` times as large, and as many times fewer. For each share librdkafka's thread of a broker looks at
-/// all partitions that the broker leads, which takes as long for so many as a request. Who leads is not known here: all count, as if it were
+/// all partitions that the broker leads, which takes as long for so many as a request. Leaders are not known here: all count, as if it were
 /// one broker (`npm run bench -- --shapes produce,produce-2000-partitions`).
 const LOOKED_AT: usize = 256;
 /// A send of fewer messages that crosses together with others of its topic goes to one partition, where the partitioner lets those

@@ -1,6 +1,5 @@
-// From the module, not from the globals: fake timers of a test framework must not stop the clients.
-import { clearTimeout, setTimeout } from 'node:timers';
 import { inspect } from 'node:util';
+import { clearTimeout, setTimeout } from '../clock';
 import { readBatch, type Encoding } from '../batch';
 import { type ToldConsumerStats, Event, type NativeConsumer, type Told } from '../binding';
 import { Calls } from '../calls';

@@ -1,6 +1,5 @@
 import { captureRejectionSymbol, EventEmitter } from 'node:events';
-import { performance } from 'node:perf_hooks';
-import { setTimeout as pause } from 'node:timers/promises';
+import { now, pause } from '../clock';
 import { latin1 } from '../text';
 import { KafkaError } from '../errors';
 import { describe } from '../options';
@@ -126,9 +125,9 @@ export class Table<K extends TableKey = string, V = any> extends EventEmitter<Ta
     await consumer.subscribe({ topics: [this.topic], from: 'beginning' });
     if (this.#ended) return;
     await consumer.run({ eachBatch: (payload) => this.#apply(payload), eachBatchAutoResolve: false });
-    const end = performance.now() + TOPIC_MS;
+    const end = now() + TOPIC_MS;
     while (!this.#ended && (await consumer.reachEnds(undefined, true)) === 0) {
-      if (performance.now() > end) {
+      if (now() > end) {
         const failure = failureOf(
           'UNKNOWN_TOPIC_OR_PARTITION',
           `Kafka.table: there is no topic '${this.topic}', or its name is another: make it first, with cleanup.policy=compact`,

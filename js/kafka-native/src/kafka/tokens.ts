@@ -1,5 +1,4 @@
-// From the module, not from the globals: fake timers of a test framework must not stop the clients.
-import { clearTimeout, setTimeout } from 'node:timers';
+import { clearTimeout, setTimeout } from '../clock';
 import type { NativeTokens } from '../binding';
 
 /** A token for SASL/OAUTHBEARER. */

@@ -1,5 +1,4 @@
-import { performance } from 'node:perf_hooks';
-import { setTimeout as pause } from 'node:timers/promises';
+import { now, pause } from '../../clock';
 import { AdminClient, unwrap, type ItemResult } from '../../admin-client';
 import type { AdminRequests } from '../../admin-requests';
 import { integerOf } from '../../numbers';
@@ -142,7 +141,7 @@ export abstract class AdminConnection {
    */
   protected async retry<T>(attempt: () => Promise<T>, passing = PASSING): Promise<T> {
     const { initialRetryTime, maxRetryTime, factor, multiplier, retries } = this.#retry;
-    const missing = performance.now() + HEARSAY_MS;
+    const missing = now() + HEARSAY_MS;
     for (let tries = 0, time = initialRetryTime; ; tries++, time = Math.min(time * multiplier, maxRetryTime)) {
       try {
         return await attempt();
@@ -151,8 +150,7 @@ export abstract class AdminConnection {
         const passes = type !== undefined ? passing.has(type) : error instanceof KafkaJSDeleteTopicRecordsError && error.retriable;
         if (!passes) throw error as Error;
         const unknown = type === 'UNKNOWN_TOPIC_OR_PARTITION';
-        if (unknown ? performance.now() >= missing : tries >= retries)
-          throw new KafkaJSNumberOfRetriesExceeded(error as Error, { retryCount: tries, retryTime: time });
+        if (unknown ? now() >= missing : tries >= retries) throw new KafkaJSNumberOfRetriesExceeded(error as Error, { retryCount: tries, retryTime: time });
         await pause(unknown ? HEARSAY_PAUSE_MS : time * (1 - factor + 2 * factor * Math.random()));
       }
     }

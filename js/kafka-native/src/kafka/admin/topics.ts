@@ -1,5 +1,4 @@
-import { performance } from 'node:perf_hooks';
-import { setTimeout as pause } from 'node:timers/promises';
+import { now, pause } from '../../clock';
 import type { TopicDescription } from '../../admin-requests';
 import type { ListPartitionReassignmentsResponse } from '../engine-types';
 import { KafkaJSAggregateError, KafkaJSCreateTopicError, KafkaJSNotImplemented, KafkaJSProtocolError, KafkaJSTimeout, type KafkaJSError } from '../errors';
@@ -106,11 +105,11 @@ export abstract class TopicAdmin extends AdminConnection {
 
   /** Brokers hear of a topic a moment after the controller has made it. */
   async #leaders(topics: string[], timeout?: number): Promise<void> {
-    const end = performance.now() + (timeout ?? LEADERS_MS);
+    const end = now() + (timeout ?? LEADERS_MS);
     for (;;) {
       const described = await this.ask('DescribeTopics', { topics }, { timeout });
       if (described.every(({ result }) => 'Ok' in result && result.Ok.partitions.every(({ leader }) => leader !== null))) return;
-      if (performance.now() >= end) throw new KafkaJSTimeout('The topics were made, but have no leaders yet');
+      if (now() >= end) throw new KafkaJSTimeout('The topics were made, but have no leaders yet');
       await pause(50);
     }
   }

@@ -1,5 +1,4 @@
-// From the module, not from the globals: fake timers of a test framework must not stop the consumer.
-import { clearTimeout, setTimeout } from 'node:timers';
+import { clearTimeout, setTimeout } from '../../clock';
 import { KafkaError } from '../../errors';
 import type { NativeGroup } from '../../binding';
 import type { Calls } from '../../calls';

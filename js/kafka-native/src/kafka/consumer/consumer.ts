@@ -1,6 +1,5 @@
-// From the module, not from the globals: fake timers of a test framework must not stop the consumer.
-import { clearTimeout, setTimeout } from 'node:timers';
 import type { Readable } from 'node:stream';
+import { clearTimeout, setTimeout } from '../../clock';
 import type { NativeRule } from '../../binding';
 import { hold, release } from '../../lifetime';
 import { describe, guessed, isTopicName, TOPIC_NAMES } from '../../options';

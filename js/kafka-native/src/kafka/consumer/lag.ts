@@ -1,5 +1,4 @@
-// From the module, not from the globals: fake timers of a test framework must not stop the consumer.
-import { clearInterval, setInterval } from 'node:timers';
+import { clearInterval, setInterval } from '../../clock';
 import type { Instrumentation } from '../events';
 import type { KafkaLogger } from '../logger';
 import type { TopicPartition } from '../partitions';

@@ -1,5 +1,4 @@
-// From the module, not from the globals: fake timers of a test framework must not stop the consumer.
-import { clearTimeout, setTimeout } from 'node:timers';
+import { clearTimeout, setTimeout } from '../../clock';
 import type { NativeGroup } from '../../binding';
 import { integerOf } from '../../numbers';
 import { describe } from '../../options';
@@ -158,7 +157,8 @@ export class Runner {
   /** The partition has, perhaps, something to do. A lone message starts on the stack of its arrival, a large batch behind those of other clients. */
   offer(assigned: AssignedPartition): void {
     this.#enqueue(assigned);
-    if (assigned.ready && Turn.isLarge(assigned.runs[0]!.count, assigned.runs[0]!.bytes)) this.#turn.queue();
+    const { ready, runs } = assigned;
+    if (ready && this.#underWay < this.#concurrency && Turn.isLarge(runs[0]!.count, runs[0]!.bytes)) this.#turn.queue();
     if (!this.#turn.waiting) this.#pump();
   }
 

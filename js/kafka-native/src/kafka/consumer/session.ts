@@ -1,6 +1,4 @@
-// From the module, not from the globals: fake timers of a test framework must not stop the consumer.
-import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
-import { setTimeout as pause } from 'node:timers/promises';
+import { clearInterval, clearTimeout, pause, setInterval, setTimeout } from '../../clock';
 import type { NativeGroup, NativePlaces, NativeRebalance, NativeRule, NativeTopics } from '../../binding';
 import type { Calls } from '../../calls';
 import type { KafkaError } from '../../errors';

@@ -1,5 +1,4 @@
-import { performance } from 'node:perf_hooks';
-import { setImmediate, setTimeout } from 'node:timers';
+import { now, setImmediate, setTimeout } from '../../clock';
 import { type Arena } from '../../arena';
 import type { NativeErrorData } from '../../binding';
 import { hold, release } from '../../lifetime';
@@ -113,7 +112,7 @@ export class Outbox {
 
   send(topic: Topic, place: Place, packed: Packed, signal: AbortSignal | undefined): Promise<RecordMetadata[]> {
     return new Promise((resolve, reject) => {
-      const since = this.#limits.maxBlock === Infinity ? 0 : performance.now();
+      const since = this.#limits.maxBlock === Infinity ? 0 : now();
       const send = new Send(topic, place, packed, since, resolve, reject);
       if (signal !== undefined && !this.#watch(send, signal)) return;
       if (this.#open++ === 0) hold(this);
@@ -227,7 +226,7 @@ export class Outbox {
   /** Asks the partitioner; false when the topic's partitions are not known yet, or when the send is given up. */
   #partition(send: Send): boolean {
     const { topic, packed } = send;
-    if (topic.partitions === undefined || performance.now() - topic.askedAt > this.#maxAge) void this.#askFor(send.place.lane, topic);
+    if (topic.partitions === undefined || now() - topic.askedAt > this.#maxAge) void this.#askFor(send.place.lane, topic);
     const partitionMetadata = topic.partitions;
     if (partitionMetadata === undefined) return false;
     try {
@@ -255,7 +254,7 @@ export class Outbox {
     topic.asking = true;
     try {
       topic.partitions = await lane.partitions(topic.name, TRIES);
-      topic.askedAt = performance.now();
+      topic.askedAt = now();
     } catch (error) {
       // Those that wait have nowhere to go; with partitions that are old, the others go on.
       if (topic.partitions === undefined) for (const send of [...topic.parked]) this.#abandon(send, error as Error);
@@ -267,10 +266,10 @@ export class Outbox {
 
   /** A partition that librdkafka does not know may be new: by itself it would ask again in minutes. Not more often than a broker may be asked. */
   async #lookAgain(lane: Lane, topic: Topic): Promise<void> {
-    if (performance.now() - topic.lookedAt < LOOK_AGAIN_MS) return;
+    if (now() - topic.lookedAt < LOOK_AGAIN_MS) return;
     topic.lookedAt = Number.POSITIVE_INFINITY; // it is asked
     await lane.partitions(topic.name, 1).catch(() => {});
-    topic.lookedAt = performance.now();
+    topic.lookedAt = now();
   }
 
   #unpark(topic: Topic): void {
@@ -444,11 +443,11 @@ export class Outbox {
     this.#deadline = setTimeout(
       () => {
         this.#deadline = undefined;
-        const late = performance.now() - maxBlock;
+        const late = now() - maxBlock;
         for (const send of [...this.#waiting()]) if (send.since <= late) this.#abandon(send, this.#late(send));
         this.#pump();
       },
-      Math.max(0, since + maxBlock - performance.now()),
+      Math.max(0, since + maxBlock - now()),
     ).unref();
   }
 

@@ -1,5 +1,5 @@
-import { performance } from 'node:perf_hooks';
 import type { Writable } from 'node:stream';
+import { now } from '../../clock';
 import { integerOf } from '../../numbers';
 import { describe, type Properties } from '../../options';
 import { connectDeadline, type ClientContext } from '../client';
@@ -177,8 +177,8 @@ export class Producer {
 
   async #disconnect(connection: Connection, timeout: number): Promise<void> {
     const { outbox, lanes, transactions } = connection;
-    const end = performance.now() + timeout;
-    const left = (): number => Math.max(0, Math.ceil(end - performance.now()));
+    const end = now() + timeout;
+    const left = (): number => Math.max(0, Math.ceil(end - now()));
     try {
       if (this.#transaction instanceof Transaction)
         await this.#transaction.abort().catch((error: Error) => this.#logger.warn(`The open transaction was not aborted: ${error.message}`));
