@@ -244,6 +244,30 @@ test('a message that is larger than its topic takes is told and left out, and th
   assert.match((await b.errors.until()).text, new RegExp(`is left out: .*max.message.bytes of ${topic}`));
 });
 
+test('many small messages go to a topic that takes little at once', async (t) => {
+  const topic = await cluster.topic(1, { config: { 'max.message.bytes': 100_000 } });
+  const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster)));
+  const heard = await hear(a, topic);
+  const messages = Array.from({ length: 1000 }, (_, i) => `${i} ${'x'.repeat(500)}`);
+  for (const message of messages) b.publish(topic, message);
+  await heard.count(1000);
+  assert.deepEqual([heard.all, b.errors.all], [messages, []]);
+});
+
+test('a topic that was deleted is not made again with createTopics: false', async (t) => {
+  const topic = await cluster.topic(1);
+  const b = await ready(t, cluster, { createTopics: false });
+  b.publish(topic, 'one');
+  const admin = oracle(cluster).admin();
+  await admin.connect();
+  cleanup(t, () => admin.disconnect());
+  await eventually(PATIENCE, 'it is written', async () => (await admin.fetchTopicOffsets(topic))[0].high === '1');
+  await admin.deleteTopics({ topics: [topic] });
+  b.publish(topic, 'two');
+  await b.errors.until();
+  assert.ok(!(await admin.listTopics()).includes(topic));
+});
+
 test('the wire is that of 0.1.2, both ways', async (t) => {
   const topic = topicName('wire');
   const a = await ready(t, cluster, { clientId: 75783 });

@@ -7,7 +7,7 @@ import { kafkaTopic } from './connector/names';
 import { LARGEST, Places } from './connector/places';
 import { Reader, type Feed } from './connector/reader';
 import { readOptions, type ReadOptions, type SharedOptions } from './options';
-import { Outbox } from './outbox';
+import { BATCH_BYTES, Outbox } from './outbox';
 import { Troubles } from './troubles';
 import { within } from './within';
 
@@ -93,9 +93,11 @@ export class MessageConnector extends EventEmitter {
     this.#producer = kafka.producer({
       idempotent: true,
       linger: 0,
+      // One that was deleted is made again only where topics are to be made.
+      allowAutoTopicCreation: this.#options.createTopics,
       ...producer,
-      // What waits has no age: it waits until Kafka is back.
-      properties: { 'message.timeout.ms': '0', 'message.max.bytes': String(LARGEST), ...producer.properties },
+      // Messages have no age: they wait until Kafka is back.
+      properties: { 'message.timeout.ms': '0', 'message.max.bytes': String(LARGEST), 'batch.size': String(BATCH_BYTES), ...producer.properties },
     });
     this.#reader = new Reader(this.#options, { not: { header: 'from', is: this.#header } }, (error) => this.#tell('read', error.message, error));
     this.#connected = this.#connect();

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Batch, KafkaConsumer, KafkaMessage, MessageRule, KafkaProducer } from 'kafka-native';
 import type { ReadClusterNodeOptions } from './options';
+import { BATCH_BYTES } from './outbox';
 import { within } from './within';
 
 /** Bytes of the largest record. Kafka's own default is a megabyte. */
@@ -75,7 +76,13 @@ export class Log {
       allowAutoTopicCreation: false,
       ...producer,
       // Messages wait for Kafka as long as it takes: none is dropped out of their middle.
-      properties: { 'message.timeout.ms': '0', 'message.max.bytes': String(LARGEST_RECORD), 'reconnect.backoff.max.ms': '1000', ...producer.properties },
+      properties: {
+        'message.timeout.ms': '0',
+        'message.max.bytes': String(LARGEST_RECORD),
+        'batch.size': String(BATCH_BYTES),
+        'reconnect.backoff.max.ms': '1000',
+        ...producer.properties,
+      },
     }));
     const reader = (this.#consumer = kafka.consumer({
       readUncommitted: true,

@@ -21,8 +21,10 @@ export interface OutboxOptions {
 
 /** Bytes that are under way at one time. */
 const WINDOW_BYTES = 1024 * 1024;
-/** A larger record goes alone: it may be more than its topic takes, and others are not to be refused with it. */
-const ALONE_BYTES = 64 * 1024;
+/**
+ * Of a batch, `batch.size` of its producer. A larger record goes alone: where a topic takes less than a batch, the broker refuses all of it.
+ */
+export const BATCH_BYTES = 64 * 1024;
 /** Of a record: its headers, and what JavaScript needs for it. */
 const OVERHEAD = 100;
 
@@ -115,7 +117,7 @@ export class Outbox {
     let sum = 0;
     const end = this.#waiting.findIndex((record) => {
       const bytes = sizeOf(record);
-      return (sum += bytes) > WINDOW_BYTES || bytes > ALONE_BYTES;
+      return (sum += bytes) > WINDOW_BYTES || bytes > BATCH_BYTES;
     });
     return this.#waiting.splice(0, end === -1 ? this.#waiting.length : Math.max(1, end));
   }
