@@ -269,6 +269,8 @@ for (const [kind, options] of KINDS) {
         write();
         if (below(4) === 0) await turn();
       }
+      // The table has them behind all others.
+      for (const partition of [0, 1]) proxy.append(topic, partition, { key: `end${partition}`, value: '1' });
     };
     await disturbed(proxy, below, work());
     await eventually(PATIENCE, `the table is as its topic; SEED=${seed}`, () => {
