@@ -484,3 +484,45 @@ fn an_abort_is_sent_also_where_the_coordinators_answer_comes_between_its_parts()
         rd::rd_kafka_mock_broker_set_rtt(cluster, 1, 300);
     });
 }
+
+#[test]
+fn offsets_of_what_has_no_leader_can_be_asked_for_beside_metadata() {
+    const ROUNDS: usize = 20_000;
+    const GENEROUS: i32 = 30_000;
+    // SAFETY: events, lists and metadata are destroyed once, by the thread that has them; the threads end before the client.
+    unsafe {
+        let (client, _cluster) = consumer_of_a_cluster(c"leaders");
+        let (address, done) = (client as usize, AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            // Each answer is a change of the cache, of which librdkafka's main thread tells those that wait.
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        let mut metadata = std::ptr::null();
+                        let client = address as *mut rd::rd_kafka_t;
+                        let error =
+                            rd::codes::rd_kafka_metadata(client, 1, std::ptr::null_mut(), &mut metadata, GENEROUS);
+                        assert_eq!(error, 0);
+                        rd::rd_kafka_metadata_destroy(metadata);
+                    }
+                });
+            }
+            let queue = rd::rd_kafka_queue_new(client);
+            for round in 0..ROUNDS {
+                let list = rd::rd_kafka_topic_partition_list_new(2);
+                // One that is there, so that the answer is of the cache, and one that is not.
+                for partition in [0, 99] {
+                    (*rd::rd_kafka_topic_partition_list_add(list, c"t".as_ptr(), partition)).offset = -1;
+                }
+                rd::rd_kafka_ListOffsets(client, list, std::ptr::null(), queue);
+                rd::rd_kafka_topic_partition_list_destroy(list);
+                let event = rd::rd_kafka_queue_poll(queue, GENEROUS);
+                assert!(!event.is_null(), "round {round} has no answer");
+                rd::rd_kafka_event_destroy(event);
+            }
+            rd::rd_kafka_queue_destroy(queue);
+            done.store(true, Ordering::Relaxed);
+        });
+        rd::rd_kafka_destroy(client);
+    }
+}
