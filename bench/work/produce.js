@@ -1,7 +1,7 @@
 'use strict';
 // `send` of arrays of `batch` messages, which are made before, each awaited, so many at a time that `inFlight` messages are under way; with
-// `json` they are those of the usual program, with `headers` they have its keys and two of its headers. Those that are compressed differ for
-// longer than a compressor remembers.
+// `json` they are those of the usual program, with `headers` they have its keys and two of its headers. Of those that are
+// compressed 40 arrays are sent in turn: a compressor finds nothing that it has seen in the one before (in thousands, they are 4 MB).
 
 const { Meter, now } = require('../measure.js');
 const { values } = require('../text.js');

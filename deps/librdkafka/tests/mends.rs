@@ -11,6 +11,9 @@ use kafka_native_librdkafka as rd;
 // Written by the build, which puts a text into every mended file: the names of its patches. `mends!()` points at all of them.
 include!(concat!(env!("OUT_DIR"), "/mends.rs"));
 
+/// Milliseconds for an answer that comes.
+const GENEROUS: i32 = 30_000;
+
 #[test]
 fn every_patch_is_in_the_linked_librdkafka() {
     // SAFETY: strings that end with a zero, in the mended files. A linker that took librdkafka's own file besides would refuse
@@ -97,7 +100,6 @@ unsafe fn was_asked(cluster: *mut rd::rd_kafka_mock_cluster_t, what: i16) -> boo
 
 /// A consumer of an embedded cluster, which gets a second partition while it asks where the first begins; it is to read both.
 fn read_although(name: &CStr, code: Option<i32>, meanwhile: impl FnOnce(*mut rd::rd_kafka_mock_cluster_t)) {
-    const GENEROUS: i32 = 30_000;
     const OFFSET_FETCH: i16 = 9;
     // SAFETY: everything is made and destroyed here, once; an error's code is the integer that C takes it for.
     unsafe {
@@ -159,7 +161,6 @@ fn a_partition_whose_query_failed_while_another_came_is_asked_for_again() {
 #[test]
 fn a_consumer_that_ends_asks_for_no_topics() {
     const METADATA: i16 = 3;
-    const GENEROUS: i32 = 30_000;
     // SAFETY: everything is made and destroyed here, once.
     unsafe {
         let (consumer, cluster) = consumer_of_a_cluster(c"ending");
@@ -182,7 +183,6 @@ fn a_consumer_that_ends_asks_for_no_topics() {
 
 #[test]
 fn the_end_of_a_partition_taken_in_a_batch_is_no_message_that_was_read() {
-    const GENEROUS: i32 = 30_000;
     // SAFETY: everything is made and destroyed here, once; the one message is ours.
     unsafe {
         let (consumer, _) = consumer_of_a_cluster(c"batches");
@@ -243,7 +243,6 @@ unsafe fn ask(
 
 #[test]
 fn topics_are_described_without_a_controller_and_a_broker_that_refuses_is_tried_with_pauses() {
-    const GENEROUS: i32 = 30_000;
     let mut reason = [0 as c_char; 256];
     // SAFETY: everything is made and destroyed here, once.
     unsafe {
@@ -308,7 +307,6 @@ unsafe extern "C" fn on_delivery(
 fn messages_that_are_held_are_sent_together_and_tried_again_together() {
     const PRODUCE: i16 = 0;
     const NOT_LEADER: i32 = 6;
-    const GENEROUS: i32 = 30_000;
     let mut reason = [0 as c_char; 256];
     // SAFETY: everything is made and destroyed here, once; what is produced is copied.
     unsafe {
@@ -416,7 +414,6 @@ fn aborted_then_committed(
 ) {
     const ADD_PARTITIONS: i16 = 24;
     const END: i16 = 26;
-    const GENEROUS: i32 = 30_000;
     let mut reason = [0 as c_char; 256];
     let outdated = AtomicBool::new(false);
     let fine = |error: *mut rd::rd_kafka_error_t| {
@@ -485,10 +482,18 @@ fn an_abort_is_sent_also_where_the_coordinators_answer_comes_between_its_parts()
     });
 }
 
+/// Also where an assertion fails: else a scope waits for threads that nobody ends.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 #[test]
 fn offsets_of_what_has_no_leader_can_be_asked_for_beside_metadata() {
     const ROUNDS: usize = 20_000;
-    const GENEROUS: i32 = 30_000;
     // SAFETY: events, lists and metadata are destroyed once, by the thread that has them; the threads end before the client.
     unsafe {
         let (client, _cluster) = consumer_of_a_cluster(c"leaders");
@@ -507,6 +512,7 @@ fn offsets_of_what_has_no_leader_can_be_asked_for_beside_metadata() {
                     }
                 });
             }
+            let _end = OnDrop(|| done.store(true, Ordering::Relaxed));
             let queue = rd::rd_kafka_queue_new(client);
             for round in 0..ROUNDS {
                 let list = rd::rd_kafka_topic_partition_list_new(2);
@@ -521,7 +527,6 @@ fn offsets_of_what_has_no_leader_can_be_asked_for_beside_metadata() {
                 rd::rd_kafka_event_destroy(event);
             }
             rd::rd_kafka_queue_destroy(queue);
-            done.store(true, Ordering::Relaxed);
         });
         rd::rd_kafka_destroy(client);
     }

@@ -4,10 +4,10 @@ import { inspect } from 'node:util';
 import type { Logger } from 'kafka-native';
 import type { KafkaAdmin, KafkaMessage, KafkaProducer } from 'kafka-native';
 import { kafkaTopic } from './connector/names';
-import { LARGEST, Places } from './connector/places';
+import { Places } from './connector/places';
 import { Reader, type Feed } from './connector/reader';
 import { readOptions, type ReadOptions, type SharedOptions } from './options';
-import { BATCH_BYTES, Outbox } from './outbox';
+import { LARGEST_RECORD, Outbox, producerConfig } from './outbox';
 import { Troubles } from './troubles';
 import { within } from './within';
 
@@ -87,18 +87,10 @@ export class MessageConnector extends EventEmitter {
     this.#header = JSON.stringify(this.#clientId);
     this.#logger = shared.logger ?? console;
     this.#options = readOptions(clientId ? { ...shared, clientId: String(clientId) } : shared, this.#logger);
-    const { kafka, producer } = this.#options;
+    const { kafka, producer, createTopics } = this.#options;
     this.#admin = kafka.admin();
     this.#places = new Places(this.#admin, this.#options);
-    this.#producer = kafka.producer({
-      idempotent: true,
-      linger: 0,
-      // One that was deleted is made again only where topics are to be made.
-      allowAutoTopicCreation: this.#options.createTopics,
-      ...producer,
-      // Messages have no age: they wait until Kafka is back.
-      properties: { 'message.timeout.ms': '0', 'message.max.bytes': String(LARGEST), 'batch.size': String(BATCH_BYTES), ...producer.properties },
-    });
+    this.#producer = kafka.producer(producerConfig(createTopics, producer)); // one that was deleted is made again where topics are to be made
     this.#reader = new Reader(this.#options, { not: { header: 'from', is: this.#header } }, (error) => this.#tell('read', error.message, error));
     this.#connected = this.#connect();
   }
@@ -114,7 +106,8 @@ export class MessageConnector extends EventEmitter {
     const data = toJSON(message);
     const value = `{"data":${data},"_s":${this.#header}}`;
     const bytes = Buffer.byteLength(value) + 1000;
-    if (bytes > LARGEST) throw new RangeError(`deepstream.io-msg-kafka: a message of ${bytes} bytes is too large, at most ${LARGEST} go through Kafka`);
+    if (bytes > LARGEST_RECORD)
+      throw new RangeError(`deepstream.io-msg-kafka: a message of ${bytes} bytes is too large, at most ${LARGEST_RECORD} go through Kafka`);
     if (this.#closing) return this.#tell('closed', `a message for ${inspect(topic)} was published after close(): it is not sent`);
     const sending = this.#send(topic);
     if (!sending.broken && this.#queued() + bytes > this.#options.maxQueuedBytes)

@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Batch, KafkaConsumer, KafkaMessage, MessageRule, KafkaProducer } from 'kafka-native';
 import type { ReadClusterNodeOptions } from './options';
-import { BATCH_BYTES } from './outbox';
+import { LARGEST_RECORD, producerConfig } from './outbox';
 import { within } from './within';
 
-/** Bytes of the largest record. Kafka's own default is a megabyte. */
-export const LARGEST_RECORD = 16 * 1024 * 1024;
 /** All is written to one partition: then the order is one for all servers and topics. */
 export const PARTITION = 0;
 const CREATE_MS = 10_000;
@@ -70,20 +68,7 @@ export class Log {
 
   async #connect(): Promise<KafkaProducer> {
     const { kafka, topic, rule, producer, consumer, onTrouble, onEnd } = this.#options;
-    const writer = (this.#producer = kafka.producer({
-      idempotent: true,
-      linger: 0,
-      allowAutoTopicCreation: false,
-      ...producer,
-      // Messages wait for Kafka as long as it takes: none is dropped out of their middle.
-      properties: {
-        'message.timeout.ms': '0',
-        'message.max.bytes': String(LARGEST_RECORD),
-        'batch.size': String(BATCH_BYTES),
-        'reconnect.backoff.max.ms': '1000',
-        ...producer.properties,
-      },
-    }));
+    const writer = (this.#producer = kafka.producer(producerConfig(false, producer)));
     const reader = (this.#consumer = kafka.consumer({
       readUncommitted: true,
       // Each message may be written to thousands of sockets: the event loop turns in between.

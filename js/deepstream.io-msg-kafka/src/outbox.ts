@@ -1,4 +1,4 @@
-import type { KafkaProducer } from 'kafka-native';
+import type { KafkaProducer, ProducerConfig } from 'kafka-native';
 import { within } from './within';
 
 /** A record on its way. */
@@ -21,12 +21,30 @@ export interface OutboxOptions {
 
 /** Bytes that are under way at one time. */
 const WINDOW_BYTES = 1024 * 1024;
-/**
- * Of a batch, `batch.size` of its producer. A larger record goes alone: where a topic takes less than a batch, the broker refuses all of it.
- */
-export const BATCH_BYTES = 64 * 1024;
+/** The most bytes of a record. Kafka's own default is a megabyte. */
+export const LARGEST_RECORD = 16 * 1024 * 1024;
+/** The most bytes of a batch. A larger record goes alone: where a topic takes less than a batch, the broker refuses all of it. */
+const BATCH_BYTES = 64 * 1024;
 /** Of a record: its headers, and what JavaScript needs for it. */
 const OVERHEAD = 100;
+
+/** For the producer of an {@link Outbox}; the options of the user go before it. */
+export function producerConfig(allowAutoTopicCreation: boolean, given: ProducerConfig): ProducerConfig {
+  return {
+    idempotent: true,
+    linger: 0,
+    allowAutoTopicCreation,
+    ...given,
+    properties: {
+      // Messages wait for Kafka as long as it takes: none is dropped out of their middle.
+      'message.timeout.ms': '0',
+      'message.max.bytes': String(LARGEST_RECORD),
+      'batch.size': String(BATCH_BYTES),
+      'reconnect.backoff.max.ms': '1000',
+      ...given.properties,
+    },
+  };
+}
 
 /**
  * Records in the order of their calls, for one producer. They wait while Kafka is away, within `maxBytes`. What does not fit, or is refused, ends the

@@ -6,7 +6,7 @@ import * as promises from 'node:timers/promises';
 export const { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } = timers;
 /** Resolves after so many milliseconds. @internal */
 export const pause = promises.setTimeout;
-/** Behind all microtasks, and those that they add. @internal */
+/** @internal */
 export const { nextTick } = process;
 /** Milliseconds since the process began. @internal */
 export const now = clock.now.bind(clock);

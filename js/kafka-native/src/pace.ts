@@ -16,7 +16,7 @@ export class Pace {
   /** Whether the clients have had their time of this turn; then {@link turn} is to be awaited. */
   late(): boolean {
     if (--this.#left > 0) return false;
-    const late = Turn.isOver();
+    const late = Turn.look();
     this.#left = late ? 1 : EACH; // of several that share the turn each looks, and waits, before its next message
     return late;
   }

@@ -43,15 +43,15 @@ function next(): void {
 }
 
 function come(): void {
-  // Nobody is left where the one before has failed: Node comes back to its ticks behind the next turn then.
-  if (left === 0 || Turn.isOver()) return;
+  // After an exception `next` may come before the tick that was asked for; the tick then finds nobody.
+  if (left === 0 || Turn.look()) return;
   const turn = line.shift()!;
   if (--left > 0) void done.then(later);
   turn.come();
   seen = now();
 }
 
-/** Behind the promises that the one before has resolved, and theirs. */
+/** Behind the promises that the one before has resolved, and theirs: a tick that is asked for in a microtask comes behind all of them. */
 const later = (): void => nextTick(come);
 const done = Promise.resolve();
 
@@ -68,8 +68,8 @@ export class Turn {
     this.#onCome = onCome;
   }
 
-  /** Whether the consumers have had their time of this turn. */
-  static isOver(): boolean {
+  /** For consumers at work: whether they have had their time of this turn, which begins with the first look. */
+  static look(): boolean {
     seen = now();
     begin(seen);
     return seen - begun >= limit;

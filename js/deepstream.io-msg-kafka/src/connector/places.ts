@@ -1,11 +1,10 @@
 import type { KafkaAdmin } from 'kafka-native';
 import type { ReadOptions } from '../options';
+import { LARGEST_RECORD } from '../outbox';
 
 /** By partition, the next offset to be read; one that is not named begins with its first message. */
 export type Place = Record<number, string>;
 
-/** Bytes of the largest message. */
-export const LARGEST = 16 * 1024 * 1024;
 /** Then it is said why, and tried again. */
 const ASK_MS = 10_000;
 /** A message that is newer than now by so much was written by a clock that is wrong: times say nothing. */
@@ -72,7 +71,7 @@ async function make(admin: KafkaAdmin, topic: string, { createTopics, replicatio
     { name: 'segment.ms', value: String(Math.max(60_000, Math.floor(retention / 2))) },
     // One clock, the broker's: for how long a message is kept, and for which are older than a subscription.
     { name: 'message.timestamp.type', value: 'LogAppendTime' },
-    { name: 'max.message.bytes', value: String(LARGEST) },
+    { name: 'max.message.bytes', value: String(LARGEST_RECORD) },
   ];
   try {
     await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor, configEntries }], timeout: ASK_MS });
