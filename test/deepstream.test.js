@@ -237,7 +237,8 @@ test('a second server with a name that lives does not start, and says why', asyn
 test('a broker that restarts under traffic: nothing is lost, doubled or reordered', async (t) => {
   const own = await real({ own: true });
   cleanup(t, () => own.close());
-  const [one, two] = await startPeers(t, own);
+  // A Kafka that was started a moment ago takes its time.
+  const [one, two] = await startPeers(t, own, { dependencyInitializationTimeout: 30_000 });
   const [a, b] = [await one.client('a'), await two.client('b')];
   const heard = [new Calls(), new Calls()];
   a.event.subscribe('from-b', heard[0].take);

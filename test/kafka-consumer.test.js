@@ -4,13 +4,15 @@ const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const diagnostics = require('node:diagnostics_channel');
 const { setTimeout: delay } = require('node:timers/promises');
+const { Kafka, logLevel } = require('kafka-native');
+const { KafkaJSError } = require('kafka-native/kafkajs');
 const { cleanup } = require('./support/cleanup.js');
 const { kafkajs } = require('./support/kafkajs.js');
 const { Child } = require('./support/child.js');
 const { real, topicName } = require('./support/clusters.js');
 const { PATIENCE, folder, producer, within } = require('./support/flow.js');
 const { Calls, block, countTurns, deferred, eventually } = require('./support/watch.js');
-const { Got, committed, event, kafkaJs, member } = require('./support/groups.js');
+const { Got, client, committed, event, kafkaJs, member } = require('./support/groups.js');
 
 
 describe('the consumer of Kafka', () => {
@@ -239,6 +241,27 @@ describe('the consumer of Kafka', () => {
     await send(t, topic, ['4']);
     await got.until(5);
     assert.deepEqual(got.values(), numbers(0, 5));
+  });
+
+  test('that reaches nobody is disconnected after the timeout that disconnect has, and may connect again', async () => {
+    // It would try for hours.
+    const consumer = new Kafka({ brokers: ['127.0.0.1:1'], retry: { retries: 1000 }, logLevel: logLevel.NOTHING }).consumer({ groupId: 'x' });
+    for (const timeout of [0, 100]) {
+      const connecting = assert.rejects(consumer.connect(), KafkaJSError);
+      await within(PATIENCE, 'disconnect', () => consumer.disconnect({ timeout }));
+      await connecting;
+    }
+  });
+
+  test('is not connected when disconnect came before connect had resolved', async (t) => {
+    const consumer = client(cluster).consumer({ groupId: topicName('group') });
+    cleanup(t, () => consumer.disconnect());
+    const connecting = consumer.connect().catch(() => {});
+    await consumer.disconnect();
+    await connecting;
+    assert.equal(consumer.isConnected(), false);
+    await consumer.connect();
+    assert.equal(consumer.isConnected(), true);
   });
 
   test('seek goes anywhere, before and while the consumer runs', async (t) => {

@@ -307,6 +307,30 @@ describe('connection state recovery', () => {
     assert.equal(await quiet.come(one.port), false);
   });
 
+  test('no more than maxRecoveryBytes is held for a client that middlewares do not let in: then it has to come again', async () => {
+    const [one, two] = await servers({ server: { connectionStateRecovery: { skipMiddlewares: false } }, maxRecoveryBytes: 60_000 });
+    const gates = [];
+    let gated = false;
+    two.io.use((_, next) => (gated ? gates.push(next) : next()));
+    const client = await visitor(one);
+    const onlooker = await visitor(two);
+    one.io.emit('before');
+    await client.hears('before');
+    await client.break();
+    gated = true;
+    const gone = new Promise((resolve) => client.socket.once('disconnect', resolve));
+    const coming = client.come(two.port);
+    await eventually(PATIENCE, 'the middleware is called', () => gates.length === 1);
+    for (let i = 0; i < 20; i++) one.io.emit('m', 'x'.repeat(5000));
+    await settled(one, onlooker);
+    gates[0]();
+    assert.equal(await coming, true);
+    await gone;
+    assert.deepEqual(client.events('m'), []);
+    gated = false;
+    assert.equal(await client.come(two.port), false, 'they are beyond what is kept');
+  });
+
   test('what comes between the claim and the connection is held for as long as middlewares take, and is not had twice when the client goes before', async () => {
     const [one, two] = await servers({ server: { connectionStateRecovery: { skipMiddlewares: false } } });
     const gates = [];

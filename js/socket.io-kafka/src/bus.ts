@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { MessageType } from 'socket.io-adapter';
 import type { Batch, KafkaConsumer, KafkaMessage, MessageRule, KafkaProducer } from 'kafka-native';
+import { Echoes } from './echoes';
 import { Figures } from './figures';
 import { checkMessage, type BroadcastData } from './messages';
 import { isClient, type ReadOptions } from './options';
@@ -10,6 +11,7 @@ import { makeProducer } from './producer';
 import { decodeRecord, EMITTER, encodeRecord, Header, RecordType, typeOf, type Body, type LogRecord } from './record';
 import { Recovery } from './recovery/recovery';
 import { prepareTopics, type Topics } from './topics';
+import { Troubles } from './troubles';
 
 /** What a bus knows of an adapter: one namespace of its server. */
 export interface Member {
@@ -43,10 +45,8 @@ export interface BusOptions extends ReadOptions {
 
 const FLUSH_MS = 5000;
 const RETRY_MS = 1000;
-const ECHO_MS = 5000;
 /** Messages of other topics that are known again. */
 const MAX_RELAYED = 50_000;
-const TELL_MS = 10_000;
 
 /**
  * One server's connection to the log, for all its namespaces: one producer, one consumer without a group. Everything is on the event
@@ -73,8 +73,7 @@ export class Bus {
   /** How many partitions the replies have; unknown before the topics were looked at, and where all clients are the caller's: then all are read. */
   #repliesPartitions: number | undefined;
   #heartbeats: NodeJS.Timeout | undefined;
-  /** Own records that come back, by their number: `done` once they are read. */
-  readonly #echoes = new Map<number, () => void>();
+  readonly #echoes: Echoes;
   /** By partition of the log, where it ended when this server came: what is before is the past. */
   #ends: Map<number, number> | undefined;
   /** Partitions in which a record of one's own was read: what follows is no past either. */
@@ -86,8 +85,7 @@ export class Bus {
   #tag = '0';
   /** Of other topics, the messages that were read last. */
   readonly #relayed = new Set<string>();
-  /** When which trouble was told last. */
-  readonly #told = new Map<string, { at: number; more: number }>();
+  readonly #troubles = new Troubles((error) => this.#say(error));
 
   constructor(options: BusOptions) {
     this.options = options;
@@ -102,6 +100,12 @@ export class Bus {
         this.figures.dropped += count;
         this.tell('lost', new Error(`socket.io-kafka: ${count} records were not written: ${reason.message}`, { cause: reason }));
       },
+    });
+    this.#echoes = new Echoes({
+      topic: this.topic,
+      headers: this.#headers(undefined),
+      encode: (type, data) => this.encode(type, data),
+      write: (record) => this.#outbox.add(record),
     });
     this.peers = new Peers(this);
     if (options.recovery) this.recovery = new Recovery(options.recovery, options.maxRecoveryBytes);
@@ -170,8 +174,8 @@ export class Bus {
     if (topics) this.#readOwnReplies(consumer, topics);
     this.#outbox.open(producer);
     // When one's own record of now is read, everything before it was.
-    if (topics) await Promise.all(Array.from({ length: topics.partitions }, (_, partition) => this.#echo(partition)));
-    else await Promise.all([consumer.caughtUp(), this.#echo(undefined)]);
+    if (topics) await Promise.all(Array.from({ length: topics.partitions }, (_, partition) => this.#echoes.write(partition)));
+    else await Promise.all([consumer.caughtUp(), this.#echoes.write(undefined)]);
     if (this.#stopped) return;
     this.#allLive = true;
     await this.peers.meet();
@@ -228,40 +232,9 @@ export class Bus {
     return { any: [forMe, ownEcho, { all: wanted }] };
   }
 
-  /** Resolves when a record that is written now has been read. One that is refused, or lost, is written again: rights may come later. */
-  #echo(partition: number | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const write = (): void => this.#sendBack(RecordType.Echo, '', partition, done);
-      const again = setInterval(write, ECHO_MS);
-      const done = (): void => {
-        clearInterval(again);
-        resolve();
-      };
-      write();
-    });
-  }
-
   /** Writes a record of which nothing but its type is to be said. Resolves when it was read, or when this server has stopped. */
   readBack(namespace: string, type: RecordType): Promise<void> {
-    return new Promise((resolve) => {
-      const write = (): void => {
-        if (this.#stopped) return resolve();
-        this.#sendBack(type, namespace, this.options.partition, resolve, () => setTimeout(write, ECHO_MS).unref());
-      };
-      write();
-    });
-  }
-
-  /** A record that this server reads itself: `onRead` is called then, `onRefused` when it could not be written. */
-  #sendBack(type: RecordType, key: string, partition: number | undefined, onRead: () => void, onRefused?: () => void): void {
-    const { body, number } = this.encode(type, null);
-    this.#echoes.set(number, onRead);
-    const onSettled = (error?: Error): void => {
-      if (!error || !onRefused) return;
-      this.#echoes.delete(number);
-      onRefused();
-    };
-    this.#outbox.add({ topic: this.topic, key, value: body, headers: { ...this.#headers(undefined), [Header.Echo]: '' }, partition, onSettled });
+    return this.#echoes.say(type, namespace, this.options.partition);
   }
 
   /** @throws TypeError for data that has no form as JSON */
@@ -376,10 +349,7 @@ export class Bus {
   #onRecord(namespace: string, record: LogRecord, place: Place): void {
     const own = record.uid === this.uid;
     if (!own && record.uid !== EMITTER) this.peers.heard(record);
-    if (own) {
-      this.#echoes.get(record.number)?.();
-      this.#echoes.delete(record.number);
-    }
+    if (own) this.#echoes.read(record.number);
     switch (record.type) {
       case RecordType.Echo:
         return;
@@ -413,13 +383,10 @@ export class Bus {
   /** To the adapters' `error` listeners, else the logger; one of a kind in ten seconds, with the number of the others. */
   tell(kind: string, error: Error): void {
     this.figures.errors++;
-    const now = performance.now();
-    const told = this.#told.get(kind);
-    if (told && now - told.at < TELL_MS) {
-      told.more++;
-      return;
-    }
-    this.#told.set(kind, { at: now, more: 0 });
+    this.#troubles.tell(error, kind);
+  }
+
+  #say(error: Error): void {
     let heard = false;
     for (const member of this.members.values()) {
       try {
@@ -429,13 +396,7 @@ export class Bus {
         error = new Error(`${error.message} (and a listener of 'error' failed: ${(failure as Error)?.message ?? failure})`, { cause: error });
       }
     }
-    if (heard) return;
-    const more = told?.more ? ` (and ${told.more} more in the last seconds)` : '';
-    try {
-      this.options.logger.error?.(error.message + more);
-    } catch {
-      // A logger that throws has nobody to tell.
-    }
+    if (!heard) this.options.logger.error?.(error.message);
   }
 
   /** Whether Kafka was reached: before that nobody knows this server. */
@@ -458,6 +419,7 @@ export class Bus {
 
   async #stop(): Promise<void> {
     this.#stopped = true;
+    this.#echoes.end();
     clearInterval(this.#heartbeats);
     this.recovery?.stop();
     this.peers.stop();
@@ -468,7 +430,7 @@ export class Bus {
     this.#outbox.abandon(new Error('the server has closed, and Kafka has not taken them'));
     await this.#disconnect();
     // Who still waits for the beginning waits no longer.
-    for (const done of this.#echoes.values()) done();
+    this.#echoes.release();
   }
 
   async #disconnect(): Promise<void> {

@@ -39,6 +39,8 @@ export interface LogRecord {
   data: unknown;
   /** The partition of the replies that its server reads; -1: it did not know yet. */
   replies: number;
+  /** How many it has as it is in the log. */
+  bytes: number;
 }
 
 /** So deep a record may be. */
@@ -63,7 +65,7 @@ export const Header = {
 } as const;
 
 /** @throws TypeError for what has no form as JSON: a circle, a BigInt */
-export function encodeRecord({ type, uid, number, created, data, replies }: LogRecord): Body {
+export function encodeRecord({ type, uid, number, created, data, replies }: Omit<LogRecord, 'bytes'>): Body {
   if (hasBytes(data)) return encode(plain([type, uid, number, created, data ?? null, replies]), { maxDepth: DEEPEST + 1 });
   return JSON.stringify([type, uid, number, created, data ?? null, replies]);
 }
@@ -76,7 +78,7 @@ export function decodeRecord(value: Buffer | string): LogRecord {
   const [type, uid, number, created, data, replies] = array;
   if (typeof type !== 'number' || typeof uid !== 'string' || typeof number !== 'number' || typeof created !== 'number' || typeof replies !== 'number')
     throw new Error('its fields have other types');
-  return { type, uid, number, created, data, replies };
+  return { type, uid, number, created, data, replies, bytes: value.length };
 }
 
 /** The type of a record without the rest of it; NaN for what is none. */

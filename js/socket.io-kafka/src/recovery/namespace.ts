@@ -35,6 +35,8 @@ interface Coming {
   rooms: Set<Room>;
   /** What the socket is to get: what it has missed, and what comes meanwhile. */
   held: ((socket: any) => void)[];
+  /** Of what came meanwhile. */
+  bytes: number;
 }
 
 /** What a client has: everything up to a place in the log, and of one server everything up to a number, though it was not in the log. */
@@ -57,7 +59,7 @@ const CLAIM_MS = 5000;
 const FASTER_MS = 500;
 /** For how long the owner of a session may say what became of it. */
 const ANSWER_MS = 1000;
-/** What is held for a socket that middlewares do not let in for long; then it has to come again. */
+/** So much is held for a socket that middlewares do not let in for long, and `maxRecoveryBytes`; then it has to come again. */
 const MAX_HELD = 10_000;
 const MAX_PID = 200;
 
@@ -177,13 +179,14 @@ export class NamespaceRecovery {
   }
 
   /** Until the socket is connected nothing reaches it. */
-  #hold(coming: Coming, { type, data }: LogRecord): void {
+  #hold(coming: Coming, { type, data, bytes }: LogRecord): void {
     const { opts, packet, requestId, rooms = [], close } = data as BroadcastData & OperationData;
     if (type === MessageType.BROADCAST && requestId !== undefined) return;
     if (!matches(this.#roomsOf(coming), opts.rooms, opts.except)) return;
     const socket = this.#adapter.nsp._preConnectSockets?.get(coming.sid);
     if (type === MessageType.BROADCAST) {
       coming.held.push((connected) => connected.packet(packet, { ...opts.flags }));
+      coming.bytes += bytes;
     } else if (type === MessageType.SOCKETS_JOIN) {
       if (socket) socket.join(rooms);
       else for (const room of rooms) coming.rooms.add(room);
@@ -197,7 +200,10 @@ export class NamespaceRecovery {
       coming.held.push((connected) => process.nextTick(() => connected.disconnect(close)));
     }
     // Its client comes again with the same offset.
-    if (coming.held.length > MAX_HELD) coming.held = [(connected) => process.nextTick(() => connected.client.close())];
+    if (coming.held.length > MAX_HELD || coming.bytes > this.#recovery.maxBytes) {
+      coming.held = [(connected) => process.nextTick(() => connected.client.close())];
+      coming.bytes = 0;
+    }
   }
 
   #roomsOf({ sid, rooms }: Coming): Set<Room> {
@@ -480,7 +486,7 @@ export class NamespaceRecovery {
     const had = { ...session.had };
     if (client.uid !== undefined && !(client.number <= (had[client.uid]?.[0] ?? -1))) had[client.uid] = [client.number, Date.now()];
     const has = (uid: string, number: number): boolean => number <= (had[uid]?.[0] ?? -1);
-    const coming: Coming = { sid, pid, data, had, rooms: new Set(session.rooms), held: [] };
+    const coming: Coming = { sid, pid, data, had, rooms: new Set(session.rooms), held: [], bytes: 0 };
     const missedPackets: unknown[][] = [];
     for (const { uid, number, rooms: to, except, body, id } of entries) {
       if (!matches(coming.rooms, to, except) || has(uid, number)) continue;
@@ -518,8 +524,14 @@ export class NamespaceRecovery {
   /** A client that goes away before middlewares let it in may come again before they are through. */
   #watch(coming: Coming): void {
     const { sid } = coming;
-    const socket = this.#adapter.nsp._preConnectSockets?.get(sid);
-    if (!socket || this.#coming.get(sid) !== coming) return;
+    if (this.#coming.get(sid) !== coming) return;
+    const socket = this.#adapter.nsp._preConnectSockets.get(sid);
+    if (!socket) {
+      // The session was asked for without a client.
+      this.#coming.delete(sid);
+      this.#ahead.delete(coming);
+      return;
+    }
     const end = (): void => void (this.#coming.get(sid) === coming && this.#forget(coming));
     if (socket.conn.readyState === 'open') socket.conn.once('close', end);
     else end();

@@ -17,17 +17,17 @@ export class Recovery {
   readonly ring = new Ring();
   readonly sessions = new Sessions();
   readonly namespaces = new Map<string, NamespaceRecovery>();
+  readonly maxBytes: number;
   readonly maxDisconnectionDuration: number;
   /** For how long packets are kept: a client's offset may be older, but then it has what is older: it answered pings since. */
   readonly window: number;
-  readonly #maxBytes: number;
   readonly #refresh: NodeJS.Timeout;
   /** By server, when something of it was written last: milliseconds since 1970. */
   readonly #heard = new Map<string, number>();
   #expired = 0;
 
   constructor({ maxDisconnectionDuration, pingTimeout }: { maxDisconnectionDuration: number; pingTimeout: number }, maxBytes: number) {
-    this.#maxBytes = maxBytes;
+    this.maxBytes = maxBytes;
     this.maxDisconnectionDuration = maxDisconnectionDuration;
     this.window = maxDisconnectionDuration + pingTimeout + SLACK_MS;
     const refresh = (): void => {
@@ -111,7 +111,7 @@ export class Recovery {
       default:
         return;
     }
-    while (this.bytes > this.#maxBytes && (this.ring.evict() || this.sessions.evict()));
+    while (this.bytes > this.maxBytes && (this.ring.evict() || this.sessions.evict()));
   }
 
   get bytes(): number {

@@ -37,6 +37,7 @@ export class GroupConnection {
   readonly #log: KafkaLogger;
   readonly #instrumentation: Instrumentation;
   receiver: GroupReceiver | undefined;
+  #closing: Promise<void> | undefined;
 
   private constructor(context: ClientContext, config: ReadConsumerConfig, properties: [string, string][], log: KafkaLogger, instrumentation: Instrumentation) {
     this.#context = context;
@@ -50,15 +51,27 @@ export class GroupConnection {
     watchExit();
   }
 
-  /** Resolves when a broker has answered; rejects with KafkaJS's error. */
-  static async open(context: ClientContext, config: ReadConsumerConfig, log: KafkaLogger, instrumentation: Instrumentation): Promise<GroupConnection> {
+  /** Resolves when a broker has answered; rejects with KafkaJS's error, soon after the signal too. */
+  static async open(
+    context: ClientContext,
+    config: ReadConsumerConfig,
+    log: KafkaLogger,
+    instrumentation: Instrumentation,
+    signal: AbortSignal,
+  ): Promise<GroupConnection> {
     try {
       const connection = new GroupConnection(context, config, await context.properties(), log, instrumentation);
+      const giveUp = (): void => void connection.close().catch(() => {});
+      signal.addEventListener('abort', giveUp);
       try {
-        await connection.calls.start<void>((id) => connection.native.connect(id, connectDeadline(context)));
+        const connected = connection.calls.start<void>((id) => connection.native.connect(id, connectDeadline(context)));
+        if (signal.aborted) giveUp();
+        await connected;
       } catch (error) {
         await connection.close();
         throw error;
+      } finally {
+        signal.removeEventListener('abort', giveUp);
       }
       return connection;
     } catch (error) {
@@ -66,7 +79,12 @@ export class GroupConnection {
     }
   }
 
-  async close(): Promise<void> {
+  /** However often it is called, it ends once. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
     const { hooks, rebalanceTimeout } = this.#config;
     try {
       await this.calls.start<void>((id) => this.native.stop(id, hooks.revoke ? Math.max(STOP_MS, rebalanceTimeout) : STOP_MS));

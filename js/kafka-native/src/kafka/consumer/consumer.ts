@@ -95,6 +95,8 @@ export class Consumer {
 
   #connection: Promise<GroupConnection> | undefined;
   #opened: GroupConnection | undefined;
+  /** Of the newest connection: nobody waits for it any more. */
+  #giveUp = new AbortController();
   #session: Session | undefined;
   /** What `run` was called with, as long as the program wants it to run. */
   #running: Running | undefined;
@@ -132,18 +134,29 @@ export class Consumer {
     this.#instrumentation.emit(CONSUMER_EVENTS.CONNECT);
   }
 
-  async #connect(): Promise<GroupConnection> {
-    this.#connection ??= GroupConnection.open(this.#context, this.#config, this.#log, this.#instrumentation).then(
-      (connection) => (this.#opened = connection),
+  #connect(): Promise<GroupConnection> {
+    return (this.#connection ??= this.#open());
+  }
+
+  #open(): Promise<GroupConnection> {
+    this.#giveUp = new AbortController();
+    const opening = GroupConnection.open(this.#context, this.#config, this.#log, this.#instrumentation, this.#giveUp.signal).then(
+      (connection) => {
+        if (this.#connection === opening) this.#opened = connection; // it is disconnected, else
+        return connection;
+      },
       (error: unknown) => {
-        this.#connection = undefined;
+        if (this.#connection === opening) this.#connection = undefined;
         throw error;
       },
     );
-    return this.#connection;
+    return opening;
   }
 
-  /** Stops, as `stop` does, and ends the client. `connect` may follow. A static member keeps its place in the group for `sessionTimeout`. */
+  /**
+   * Stops, as `stop` does, and ends the client. `connect` may follow. A static member keeps its place in the group for `sessionTimeout`. A `connect` that
+   * has reached nobody within `timeout` rejects.
+   */
   async disconnect(options?: StopOptions): Promise<void> {
     await this.#within(options, async () => {
       this.#unwanted();
@@ -346,7 +359,12 @@ export class Consumer {
   async #within(options: StopOptions | undefined, end: () => Promise<void>): Promise<void> {
     const timeout = millisecondsOf(options?.timeout ?? Infinity);
     const session = this.#session;
-    const timer = timeout > LONGEST_TIMER ? undefined : setTimeout(() => session?.leaveHandlersBehind(timeout), timeout);
+    const giveUp = this.#giveUp;
+    const late = (): void => {
+      session?.leaveHandlersBehind(timeout);
+      giveUp.abort();
+    };
+    const timer = timeout > LONGEST_TIMER ? undefined : setTimeout(late, timeout);
     try {
       await end();
     } finally {
