@@ -1,5 +1,5 @@
 'use strict';
-// What the project wants to reach. A bar that is missed is told, not an error.
+// Goals of the project. A bar that is missed is in the results, and no error.
 
 const { CONTENDERS } = require('./contenders.js');
 

@@ -1,5 +1,5 @@
 'use strict';
-// Who takes part. Each has its program in `contenders/NAME.js`, but for the C loop, which is `deps/librdkafka/examples/c_loop.rs`.
+// The contenders. Each has its program in `contenders/NAME.js`, but for the C loop, which is `deps/librdkafka/examples/c_loop.rs`.
 
 /**
  * @typedef {object} Contender

@@ -20,7 +20,7 @@ const ROWS = {
   alone: { title: 'one server alone' },
 };
 
-/** What the others are compared with. */
+/** The row that the others are compared with. */
 const BASE = 'redis';
 
 /** @typedef {{ event50: number, event99: number, record50: number, record99: number, rate: number, cpu: number, brokers: number, rss: number }} Figures */

@@ -1,5 +1,5 @@
 'use strict';
-// What a batch costs as a document, made in Rust, and by JavaScript over its messages: `node bench/encode.js`.
+// The cost of a batch as a document, made in Rust, and by JavaScript over its messages: `node bench/encode.js`.
 
 const { encode } = require('@msgpack/msgpack');
 const { Batch, BatchFormat } = require('kafka-native');

@@ -10,7 +10,7 @@ const { CONTENDERS } = require('./contenders.js');
 
 const FOLDER = join(__dirname, 'contenders');
 const MODULES = join(FOLDER, 'node_modules');
-/** What came of the installation: the lock file that it was of, and why contenders could not be built. */
+/** The result of the installation: the lock file that it was of, and why contenders could not be built. */
 const STAMP = join(MODULES, '.installed.json');
 /** kafka-crab-js and @platformatic/kafka ask for it; on npm it is only there for Linux x64. */
 const NODE_24 = join(MODULES, 'node-24');

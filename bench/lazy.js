@@ -1,5 +1,5 @@
 'use strict';
-// What a message costs JavaScript in CPU, by the way in which eachBatch and eachMessage give it: `node bench/lazy.js`.
+// The CPU that a message costs JavaScript, by the way in which eachBatch and eachMessage give it: `node bench/lazy.js`.
 
 const { Batch, PackedBatch } = require('../js/kafka-native/dist/kafka/consumer/lazy-batch.js');
 const { pack } = require('../js/kafka-native/test/pack.js');

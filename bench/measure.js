@@ -1,5 +1,5 @@
 'use strict';
-// What a contender's process measures about itself.
+// Measurements that a contender's process makes of itself.
 
 const { readFileSync } = require('node:fs');
 const { PerformanceObserver, monitorEventLoopDelay } = require('node:perf_hooks');

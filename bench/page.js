@@ -115,7 +115,7 @@ async function tail(page, url, topic) {
   await page.getByRole('row').nth(5).waitFor();
 }
 
-/** What the page says of how much it has shown, and left out. @param {import('playwright-core').Page} page */
+/** The page's own words on how much it has shown, and left out. @param {import('playwright-core').Page} page */
 async function said(page) {
   return (await page.getByRole('status').allInnerTexts()).join('; ').replaceAll(/\s+/g, ' ');
 }

@@ -25,7 +25,7 @@ const ROWS = {
   'v2.msgpack': { title: 'kafka-proxy, kafka.v2.msgpack', server: 'kafka-proxy' },
   'ws-kafkajs': { title: 'ws + KafkaJS + JSON.stringify', server: 'ws-kafkajs' },
 };
-/** What the others are compared with. */
+/** The row that the others are compared with. */
 const BASE = 'ws-kafkajs';
 const SIZE = 100;
 /** Messages that are written in one call. */
@@ -150,7 +150,7 @@ async function bench(brokers, { seconds, messages, clients: many, sockets, rate 
       await clients.progress(50);
       if (performance.now() > end) throw new Error(`nothing comes to the ${count} clients`);
     }
-    // What is under way comes.
+    // Messages under way still come.
     for (let before = -1; clients.total !== before; await clients.progress(500)) before = clients.total;
   }
 
@@ -300,7 +300,7 @@ async function bench(brokers, { seconds, messages, clients: many, sockets, rate 
   };
 }
 
-/** What each part measures, and of which rows. @type {Record<string, { title: string, rows: Kind[], columns: [string, string, number][] }>} */
+/** The measurements of each part, and of which rows. @type {Record<string, { title: string, rows: Kind[], columns: [string, string, number][] }>} */
 const PARTS = {
   one: {
     title: 'One client, messages a second',

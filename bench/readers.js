@@ -1,5 +1,5 @@
 'use strict';
-// What readers without a group cost: threads, memory, connections, CPU at rest, and the time until each has its first message.
+// The costs of readers without a group: threads, memory, connections, CPU at rest, and the time until each has its first message.
 //
 //   node bench/readers.js [--nodes 3]
 //
@@ -26,7 +26,7 @@ const ROUNDS = 3;
 /** Milliseconds of rest that are measured: a reader looks for new topics every five seconds. */
 const REST = 5000;
 
-/** What the process has now. */
+/** Figures of the process now. */
 function have() {
   globalThis.gc?.();
   const descriptors = readdirSync('/proc/self/fd').map((fd) => {
@@ -53,7 +53,7 @@ function have() {
 /** In a process of its own. */
 async function measure(broker, topics, readers, each) {
   const kafka = new Kafka({ brokers: broker.split(','), logLevel: logLevel.NOTHING });
-  // What the first client of a process costs, whoever makes it: the addon's pages, an environment's thread.
+  // Costs of the first client of a process, whoever makes it: the addon's pages, an environment's thread.
   await kafka.consumer({ groupId: null }).disconnect();
   const before = have();
   const firsts = [];

@@ -8,7 +8,7 @@ const { FIGURES, number, spread } = require('./figures.js');
 const { plot } = require('./plot.js');
 const { axes } = require('./scale.js');
 
-/** What a plot of a kind of work shows. */
+/** The plot of a kind of work. */
 const PLOTTED = { consume: ['rate', 'perCpu', 'rss'], produce: ['rate', 'perCpu', 'rss'], latency: ['p50', 'p99'], start: ['first', 'require'] };
 
 const table = (head, rows) => [`| ${head.join(' | ')} |`, `|${head.map(() => '---|').join('')}`, ...rows.map((row) => `| ${row.join(' | ')} |`), ''];

@@ -1,5 +1,5 @@
 'use strict';
-// What messages cost that are not for this instance: left out by a rule in Rust, and read and left out in JavaScript. One of a hundred is
+// The cost of messages that are not for this instance: left out by a rule in Rust, and read and left out in JavaScript. One of a hundred is
 // wanted. A Kafka of its own, or KAFKA_BROKER: `node bench/rules.js`; MESSAGES=... is how many there are.
 
 const os = require('node:os');

@@ -33,7 +33,7 @@ const HELP = `npm run bench [-- OPTIONS]
 
 const say = (text) => process.stderr.write(`${text}\n`);
 
-/** What the command line asks for. */
+/** The settings of the command line. */
 function settings() {
   const { values } = parseArgs({
     options: {
@@ -93,7 +93,7 @@ function run(contender, task) {
   return { error: `${how} ${stderr?.trim().split('\n').at(-1) ?? ''}`.trim() };
 }
 
-/** What the results say of this machine and of what ran on it. */
+/** This machine, and what ran on it, for the results. */
 function surroundings(ownCluster) {
   const says = (command, ...args) => spawnSync(command, args, { encoding: 'utf8', cwd: ROOT }).stdout?.trim();
   const found = (file, pattern) => (existsSync(file) ? pattern.exec(readFileSync(file, 'utf8'))?.[1] : undefined);

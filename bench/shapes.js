@@ -1,5 +1,5 @@
 'use strict';
-// What is measured.
+// The shapes of work that are measured.
 
 const { EVERYONE, OURS } = require('./contenders.js');
 const { SIZE } = require('./usual.js');

@@ -26,7 +26,7 @@ const ROWS = {
   redis: { title: 'redis (PUB/SUB)', adapter: 'redis' },
 };
 
-/** What the others are compared with. */
+/** The row that the others are compared with. */
 const BASE = 'redis-streams';
 
 /** @typedef {{ p50: number, p99: number, lone: number, rate: number, cpu: number, brokers: number, rss: number }} Figures */

@@ -1,5 +1,5 @@
 'use strict';
-// What a table costs: `node bench/table.js`. A million entries of 100 bytes, key and value together, are loaded, which is also what a restart
+// The costs of a table: `node bench/table.js`. A million entries of 100 bytes, key and value together, are loaded, which is also what a restart
 // takes to be current, beside plain consuming of the same topic by eachBatch; and how many bytes of memory an entry takes.
 
 const { execFileSync } = require('node:child_process');
@@ -63,7 +63,7 @@ const ways = {
     let bytes = 0;
     return reader(broker, topic, ({ key, value }) => (bytes += key.length + value.length));
   },
-  /** What a program without a table does at least: the key as text, the value from JSON; nothing is kept. */
+  /** The least that a program without a table does: the key as text, the value from JSON; nothing is kept. */
   'consume and parse': (broker, topic) => {
     let fields = 0;
     return reader(broker, topic, ({ key, value }) => (fields += key.toString().length + JSON.parse(value.toString()).id));

@@ -1,7 +1,7 @@
 'use strict';
 // The processes with the clients of a benchmark: what they wait for, and what they tell the one that measures.
 
-/** What the servers have not brought after so long, in milliseconds, is lost. */
+/** A message that the servers have not brought after so long, in milliseconds, is lost. */
 const PATIENCE = 10_000;
 
 /**

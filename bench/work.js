@@ -10,7 +10,7 @@ const task = JSON.parse(text);
 /** Also after an error without a caller: a client that fails is a result, too. */
 function end(report) {
   writeSync(1, `\n${JSON.stringify(report)}\n`);
-  // What a client still does, and how long it takes to stop, is no part of the task.
+  // The client's last work, and how long it takes to stop, are no part of the task.
   process.exit();
 }
 const fail = (error) => end({ error: String(error?.message ?? error) });

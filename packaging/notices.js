@@ -26,10 +26,10 @@ const libraries = [
 
 /** Where a crate offers a choice, the first of these that it has is the one that is used, and whose text is given. */
 const preferred = [/^LICENSE-MIT$/i, /^LICENSE(\.md|\.txt)?$/i, /^LICENSE-APACHE$/i];
-/** What a crate carries of others. */
+/** The licences of others' code in a crate. */
 const besides = /^LICENSE-THIRD-PARTY$/i;
 
-/** What the crates without a file of their own, and Rust's standard library, are under: they name it in their metadata. */
+/** The licence of the crates without a file of their own, and of Rust's standard library: they name it in their metadata. */
 const mit = (holder) => `Copyright (c) ${holder}
 
 Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation
@@ -44,7 +44,7 @@ WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEM
 COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
 OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
 
-/** What cargo knows of the packages that a build for `target` has. */
+/** Cargo's metadata of the packages that a build for `target` has. */
 function metadata(target) {
   const args = ['metadata', '--format-version', '1', '--locked', '--filter-platform', target];
   return JSON.parse(execFileSync('cargo', args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'inherit'] }));

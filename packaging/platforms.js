@@ -6,7 +6,7 @@
  * `name` is what src/platform.ts of kafka-native answers there, and the package's name behind `@kafka-native/`. `os`, `cpu` and
  * `libc` let npm choose. `target` is Rust's name.
  *
- * What it may need at most is what Node 20 itself needs there: `glibc`, `macos`.
+ * The addon may need at most what Node 20 itself needs there: `glibc`, `macos`.
  *
  * `runner` is GitHub's machine of the release; with `image` everything happens in that container.
  *

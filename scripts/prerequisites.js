@@ -1,5 +1,5 @@
 'use strict';
-// What has to be on the machine before anything can be built or tested, and what to install when it is not.
+// Programs that have to be on the machine before anything can be built or tested, and what to install when they are not.
 
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');

@@ -31,7 +31,7 @@ async function largerRust(name, more) {
   return { ...binary(built, { env: { ...env, ...(await cluster.env()), ...more } }), deadline: DEADLINE };
 }
 
-/** What a part has besides its folder of test/long. @type {Record<string, () => Promise<import('./testing/job.js').Job[]>>} */
+/** Jobs that a part has besides its folder of test/long. @type {Record<string, () => Promise<import('./testing/job.js').Job[]>>} */
 const MORE = {
   benchmarks: async () => testFiles('bench/test', { env: { ...env, ...(await cluster.env()) }, deadline: DEADLINE }),
   chaos: async () => [command('chaos', ['npm', 'run', '--silent', 'chaos'], { SECONDS: '300' })],

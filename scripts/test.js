@@ -13,7 +13,7 @@ const { Suite } = require('./testing/suite.js');
 const { main } = require('./terminal.js');
 const { setup } = require('./setup.js');
 
-/** What is random is the same in every run, unless SEED says otherwise: a change is judged by what it changes. */
+/** Random values are the same in every run, unless SEED says otherwise: a change is judged by what it changes. */
 const SEED = '14';
 
 /** Most tests wait, so as many run at a time. More are slower together, and some fail beside a program that takes a core. */

@@ -91,7 +91,7 @@ test('a killed consumer never skips a message', async (t) => {
     `${book.outOfOrder} batches ended out of order; ${watched.reads} reads of offset files saw ${watched.values} values; SEED=${seed}`);
 });
 
-/** What the lives report, checked against each other and against what was recorded when each ended. */
+/** Reports of the lives, checked against each other and against what was recorded when each ended. */
 class Book {
   /** Recorded when the life before ended. @type {Record<number, number>} */
   #recorded = {};

@@ -1,5 +1,5 @@
 'use strict';
-// What a cluster node promises to deepstream, shown without a server: on a real Kafka.
+// Promises of a cluster node to deepstream, shown without a server: on a real Kafka.
 
 const { after, before, describe, test } = require('node:test');
 const assert = require('node:assert/strict');

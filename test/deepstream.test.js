@@ -88,7 +88,7 @@ describe('crosses servers', () => {
     for (let n = 1; merged.all.length === 0; n++) {
       assert.ok(n < 100, 'no conflict in a hundred writes');
       await patiently('the write of a is through', () => ra.setWithAck('fromA', n));
-      // What a wrote is on its way to b.
+      // The write of a is on its way to b.
       rb.set('fromB', n);
       await Promise.all(records.flatMap((record) => [has(record, 'fromA', n), has(record, 'fromB', n)]));
     }

@@ -1,5 +1,5 @@
 'use strict';
-// What becomes of messages after send(): stop() and its deadline, the delivery report, errors without a caller; and partition_count().
+// Messages after send(): stop() and its deadline, the delivery report, errors without a caller; and partition_count().
 
 const assert = require('node:assert/strict');
 const { describe, test, before, after } = require('node:test');

@@ -36,7 +36,7 @@ function attempt(work) {
     return undefined;
   }
 }
-/** What the text has of these bytes: `{ value }`, or undefined where they are not as the encoding wants them. */
+/** Bytes as the text has them: `{ value }`, or undefined where they are not as the encoding wants them. */
 const decoders = {
   text: (given) => attempt(() => utf8.decode(given)),
   json: (given) => attempt(() => JSON.parse(utf8.decode(given))),
@@ -47,7 +47,7 @@ const some = (encodings) => one([...encodings, false, undefined]);
 const MSGPACK_ENCODINGS = ['text', 'binary', 'base64'];
 const FIELDS = ['topic', 'partition', 'offset', 'timestamp', 'key', 'value', 'headers'];
 
-/** What a message has in msgpack, by its field; undefined: it is left out. */
+/** The value of a message's field in msgpack; undefined: it is left out. */
 function expectedField(field, message, batch, options, count) {
   const element = (given, encoding = 'binary') => {
     if (given === null) return null;
@@ -311,7 +311,7 @@ onBoth('batches as text', (cluster) => {
         );
         assert.deepEqual([json.errors, ndjson.errors], [errors, errors]);
       }
-      // What is packed here is what the addon packs.
+      // A batch packed here is what the addon packs.
       const again = Batch.of(batch.topic, batch.partition, batch.messages);
       for (const [codec, options] of [
         ['json', { topicPartition: true }],

@@ -1,5 +1,5 @@
 'use strict';
-// What is given to a producer is what is sent, from the call on: whatever the caller, or a getter, does to it later.
+// Messages given to a producer are what is sent, from the call on: whatever the caller, or a getter, does to them later.
 
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
@@ -207,7 +207,7 @@ test('headers count against the budget', async (t) => {
   const { enqueued, errors } = producer.send(topic, 0, Array(4000).fill(message));
   assert.deepEqual([enqueued, errors[0].code], [21, '_QUEUE_FULL']);
   await producer.stop();
-  // What was delivered gives its room back, NULs in names or not.
+  // Delivered messages give their room back, NULs in names or not.
   const second = classic(t, { driver_options: { ...cluster.options().driver_options, 'queue.buffering.max.kbytes': 100 } });
   for (let n = 0; n < 20; n++) {
     assert.equal(second.send(topic, 0, [{ value: 'x', headers: { 'large\0\0': Buffer.alloc(50_000), none: null, '': '' } }]).enqueued, 1);

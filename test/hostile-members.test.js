@@ -1,5 +1,5 @@
 'use strict';
-// What other members of a group say to it, well or badly meant: no member of ours ends by that.
+// Messages of other members to a group, well or badly meant: no member of ours ends by them.
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { Child } = require('./support/child.js');

@@ -19,7 +19,7 @@ const [NONE, NOT_LEADER, REQUEST_TIMED_OUT, MESSAGE_TOO_LARGE, NOT_ENOUGH_REPLIC
 const SMALL = { config: { 'max.message.bytes': '1000' } };
 const tooLarge = () => randomBytes(2000);
 
-/** What an answer to Produce says of the one partition of a topic: behind its name, the count of partitions and the partition. */
+/** The error code's place in an answer to Produce: behind the topic's name, the count of partitions and the one partition. */
 const codeAt = (body, topic) => body.indexOf(topic) + topic.length + 1 + 4;
 
 describe('an idempotent producer', () => {

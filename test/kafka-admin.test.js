@@ -16,7 +16,7 @@ const TOPIC = 2;
 const BROKER = 4;
 const ANY = 1;
 
-/** What a program can tell an error by. */
+/** Fields that a program can tell an error by. */
 function seen(error) {
   const { name, retriable, type, code, topic, groups, partitions, errors, cause } = error;
   const only = (fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));

@@ -9,7 +9,7 @@ const { toKafkaJSError } = require('../js/kafka-native/dist/kafka/errors.js');
 
 const failure = { message: 'm', type: 'INVALID_TOPIC_EXCEPTION', code: 17, retriable: false };
 const reason = Object.assign(new Error('why'), { helpUrl: 'https://example.org' });
-/** What a constructor is given, where it is not an error, a text or nothing. */
+/** Arguments of a constructor, where they are not an error, a text or nothing. */
 const ARGUMENTS = {
   KafkaJSError: [[reason], ['why', { retriable: false, cause: reason }]],
   KafkaJSProtocolError: [[failure], [failure, { retriable: true }]],
@@ -33,7 +33,7 @@ const ARGUMENTS = {
   KafkaJSNoBrokerAvailableError: [[]],
 };
 
-/** What a program can read of an error; the help of an invariant's violation is an address of KafkaJS's project. */
+/** The parts of an error that a program can read; the help of an invariant's violation is an address of KafkaJS's project. */
 function seen(error) {
   const { stack, helpUrl, ...fields } = error;
   const parents = [];

@@ -1,5 +1,5 @@
 'use strict';
-// What moving from KafkaJS promises: nothing of it is left out, neither of the page nor of the package.
+// The promise of moving from KafkaJS: nothing of it is left out, neither of the page nor of the package.
 
 const assert = require('node:assert/strict');
 const { execFileSync, spawnSync } = require('node:child_process');
@@ -11,7 +11,7 @@ const ours = require('kafka-native/kafkajs');
 
 const page = fs.readFileSync(path.join(__dirname, '../docs/migrating-from-kafkajs.md'), 'utf8');
 
-/** What KafkaJS's types export, with the members of each: top-level declarations, and what is one level inside them. */
+/** Exports of KafkaJS's types, with the members of each: top-level declarations, and what is one level inside them. */
 function declarations() {
   const text = fs.readFileSync(path.join(path.dirname(require.resolve('kafkajs')), 'types/index.d.ts'), 'utf8').replace(/\/\*[^]*?\*\//g, '').replace(/\/\/.*$/gm, '');
   const members = new Map();

@@ -118,7 +118,7 @@ class Program {
     await this.connect();
   }
 
-  /** What the program says itself to be processed. */
+  /** An offset that the program itself says to be processed. */
   commit(p) {
     if (!this.running || !this.member.has.has(p)) return;
     const offset = String(this.model.logs[p].low);
@@ -331,7 +331,7 @@ test(`consumers of a group skip nothing and keep what they promise, whatever the
     const all = model.until(() => model.logs.every(({ low, end }) => low >= end), 'not everything was processed');
     let over = false;
     all.catch(() => {}).finally(() => (over = true));
-    // Who was moved to the end waits for the next message.
+    // A member that was moved to the end waits for the next message.
     while (!over && model.logs.some((_, p) => programs.some(({ member }) => member.goesToEnd(p)))) {
       for (const p of model.logs.keys()) {
         if (!programs.some(({ member }) => member.goesToEnd(p))) continue;

@@ -463,7 +463,7 @@ describe('flush', () => {
     stuck.catch(() => {});
     await assert.rejects(producer.flush({ timeout: 100 }), KafkaJSTimeout);
     await assert.rejects(producer.flush({ signal: AbortSignal.timeout(100) }), { name: 'TimeoutError' });
-    // What is not delivered in time rejects.
+    // A send that is not delivered in time rejects.
     await producer.disconnect();
     await assert.rejects(stuck, KafkaJSError);
     await own.kafka.nodes[0].resume();

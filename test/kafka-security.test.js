@@ -41,7 +41,7 @@ async function connects(of) {
   }
 }
 
-/** What each client's `connect` rejects with. */
+/** The error that each client's `connect` rejects with. */
 async function refusals(of) {
   return Promise.all(Object.values(CLIENTS).map(async (make) => {
     const client = make(of);

@@ -1,5 +1,5 @@
 'use strict';
-// What programs of KafkaJS, and those that come from other clients, find under `kafka-native/kafkajs`, on a real Kafka.
+// The API that programs of KafkaJS, and those that come from other clients, find under `kafka-native/kafkajs`, on a real Kafka.
 
 const assert = require('node:assert/strict');
 const { EventEmitter } = require('node:events');

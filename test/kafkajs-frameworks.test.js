@@ -12,7 +12,7 @@ describe('in the place of KafkaJS', () => {
   after(() => cluster?.close());
   const brokers = () => cluster.options().broker.split(',');
 
-  /** What the program says at its end. */
+  /** The program's message at its end. */
   async function outcome(t, program, options) {
     const child = aliased(t, program, { brokers: brokers(), ...options });
     const done = await child.says('done');

@@ -77,7 +77,7 @@ describe('topics that are made later', { concurrency: true }, () => {
         cleanup(t, () => added.disconnect());
         await added.send({ topic, messages: [1, 2].flatMap((partition) => ['first', 'second'].map((value) => ({ partition, value }))) });
         await got.until(4);
-        // What the group committed wins, though the consumer that comes back still knows them as new.
+        // Offsets that the group committed win, though the consumer that comes back still knows the partitions as new.
         await added.send({ topic, messages: [1, 2].map((partition) => ({ partition, value: 'fails once' })) });
         await got.until(6);
         assert.deepEqual(got.messages.map(({ partition, value }) => `${partition} ${value}`).sort(), [1, 2].flatMap((partition) => ['fails once', 'first', 'second'].map((value) => `${partition} ${value}`)));

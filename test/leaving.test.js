@@ -1,5 +1,5 @@
 'use strict';
-// Who has stopped has left: the coordinator is asked who is in the group.
+// A member that has stopped has left: the coordinator is asked who is in the group.
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { cleanup } = require('./support/cleanup.js');

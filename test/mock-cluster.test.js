@@ -98,7 +98,7 @@ test('where a log ends is told for every partition, or the admin rejects: withou
   cluster.setLeader('t', 1, 2);
   assert.equal((await offsets()).length, 2);
   cluster.setLatency(30_000, 2);
-  // What is not answered in time may be where the leaders are, or where their logs end.
+  // The question not answered in time may be where the leaders are, or where their logs end.
   for (const ask of [() => /** @type {any} */ (admin).listOffsets('t', [0, 1], -1, { timeout: 2000 }), () => offsets({ timeout: 2000 }), () => admin.fetchTopicOffsetsByTimestamp('t', 5, { timeout: 2000 })])
     await assert.rejects(ask, ({ name, message }) => /^KafkaJS/.test(name) && !/null|undefined/.test(message));
 });

@@ -35,7 +35,7 @@ class Witness {
   next = new Array(PARTITIONS).fill(0);
   /** The test has ended, however it did. */
   over = false;
-  /** What went wrong first: a callback that throws would only be logged. */
+  /** The first fault: a callback that throws would only be logged. */
   wrong;
 
   started(messages) {

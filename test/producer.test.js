@@ -1,5 +1,5 @@
 'use strict';
-// What send() takes, what it says, and what arrives of it.
+// Messages that send() takes, its answers, and what arrives.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');

@@ -43,7 +43,7 @@ describe('what is told', () => {
       let failing = 3;
       const faults = [];
       const hook = ({ state }) => {
-        // What is thrown here is the hook's failure, which the proxy gets over.
+        // An error thrown here is the hook's failure, which the proxy gets over.
         if (now - called < MINUTE) faults.push(`${now - called} ms between two calls`);
         if (state === told) faults.push(`${state} is told twice`);
         called = now;
@@ -263,7 +263,7 @@ describe('on a real Kafka', () => {
     await cluster.close();
   });
 
-  /** What the proxy's clocks say beyond the real one: so no test waits for a minute. */
+  /** Milliseconds that the proxy's clocks are ahead: so no test waits for a minute. */
   let ahead = 0;
   const clock = performance.now.bind(performance);
   performance.now = () => clock() + ahead;

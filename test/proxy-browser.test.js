@@ -158,7 +158,7 @@ test('a page whose network is gone for a while misses nothing; one of another or
     await new Promise((resolve) => subscription.once('assigned', resolve));
     subscription.on('message', ({ value }) => world.got.push(value));
   }, { url: `${origin.replace('http', 'ws')}/kafka`, topic });
-  // What is open stays open; a new socket it gets only when the network is back.
+  // An open socket stays open; the page gets a new one only when the network is back.
   await context.setOffline(true);
   await restart();
   await page.evaluate(() => globalThis.until('tries in vain', () => globalThis.world.attempts >= 3));

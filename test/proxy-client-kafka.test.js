@@ -94,7 +94,7 @@ describe('a proxy that dies', { concurrency: true }, () => {
         else followed.set(key, value);
       });
 
-      // What is produced by the client: known to be written, known not to be, and unknown.
+      // Messages produced by the client: known to be written, known not to be, and unknown.
       const produced = { yes: new Map(), maybe: new Set(), no: new Set() };
       let over = false;
       const write = async () => {

@@ -257,7 +257,7 @@ for (const [kind, options] of KINDS) {
     };
     assert.deepEqual(new Map([...table].sort()), expected());
     assert.equal(table.size, expected().size);
-    // Who follows the changes has the same.
+    // A map that follows the changes has the same.
     const followed = new Map(table);
     table.on('change', ({ key, value, previous }) => {
       assert.deepEqual(followed.get(key), previous, `SEED=${seed}`);
@@ -381,7 +381,7 @@ test('a slow loop is given no more than its window, and all in the end', async (
     if (got === 500) break;
   }
   assert.deepEqual(proxy.faults, []);
-  // Who takes nothing gets a window's worth.
+  // An idle subscription gets a window's worth.
   const idle = client.subscribe({ topics: [topic], from: 'earliest', window: { messages: 7 } });
   sent = 0;
   await idle.lag();

@@ -247,11 +247,11 @@ test('a ticket opens one socket of many that come at once with it; only so many 
   assert.equal(all.filter(({ status: code }) => code === 201).length, 100);
   assert.equal(all.filter(({ status: code, headers: told }) => code === 429 && told['retry-after']).length, 10);
   assert.equal((await issue('bob')).status, 201);
-  // Who has used one has room for another, and its socket is its owner's.
+  // A used ticket makes room for another, and its socket is its owner's.
   const client = await opened(`${url}/?ticket=${JSON.parse(all.find(({ status: code }) => code === 201).body).ticket}`);
   assert.equal((await issue()).status, 201);
   client.close();
-  // Who has no name is a new object each time: of one address they share.
+  // Users without a name are new objects each time: of one address they share.
   const nameless = await listening(t, { authenticate: () => ({ role: 'reader' }) });
   const more = await Promise.all(Array.from({ length: 110 }, () => ask({ port: nameless.port, method: 'POST', path: '/tickets' })));
   assert.equal(more.filter(({ status: code }) => code === 201).length, 100);

@@ -14,7 +14,7 @@ const { ask, basic, keyServer, now, signatures, signer, token } = require('./sup
 const { eventually, witness } = require('./support/watch.js');
 
 const TOPIC = 'orders';
-/** What each door is asked. `ticket`: a ticket opens it; `socket`: it is a WebSocket. */
+/** The request to each door. `ticket`: a ticket opens it; `socket`: it is a WebSocket. */
 const DOORS = {
   'kafka.v2.json': { upgrade: 'kafka.v2.json', ticket: true, socket: true },
   'kafka.v2.msgpack': { upgrade: 'kafka.v2.msgpack', ticket: true, socket: true },
@@ -93,7 +93,7 @@ function knockAt(port, door, { authorization, protocol, query, tls } = /** @type
 
 function letIn(answer, { socket }, what) {
   if (socket) assert.equal(answer.status, 101, `${what}: ${answer.body}`);
-  // What is behind it is another matter: whether somebody may have it is asked of those only who were let in.
+  // Rights behind it are another matter: whether somebody has them is asked of those only who were let in.
   else assert.ok(![401, 403, 429, 503].includes(answer.status) || answer.body.includes('You may not'), `${what}: ${answer.status} ${answer.body}`);
 }
 

@@ -1,5 +1,5 @@
 'use strict';
-// Who may do what, by the rules of the configuration; and that no message beyond them ever reaches a client, by whatever way it reads.
+// Users' rights, by the rules of the configuration; and that no message beyond them ever reaches a client, by whatever way it reads.
 
 const assert = require('node:assert/strict');
 const http = require('node:http');
@@ -73,7 +73,7 @@ test('conditions become rules of messages: of several grants any will do, and on
   assert.deepEqual(only([rule('key == claims.sub'), rule("key == 'x'")], ali), { any: [{ key: ['ali'] }, { key: ['x'] }] });
   assert.equal(only([rule('key == claims.sub'), rule(undefined)], ali), undefined);
   assert.equal(may([rule('key == claims.sub'), rule(undefined)], ali, { operation: 'read', topic: 'orders' }), true);
-  // What is not known for certain grants nothing.
+  // A claim that is not known for certain grants nothing.
   for (const claim of ['missing', 'empty', 'none', 'object', 'mixed', 'long', 'half', 'flag', 'constructor', '__proto__', 'sub.length'])
     assert.equal(may([rule(`key == claims.${claim}`)], ali, { operation: 'read', topic: 'orders' }), false, claim);
   assert.deepEqual(only([rule('key == claims.missing'), rule("key == 'x'")], ali), { key: ['x'] });

@@ -1,5 +1,5 @@
 'use strict';
-// Who comes into a kafka-proxy, who doesn't, and what they are told. Nobody here needs a Kafka.
+// Clients that come into a kafka-proxy or don't, and its answers to them. Nobody here needs a Kafka.
 
 const assert = require('node:assert/strict');
 const { withoutSecrets } = require('../js/kafka-proxy/dist/doors/hooks.js');

@@ -1,5 +1,5 @@
 'use strict';
-// What a proxy tells of itself: figures, metrics, sockets, lag, and whether Kafka is there.
+// A proxy's reports on itself: figures, metrics, sockets, lag, and whether Kafka is there.
 
 const assert = require('node:assert/strict');
 const http = require('node:http');

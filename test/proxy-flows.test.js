@@ -357,7 +357,7 @@ test('a credit of bytes counts headers, in a group and without', async (t) => {
     const id = group ?? 'none';
     peer.say({ type: 'subscribe', id, topics: [topic], group, from: 'earliest', credit: { bytes: 10_000 } });
     await peer.got(id, 1);
-    // What else it may send comes before this answer.
+    // More messages that it may send come before this answer.
     await peer.ask({ type: 'lag', id }, 'lag');
     const count = peer.records.get(id).length;
     assert.ok(count <= 3, `${count} messages of 5000 bytes`);

@@ -20,7 +20,7 @@ const bytes = () =>
     Buffer.from(Array.from({ length: below(40) }, () => below(256))),
   ]);
 const some = () => bytes() ?? Buffer.from('k');
-/** What a table keeps. */
+/** Entries that a table keeps. */
 const entries = () => {
   let offset = one([0, 2 ** 40]);
   return Array.from({ length: 1 + below(30) }, () => ({

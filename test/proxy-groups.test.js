@@ -362,7 +362,7 @@ describe('groups of a real Kafka', () => {
     for (let partition = 0; partition < 12; partition++) await send.send({ topic, messages: Array.from({ length: 600 }, () => ({ partition, value })) });
     await fast.got(6 * 600);
     assert.equal(slow.records.length, 0);
-    // What it has not taken goes to who does.
+    // Messages that it has not taken go to the client that does.
     slow.die();
     await fast.got(12 * 600);
   });
@@ -406,7 +406,7 @@ describe('groups of a real Kafka', () => {
     await send.send({ topic, messages: [{ value: '1', partition: come.partitions[0].partition }] });
     await two.got(1);
     assert.equal(two.records[0].offset, 10);
-    // What is not acknowledged in time comes again to the next.
+    // Messages not acknowledged in time come again to the next.
     const three = await Client.open(groups, wish);
     assert.equal(three.has.size, 0);
     one.die();
@@ -566,7 +566,7 @@ describe('groups of a real Kafka', () => {
         await child.kill();
       }
     }
-    // What the killed one got and had not acknowledged comes again.
+    // Messages that the killed one got and did not acknowledge come again.
     const all = (partition) => range(0, total).every((offset) => came[partition].has(offset) || (theirs[partition].has(offset) && offset < acked[partition]));
     await eventually(PATIENCE, 'everything came', () => [0, 1, 2, 3].every(all));
     over = true;

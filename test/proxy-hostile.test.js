@@ -240,7 +240,7 @@ test('hostile frames end with a close code that says why, or with an error of th
       if (chance() < 0.2) await new Promise((resolve) => setTimeout(resolve, 1));
     }
     if (chance() < 0.2) return void socket.resetAndDestroy();
-    // What ends it if nothing else does: a close frame; behind half a frame it is cut off.
+    // A close frame ends it if nothing else does; behind half a frame it is cut off.
     socket.write(frame({ opcode: 8, payload: Buffer.from([3, 232]) }));
     const timer = setTimeout(() => socket.end(), 500);
     await within(PATIENCE, 'the proxy closes it', () => closed);

@@ -434,7 +434,7 @@ describe('the protocol of kafka-proxy 1.0', () => {
         for (const [i, { messages }] of clients[partition].entries()) {
           if (messages.length === 0) continue;
           const [{ offset: first }] = messages;
-          // What was written to one that died may not have come.
+          // Messages written to one that died may not have come.
           const lost = clients[partition].slice(0, i).some((each) => each.killed);
           assert.ok(lost ? first >= next : first === next, `client ${i} of partition ${partition} began at ${first}, and ${next} was next`);
           messages.forEach(({ offset }, at) => assert.equal(offset, first + at));
@@ -467,7 +467,7 @@ describe('the protocol of kafka-proxy 1.0', () => {
         const bytes = within.reduce((sum, each) => sum + each.bytes, 0);
         assert.ok(bytes <= maxBytes || within.length === 1, `${bytes} bytes in ${idleTimeout} ms, ${within.length} frames`);
       }
-      // Who was silent has all of it again.
+      // A sender that was silent has all of it again.
       await eventually(PATIENCE, 'all the credit', () => flow.room()?.bytes === maxBytes);
       pace.end();
     });

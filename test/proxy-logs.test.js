@@ -1,5 +1,5 @@
 'use strict';
-// What kafka-proxy reads without a group: each socket gets everything from where it begins, in order, at its own pace.
+// Logs that kafka-proxy reads without a group: each socket gets everything from where it begins, in order, at its own pace.
 
 const { describe, test, before, after } = require('node:test');
 const assert = require('node:assert/strict');
@@ -36,7 +36,7 @@ async function sendOnce(producer, topic, messages) {
   }
 }
 
-/** What collects garbage. */
+/** The function that collects garbage. */
 async function collector() {
   v8.setFlagsFromString('--expose-gc');
   return vm.runInNewContext('gc');
@@ -279,7 +279,7 @@ describe('a partition', () => {
       0,
       values.map((value, i) => ({ offset: first + i, value: String(value) })),
     );
-  /** Who gets everything of a log, from an offset on. */
+  /** A reader that gets everything of a log, from an offset on. */
   function reading(log, offset, options) {
     const socket = new Socket();
     const told = { values: [], warnings: [] };
@@ -733,7 +733,7 @@ describe('at random', () => {
   const RULE = { any: [{ key: 'a' }, { header: 'h', is: '1' }] };
   const wanted = ({ key, h }) => key === 'a' || h === '1';
 
-  /** What one client must have been told, judged message by message. */
+  /** Messages that one client must have got, judged one by one. */
   class Judge {
     /** By partition: the next offset that it may get. */
     next = new Map();
@@ -747,7 +747,7 @@ describe('at random', () => {
     constructor(world, options) {
       this.world = world;
       this.options = options;
-      /** What it has to have when it is caught up. */
+      /** Offsets that it has to have reached when it is caught up. */
       this.ends = new Map([...world.logs].map(([name, log]) => [name, log.length]));
     }
 

@@ -1,5 +1,5 @@
 'use strict';
-// What pages of other origins get of a proxy, in a real browser that has the user's password for it: nothing, and they change nothing.
+// Pages of other origins get nothing of a proxy, in a real browser that has the user's password for it, and they change nothing.
 
 const assert = require('node:assert/strict');
 const http = require('node:http');

@@ -82,7 +82,7 @@ test('what is not to be seen in a text, and what turns its direction, is made vi
   await page.getByRole('button', { name: 'Go', exact: true }).click();
   const row = page.getByRole('row').filter({ hasText: 'U+202E' }).first();
   assert.match(await row.innerText(), /userU\+202Egnp\.exeU\+202C/);
-  // What is around it is not turned.
+  // The text around it is not turned.
   assert.ok(await row.evaluate((element) => [...element.querySelectorAll('bdi')].every((each) => !/[\u202a-\u202e\u2066-\u2069]/.test(each.textContent))));
   await visitor.fine();
 });

@@ -1,5 +1,5 @@
 'use strict';
-// Who opens the page of a proxy that wants to know who it is: nothing is seen before, and what was said is kept nowhere.
+// Visitors to the page of a proxy that wants to know who they are: nothing is seen before, and what was said is kept nowhere.
 
 const assert = require('node:assert/strict');
 const { createHmac } = require('node:crypto');

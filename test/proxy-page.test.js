@@ -27,7 +27,7 @@ const VIEWS = [
   { name: 'alerts', link: 'Alerts', heading: 'Alerts', sees: (page) => page.getByText('invoices are late') },
 ];
 
-/** What is live shows what comes from now on. */
+/** A live page shows what comes from now on. */
 async function tailed(page) {
   await page.getByRole('status').getByText('live', { exact: true }).waitFor();
   await there.send('carts', Array.from({ length: 40 }, (_, n) => ordered(n)));
@@ -134,7 +134,7 @@ test('the live tail shows what is written, what fits, and nothing while it is pa
   await person.role('button', 'Pause').click();
   await status('paused');
   await write('while it is paused');
-  // What was on its way when it was paused has come: a socket beside it has got that one.
+  // Messages on their way when it was paused have come: a socket beside it has got that one.
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
   assert.equal(await cell('while it is paused').count(), 0);
   await person.role('button', 'Resume').click();

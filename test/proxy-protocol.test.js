@@ -76,7 +76,7 @@ function fits(got, said) {
 const recordsOf = (message) => (Array.isArray(message) ? message : message.records);
 const withRecords = (message, records) => (Array.isArray(message) ? records : { ...message, records });
 
-/** What a socket got and the page has not said yet. */
+/** Frames that a socket got and the page has not said yet. */
 class Side {
   frames = new Calls();
   #taken = new Set();
@@ -148,10 +148,10 @@ test('the page has every message of the code, and no others', () => {
   const messages = source('v2/messages.ts');
   const sent = all(messages, /type: z\.literal\('(\w+)'\)/g);
   assert.ok(sent.length >= 10);
-  assert.deepEqual(all(section('## What a client sends'), /^### `(\w+)`$/gm), sent);
+  assert.deepEqual(all(section('## Messages of a client'), /^### `(\w+)`$/gm), sent);
   const told = all(`${messages.slice(messages.indexOf('export interface ErrorMessage'))} ${source('subscription.ts')} ${source('frames.ts')}`, /type: '(\w+)'/g);
   assert.ok(told.includes('batch') && told.includes('committed'));
-  assert.deepEqual(all(section('## What the proxy sends'), /^### `(\w+)`$/gm), told);
+  assert.deepEqual(all(section('## Messages of the proxy'), /^### `(\w+)`$/gm), told);
 });
 
 test('the page has every field that a client may send, and no others', () => {

@@ -236,7 +236,7 @@ test('over TLS it is wss', async (t) => {
   const { url, proxy } = await listening(t, { tls: { key: file('server.key'), cert: file('server.pem') } });
   const client = await opened(url, ['kafka.v2.json'], { ca: file('ca.pem') });
   await client.hears(({ type }) => type === 'hello');
-  // Who speaks no TLS harms nobody.
+  // A client that speaks no TLS harms nobody.
   const plain = net.connect(proxy.port, '127.0.0.1').on('error', () => {});
   plain.write(UPGRADE);
   await once(plain, 'close');
@@ -336,7 +336,7 @@ describe('close', () => {
     await once(silent, 'connect');
     silent.resume();
     const gone = once(silent, 'close');
-    // Who comes behind it is served: it was accepted.
+    // A client that comes behind it is served: it was accepted.
     (await opened(`wss://127.0.0.1:${port}`, ['kafka.v2.json'], { rejectUnauthorized: false })).close();
     await within(SOON, 'the proxy is closed', () => proxy.close());
     await gone;

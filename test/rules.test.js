@@ -248,7 +248,7 @@ describe('a consumer with a rule', () => {
         eachMessage: async (payload) => {
           await got.each(payload);
           if (got.messages.length === 1) {
-            // What waits behind this is let go, and fetched again.
+            // Messages that wait behind this are let go, and fetched again.
             payload.pause();
             first.resolve();
           }
@@ -300,7 +300,7 @@ describe('a consumer with a rule', () => {
         headers: pick([{}, { to: pick(names) }, { to: [pick(names), pick(names)] }, { from: 'a' }]),
       });
 
-      /** What was sent; which rules decided from which offset on since it was begun anew; what was given since then. */
+      /** Messages sent; which rules decided from which offset on since it was begun anew; what was given since then. */
       const model = [0, 1].map(() => ({ log: [], rules: [], begin: 0, given: new Set() }));
       const where = `SEED=${seed}`;
       const decides = ({ rules }, offset) => rules.findLast(({ from }) => from <= offset).rule;

@@ -40,7 +40,7 @@ const REDIS = {
 
 const ofKafka = (key) => createAdapter({ brokers: [cluster.options().broker] }, { key });
 
-/** What `kind` of server has as adapter: 'redis', 'bridge' or 'kafka'. */
+/** The adapter of this `kind` of server: 'redis', 'bridge' or 'kafka'. */
 async function adapterOf(kind, key, redisPackage) {
   if (kind === 'kafka') return { adapter: ofKafka(key), end: async () => {} };
   const { ofRedis, end } = await REDIS[redisPackage](key);
@@ -189,7 +189,7 @@ for (const redisPackage of Object.keys(REDIS)) {
 const recovering = (kind, key, name, port) =>
   startServer({ kind, key, redisPackage: 'redis-streams-adapter', name, port, options: { connectionStateRecovery: { maxDisconnectionDuration: 60_000 } } });
 
-/** What a client hears, and whether it was recovered at each connection. */
+/** Events that a client hears, and whether it was recovered at each connection. */
 function recoveringClient(port) {
   const socket = connect(`http://127.0.0.1:${port}`, { transports: ['websocket'], reconnectionDelay: 20, reconnectionDelayMax: 20, forceNew: true });
   const client = { socket, heard: [], offsets: [], recovered: [] };

@@ -72,7 +72,7 @@ test('while brokers are killed and leaders move every client hears every packet 
       assert.deepEqual(client.events(`from ${i}`).flat(), numbers(count));
     }
   }
-  // What needs answers works as before.
+  // Calls that need answers work as before.
   assert.equal((await peers[0].do('fetchSockets')).length, 6);
   assert.equal(await peers[1].do('serverCount'), 3);
 });
@@ -124,7 +124,7 @@ test('while Kafka is away clients hear their own server at once, and afterwards 
   await within(OUTAGE, 'the newest comes', () => far.hears('much', (n) => n === 599));
   const heard = far.events('much').map(([n]) => n);
   assert.equal(heard.length, 600 - bounded.all[0].adapter().stats().dropped);
-  // What was on its way already, and the newest: one gap between them.
+  // Packets that were on their way already, and the newest: one gap between them.
   const gap = heard.findIndex((n, i) => n !== i);
   assert.ok(gap < 150, `the ${gap} oldest were kept`);
   assert.deepEqual(heard.slice(gap), numbers(600).slice(600 - (heard.length - gap)));

@@ -35,7 +35,7 @@ async function speak(t, make) {
 
 const client = () => new Kafka({ ...kafkaOf(cluster), logLevel: logLevel.NOTHING });
 
-/** What the topics of a key are: its partitions, and what they hold. */
+/** The partitions of a key's topic, and what they hold. */
 async function look(topic) {
   const admin = client().admin();
   await admin.connect();

@@ -1,5 +1,5 @@
 'use strict';
-// What a process without socket.io sends, as the clients of two servers hear it.
+// Packets that a process without socket.io sends, as the clients of two servers hear them.
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
@@ -21,7 +21,7 @@ async function until(what, isSo) {
   for (const end = Date.now() + 30_000; !(await isSo()); await delay(10)) assert.ok(Date.now() < end, what);
 }
 
-/** Two servers with two clients each, 'a' to 'd' in rooms of their names; `a` and `c` are in 'ac', too. What each heard is in its `heard`. */
+/** Two servers with two clients each, 'a' to 'd' in rooms of their names; `a` and `c` are in 'ac', too. Events that each heard are in its `heard`. */
 async function twoServers(t, namespace = '/') {
   const key = topicName('emitter');
   const brokers = [cluster.options().broker];
@@ -53,7 +53,7 @@ async function twoServers(t, namespace = '/') {
     await Promise.all([emitter.close(), ...servers.map(({ io }) => io.close())]);
   });
   for (const { io } of servers) await until('the servers know each other', async () => (await io.of(namespace).adapter.serverCount()) === 2);
-  /** What each heard, once all have heard what was sent last. */
+  /** Events that each heard, once all have heard what was sent last. */
   const heard = async (target = emitter.of(namespace)) => {
     target.emit('last');
     await until('everybody hears the last', () => clients.every((client) => client.heard.at(-1)?.[0] === 'last'));

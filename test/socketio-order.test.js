@@ -18,7 +18,7 @@ const CLIENTS = 4;
 before(async () => (cluster = await real()));
 after(() => cluster?.close());
 
-/** What the clients of all servers must hear of one server. */
+/** Events that the clients of all servers must hear of one server. */
 class Model {
   /** @param {{ name: string, server: number }[]} clients */
   constructor(clients) {
@@ -76,7 +76,7 @@ for (const [how, options] of /** @type {const} */ ([['in the root namespace', { 
   });
 }
 
-/** What one server does. */
+/** The steps of one server. */
 async function program(peers, nsp, server, clients) {
   const chance = random(seed + server);
   const below = (count) => Math.floor(chance() * count);

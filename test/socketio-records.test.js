@@ -1,5 +1,5 @@
 'use strict';
-// What others write into the topics of an adapter: by mistake, to break it, or late.
+// Records that others write into the topics of an adapter: by mistake, to break it, or late.
 
 const { after, before, test } = require('node:test');
 const assert = require('node:assert/strict');

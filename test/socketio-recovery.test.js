@@ -143,7 +143,7 @@ describe('connection state recovery', () => {
       assert.equal(reasons.length, 1);
       assert.equal(socket.connected, false);
       assert.equal(one.io.of('/').sockets.get(id), to === one ? back : undefined);
-      // What the old socket does now changes nothing.
+      // The old socket changes nothing any more.
       socket.disconnect(true);
       assert.equal(await client.move(one.port), true);
       assert.ok((await socketOf(one, client)).rooms.has('late'));
@@ -178,7 +178,7 @@ describe('connection state recovery', () => {
       socket.join('late');
       await two.adapter().close();
       const kept = await Promise.race([restored, new Promise((resolve) => setImmediate(resolve, 'waits'))]);
-      // What socket.io has got by then it writes itself, when its socket ends; there is none here.
+      // A session that socket.io has got by then it writes itself, when its socket ends; there is none here.
       if (kept === 'has it') continue;
       assert.equal(await client.come(three.port), true, `${how}, ${wait} ms: ${kept}`);
       assert.equal(client.id, id);
@@ -338,7 +338,7 @@ describe('connection state recovery', () => {
     two.io.use((_, next) => (gated ? gates.push(next) : next()));
     const client = await visitor(one);
     const { id } = client;
-    // What it hears of the other server has been done by its own.
+    // Packets that it hears of the other server have been handled by its own.
     const onlooker = await visitor(two);
     (await socketOf(one, client)).join(['red', 'gone']);
     one.io.emit('before');

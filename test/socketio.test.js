@@ -1,5 +1,5 @@
 'use strict';
-// What socket.io promises of an adapter, over three servers: each emits, asks and moves, and the clients of all three must not tell which of them did.
+// Promises of socket.io for an adapter, over three servers: each emits, asks and moves, and the clients of all three must not tell which of them did.
 
 const { after, afterEach, before, describe, test } = require('node:test');
 const assert = require('node:assert/strict');

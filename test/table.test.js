@@ -337,7 +337,7 @@ describe('a table', () => {
     const all = deferred();
     const writes = new Writes(() => all.promise);
     let done = false;
-    // What an idempotent producer hears when it sends again what is written already.
+    // The answer to an idempotent producer that sends again what is written already.
     const writing = writes.readBack(async () => [{ partition: 0, baseOffset: '-1' }]).then(() => (done = true));
     writes.applied(0, 100);
     await new Promise((resolve) => setImmediate(resolve));
@@ -606,7 +606,7 @@ describe('a table without rights', () => {
     const acl = { resourceType: AclResourceTypes.TOPIC, resourceName: topic, resourcePatternType: ResourcePatternTypes.LITERAL, principal: 'User:alice', host: '*', permissionType: AclPermissionTypes.ALLOW };
     await admin.createAcls({ acl: [{ ...acl, operation: AclOperationTypes.READ }, { ...acl, operation: AclOperationTypes.DESCRIBE }] });
     const table = await eventually(PATIENCE, 'the rights', () => open(t, kafka, { topic, consumer: { metadataMaxAge: 200 } }).catch(() => undefined));
-    // Who may only read has a table all the same; when it may write, it does.
+    // A client that may only read has a table all the same; when it may write, it does.
     await assert.rejects(table.set('a', 1), (error) => /AUTHORIZATION_FAILED/.test(error.type));
     await admin.createAcls({ acl: [{ ...acl, operation: AclOperationTypes.WRITE }] });
     await eventually(PATIENCE, 'the right to write', () => table.set('own', 1).then(() => true));

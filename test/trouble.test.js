@@ -36,7 +36,7 @@ describe('one broker', () => {
     await eventually(PATIENCE, 'the offsets on disk', () => offsets(directory, topic)[0] === end - 1);
     for (const { all } of [errors, traffic.errors]) {
       assert.ok(all.every((error) => error instanceof KafkaError && error.code === '_ALL_BROKERS_DOWN'), all.map(String).join());
-      // Two outages. What was fetched or acknowledged before one, and comes behind its error on a busy machine, looks like its end: then it is told again.
+      // Two outages. Messages fetched or acknowledged before one, that come behind its error on a busy machine, look like its end: then it is reported again.
       assert.ok(all.length <= 4, `told once an outage, not ${all.length} times`);
     }
   });

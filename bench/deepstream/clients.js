@@ -4,14 +4,14 @@
 const { DeepstreamClient } = require('@deepstream/client');
 const { answer, fail, waitFor } = require('../waiting.js');
 
-/** What an event has beside its number. */
+/** The text of an event beside its number. */
 const TEXT = 'x'.repeat(100);
 
 /** @type {DeepstreamClient} */
 let teller;
 /** @type {any} */
 let written;
-/** What is done with what comes. @type {(value: number) => void} */
+/** Called with each number that comes. @type {(value: number) => void} */
 let onEvent = () => {};
 /** @type {(value: number) => void} */
 let onRecord = () => {};

@@ -14,7 +14,7 @@ const JSON_OFFSET = Buffer.from('"offset":');
 const MSGPACK_OFFSET = Buffer.from('\xa6offset', 'latin1');
 /** By the first letter of the type: where it stands in a frame of protocol 2 is known. */
 const TYPES = { [98]: 'batch', [101]: 'error' };
-/** What every lone message says: when it was sent, by the clock that all processes of a machine share. */
+/** The content of every lone message: when it was sent, by the clock that all processes of a machine share. */
 const SENT = /@(\d+)@/g;
 /** How many sockets are being opened at a time. */
 const OPENING = 100;
@@ -132,7 +132,7 @@ const DO = {
     latencies = [];
     direct.length = 0;
   },
-  /** What was measured since. */
+  /** Figures measured since. */
   async measured() {
     return { latencies, direct };
   },

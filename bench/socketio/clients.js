@@ -9,7 +9,7 @@ const { answer, fail, waitFor } = require('../waiting.js');
 
 /** @type {Client[]} */
 const clients = [];
-/** What is done with the news. @type {(client: Client, id: number) => void} */
+/** Called with the news. @type {(client: Client, id: number) => void} */
 let onNews = () => {};
 let onHello = () => {};
 let onListening = () => {};

@@ -3,7 +3,7 @@
 
 const { Server } = require('socket.io');
 
-/** What a chat message has. */
+/** A chat message. */
 const TEXT = 'x'.repeat(100);
 
 /**

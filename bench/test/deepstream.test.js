@@ -23,7 +23,7 @@ test('the cluster nodes over Kafka and Redis, and one server alone, are measured
   assert.deepEqual(names(lines.slice(7)), ['Kafka, acks=all, idempotent (default)', 'one server alone']);
 });
 
-/** What the benchmark's clients say of a flood, where the server does this with event 3. @param {import('node:test').TestContext} t @param {(send: () => void) => void} third */
+/** The report of the benchmark's clients on a flood, where the server does this with event 3. @param {import('node:test').TestContext} t @param {(send: () => void) => void} third */
 async function flooded(t, third) {
   const port = await freePort();
   const server = new Deepstream({

@@ -22,7 +22,7 @@ test('every part of the benchmark of kafka-proxy measures its rows, and compares
   for (const at of [0, 1, 3, 4]) for (const [name, figure] of rows(tables[at])) assert.ok(Number(figure) > 0, `${name}: ${figure}`);
 });
 
-/** What the benchmark's client tells of frames, of messages with these offsets each. @param {any} t @param {'legacy' | 'v2.json' | 'v2.msgpack'} kind @param {number[][]} frames */
+/** The report of the benchmark's client on frames, of messages with these offsets each. @param {any} t @param {'legacy' | 'v2.json' | 'v2.msgpack'} kind @param {number[][]} frames */
 async function told(t, kind, frames) {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   cleanup(t, () => server.close());

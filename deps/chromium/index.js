@@ -3,7 +3,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-/** What the program is called: by Debian, by Ubuntu, by Google. */
+/** Names of the program: by Debian, by Ubuntu, by Google. */
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 
 /** The path of the browser: what CHROMIUM names, or else the first of the names that PATH has. Throws when there is none. */

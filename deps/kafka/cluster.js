@@ -30,7 +30,7 @@ const { makeTls, tlsPaths } = require('./tls.js');
  */
 
 /**
- * What the folder of a cluster remembers, in cluster.json.
+ * The state that the folder of a cluster remembers, in cluster.json.
  *
  * @typedef {object} State
  * @property {string} clusterId
@@ -71,7 +71,7 @@ class KafkaCluster {
           wipe: temporary ? dir : '',
         }),
     );
-    /** Who can log in over SASL. */
+    /** Users that can log in over SASL. */
     this.users = USERS;
     /** PEM files for the TLS listeners; undefined without `security`. */
     this.tls = state.security ? tlsPaths(path.join(dir, 'tls')) : undefined;
@@ -156,7 +156,7 @@ class KafkaCluster {
     );
   }
 
-  /** What a client needs to know, as plain data. */
+  /** The cluster as a client needs to know it, as plain data. */
   describe() {
     const { brokers, listeners, tls, users } = this;
     return { brokers, listeners, tls, users, nodes: this.nodes.map(({ id, pid, listeners: own }) => ({ id, pid, listeners: own })) };
@@ -203,7 +203,7 @@ class KafkaCluster {
   }
 }
 
-// What Node does not run this for, such as SIGKILL, is for the brokers' guards.
+// Ends that Node does not run this for, such as by SIGKILL, are for the brokers' guards.
 process.on('exit', () => {
   for (const cluster of mortal) cluster.killNow();
 });

@@ -27,13 +27,13 @@ const LOOPBACK = '127.0.0.1';
 const PLAIN_LISTENERS = /** @type {Listener[]} */ (['plaintext']);
 const ALL_LISTENERS = /** @type {Listener[]} */ (Object.keys(NAMES).filter((key) => key !== 'controller'));
 
-/** Who can log in over SASL: alice with PLAIN, bob with SCRAM-SHA-256 and SCRAM-SHA-512. */
+/** Users that can log in over SASL: alice with PLAIN, bob with SCRAM-SHA-256 and SCRAM-SHA-512. */
 const USERS = {
   alice: { mechanism: 'PLAIN', username: 'alice', password: 'alice-secret' },
   bob: { mechanism: 'SCRAM-SHA-256', username: 'bob', password: 'bob-secret' },
 };
 
-/** What `format` has to be told for bob to exist. */
+/** Arguments that `format` needs for bob to exist. */
 const SCRAM_ARGS = ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
   '--add-scram',
   `${mechanism}=[name=${USERS.bob.username},password=${USERS.bob.password}]`,

@@ -11,7 +11,7 @@ exec 3<&0
 exec "$@" 3<&- </dev/null`;
 
 /**
- * What to spawn, with a pipe as its standard input, so that a command ends with the process that spawns it, however that ends.
+ * A command to spawn, with a pipe as its standard input, so that it ends with the process that spawns it, however that ends.
  *
  * @param {string[]} command
  * @param {string} [wipe] the folder to remove when that happens

@@ -168,7 +168,7 @@ fn mended_files(sources: &Path) -> BTreeMap<String, String> {
     files
 }
 
-/// What a test asks for, to know that this file is the one that was linked: the names of its patches.
+/// The symbol that a test asks for, to know that this file is the one that was linked: the names of its patches.
 fn symbol(file: &str) -> String {
     format!("{}_mends", file.trim_end_matches(".c"))
 }
@@ -219,7 +219,7 @@ fn hunks(patch: &str) -> Vec<Hunk<'_>> {
 }
 
 impl Hunk<'_> {
-    /// What does not fit exactly, once, is another librdkafka than the one that was read: nobody guesses what to change in it.
+    /// A text that it does not fit exactly, once, is of another librdkafka than the one that was read: nobody guesses what to change in it.
     fn apply(&self, text: &mut String, patch: &str) {
         let places: Vec<usize> = text
             .match_indices(&self.old)

@@ -23,7 +23,7 @@ class Redis {
   constructor(command, dir, port) {
     this.dir = dir;
     this.port = port;
-    /** What clients connect to: 'redis://127.0.0.1:p'. */
+    /** The address that clients connect to: 'redis://127.0.0.1:p'. */
     this.url = `redis://127.0.0.1:${port}`;
     const log = fs.openSync(path.join(dir, 'redis.log'), 'a');
     const [shell, ...args] = guarded([command, '--bind', '127.0.0.1', '--port', String(port), '--dir', dir, '--save', '', '--appendonly', 'no'], dir);
@@ -60,7 +60,7 @@ class Redis {
     return this.#child.exitCode === null && this.#child.signalCode === null ? this.#child.pid : undefined;
   }
 
-  /** Ends the server. What it held is gone. */
+  /** Ends the server. Its data is gone. */
   async stop() {
     this.#child.kill('SIGKILL');
     while (this.pid !== undefined) await delay(5);
@@ -76,7 +76,7 @@ class Redis {
   }
 }
 
-// What Node does not run this for, such as SIGKILL, is for the guard.
+// Ends that Node does not run this for, such as by SIGKILL, are for the guard.
 process.on('exit', () => {
   for (const redis of mortal) redis.killNow();
 });

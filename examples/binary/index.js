@@ -11,7 +11,7 @@ const topic = process.argv[2] ?? `samples-${Date.now()}`;
 
 const SENSORS = Array.from({ length: 3 }, () => randomBytes(16));
 
-/** What one sensor measured, as Kafka carries it: any Uint8Array does, also as a key or a header. */
+/** The measurement of one sensor, as Kafka carries it: any Uint8Array does, also as a key or a header. */
 function sample(sensor) {
   const values = Float64Array.from({ length: 4 }, () => Math.random() * 100);
   return {

@@ -50,7 +50,7 @@ const front = net.createServer((client) => {
   }
   const server = net.connect(port, '127.0.0.1');
   client.pipe(server).pipe(client);
-  // What ends one ends the other, with an error or without.
+  // The end of one ends the other, with an error or without.
   for (const [one, other] of [
     [client, server],
     [server, client],

@@ -34,7 +34,7 @@ const io = new Server(web, {
   transports: ['websocket'],
 });
 
-/** What a user sends can be anything. */
+/** A value from a user can be anything. */
 const text = (value, most) => (typeof value === 'string' ? value.trim().slice(0, most) : '');
 /** Rooms of ours begin so: a room that is called like somebody's socket would get what is for that socket only. */
 const roomOf = (name) => `room:${text(name, 40)}`;

@@ -64,7 +64,7 @@ const page = http.createServer((request, response) => {
   const { port } = /** @type {net.AddressInfo} */ (page.address());
   const { host, origin } = request.headers;
   const answer = (status) => void response.writeHead(status).end();
-  // What another site's page asks for, under its own name or as one of its own, is not for it.
+  // Requests of another site's page, under its own name or as one of its own, are refused.
   if (host !== `127.0.0.1:${port}` || (origin !== undefined && origin !== `http://${host}`)) return answer(403);
 
   const [, killed] = /^\/kill\/([\w-]+)$/.exec(request.url ?? '') ?? [];

@@ -76,7 +76,7 @@ async function yours(broker) {
 
 class Job {
   sent = 0;
-  /** What each worker said last. */
+  /** The last report of each worker. */
   workers = Array.from({ length: WORKERS }, () => ({ received: 0, lag: 0, partitions: [], places: {}, misplaced: 0 }));
   /** Emits 'progress' and, when the job cannot go on, 'error'. */
   #news = new EventEmitter();

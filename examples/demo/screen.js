@@ -1,5 +1,5 @@
 'use strict';
-// What the demo shows while it runs: bars on a terminal, lines elsewhere.
+// The demo's display while it runs: bars on a terminal, lines elsewhere.
 
 const { MultiBar, Presets } = require('cli-progress');
 

@@ -17,7 +17,7 @@ const PATIENCE_MS = 120_000;
 class Bot extends EventEmitter {
   /** Frames as they came. @type {{ token: string, seq?: number, text: string }[]} */
   saw = [];
-  /** What its instances did wrong. @type {string[]} */
+  /** Faults of its instances. @type {string[]} */
   faults = [];
   /** Its moves that came back. */
   back = 0;

@@ -56,7 +56,7 @@ export async function wipe(dir) {
 }
 
 /**
- * What starts brokers. A port above 32767, such as 39092, can be that of an outgoing connection for a moment, when its broker is not there.
+ * Starts brokers. A port above 32767, such as 39092, can be that of an outgoing connection for a moment, when its broker is not there.
  *
  * @template T
  * @param {() => Promise<T>} start

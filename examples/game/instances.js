@@ -12,7 +12,7 @@ export class Instances {
   #processes = new Map();
   /** Those that can be played at. @type {Set<number>} */
   #ready = new Set();
-  /** Who waits for one to be ready. @type {Set<() => void>} */
+  /** Calls that wait for one to be ready. @type {Set<() => void>} */
   #waiting = new Set();
   #stopping = false;
   #began = false;

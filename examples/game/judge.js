@@ -4,7 +4,7 @@ import { GAMES, Game, parsed } from './public/engine.js';
 import { homeOf, partitionsOf } from './topic.js';
 
 /**
- * What a player saw and did.
+ * The account of what a player saw and did.
  *
  * @typedef {object} Witness
  * @property {string} player
@@ -21,7 +21,7 @@ import { homeOf, partitionsOf } from './topic.js';
  */
 
 /**
- * What went wrong, and how much there was.
+ * The problems, and how much there was.
  *
  * @param {InstanceType<typeof import('kafka-native').Kafka>} kafka
  * @param {{ topic: string, players: Witness[] }} given

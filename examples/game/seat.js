@@ -29,7 +29,7 @@ export class Seat {
   #offset = -1;
   #underWay = 0;
   #alive = true;
-  /** What it wrote last. @type {Promise<unknown>} */
+  /** Its last write. @type {Promise<unknown>} */
   written = Promise.resolve();
 
   /**

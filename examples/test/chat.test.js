@@ -9,7 +9,7 @@ const { cleanup } = require('../../test/support/cleanup.js');
 const { smaller } = require('../../test/support/png.js');
 const { Example } = require('./support.js');
 
-/** What a tab waits for comes in a moment, or in a few seconds where a dead server has to be forgotten. */
+/** Changes that a tab waits for come in a moment, or in a few seconds where a dead server has to be forgotten. */
 const PATIENCE_MS = 30_000;
 
 /** Somebody in a browser, who sees what is on the page and uses a keyboard. */
@@ -18,7 +18,7 @@ class Tab {
   constructor(name, page) {
     this.name = name;
     this.page = page;
-    /** What went wrong in the page. */
+    /** Errors in the page. */
     this.errors = [];
     page.on('pageerror', (error) => this.errors.push(error));
   }
@@ -145,7 +145,7 @@ test('examples/chat: what is said, who is there and who types comes to the tabs 
   await bob.shows('.text', 'only for tea');
   assert.deepEqual(await bob.texts(), ['only for tea']);
 
-  // Browsers connect before they need it. Who asks for nothing keeps no server.
+  // Browsers connect before they need it. A connection that asks for nothing keeps no server.
   const silent = net.connect(Number(new URL(url).port), '127.0.0.1');
   silent.on('error', () => {});
   cleanup(t, () => silent.destroy());

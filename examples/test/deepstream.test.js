@@ -7,7 +7,7 @@ const { launch } = require('@kafka-native/chromium-for-tests');
 const { cleanup } = require('../../test/support/cleanup.js');
 const { Example } = require('./support.js');
 
-/** What a pane waits for comes in a moment, or in a few seconds where a dead server has to be forgotten. */
+/** Changes that a pane waits for come in a moment, or in a few seconds where a dead server has to be forgotten. */
 const PATIENCE_MS = 60_000;
 
 /** @type {import('playwright-core').Browser} */
@@ -15,7 +15,7 @@ let browser;
 before(async () => (browser = await launch()));
 after(() => browser?.close());
 
-/** What is seen and done in the pane of a server. */
+/** The pane of a server, as a user sees and uses it. */
 class Pane {
   /** @param {import('playwright-core').Page} page @param {string} server */
   constructor(page, server) {
@@ -90,7 +90,7 @@ async function started(t, servers) {
   context.setDefaultTimeout(PATIENCE_MS);
   cleanup(t, () => context.close());
   const page = await context.newPage();
-  /** What went wrong in the page. @type {Error[]} */
+  /** Errors in the page. @type {Error[]} */
   const errors = [];
   page.on('pageerror', (error) => errors.push(error));
   await page.goto(url);

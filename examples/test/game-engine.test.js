@@ -40,7 +40,7 @@ test('a goodbye of a connection that has a successor does nothing; a new life of
   assert.equal(game.apply({ type: 'restart', instance: 1, life: 'life2' }), true);
   assert.deepEqual(game.scores().map(({ id, instance }) => [id, instance]), [['ann', 2], ['cid', 1]]);
   assert.equal(game.apply({ type: 'restart', instance: 1, life: 'life2' }), false);
-  // What the dead instance had written on behalf of Bob still counts, and he goes on with his numbers.
+  // Events that the dead instance had written on behalf of Bob still count, and he goes on with his numbers.
   assert.equal(game.apply(paint('bob', 1, 0)), true);
   assert.equal(game.apply(join('bob', { session: 'life3.1' })), true);
   assert.equal(game.apply(paint('bob', 1, 1)), false);

@@ -21,7 +21,7 @@ after(async () => {
 
 /** Somebody at the page. */
 class Tab {
-  /** What went wrong in the page. @type {Error[]} */
+  /** Errors in the page. @type {Error[]} */
   errors = [];
 
   /** @param {import('playwright-core').Page} page */

@@ -187,7 +187,7 @@ test('clients come back with a token to each event behind it, once; late ones ge
   const future = new Peer(t, urls[2], { game: 'iris', player: 'cid', log, token: '1-999999999' });
   await future.until(({ type }) => type === 'snapshot', 'the board for a token that the log does not have');
 
-  // What others write into the topic: no JSON, no event, the game's key in another partition.
+  // Records of others in the topic: no JSON, no event, the game's key in another partition.
   const producer = kafka().producer();
   cleanup(t, () => producer.disconnect());
   await producer.connect();

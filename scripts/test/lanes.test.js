@@ -1,5 +1,5 @@
 'use strict';
-// What runs side by side, and what does not.
+// Jobs that run side by side, and jobs that do not.
 
 const fs = require('node:fs');
 const os = require('node:os');

@@ -8,7 +8,7 @@ const path = require('node:path');
 const { test } = require('node:test');
 const assert = require('node:assert/strict');
 
-/** What a run of these samples says at its end, and its code. */
+/** The last output of a run of these samples, and its code. */
 function run(t, names, env = {}) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'kafka-native-suite-'));
   t.after(() => fs.rmSync(folder, { recursive: true }));

@@ -1,5 +1,5 @@
 'use strict';
-// What every npm package brings for `npm test`.
+// Jobs that every npm package brings for `npm test`.
 
 const fs = require('node:fs');
 const path = require('node:path');

@@ -19,7 +19,7 @@ export default async function* report(events) {
 
 const line = (/** @type {object} */ value) => `${JSON.stringify(value)}\n`;
 
-/** What went wrong, in words; `because` is node's word for the kind of failure. */
+/** The failure in words; `because` is node's word for its kind. */
 function errorOf(error) {
   const { cause } = error;
   const text = cause instanceof Error ? cause.stack : typeof cause === 'object' && cause?.stack ? cause.stack : String(cause ?? error.message);

@@ -27,7 +27,7 @@ class Suite {
   #parts = [];
   /** @type {Outcome[]} */
   #outcomes = [];
-  /** What is no job, or before all jobs. @type {{ job: string, test: string, text: string }[]} */
+  /** Failures that belong to no job, or came before all jobs. @type {{ job: string, test: string, text: string }[]} */
   #failures = [];
   /** @type {{ job: string, test: string, text: string }[]} */
   #flaky = [];

@@ -1,5 +1,5 @@
 'use strict';
-// What happens to brokers: killed, stopped and frozen, one at a time, now and then two.
+// Brokers are killed, stopped and frozen, one at a time, now and then two.
 
 const { setTimeout: delay } = require('node:timers/promises');
 

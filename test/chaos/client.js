@@ -1,6 +1,6 @@
 'use strict';
-// A process of clients that may be killed at any moment, and started again with the next `life`. What they are told and what they
-// process they write down; on the message 'stop' they end in order, and the process by itself.
+// A process of clients that may be killed at any moment, and started again with the next `life`. Clients note what they hear and what they
+// process; on the message 'stop' they end in order, and the process by itself.
 //
 // { brokers, ledgers, offsets, name, life, roles }: each role is the name of one below, and what it is given
 
@@ -10,7 +10,7 @@ const { Ledger } = require('./ledger.js');
 
 const { brokers, ledgers, offsets, name, life, roles: given } = JSON.parse(process.argv[2]);
 const say = (type, text = '') => void (process.connected && process.send({ type, text }));
-/** What ends a client for good is a finding, unless it was told to end. */
+/** A client's end for good is a finding, unless it was asked to end. */
 const dies = (text) => say(stopping ? 'failed' : 'dead', `${name}, ${text}`);
 const logger = { error: (line) => console.error(line), warn: (line) => console.error(line), info() {}, debug() {} };
 const kafka = new Kafka({ brokers: brokers.split(','), logger, clientId: name });
@@ -18,11 +18,11 @@ const kafka = new Kafka({ brokers: brokers.split(','), logger, clientId: name })
 /** So many messages are sent at once, so often, in milliseconds: what two processors can read six times over. */
 const SIZE = 10;
 const PACE = 50;
-/** What a client of transactions ends with that can go on no more (an id that is fenced): it is started again. */
+/** The exit code of a client of transactions that can go on no more (an id that is fenced): it is started again. */
 const GAVE_UP = 9;
 
 let stopping = false;
-/** What ends a client in order. */
+/** Functions that end a client in order. */
 const ends = [];
 
 /** Tries until it works: the first broker may be down at this moment. */

@@ -55,7 +55,7 @@ READERS.push(
   ...[1, 2].map((n) => ({ name: `rust-member-${n}`, rust: { role: 'rust-group', how: 'group', topic: EXACT } })),
   { name: 'rust-loner', rust: { role: 'rust-alone', how: 'alone', topic: PLAIN } },
 );
-/** What each reader has to have seen in the end. */
+/** Topics that each reader has to have seen in the end. */
 const TOPICS_OF = {
   cooperative: [PLAIN], eager: [EXACT], 'kip-848': [PLAIN, EXACT], stream: [EXACT], 'rust-group': [EXACT],
   classic: [PLAIN], assigned: [EXACT], 'rust-alone': [PLAIN],
@@ -63,7 +63,7 @@ const TOPICS_OF = {
 const GROUPS = ['cooperative', 'eager', 'kip-848', 'stream', 'rust-group'];
 const IN_FILES = ['classic', 'assigned', 'rust-alone'];
 
-/** What happened, for who reads it. */
+/** Events of a run, for who reads them. */
 class Report {
   #began = Date.now();
   counts = {};
@@ -75,7 +75,7 @@ class Report {
     console.log(`${((Date.now() - this.#began) / 1000).toFixed(1).padStart(6)} s  ${what}`);
   }
 
-  /** What a client says. */
+  /** A message of a client. */
   hear(type, text) {
     this.#count(type);
     if (type === 'dead') this.finding(text);

@@ -51,7 +51,7 @@ function judgeAcknowledged(findings, log, acknowledged) {
   }
 }
 
-/** What an idempotent producer wrote is there once and, in each partition, in the order of its session. */
+/** Messages of an idempotent producer are there once and, in each partition, in the order of its session. */
 function judgeOnceInOrder(findings, log, topic) {
   for (const [value, count] of counted(log, topic)) {
     if (parse(value) && count > 1) findings.add('a message of an idempotent producer is there more than once', `${value}, ${count} times`);

@@ -1,5 +1,5 @@
 'use strict';
-// What clients write down as they go, in files that outlive a `kill -9` of theirs: a line is written before the client goes on.
+// Lines that clients write as they go, in files that outlive a `kill -9` of theirs: a line is written before the client goes on.
 //
 // A producer's line says which of its messages were acknowledged, a reader's which message it has processed. A line that a kill cut
 // off counts for nothing: who wrote it had not gone on.
@@ -38,12 +38,12 @@ function* lines(directory, prefix) {
   }
 }
 
-/** What producers were told: { topic, session, from, to }. */
+/** Messages acknowledged to producers: { topic, session, from, to }. */
 function readAcknowledged(directory) {
   return Array.from(lines(directory, 'sent.'), ([topic, session, from, to]) => ({ topic, session, from: Number(from), to: Number(to) }));
 }
 
-/** What a reader's lives have processed together: 'topic/partition' -> offset -> the values that were seen there. */
+/** Messages that a reader's lives have processed together: 'topic/partition' -> offset -> the values that were seen there. */
 function readProcessed(directory, reader) {
   const seen = new Map();
   for (const [topic, partition, offset, value] of lines(directory, `read.${reader}.`)) {

@@ -1,5 +1,5 @@
 'use strict';
-// What lies in Kafka, as KafkaJS reads it: no code of ours decides what was written.
+// Records in Kafka, as KafkaJS reads them: no code of ours decides what was written.
 
 const net = require('node:net');
 const { Kafka, Partitioners, logLevel } = require('kafkajs');

@@ -3,7 +3,7 @@
 //
 //   SEED=1 SECONDS=30 node test/fuzz/garble.js        ROUNDS=20 in place of seconds; KIND=group: clients of one kind; ONLY=17: that round again
 //
-// Ends with 0 when nothing was found. What a seed garbles is the same each time; what a client asks when is not.
+// Ends with 0 when nothing was found. Garbling by a seed is the same each time; what a client asks when is not.
 
 const fs = require('node:fs');
 const os = require('node:os');
@@ -21,7 +21,7 @@ const ROUNDS = Number(process.env.ROUNDS ?? Infinity);
 const SECONDS = ROUNDS < Infinity ? Infinity : Number(process.env.SECONDS ?? 30);
 const ONLY = process.env.ONLY === undefined ? undefined : Number(process.env.ONLY);
 const KINDS = process.env.KIND?.split(',') ?? ['consumer', 'group', 'rangers', 'kip848', 'producer', 'transactions', 'admin'];
-/** What a client may take: it has a second, and a few messages. */
+/** Memory that a client may take: it has a second, and a few messages. */
 const MEMORY_KB = 1_000_000;
 /** Its calls, stops and ends together, with a busy machine. */
 const PATIENCE_MS = 60_000;

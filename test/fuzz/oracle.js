@@ -1,5 +1,5 @@
 'use strict';
-// What was accepted arrives, byte for byte, once and in order: messages made of programs are sent, and changed as soon as the call
+// Accepted messages arrive, byte for byte, once and in order: messages made of programs are sent, and changed as soon as the call
 // has returned; then the log is read back.
 
 const { once } = require('node:events');

@@ -48,7 +48,7 @@ const ways = {
     body.writeInt32BE(one([-1, -2, 0, 1, 2, 1000, 100_000, 2 ** 31 - 1, -(2 ** 31), 65_535]), below(body.length - 3));
     return body;
   },
-  /** What may be the number of an array's elements, or a length: four bytes with a small number. */
+  /** Bytes that may be the number of an array's elements, or a length: four with a small number. */
   count(body, { below, one }) {
     const places = [];
     for (let at = 0; at + 4 <= body.length; at++) if (body.readInt32BE(at) >= 0 && body.readInt32BE(at) < 200) places.push(at);
@@ -154,7 +154,7 @@ async function garbling(brokers, { random = Math.random, rate = 0, spare = 0, ch
   await once(server, 'listening');
   return {
     broker: `127.0.0.1:${server.address().port}`,
-    /** What was garbled, and how. */
+    /** Answers that were garbled, and how. */
     done,
     close() {
       server.close();

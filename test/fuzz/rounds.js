@@ -20,7 +20,7 @@ class Planted extends Error {
   }
 }
 
-/** What the message of an error must not show: it names no argument, and is nobody's to understand. */
+/** Text that the message of an error must not show: it names no argument, and is nobody's to understand. */
 const RAW = /Failed to (convert|get)|into rust type|napi|Cannot read propert|is not (a function|iterable)|Cannot convert|undefined \(reading|Maximum call stack|not callable|(?<!Invalid .*)\[object /i;
 
 /** Says what is wrong with what a call threw; nothing when it may throw that. */

@@ -125,7 +125,7 @@ function parent() {
   main(__filename, round, {
     async begin() {
       cluster = new MockCluster({ brokers: 1 });
-      // What is there once a process, such as libuv's threads. Members would leave theirs, if they did.
+      // Threads and files that are there once a process, such as libuv's. Members would leave theirs, if they did.
       topics++;
       cluster.createTopic('workers-warm', { partitions: 2 });
       const worker = new Worker(__filename, { workerData: { options: cluster.options, topic: 'workers-warm', kinds: RUN_DRY, end: 'exit', after: 1000, directory: folder() }, stdout: true, stderr: true });

@@ -1,5 +1,5 @@
 'use strict';
-// What a user of deepstream.io-msg-kafka gets: its tarball and deepstream.io-clusternode-kafka's beside kafka-native's, without the work tree.
+// An installation of deepstream.io-msg-kafka: its tarball and deepstream.io-clusternode-kafka's beside kafka-native's, without the work tree.
 
 const assert = require('node:assert/strict');
 const { join } = require('node:path');

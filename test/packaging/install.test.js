@@ -1,5 +1,5 @@
 'use strict';
-// What a user gets: the tarballs in an empty folder, without network, compiler or work tree.
+// A user's installation: the tarballs in an empty folder, without network, compiler or work tree.
 
 const assert = require('node:assert/strict');
 const { cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
@@ -50,7 +50,7 @@ test('four cluster workers share a topic', async () => {
 const TYPESCRIPT = join(ROOT, 'node_modules/typescript');
 const TYPESCRIPT_5 = join(ROOT, 'test/node_modules/typescript');
 const compilers = [
-  // What `module: commonjs` means there.
+  // The resolution that `module: commonjs` means there.
   { what: 'node10 of TypeScript 5', source: 'typed.ts', output: 'typed.js', compiler: TYPESCRIPT_5, options: { module: 'commonjs', moduleResolution: 'node10' } },
   { what: 'node16, CommonJS', source: 'typed.cts', output: 'typed.cjs', options: { module: 'node16', moduleResolution: 'node16' } },
   { what: 'node16, ESM', source: 'typed.mts', output: 'typed.mjs', options: { module: 'node16', moduleResolution: 'node16' } },
@@ -153,7 +153,7 @@ test('nothing that fits: the error says which platform it saw, what it tried and
     assert.match(unknown, /^kafka-native has no addon for plan9-/);
     assert.ok(unknown.includes(`There are addons for ${platforms.map(({ name }) => name).join(', ')}. For another platform build one`), unknown);
 
-    // What the loader sees on Alpine, and on other systems with musl.
+    // The libc that the loader sees on Alpine, and on other systems with musl.
     for (const libc of ['/lib/ld-musl-x86_64.so.1', '/usr/lib/libc.so']) {
       const maps = `7f0000000000-7f0000001000 r--p 00000000 fd:00 1234    ${libc}\n7f0000002000-7f0000003000 rw-p 00000000 00:00 0\n`;
       const musl = await say(`

@@ -1,5 +1,5 @@
 'use strict';
-// What a user of kafka-proxy gets: its tarball beside kafka-native's, without the work tree.
+// An installation of kafka-proxy: its tarball beside kafka-native's, without the work tree.
 
 const { existsSync } = require('node:fs');
 const assert = require('node:assert/strict');

@@ -1,5 +1,5 @@
 'use strict';
-// What a user of socket.io-kafka gets: its tarball beside kafka-native's, without the work tree.
+// An installation of socket.io-kafka: its tarball beside kafka-native's, without the work tree.
 
 const assert = require('node:assert/strict');
 const { join } = require('node:path');

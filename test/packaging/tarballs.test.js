@@ -1,5 +1,5 @@
 'use strict';
-// What is in the tarballs, and that all of it belongs together.
+// Contents of the tarballs, and that all of them belong together.
 
 const assert = require('node:assert/strict');
 const { execFileSync } = require('node:child_process');

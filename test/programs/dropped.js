@@ -92,7 +92,7 @@ async function idle() {
   }
 }
 
-/** What there is when nothing goes any more. */
+/** Threads and files, when none go any more. */
 async function settled() {
   let found = left();
   for (let same = 0; same < 100; ) {

@@ -28,7 +28,7 @@ async function member({ broker, topic, groupId, config }) {
 
 async function main() {
   const { workers, others, ...data } = options();
-  // What a process makes once is there before anything is counted.
+  // Threads and files that a process makes once are there before anything is counted.
   await end({ ...data, groupId: `${data.groupId}-first` });
   await gone(0);
   if (others) await busy(new Worker(__filename, { workerData: data }));

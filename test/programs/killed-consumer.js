@@ -1,6 +1,6 @@
 'use strict';
 // Consumes, and writes into its journal what it was handed and what it has processed, each before it tells anybody else.
-// What is written survives SIGKILL. Some callbacks return at once, others end later and in another order.
+// Lines written survive SIGKILL. Some callbacks return at once, others end later and in another order.
 //
 // { client, topic, directory, journal, seed }
 
@@ -45,7 +45,7 @@ consumer.start().catch((error) => {
   process.exit(2);
 });
 process.on('message', async () => {
-  // What runs is processed and recorded.
+  // Messages in callbacks are processed and recorded.
   await consumer.stop({ drain: true });
   process.disconnect();
 });

@@ -34,7 +34,7 @@ async function consumeOne(n) {
 async function make(count) {
   for (let made = 0; made < count; made += 2 * AT_ONCE) {
     await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => Promise.all([produceOne(), consumeOne(made + i)])));
-    // What V8 has not collected yet is no leak, and its high tide would stay in malloc's arenas.
+    // Garbage that V8 has not collected yet is no leak, and its high tide would stay in malloc's arenas.
     global.gc();
     say('made', { made });
   }
@@ -56,7 +56,7 @@ const fileNames = () => list('fd').map((id) => {
   }
 }).filter((name) => name !== undefined);
 
-/** What is left when garbage is collected and threads that were ending have ended. */
+/** Threads, files and memory, when garbage is collected and threads that were ending have ended. */
 async function left() {
   let found;
   for (let quiet = 0, tries = 0; quiet < 5 && tries < 200; tries++) {

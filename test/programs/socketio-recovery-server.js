@@ -14,7 +14,7 @@ const io = new Server(server, { adapter: createAdapter({ brokers }, { key, logge
 
 io.on('connection', (socket) => {
   if (!socket.recovered) socket.data.born = socket.id;
-  // What its client may rely on: it comes behind everything that the socket has missed.
+  // The client may rely on this: it comes behind everything that the socket has missed.
   socket.emit('welcome', socket.recovered, [...socket.rooms], socket.data);
   socket.on('join', (room) => {
     socket.join(room);

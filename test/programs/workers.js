@@ -1,7 +1,7 @@
 'use strict';
 // Makes workers in the middle of traffic end, round after round, in one process; then ends by itself.
 //
-// { client, topic, directory, rounds, seed }. What is asserted here fails the process.
+// { client, topic, directory, rounds, seed }. A failed assertion here fails the process.
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');

@@ -19,7 +19,7 @@ function aliased(t, program, options) {
   fs.mkdirSync(modules);
   for (const name of fs.readdirSync(MODULES)) fs.symlinkSync(path.join(MODULES, name === 'kafkajs' ? 'kafka-native-kafkajs' : name), path.join(modules, name));
   fs.symlinkSync(path.join(__dirname, '../programs', program), path.join(home, program));
-  // What is linked to is found where the links are.
+  // Linked files are found where the links are.
   return new Child(t, path.join(home, program), options, { execArgv: ['--preserve-symlinks', '--preserve-symlinks-main'] });
 }
 

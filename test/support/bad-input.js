@@ -1,5 +1,5 @@
 'use strict';
-// What a user can get wrong, as a table: each row says what is done and which error, that names what is wrong, must come of it.
+// Mistakes of a user, as a table: each row says what is done and which error, that names what is wrong, must come of it.
 
 const fs = require('node:fs');
 const os = require('node:os');
@@ -417,7 +417,7 @@ async function run({ rows = Infinity } = {}) {
   }
 
   const wrong = [];
-  // What a logger that throws says goes to the console, which is no part of the test.
+  // Errors of a logger that throws go to the console, which is no part of the test.
   const error = console.error;
   console.error = () => {};
   let count = 0;

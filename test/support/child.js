@@ -15,7 +15,7 @@ const CRASH = /Segmentation|Check failed|panicked|FATAL|Fatal error|Assertion|te
 class Child extends EventEmitter {
   stdout = '';
   stderr = '';
-  /** What it said last, for the message of a failure. */
+  /** Its last message, for the message of a failure. */
   last = 'nothing';
 
   /**

@@ -1,5 +1,5 @@
 'use strict';
-// What a test has to undo, last in first out: clients leave before the broker that they need. (`t.after` goes first in, first out.)
+// Cleanup after a test, last in first out: clients leave before the broker that they need. (`t.after` goes first in, first out.)
 
 /** @type {WeakMap<object, (() => unknown)[]>} */
 const stacks = new WeakMap();

@@ -91,7 +91,7 @@ async function freePort() {
   return port;
 }
 
-/** What a server is told, but for its logger and its cluster node. */
+/** The configuration of a server, but for its logger and its cluster node. */
 const serverConfig = (serverName, port, more = {}) =>
   /** @type {any} */ ({
     serverName,

@@ -88,7 +88,7 @@ function producer(t, cluster, options = {}) {
 
 const silent = { error() {}, warn() {}, info() {}, debug() {} };
 
-/** What the offset files of a topic say: { partition: offset }; -1: nothing is processed. Throws on anything that is not a number. */
+/** Offsets in the offset files of a topic: { partition: offset }; -1: nothing is processed. Throws on anything that is not a number. */
 function offsets(directory, topic) {
   const found = {};
   for (const file of fs.readdirSync(directory)) {

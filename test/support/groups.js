@@ -85,7 +85,7 @@ async function kafkaJs(t, cluster, producerOptions) {
   return { admin, producer, kafka };
 }
 
-/** What a group has committed of a topic: { partition: offset }. */
+/** Offsets that a group has committed of a topic: { partition: offset }. */
 async function committed(admin, groupId, topic) {
   const [{ partitions }] = await admin.fetchOffsets({ groupId, topics: [topic] });
   return Object.fromEntries(partitions.filter(({ offset }) => offset !== '-1').map(({ partition, offset }) => [partition, Number(offset)]));

@@ -4,7 +4,7 @@
 const { EventEmitter, once } = require('node:events');
 const { PATIENCE, within } = require('./flow.js');
 
-/** What is true of a partition whoever reads it. */
+/** The state of a partition, whoever reads it. */
 class Log {
   /** Acknowledged messages: offsets 0 to end - 1. */
   end = 0;
@@ -24,7 +24,7 @@ class Log {
   }
 }
 
-/** Judges what the members of a group tell. What breaks a promise is kept in `broken`, with what happened before. */
+/** Judges what the members of a group tell. A broken promise is kept in `broken`, with what happened before. */
 class Model extends EventEmitter {
   logs;
   broken;
@@ -44,7 +44,7 @@ class Model extends EventEmitter {
     if (this.#history.length > 4000) this.#history.splice(0, 2000);
   }
 
-  /** What happened to these partitions. */
+  /** The history of these partitions. */
   #before(partitions) {
     const about = this.#history.filter((each) => each.partitions.length === 0 || each.partitions.some((p) => partitions.includes(p)));
     return `before it:\n${about

@@ -24,7 +24,7 @@ function chunk(type, data) {
   return Buffer.concat([ends.subarray(0, 4), body, ends.subarray(4)]);
 }
 
-/** What PNG guesses a byte to be, by those at its left, above it, and above its left. */
+/** PNG's guess of a byte, by those at its left, above it, and above its left. */
 function paeth(/** @type {number} */ left, /** @type {number} */ above, /** @type {number} */ corner) {
   const [a, b, c] = [Math.abs(above - corner), Math.abs(left - corner), Math.abs(left + above - 2 * corner)];
   if (a <= b && a <= c) return left;

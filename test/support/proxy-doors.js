@@ -1,5 +1,5 @@
 'use strict';
-// What opens the doors of a proxy, and what looks like it: passwords, tokens, certificates, tickets.
+// Credentials for the doors of a proxy, and what looks like them: passwords, tokens, certificates, tickets.
 
 const crypto = require('node:crypto');
 const http = require('node:http');

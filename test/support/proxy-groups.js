@@ -10,7 +10,7 @@ const { Calls } = require('./watch.js');
 
 let clients = 0;
 
-/** What `Groups` needs of a proxy; `close` ends it in order. */
+/** Parts of a proxy that `Groups` needs; `close` ends them in order. */
 function stage(/** @type {string} */ brokers, log = silent) {
   const kafka = new Kafka({
     brokers: brokers.split(','),
@@ -108,7 +108,7 @@ class Client extends Calls {
     return this.records;
   }
 
-  /** What it has by what it was told. */
+  /** Partitions that it has, by the messages that it got. */
   get has() {
     const has = new Set();
     for (const { type, partitions } of this.all) {

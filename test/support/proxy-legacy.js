@@ -66,7 +66,7 @@ class LegacyClient extends Calls {
     return this.closed;
   }
 
-  /** As a process that dies: without a word. What was written to it may not have come. */
+  /** As a process that dies: without a word. Messages written to it may not have come. */
   async kill() {
     this.killed = true;
     this.ws.terminate();

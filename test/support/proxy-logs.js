@@ -17,7 +17,7 @@ function kafkaOf(cluster, more = {}) {
   return new Kafka({ brokers: broker.split(','), logger: silent, ...(driver_options && { properties: driver_options }), ...more });
 }
 
-/** What `Logs` needs of a proxy. `consumers` counts those that it made. */
+/** Parts of a proxy that `Logs` needs. `consumers` counts those that it made. */
 function stage(t, cluster, { limits = {}, log = silent, ...options } = {}) {
   const kafka = kafkaOf(cluster);
   const admin = kafka.admin();

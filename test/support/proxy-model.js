@@ -15,11 +15,11 @@ const CODECS = {
 class ModelProxy {
   /** Topic: a list of partitions, each a list of { offset, timestamp, key, value, headers }. */
   topics = new Map();
-  /** What each group has committed: 'group topic partition' to the next offset. */
+  /** Committed offsets of each group: 'group topic partition' to the next offset. */
   committed = new Map();
   /** Every message that came from clients. */
   heard = [];
-  /** What a client did that it must not. */
+  /** Acts of a client that are not allowed. */
   faults = [];
   /** Random whole numbers. @type {(n: number) => number} */
   below = () => 0;

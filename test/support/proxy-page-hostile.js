@@ -48,7 +48,7 @@ const BYTES = {
   'a picture': Buffer.from('GIF89a/*<img data-hostile src=x onerror=1>*/=1;\xff', 'latin1'),
 };
 const LONG = 300_000;
-/** What is deep, long, or much. @type {Record<string, () => string>} */
+/** Texts that are deep, long, or large. @type {Record<string, () => string>} */
 const LARGE = {
   'a long line': () => `<img data-hostile>${'x'.repeat(LONG)}`,
   'many lines': () => '\n'.repeat(20_000) + '<img data-hostile>',
@@ -80,7 +80,7 @@ const HOSTILE_NAMES = [
   'a/b%2Fc %',
 ];
 
-/** What came of it, in the page: elements, runs of scripts, a changed prototype. @param {import('playwright-core').Page} page */
+/** Effects of it, in the page: elements, runs of scripts, a changed prototype. @param {import('playwright-core').Page} page */
 const harm = (page) =>
   page.evaluate(() => ({
     elements: document.querySelectorAll('[data-hostile], iframe, object, embed, base, meta[http-equiv="refresh"], a[href^="javascript:" i], a[href^="data:" i]')
@@ -88,7 +88,7 @@ const harm = (page) =>
     ran: /** @type {any} */ (globalThis).hostile,
     prototype: /** @type {any} */ ({}).hostile,
   }));
-/** What that is when nothing came of it. */
+/** The value of that when nothing came of it. */
 const NO_HARM = { elements: 0, ran: undefined, prototype: undefined };
 
 module.exports = { BYTES, harm, HOSTILE_NAMES, hostileMessages, LARGE, NO_HARM, TEXTS };

@@ -10,7 +10,7 @@ const CUSTOMERS = ['anna', 'ben', 'carla', 'dario', 'emil', 'fatima', 'greta', '
 /** Of topics that fill the list. */
 const AREAS = ['audit', 'billing', 'catalog', 'delivery', 'email', 'fraud', 'search', 'stock'];
 
-/** What an order looks like; the same for the same number. */
+/** An order; the same for the same number. */
 const order = (n) => ({
   order: 1000 + n,
   customer: CUSTOMERS[n % 8],

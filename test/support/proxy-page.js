@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 'use strict';
-// The page of a proxy in Chromium, used as a person does: by roles and names, with the mouse or the keyboard alone. What may not happen is
-// remembered, and fails the test: errors in the console, which has what the content security policy refuses, errors of the page, dialogs of
+// The page of a proxy in Chromium, used as a person does: by roles and names, with the mouse or the keyboard alone. Faults are
+// remembered, and fail the test: errors in the console, which has what the content security policy refuses, errors of the page, dialogs of
 // the browser, requests to anybody else.
 
 const assert = require('node:assert/strict');
@@ -26,7 +26,7 @@ const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
  * A person before a browser.
  */
 class Visit {
-  /** What may not happen, and did. @type {string[]} */
+  /** Faults that happened. @type {string[]} */
   wrong = [];
   /** URLs without their query. @type {Set<string>} */
   asked = new Set();
@@ -63,7 +63,7 @@ class Visit {
     if (!this.#allowed.some((fits) => fits.test(what))) this.wrong.push(what);
   }
 
-  /** What is the test's own doing, from now on: the browser puts a request that is refused into the console. @param {RegExp[]} what */
+  /** Faults of the test's own doing, from now on: the browser puts a request that is refused into the console. @param {RegExp[]} what */
   allow(...what) {
     this.#allowed.push(...what);
   }
@@ -121,7 +121,7 @@ class Visit {
     assert.fail(`${target} is not reached by ${key}; passed: ${passed.slice(0, 60).join(' | ')}`);
   }
 
-  /** What has the focus, for messages. */
+  /** The element with the focus, for messages. */
   focused() {
     return this.page.evaluate(() => {
       const { activeElement: element } = document;
@@ -129,7 +129,7 @@ class Visit {
     });
   }
 
-  /** Who has the focus is to be seen: an outline, or a ring of shadow. */
+  /** The focus is to be seen: an outline, or a ring of shadow. */
   async seesFocus() {
     const look = await this.page.evaluate(() => {
       const element = document.activeElement;

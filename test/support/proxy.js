@@ -55,7 +55,7 @@ async function opened(url, protocols = ['kafka.v2.json'], options = {}) {
   return Object.assign(ws, { heard: messages, hears, closed, gone: () => within(PATIENCE, 'the socket is closed', () => closed) });
 }
 
-/** What HTTP says to an upgrade: 101, or the refusal. @returns {Promise<{ status: number, headers: http.IncomingHttpHeaders, body: string }>} */
+/** HTTP's answer to an upgrade: 101, or the refusal. @returns {Promise<{ status: number, headers: http.IncomingHttpHeaders, body: string }>} */
 async function knock(port, { path = '/', headers = {}, host = '127.0.0.1' } = {}) {
   return within(
     PATIENCE,

@@ -46,7 +46,7 @@ class Visitor {
     return String(this.socket.id);
   }
 
-  /** What it tells a server when it comes. */
+  /** Session and offset that it gives a server when it comes. */
   get knows() {
     const { _pid: pid, _lastOffset: offset } = /** @type {any} */ (this.socket);
     return { pid, offset };
@@ -135,7 +135,7 @@ class Killable extends Child {
   static async start(t, options) {
     const server = new Killable(t, 'socketio-recovery-server.js', options);
     server.setMaxListeners(0);
-    // What is said to one that has just ended: whoever waits for its answer hears of that.
+    // Messages to one that has just ended: whoever waits for its answer hears of that.
     server.process.on('error', () => {});
     server.port = (await server.says('ready', PATIENCE)).port;
     return server;

@@ -56,7 +56,7 @@ class Client {
     );
   }
 
-  /** What came and is no mark; with a name the arguments of these events only. @param {string} [name] */
+  /** Events that came, without marks; with a name the arguments of these only. @param {string} [name] */
   events(name) {
     const all = this.heard.all.filter(([event]) => event !== MARK);
     return name === undefined ? all : all.filter(([event]) => event === name).map(([, ...args]) => args);
@@ -120,7 +120,7 @@ class Peer {
     return socket;
   }
 
-  /** What the adapter promises to socket.io is `close`; the http server goes with it. */
+  /** The adapter's promise to socket.io is `close`; the http server goes with it. */
   async close() {
     for (const client of this.clients) client.close();
     await within(PATIENCE, 'the server closes', () => this.io.close());

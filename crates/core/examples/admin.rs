@@ -24,7 +24,7 @@ fn main() -> kafka_native::Result<()> {
     let cluster = admin.request(DescribeCluster {}, SOON)?;
     println!("cluster {} with {} brokers", cluster.id, cluster.brokers.len());
 
-    // What fails the request as a whole is the error of the call; what became of each topic is in the answer.
+    // A failure of the request as a whole is the error of the call; what became of each topic is in the answer.
     let topics = vec![NewTopic::new(&topic, 4).config("retention.ms", 3_600_000)];
     for made in admin.request(CreateTopics { topics, validate_only: false }, SOON)? {
         match made.result {

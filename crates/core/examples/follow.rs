@@ -1,5 +1,5 @@
 //! Writes every message of a topic to standard output, one a line, until standard input ends; as a member of a group, or alone
-//! with its offsets in a directory. What was written is not written again after a restart, except what a kill was too fast for.
+//! with its offsets in a directory. No message is written again after a restart, except what a kill was too fast for.
 //!
 //! `cargo run --release --example follow -- group GROUP TOPIC BROKERS` or `alone DIRECTORY TOPIC BROKERS`
 

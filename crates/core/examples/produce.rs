@@ -21,7 +21,7 @@ fn main() -> kafka_native::Result<()> {
     while next < place.count {
         let values: Vec<String> = (next..place.count.min(next + BATCH)).map(|n| format!("message {n}")).collect();
         let records: Vec<Record> = values.iter().map(Record::value).collect();
-        // The partitioner chooses (-1). What is over budget is refused: come back when some of it is delivered.
+        // The partitioner chooses (-1). Messages over budget are refused: come back when some are delivered.
         let report = producer.send(&place.topic, -1, &records);
         next += report.enqueued;
         if !report.refused.is_empty() {

@@ -160,7 +160,7 @@ fn set_f64(column: &mut [u8], index: usize, value: f64) {
     column[index * 8..index * 8 + 8].copy_from_slice(&value.to_ne_bytes());
 }
 
-/// Who is told what becomes of a batch.
+/// The consumer that hears what becomes of a batch.
 pub(crate) trait Settler: Send + Sync {
     fn settle(&self, batch: u64);
     fn abandon(&self, batch: u64);
@@ -231,7 +231,7 @@ pub(crate) struct View<'a> {
     data: &'a [u8],
 }
 
-/// What a message has of its own, in its batch.
+/// A message's own fields, in its batch.
 pub(crate) struct Fields<'a> {
     pub(crate) offset: i64,
     pub(crate) timestamp: i64,
@@ -423,7 +423,7 @@ mod tests {
 
     use super::*;
 
-    /// What JavaScript's own test decodes, too: js/kafka-native/test/packed.test.js.
+    /// The batch that JavaScript's own test decodes, too: js/kafka-native/test/packed.test.js.
     #[test]
     fn the_golden_batch_is_decoded() {
         let golden: Value = serde_json::from_str(include_str!("../tests/golden-batch.json")).unwrap();

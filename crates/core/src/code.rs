@@ -18,7 +18,7 @@ macro_rules! codes {
 codes! {
     /// An answer that cannot be read.
     BAD_MSG = -199,
-    /// What a message was compressed by cannot be undone.
+    /// A message's compression cannot be undone.
     BAD_COMPRESSION = -198,
     /// The client is closing.
     DESTROY = -197,

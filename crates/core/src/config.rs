@@ -39,7 +39,7 @@ impl fmt::Debug for Properties {
 }
 
 impl Properties {
-    /// What every client has unless `user` says something else.
+    /// Properties of every client unless `user` says something else.
     pub(crate) fn defaults(user: &Properties) -> Self {
         let mut defaults = Self::default();
         defaults.set("enable.metrics.push", false);
@@ -62,7 +62,7 @@ impl Properties {
         self.tokens = Some(provider);
     }
 
-    /// Who hears of answered requests.
+    /// The watch that hears of answered requests.
     pub(crate) fn watch(&mut self, watch: RequestWatch) {
         self.watch = Some(watch);
     }

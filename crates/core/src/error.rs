@@ -9,7 +9,7 @@ use crate::code;
 /// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What an [`Error`] is about; the [`code`](Error::code) says it exactly.
+/// The subject of an [`Error`]; the [`code`](Error::code) says it exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -48,7 +48,7 @@ pub struct Error {
     pub kind: ErrorKind,
     /// librdkafka's number: negative for local errors, positive for Kafka's own. [`code`](crate::code) names them.
     pub code: i32,
-    /// What happened, and what to do about it.
+    /// The failure, and what to do about it.
     pub message: String,
     /// Whether the same call can succeed later without a change.
     pub retriable: bool,
@@ -152,18 +152,18 @@ impl fmt::Display for Error {
     }
 }
 
-/// An [`Error`] as data for other languages: what crosses, as JSON and as the addon's object. What is not known is left out.
+/// An [`Error`] as data for other languages: what crosses, as JSON and as the addon's object. Unknown values are left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorData {
-    /// What it is about: `config`, `state`, `kafka`, `offsets` or `timeout`.
+    /// Its subject: `config`, `state`, `kafka`, `offsets` or `timeout`.
     pub kind: &'static str,
     /// librdkafka's number.
     pub code: i32,
     /// librdkafka's name of the code, such as `_TIMED_OUT`.
     pub name: String,
-    /// What happened, with the errors behind it.
+    /// The failure, with the errors behind it.
     pub message: String,
     /// Whether the same call can succeed later without a change.
     pub retriable: bool,

@@ -140,7 +140,7 @@ written! {
 /// A stretch of one partition's messages that share assignment, leader epoch and kind of timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// What the run's messages say of their topic handle, and its number in the batch's topics.
+    /// The topic handle that the run's messages name, and its number in the batch's topics.
     pub(crate) handle: usize,
     pub(crate) topic: i32,
     pub(crate) partition: i32,
@@ -150,7 +150,7 @@ pub(crate) struct Run {
     pub(crate) first: usize,
     pub(crate) first_offset: i64,
     pub(crate) last_offset: i64,
-    /// What its messages charge against the budget.
+    /// Bytes that its messages charge against the budget.
     pub(crate) charge: u64,
 }
 
@@ -164,7 +164,7 @@ pub(crate) struct Place {
 
 /// 32-bit integers before the floats.
 pub const HEADER_INTS: usize = 8;
-/// What librdkafka needs for a message besides its bytes; charged against the budgets.
+/// Memory that librdkafka needs for a message besides its bytes; charged against the budgets.
 pub const MESSAGE_OVERHEAD: usize = 304;
 
 /// Where the columns begin.
@@ -219,7 +219,7 @@ mod tests {
         writeln!(text, "export const HEADER_INTS = {HEADER_INTS};").unwrap();
         const_enum(&mut text, "Header", "The integers of the header.", Header::TABLE, place);
         const_enum(&mut text, "Flag", "Of the header's flags.", Flag::TABLE, |i| 1 << i);
-        const_enum(&mut text, "Since", "What was counted since the batch before.", Since::TABLE, place);
+        const_enum(&mut text, "Since", "Counts since the batch before.", Since::TABLE, place);
         const_enum(&mut text, "Double", "The columns of 64-bit floats.", Double::TABLE, place);
         const_enum(&mut text, "Int", "The columns of 32-bit integers.", Int::TABLE, place);
         const_enum(&mut text, "RunField", "The integers of a run.", RunField::TABLE, place);

@@ -22,7 +22,7 @@
 //! ```
 //!
 //! A [`Producer`] or [`Consumer`] drives one librdkafka client on one dedicated thread; calls reach it over a channel.
-//! What blocks runs on a helper thread, offset files are written by a thread of their own.
+//! Calls that block run on a helper thread, offset files are written by a thread of their own.
 //!
 //! **Delivery.** A message that a consumer handed over is recorded as processed when its batch is [`done`](Batch::done)
 //! and everything before it in its partition is, on disk, synced. A crash at any instruction repeats messages, never skips one.

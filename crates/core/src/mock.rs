@@ -54,7 +54,7 @@ impl MockCluster {
         self.mock.bootstrap()
     }
 
-    /// What a consumer of this cluster should be given.
+    /// The property that a consumer of this cluster should be given.
     pub fn consumer_property() -> (&'static str, &'static str) {
         ("fetch.wait.max.ms", "5")
     }

@@ -125,7 +125,7 @@ impl<'a> Records<'a> {
         let mut end = 0usize;
         let within = self.index.chunks_exact(3).all(|lengths| {
             end += lengths.iter().map(|length| (*length).max(0) as usize).sum::<usize>();
-            // What a header block says of itself is what counts against the budget, so it has to be true.
+            // A header block's own lengths are what counts against the budget, so they have to be true.
             let whole = |headers| self.arena.get(end - headers..end).is_some_and(is_whole);
             end <= self.arena.len() && usize::try_from(lengths[2]).is_ok_and(|headers| headers == 0 || whole(headers))
         });
@@ -155,7 +155,7 @@ impl<'a> Records<'a> {
     }
 }
 
-/// What a header takes in its block.
+/// Bytes that a header takes in its block.
 pub(crate) fn header_bytes(name: &[u8], value: Option<&[u8]>) -> usize {
     8 + name.len() + value.map_or(0, <[u8]>::len)
 }
@@ -172,7 +172,7 @@ fn is_whole(block: &[u8]) -> bool {
     block.len() == block_bytes(header_block(block).map(|(name, value)| header_bytes(name, value)).sum())
 }
 
-/// Reads a header block: (name, value), in order. What does not fit ends it.
+/// Reads a header block: (name, value), in order. A header that does not fit ends it.
 pub(crate) fn header_block(block: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
     let int = |at: usize| block.get(at..at + 4).map(|bytes| i32::from_ne_bytes(bytes.try_into().expect("four bytes")));
     let mut left = int(0).unwrap_or(0);

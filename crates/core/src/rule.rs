@@ -10,7 +10,7 @@ const DEEPEST: usize = 100;
 /// More values than these are looked up, fewer compared one by one.
 const FEW: usize = 8;
 
-/// Which messages a consumer wants, decided by exact bytes. What it leaves out is never packed, and counts as done.
+/// Which messages a consumer wants, decided by exact bytes. A message that it leaves out is never packed, and counts as done.
 ///
 /// ```
 /// use kafka_native::Rule;
@@ -36,7 +36,7 @@ enum Node {
     Not(Box<Rule>),
 }
 
-/// What a key or a header may be.
+/// The values that a key or a header may have.
 #[derive(Debug, Clone, Default)]
 struct Values {
     null: bool,

@@ -11,7 +11,7 @@ use crate::reply::{fence, Reply};
 /// A token for SASL/OAUTHBEARER.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
-    /// What the broker gets, most often a JWT.
+    /// The text that the broker gets, most often a JWT.
     pub value: String,
     /// Whom it is for; librdkafka's debug lines show it.
     pub principal: String,

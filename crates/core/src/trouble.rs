@@ -1,4 +1,4 @@
-//! What has no caller: log lines, and errors that librdkafka tells on the side.
+//! Troubles of no call: log lines, and errors that librdkafka tells on the side.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
@@ -22,7 +22,7 @@ pub struct LogLine {
 }
 
 impl LogLine {
-    /// What our own warnings say already, and its remarks on properties that the other kind of client would use, are for
+    /// Lines that repeat our own warnings, and its remarks on properties that the other kind of client would use, are for
     /// those who debug.
     fn of_librdkafka((level, facility, message): (i32, String, String)) -> Self {
         let twice = matches!(facility.as_str(), "FAIL" | "ERROR" | "SSLCERTVRFY");
@@ -43,7 +43,7 @@ impl LogLine {
     }
 }
 
-/// What becomes of an error that librdkafka tells on the side.
+/// The verdict on an error that librdkafka tells on the side.
 pub(crate) enum Verdict {
     /// For the error callback: a state that needs somebody.
     Tell(Error),
@@ -130,7 +130,7 @@ impl Troubles {
             }
             state = self.state.lock();
         }
-        // What heals by itself is a warning; but all brokers down, or a topic gone, somebody should know.
+        // An error that heals by itself is a warning; but all brokers down, or a topic gone, somebody should know.
         let tell = error.fatal
             || !code::is_retriable(error.code)
             || matches!(error.code, code::ALL_BROKERS_DOWN | code::UNKNOWN_TOPIC_OR_PART);
@@ -157,8 +157,8 @@ impl Troubles {
         line
     }
 
-    /// Data flows, so connections work; `flows` says of which topics and partitions (none: the topic as a whole). What was
-    /// told of those is over, and would be told again.
+    /// Data flows, so connections work; `flows` says of which topics and partitions (none: the topic as a whole). Errors
+    /// reported of those are over, and would be reported again.
     pub(crate) fn healed(&self, flows: impl Fn(&str, Option<i32>) -> bool) {
         let over = |topic: &Option<String>, partition| topic.as_deref().is_none_or(|topic| flows(topic, partition));
         let mut state = self.state.lock();

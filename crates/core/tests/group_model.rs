@@ -1,8 +1,8 @@
 //! A group on the embedded cluster under random calls, failures and rebalances, beside a reference that knows which offsets
 //! may be committed and which must be seen.
 //!
-//! `SEED=1 STEPS=1000000 cargo test --release -p kafka-native --test group_model` repeats a run, or makes it longer. What the
-//! threads do in between differs from run to run: a seed repeats the calls, and finds a defect again in one of a few runs.
+//! `SEED=1 STEPS=1000000 cargo test --release -p kafka-native --test group_model` repeats a run, or makes it longer. The work of
+//! the threads in between differs from run to run: a seed repeats the calls, and finds a defect again in one of a few runs.
 
 mod support;
 
@@ -45,11 +45,11 @@ impl Random {
     }
 }
 
-/// What is known of one partition.
+/// Facts that are known of one partition.
 #[derive(Default)]
 struct Partition {
     end: i64,
-    /// What rules leave out.
+    /// Offsets that rules leave out.
     unwanted: BTreeSet<i64>,
     seen: BTreeSet<i64>,
     done: BTreeSet<i64>,
@@ -83,7 +83,7 @@ struct Stay {
     next: Option<i64>,
     /// It was sought to the log's end: what comes first is where that was.
     at_end: bool,
-    /// What was received: batch, behind its last offset, state.
+    /// Parts that were received: batch, behind its last offset, state.
     parts: Vec<(u64, i64, State)>,
     /// A rebalance came in between: what belongs to it is not known.
     vague: bool,
@@ -302,7 +302,7 @@ impl Model {
             let reached = subject.reached.entry(partition).or_default();
             *reached = (*reached).max(offsets[offsets.len() - 1] + 1);
             let Some(stay) = subject.stays.get_mut(&partition) else { continue };
-            // What came while the partition went, or came back, may be of before or of now.
+            // Messages that came while the partition went, or came back, may be of before or of now.
             let changes = subject.changes[partition as usize] - before[partition as usize];
             stay.vague |= changes > u64::from(!had.contains(&partition));
             if stay.at_end {
@@ -329,7 +329,7 @@ impl Model {
         true
     }
 
-    /// What is committed was done, or sought past.
+    /// A committed offset was done, or sought past.
     fn judge_committed(&mut self, member: usize) -> BTreeMap<i32, i64> {
         let names: Vec<_> = (0..PARTITIONS).map(|partition| (TOPIC.to_owned(), partition)).collect();
         let Ok(found) = self.members[member].consumer.committed(&names, LONG) else { return BTreeMap::new() };
@@ -544,7 +544,7 @@ impl Model {
                 self.judge_committed(0);
             }
         }
-        // Who comes next goes on where it may.
+        // The member that comes next goes on where it may.
         self.members.clear();
         self.join();
         self.judge_committed(0);

@@ -84,7 +84,7 @@ fn partitions_that_are_paused_and_resumed_go_on_behind_what_was_received() {
         }
         let all: Vec<i64> = (0..100).collect();
         assert!((0..4).all(|partition| seen[&partition] == all), "from {begin}: {seen:?}");
-        // What was received and is not done is not committed, whatever came behind it.
+        // A message that was received and is not done is not committed, whatever came behind it.
         let first = batch.messages().next().map(|message| message.partition).unwrap();
         consumer.commit_done().unwrap();
         assert_eq!(committed(&consumer, "t", first), None);
@@ -262,7 +262,7 @@ fn a_member_that_cannot_be_told_where_it_begins_asks_again() {
         cluster.push_errors(9, &[code, code]);
         consumer.subscribe(&[Subscription::new("t", Reset::Earliest)]).unwrap();
         assert_eq!(read(&consumer, 20).len(), 2, "after {code}");
-        // What does not heal by itself is told.
+        // An error that does not heal by itself is reported.
         let told: Vec<i32> = told.try_iter().collect();
         assert_eq!(told.contains(&code), matches!(code, 24 | 30), "{code}: {told:?}");
         consumer.stop(LONG).unwrap();
@@ -476,7 +476,7 @@ fn what_was_done_before_is_not_committed_over_offsets_of_ones_own() {
     own.recv_timeout(LONG).unwrap().unwrap();
     consumer.commit_done().unwrap();
     assert_eq!(committed(&consumer, "t", 0), Some(3));
-    // What is done after it counts.
+    // Messages done after it count.
     fill(&cluster.brokers(), "t", 0, 10..12);
     read(&consumer, 2);
     consumer.commit_done().unwrap();

@@ -1,4 +1,4 @@
-//! Who has stopped has left: the coordinator is asked who is in the group.
+//! A consumer that has stopped has left: the coordinator is asked who is in the group.
 
 mod support;
 

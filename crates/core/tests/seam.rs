@@ -53,7 +53,7 @@ fn every_crate_root_outside_the_seam_denies_it() {
     }
 }
 
-/// What follows `crate::` in code that is not a test's: of the core the names of its modules.
+/// Words that follow `crate::` in code that is not a test's: of the core the names of its modules.
 fn leans_on(text: &str) -> BTreeSet<&str> {
     let code = text.split("mod tests {").next().unwrap_or_default().lines().filter_map(|line| line.split("//").next());
     let paths = code.flat_map(|line| line.split("crate::").skip(1));

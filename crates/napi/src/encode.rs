@@ -17,7 +17,7 @@ pub struct FieldData {
     pub encoding: Option<String>,
 }
 
-/// What the document has of each message.
+/// A document's format: what it has of each message.
 #[napi(object, js_name = "NativeFormatOptions")]
 pub struct FormatOptions {
     /// 'json', 'ndjson' or 'msgpack'.
@@ -28,7 +28,7 @@ pub struct FormatOptions {
     pub numbers: bool,
     /// Whether a key that is null, and headers where there are none, are left out.
     pub sparse: bool,
-    /// What becomes of what cannot be encoded: 'base64', 'null' or 'replace'.
+    /// The treatment of what cannot be encoded: 'base64', 'null' or 'replace'.
     pub invalid: String,
     /// Which messages are in it.
     #[napi(ts_type = "NativeRule")]

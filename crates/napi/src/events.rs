@@ -1,4 +1,4 @@
-//! What a client tells JavaScript: `(kind, a, b, c, d)` through one threadsafe function, in the order in which it happened.
+//! Events of a client for JavaScript: `(kind, a, b, c, d)` through one threadsafe function, in the order in which they happened.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -55,7 +55,7 @@ events! {
         | ProducerStats(json: String, queue_length: u64, topics: Vec<String>, queue_lengths: Vec<f64>)
         | Stats(json: String)
     }
-    /// What has no caller; once per change of state, decided in Rust.
+    /// Errors of no call; once per change of state, decided in Rust.
     Error { Trouble(error: ErrorData) }
     /// Since the last one, 1000 at most; of more, the first ones and how many were dropped.
     Log { Log(lines: Vec<LogData>, dropped: u64) }
@@ -85,11 +85,11 @@ events! {
     Receipts { Receipts(columns: Float64Array, errors: Vec<ErrorData>) }
 }
 
-/// What is told, as JavaScript's arguments.
+/// An event, as JavaScript's arguments.
 pub(crate) struct Told(Kind, [Arg; 4]);
 
 /// An error as data; `KafkaError` is made of it in JavaScript. Kind 'timeout' becomes the code 'ETIMEDOUT', whatever the
-/// name. What a call throws at once (constructors, the mock cluster, `send` after `stop`) is an Error whose `code` is
+/// name. An exception that a call throws at once (constructors, the mock cluster, `send` after `stop`) is an Error whose `code` is
 /// librdkafka's name: '_INVALID_ARG'.
 #[napi(object, js_name = "NativeErrorData")]
 pub struct ErrorData {
@@ -191,7 +191,7 @@ pub(crate) type Arg = Either15<
     PlacesData,
 >;
 
-/// What can be an argument of an event.
+/// A type that can be an argument of an event.
 pub(crate) trait Argument {
     /// TypeScript's name of it.
     #[cfg(test)]
@@ -385,7 +385,7 @@ mod tests {
         }
         writeln!(
             text,
-            "\n/** What is told: the kind, and what comes with it. */\nexport type Told = {};",
+            "\n/** An event: its kind, and what comes with it. */\nexport type Told = {};",
             told.join(" | ")
         )
         .unwrap();

@@ -41,7 +41,7 @@ pub struct RuleData {
     pub kind: String,
     /// Of 'header' and 'absent'.
     pub name: Option<String>,
-    /// What a 'header' or a 'key' may be.
+    /// The values that a 'header' or a 'key' may have.
     pub values: Option<Vec<Option<Uint8Array>>>,
     /// Of 'all', 'any', and 'not', which has one.
     pub rules: Option<Vec<RuleData>>,
@@ -77,7 +77,7 @@ pub struct TopicsData {
     pub counts: Vec<i32>,
 }
 
-/// What a rebalance gives or takes; the arrays are parallel, one element a partition.
+/// Partitions that a rebalance gives or takes; the arrays are parallel, one element a partition.
 #[napi(object, js_name = "NativeRebalance")]
 pub struct RebalanceData {
     /// For `rebalanced`.
@@ -86,7 +86,7 @@ pub struct RebalanceData {
     #[napi(ts_type = "'assign' | 'revoke' | 'lost'")]
     pub kind: String,
     pub topics: Vec<String>,
-    /// What a run's topic id means; a topic keeps its id as long as the client lives.
+    /// The meaning of a run's topic id; a topic keeps its id as long as the client lives.
     pub topic_ids: Vec<i32>,
     pub partitions: Vec<i32>,
     /// The assignment epochs that runs of these partitions carry from now on ('assign'); runs of any other epoch are out of date.
@@ -311,7 +311,7 @@ impl NativeGroup {
         self.consumer.set_rule_with(rule.map(Rule::from), places(topics, partitions, offsets), reply);
     }
 
-    /// What was prefetched of them is thrown away. Replies nothing; what is not assigned is left out. Runs that were told before keep their epoch.
+    /// Messages prefetched of them are thrown away. Replies nothing; what is not assigned is left out. Runs that were told before keep their epoch.
     #[napi]
     pub fn pause(&self, request: u32, topics: Vec<String>, partitions: Vec<i32>) {
         let partitions = topics.into_iter().zip(partitions).collect();
@@ -328,7 +328,7 @@ impl NativeGroup {
         self.consumer.resume_sought_with(places(topics, partition, offsets), &sought, reply);
     }
 
-    /// Commits the next offsets to be read. Replies nothing when the coordinator has them, or the first error. What is no
+    /// Commits the next offsets to be read. Replies nothing when the coordinator has them, or the first error. A partition no
     /// longer assigned is committed all the same as far as the coordinator takes it: leave it out.
     #[napi]
     pub fn commit(

@@ -59,7 +59,7 @@ fn thrown(error: kafka_native::Error) -> Thrown {
     napi::Error::new(error.name(), error.to_string())
 }
 
-/// What N-API itself refuses, as an exception.
+/// A refusal of N-API itself, as an exception.
 fn refused(error: napi::Error) -> Thrown {
     napi::Error::new("_FAIL".to_owned(), error.reason.clone())
 }

@@ -249,7 +249,7 @@ impl NativeProducer {
     }
 }
 
-/// What lies in JavaScript's arena: copied before the call returns, because it is used again.
+/// Records in JavaScript's arena: copied before the call returns, because it is used again.
 fn records<'a>(
     arena: &'a [u8],
     index: &'a [i32],

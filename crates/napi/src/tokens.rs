@@ -10,7 +10,7 @@ use crate::events::{self, Events};
 /// The last moment that a Date of JavaScript can name.
 const END_OF_TIME_MS: f64 = 8.64e15;
 
-/// Who waits for JavaScript's answer to the one question that is open: a consumer's two clients, at most.
+/// Clients that wait for JavaScript's answer to the one question that is open: a consumer's two, at most.
 #[derive(Clone, Default)]
 pub(crate) struct Tokens(Arc<Mutex<Vec<Reply<Token>>>>);
 

@@ -1,4 +1,4 @@
-//! What librdkafka calls its errors. Plain values go in and out, so these are safe.
+//! librdkafka's names for its errors. Plain values go in and out, so these are safe.
 
 use std::ffi::{c_char, CStr};
 

@@ -1,7 +1,7 @@
 //! The C declarations of the librdkafka that kafka-native is built with.
 //!
 //! This crate names the build (features per platform) once; everything else in the workspace
-//! sees librdkafka through it. The declarations are raw: `kafka-native`'s `ffi` module is their only safe owner. What is
+//! sees librdkafka through it. The declarations are raw: `kafka-native`'s `ffi` module is their only safe owner. Code that is
 //! `unsafe` here says why it is sound, as there: the two casts into librdkafka's own structs, and [`errors`].
 //!
 //! Some defects of the vendored version are mended: each file in `patches` says which and why, and `build.rs` compiles the few files of
@@ -48,7 +48,7 @@ pub unsafe fn rd_kafka_message_may_have_headers(message: *const rd_kafka_message
     }
     // SAFETY: the public message is the first field of what librdkafka of this version allocated.
     let received = unsafe { &*message.cast::<ReceivedMessage>() };
-    // What is unparsed begins with their number, which is one byte where that is 0.
+    // Unparsed headers begin with their number, which is one byte where that is 0.
     !received.headers.is_null() || received.unparsed_headers_size > 1
 }
 

@@ -1,4 +1,4 @@
-//! What configure found is what the package promises: it degrades in silence, so it is asserted here.
+//! The package promises what configure found: it degrades in silence, so it is asserted here.
 
 use std::ffi::{c_char, CStr};
 

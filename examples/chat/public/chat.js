@@ -1,5 +1,5 @@
 'use strict';
-// One tab. What people write comes into the page as textContent only: it is never HTML.
+// One tab. Text of people comes into the page as textContent only: it is never HTML.
 
 const $ = (id) => document.getElementById(id);
 
@@ -84,7 +84,7 @@ function put(room, line) {
 
 let said = 0;
 const tab = Math.random().toString(36).slice(2);
-/** What this tab has said and not read back yet. A server may die before it is in the log: then it is said again. */
+/** Messages that this tab has said and not read back yet. A server may die before one is in the log: then it is said again. */
 const pending = new Map();
 /** The messages that came: one that was said twice is shown once. */
 const seen = new Set();
@@ -121,7 +121,7 @@ socket.on('message', (message) => {
   show();
 });
 
-// Who is there, who types
+// People who are there, people who type
 
 socket.on('people', ({ room, people }) => {
   if (!rooms.has(room)) return;
@@ -159,7 +159,7 @@ socket.on('connect', () => {
     $('process').textContent = `kill -9 ${pid}`;
     if (!lostAt) return notice('', `Connected to server ${server}`);
     const seconds = ((Date.now() - lostAt) / 1000).toFixed(1);
-    // What was missed has come before this answer.
+    // Messages that were missed have come before this answer.
     const came = `${missed} ${missed === 1 ? 'message' : 'messages'} came meanwhile`;
     if (!socket.recovered) return notice('bad', `Back on server ${server} after ${seconds} s, not recovered: what was said meanwhile is not shown`);
     notice('good', `Back on server ${server} after ${seconds} s, recovered: ${came}`);
@@ -175,7 +175,7 @@ socket.on('disconnect', (reason) => {
   notice('bad', `The connection is lost (${reason}). Another server is looked for …`);
 });
 
-// What the user does
+// The user's actions
 
 let typedAt = 0;
 $('say').onsubmit = (event) => {

@@ -1,16 +1,16 @@
 'use strict';
-// A pane for each server, and in it a client of deepstream at that server. What others write comes into the page as text only: it is never HTML.
+// A pane for each server, and in it a client of deepstream at that server. Data of others comes into the page as text only: it is never HTML.
 
 const panes = new Map();
 
-/** What comes from elsewhere can be anything. */
+/** A value from elsewhere can be anything. */
 const text = (value) => (typeof value === 'string' ? value.slice(0, 2000) : '');
 const count = (value) => (Number.isSafeInteger(value) && value >= 0 ? value : 0);
 
 class Pane {
   constructor({ name, port }) {
     this.name = name;
-    /** Who is in front of this pane, as presence names him. */
+    /** The user in front of this pane, as presence names him. */
     this.user = `at ${name}`;
     this.element = document.getElementById('pane').content.firstElementChild.cloneNode(true);
     this.element.id = name;
@@ -58,7 +58,7 @@ class Pane {
     this.showState(client.getConnectionState());
   }
 
-  /** Who came and went while this client was not connected nobody tells it. */
+  /** Nobody tells this client who came and went while it was not connected. */
   async lookAround() {
     const here = await this.client.presence.getAll();
     this.$('.people').replaceChildren();

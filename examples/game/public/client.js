@@ -11,7 +11,7 @@ const PAUSE_MS = [100, 2000];
 const SILENT_MS = 15_000;
 
 /**
- * What a client tells. `event`: an event that counted; `ms` is the time from click to log to screen of an own move. `fault`: the instance broke its
+ * Callbacks of a client. `event`: an event that counted; `ms` is the time from click to log to screen of an own move. `fault`: the instance broke its
  * word; then a snapshot is asked for.
  *
  * @typedef {object} Told

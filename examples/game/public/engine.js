@@ -18,7 +18,7 @@ export const isId = (value) => typeof value === 'string' && ID.test(value);
 export const isName = (value) => typeof value === 'string' && value.length > 0 && value.length <= 20;
 const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
 
-/** What somebody has written or sent: it may be anything. undefined: it is no JSON. */
+/** JSON that somebody has written or sent: it may be anything. undefined: it is no JSON. */
 export function parsed(value) {
   try {
     return JSON.parse(String(value));
@@ -52,7 +52,7 @@ export function parsed(value) {
 export class Game {
   /** Events that counted. */
   seq = 0;
-  /** Who owns each cell. @type {(string | null)[]} */
+  /** The owner of each cell. @type {(string | null)[]} */
   cells = new Array(CELLS).fill(null);
   /** Those who are away longest come first. @type {Map<string, Player>} */
   players = new Map();
@@ -143,7 +143,7 @@ export class Game {
     return undefined;
   }
 
-  /** Who owns cells or is here, the best first. */
+  /** Players who own cells or are here, the best first. */
   scores() {
     const count = new Map();
     for (const owner of this.cells) if (owner) count.set(owner, (count.get(owner) ?? 0) + 1);

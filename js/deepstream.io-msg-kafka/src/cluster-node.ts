@@ -42,9 +42,9 @@ export class ClusterNode {
   #status: Message | undefined;
   #ready: Promise<void> | undefined;
   #isReady = false;
-  /** What came before it was known whether this server may have its name: one that may not answers nobody. */
+  /** Messages that came before it was known whether this server may have its name: a server that may not answers nobody. */
   readonly #early: [message: Message, from: string, node: string][] = [];
-  /** What Kafka's clients have said last. */
+  /** The last words of Kafka's clients. */
   #words = 'Kafka has not answered';
   /** Nothing is sent any more. */
   #silent = false;
@@ -112,7 +112,7 @@ export class ClusterNode {
     for (const [message, from, node] of this.#early.splice(0)) this.#hear(message, from, node);
   }
 
-  /** To all other servers. What cannot be sent is told to the logger. */
+  /** To all other servers. The logger hears of a message that cannot be sent. */
   send(message: Message, _meta?: unknown): void {
     this.#send(message, {});
   }
@@ -129,7 +129,7 @@ export class ClusterNode {
     else this.#subscribers.set(topic, new Set([callback]));
   }
 
-  /** Hears nothing more. Resolves when what was sent is written, or after 5 s, and Kafka's clients have ended. What is lost then is told to the logger. */
+  /** Hears nothing more. Resolves when what was sent is written, or after 5 s, and Kafka's clients have ended. The logger hears what is lost then. */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
   }
@@ -166,7 +166,7 @@ export class ClusterNode {
     return { topic: this.#topic, partition: PARTITION, key, value, headers: { [Header.From]: this.#id, [Header.Server]: this.#serverName, ...headers } };
   }
 
-  /** What concerns this server's name, its own records too; else what others send to all, or to this server. */
+  /** Records that concern this server's name, its own too; else those that others send to all, or to this server. */
   #rule(): MessageRule {
     const own: MessageRule = { header: Header.From, is: this.#id };
     const forMe: MessageRule = {

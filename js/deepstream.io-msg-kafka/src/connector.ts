@@ -15,7 +15,7 @@ import { within } from './within';
 export interface MessageConnectorOptions extends Omit<SharedOptions, 'clientId'> {
   /** `host:port` of Kafka's brokers, several separated by commas. */
   connectionString: string;
-  /** Who this server is: messages with the same one are its own, and are not heard. Default: random. */
+  /** The identity of this server: messages with the same one are its own, and are not heard. Default: random. */
   clientId?: string | number | null;
 }
 
@@ -52,7 +52,7 @@ interface Listening extends Feed {
 export class MessageConnector extends EventEmitter {
   readonly name = name;
   readonly version = version;
-  /** Whether Kafka has answered. What is published and subscribed before waits for it. */
+  /** Whether Kafka has answered. Publications and subscriptions from before wait for it. */
   isReady = false;
 
   readonly #clientId: string | number;
@@ -129,7 +129,7 @@ export class MessageConnector extends EventEmitter {
    * Calls the callback with each message of the others, as often as it was subscribed. A topic that exists is read from its end as of this call, one
    * that does not is made, and read from its beginning.
    *
-   * @returns resolves when that is settled, or the subscription is over; never rejects. What cannot be done yet is an `error`, and tried again.
+   * @returns resolves when that is settled, or the subscription is over; never rejects. A step that cannot be taken yet is an `error`, and tried again.
    */
   subscribe(topic: string, callback: MessageCallback): Promise<void> {
     checkTopic(topic);

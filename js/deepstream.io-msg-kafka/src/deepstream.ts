@@ -1,4 +1,4 @@
-// What this package knows of @deepstream/server: no more than it calls, so that the server's types are not needed to use it.
+// @deepstream/server as this package knows it: no more than it calls, so that the server's types are not needed to use it.
 
 /** One of deepstream's messages: `topic` says what it is about. */
 export interface Message {

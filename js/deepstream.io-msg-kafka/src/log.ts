@@ -21,7 +21,7 @@ export interface LogOptions extends ReadClusterNodeOptions {
   onTrouble(kind: 'start' | 'log', message: string): void;
   /** Nothing more is read. */
   onEnd(message: string): void;
-  /** What Kafka's clients have said last. */
+  /** The last words of Kafka's clients. */
   words(): string;
 }
 
@@ -129,7 +129,7 @@ export class Log {
     }
   }
 
-  /** What is under way is not waited for. Resolves after 2 s at most. */
+  /** Work under way is not waited for. Resolves after 2 s at most. */
   async close(): Promise<void> {
     this.#abort.abort();
     await within(END_MS, this.#disconnect());

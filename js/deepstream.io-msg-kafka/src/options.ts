@@ -8,7 +8,7 @@ export interface ConnectionOptions extends Partial<KafkaConfig> {
   connectionString?: string;
 }
 
-/** What the cluster node and the message connector share. */
+/** Options that the cluster node and the message connector share. */
 export interface SharedOptions extends ConnectionOptions {
   /** Whether topics that are missing are made; default true. */
   createTopics?: boolean;

@@ -47,8 +47,8 @@ export function producerConfig(allowAutoTopicCreation: boolean, given: ProducerC
 }
 
 /**
- * Records in the order of their calls, for one producer. They wait while Kafka is away, within `maxBytes`. What does not fit, or is refused, ends the
- * outbox: the others have everything up to a point and nothing behind it, never a part with a gap.
+ * Records in the order of their calls, for one producer. They wait while Kafka is away, within `maxBytes`. A record that
+ * does not fit, or is refused, ends the outbox: the others have everything up to a point and nothing behind it, never a part with a gap.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
@@ -83,7 +83,7 @@ export class Outbox {
     if (this.#broken) return;
     const bytes = sizeOf(record);
     if (this.#bytes + bytes > this.#options.maxBytes) {
-      // What waits already goes out when Kafka is back.
+      // Records that wait already go out when Kafka is back.
       this.#break(new Error(`more than ${this.#options.maxBytes} bytes (maxQueuedBytes) wait for Kafka: nothing more is sent`));
       return;
     }
@@ -98,7 +98,7 @@ export class Outbox {
     await within(timeout, new Promise<void>((resolve) => this.#idle.push(resolve)));
   }
 
-  /** What a turn of the event loop adds goes together. */
+  /** Records that a turn of the event loop adds go together. */
   #schedule(): void {
     if (this.#sending || !this.#producer || this.#waiting.length === 0) return;
     this.#sending = true;
@@ -130,7 +130,7 @@ export class Outbox {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  /** What waits, up to the window, or to a record that goes alone. */
+  /** Records that wait, up to the window, or to one that goes alone. */
   #take(): Outgoing[] {
     let sum = 0;
     const end = this.#waiting.findIndex((record) => {

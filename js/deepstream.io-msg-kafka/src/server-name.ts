@@ -2,14 +2,14 @@ import type { KafkaProducer } from 'kafka-native';
 import type { Outgoing } from './outbox';
 import { Header } from './record';
 
-/** Who has the name already is asked, and waited for so long. */
+/** A server that has the name already is asked, and waited for so long. */
 const ANSWER_MS = 400;
 const LONGEST_MS = 1200;
 
 type Unaddressed = Pick<Outgoing, 'key' | 'value'> & { headers: Record<string, string> };
 
 /**
- * The name of a server, which no other may have while it lives. Who comes claims it in the log; who has it, or claimed it before, refuses. So of two that
+ * The name of a server, which no other may have while it lives. Newcomers claim it in the log; who has it, or claimed it before, refuses. So of two that
  * come at once the first in the log gets it. Old records count for nothing: a server that was killed does not answer, and its name is free.
  */
 export class ServerName {

@@ -2,7 +2,7 @@
 
 /**
  * An error as data; `KafkaError` is made of it in JavaScript. Kind 'timeout' becomes the code 'ETIMEDOUT', whatever the
- * name. What a call throws at once (constructors, the mock cluster, `send` after `stop`) is an Error whose `code` is
+ * name. An exception that a call throws at once (constructors, the mock cluster, `send` after `stop`) is an Error whose `code` is
  * librdkafka's name: '_INVALID_ARG'.
  */
 export interface NativeErrorData {
@@ -33,6 +33,22 @@ export interface NativeEncoded {
   errors: number;
 }
 
+/** A document's format: what it has of each message. */
+export interface NativeFormatOptions {
+  /** 'json', 'ndjson' or 'msgpack'. */
+  codec: string;
+  /** In order. */
+  fields: Array<NativeField>;
+  /** Whether offset and timestamp are numbers in JSON. */
+  numbers: boolean;
+  /** Whether a key that is null, and headers where there are none, are left out. */
+  sparse: boolean;
+  /** The treatment of what cannot be encoded: 'base64', 'null' or 'replace'. */
+  invalid: string;
+  /** Which messages are in it. */
+  only?: NativeRule;
+}
+
 /** A field that a message has in the document. */
 export interface NativeField {
   field: 'topic' | 'partition' | 'offset' | 'timestamp' | 'key' | 'value' | 'headers';
@@ -48,20 +64,14 @@ export interface NativePlaces {
   offsets: Array<number>;
 }
 
-/** Topics, and how many partitions each has; the arrays are parallel. */
-export interface NativeTopics {
-  topics: Array<string>;
-  counts: Array<number>;
-}
-
-/** What a rebalance gives or takes; the arrays are parallel, one element a partition. */
+/** Partitions that a rebalance gives or takes; the arrays are parallel, one element a partition. */
 export interface NativeRebalance {
   /** For `rebalanced`. */
   id: number;
   /** 'assign': these come; 'revoke': these go when `rebalanced` was called; 'lost': these are gone already, nothing can be committed. */
   kind: 'assign' | 'revoke' | 'lost';
   topics: Array<string>;
-  /** What a run's topic id means; a topic keeps its id as long as the client lives. */
+  /** The meaning of a run's topic id; a topic keeps its id as long as the client lives. */
   topicIds: Array<number>;
   partitions: Array<number>;
   /** The assignment epochs that runs of these partitions carry from now on ('assign'); runs of any other epoch are out of date. */
@@ -74,20 +84,10 @@ export interface NativeRebalance {
   protocol: string;
 }
 
-/** What the document has of each message. */
-export interface NativeFormatOptions {
-  /** 'json', 'ndjson' or 'msgpack'. */
-  codec: string;
-  /** In order. */
-  fields: Array<NativeField>;
-  /** Whether offset and timestamp are numbers in JSON. */
-  numbers: boolean;
-  /** Whether a key that is null, and headers where there are none, are left out. */
-  sparse: boolean;
-  /** What becomes of what cannot be encoded: 'base64', 'null' or 'replace'. */
-  invalid: string;
-  /** Which messages are in it. */
-  only?: NativeRule;
+/** Topics, and how many partitions each has; the arrays are parallel. */
+export interface NativeTopics {
+  topics: Array<string>;
+  counts: Array<number>;
 }
 
 /** Which messages are wanted. */
@@ -95,7 +95,7 @@ export interface NativeRule {
   kind: 'header' | 'absent' | 'key' | 'all' | 'any' | 'not';
   /** Of 'header' and 'absent'. */
   name?: string;
-  /** What a 'header' or a 'key' may be. */
+  /** The values that a 'header' or a 'key' may have. */
   values?: Array<Uint8Array | undefined | null>;
   /** Of 'all', 'any', and 'not', which has one. */
   rules?: Array<NativeRule>;

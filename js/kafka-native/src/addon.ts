@@ -53,7 +53,7 @@ export declare class NativeGroup {
    * the program. Replies {@link NativePlaces}: from where on the new rule decides each partition, -2 = from its begin.
    */
   setRule(request: number, rule: NativeRule | undefined | null, topics: Array<string>, partitions: Array<number>, offsets: Array<number>): void;
-  /** What was prefetched of them is thrown away. Replies nothing; what is not assigned is left out. Runs that were told before keep their epoch. */
+  /** Messages prefetched of them are thrown away. Replies nothing; what is not assigned is left out. Runs that were told before keep their epoch. */
   pause(request: number, topics: Array<string>, partitions: Array<number>): void;
   /**
    * Goes on at these offsets (the next to be read; -1001 = behind the last message that was told). Replies their new epochs,
@@ -61,7 +61,7 @@ export declare class NativeGroup {
    */
   resume(request: number, topics: Array<string>, partition: Array<number>, offsets: Array<number>, sought: Array<boolean>): void;
   /**
-   * Commits the next offsets to be read. Replies nothing when the coordinator has them, or the first error. What is no
+   * Commits the next offsets to be read. Replies nothing when the coordinator has them, or the first error. A partition no
    * longer assigned is committed all the same as far as the coordinator takes it: leave it out.
    */
   commit(request: number, topics: Array<string>, partitions: Array<number>, offsets: Array<number>, metadata: Array<string | undefined | null>): void;

@@ -6,7 +6,7 @@ import { keep, letGo, watchExit, weakly } from './lifetime';
 import { binding } from './loader';
 import type { Properties } from './options';
 
-/** What an admin tells that has no caller. @internal */
+/** Events of an admin that have no caller. @internal */
 export interface AdminTells {
   error(error: KafkaError): void;
   log(lines: NativeLog[], dropped: number): void;
@@ -51,7 +51,7 @@ export class AdminClient {
     return JSON.parse(await this.#calls.start<string>((id) => this.#native.request(id, name, JSON.stringify(fields), timeout)));
   }
 
-  /** What is pending rejects; a second call does nothing. */
+  /** Pending calls reject; a second call does nothing. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
@@ -69,7 +69,7 @@ export class AdminClient {
   };
 }
 
-/** What became of one item of a request. */
+/** The result of one item of a request. */
 export type ItemResult<T = null> = Named<T>['result'];
 
 /** The value of an item, or its error thrown. @internal */

@@ -28,17 +28,17 @@ export interface AdminRequests {
 
 /** A right, or its denial. */
 export type Acl = {
-  /** What it is about. */
+  /** The kind of its resource. */
   resource: ResourceKind;
   /** Its name. */
   name: string;
   /** How the name is meant. */
   pattern: PatternKind;
-  /** Who, such as `User:alice`. */
+  /** The user, such as `User:alice`. */
   principal: string;
   /** From where; `*` = from everywhere. */
   host: string;
-  /** What. */
+  /** The operation. */
   operation: AclOperation;
   /** Allowed or not. */
   permission: AclPermission;
@@ -46,24 +46,24 @@ export type Acl = {
 
 /** Which ACLs; none = every. */
 export type AclFilter = {
-  /** What they are about. */
+  /** The kind of their resource. */
   resource: ResourceKind;
   /** Its name. */
   name?: string;
   /** How the name is meant. */
   pattern: PatternKind;
-  /** Who. */
+  /** The user. */
   principal?: string;
   /** From where. */
   host?: string;
-  /** What. */
+  /** The operation. */
   operation: AclOperation;
   /** Allowed or not. */
   permission: AclPermission;
 };
 
 /**
- * What an ACL allows or denies.
+ * The operation that an ACL allows or denies.
  * 0 Unknown
  * 1 Any
  * 2 All
@@ -95,7 +95,7 @@ export type AclPermission = number;
  * Items fail with `INVALID_CONFIG`, `UNKNOWN_TOPIC_OR_PART`, `POLICY_VIOLATION`.
  */
 export type AlterConfigs = {
-  /** What is altered, each resource once. */
+  /** Resources to be altered, each once. */
   resources: Array<AlteredResource>;
   /** Only ask whether it could be altered. */
   validateOnly?: boolean;
@@ -114,7 +114,7 @@ export type AlterGroupOffsets = {
  * `DUPLICATE_RESOURCE`.
  */
 export type AlterUsers = {
-  /** What is done; a user and mechanism once. */
+  /** Changes to be made; a user and mechanism once. */
   alterations: Array<UserAlteration>;
 };
 
@@ -122,7 +122,7 @@ export type AlterUsers = {
 export type Alteration = {
   /** The property's name. */
   name: string;
-  /** What is done with it. */
+  /** The operation on it. */
   operation?: ConfigOperation;
   /** The value; none for [`ConfigOperation::Delete`]. */
   value?: string;
@@ -132,7 +132,7 @@ export type Alteration = {
 export type AlteredResource = {
   /** The alterations, each property once. */
   entries: Array<Alteration>;
-  /** What it is. */
+  /** Its kind. */
   kind: ConfigKind;
   /** The topic's name, the broker's id, the group's id. */
   name: string;
@@ -152,7 +152,7 @@ export type ClusterDescription = {
 export type CommittedOffset = {
   /** The next to be read; none = nothing committed. Programs can commit below zero, so it may be. */
   offset: number | null;
-  /** What was committed with it. */
+  /** Text that was committed with it. */
   metadata: string | null;
 };
 
@@ -173,7 +173,7 @@ export type ConfigEntry = {
 };
 
 /**
- * What has a configuration.
+ * The kinds of resources that have a configuration.
  * 0 Unknown
  * 2 Topic
  * 3 Group
@@ -181,24 +181,24 @@ export type ConfigEntry = {
  */
 export type ConfigKind = number;
 
-/** What is done with a property. */
+/** The operation on a property. */
 export type ConfigOperation = "set" | "delete" | "append" | "subtract";
 
 /** Whose configuration. */
 export type ConfigResource = {
-  /** What it is. */
+  /** Its kind. */
   kind: ConfigKind;
   /** The topic's name, the broker's id, the group's id. */
   name: string;
 };
 
-/** What became of each resource. */
+/** The result of each resource. */
 export type ConfigResult<T> = {
-  /** What the resource is. */
+  /** The resource's kind. */
   kind: ConfigKind;
   /** The item's name. */
   name: string;
-  /** What became of it. */
+  /** The item's result. */
   result: { Ok: T } | { Err: ErrorData };
 };
 
@@ -318,7 +318,7 @@ export type DescribeTopics = {
   topics: Array<string>;
 };
 
-/** What credentials users have, never passwords. Items fail with `RESOURCE_NOT_FOUND`. */
+/** The credentials that users have, never passwords. Items fail with `RESOURCE_NOT_FOUND`. */
 export type DescribeUsers = {
   /** Their names; empty = all. */
   users: Array<string>;
@@ -338,15 +338,15 @@ export type ElectLeaders = {
 /** How a leader is elected. */
 export type Election = "preferred" | "unclean";
 
-/** An [`Error`] as data for other languages: what crosses, as JSON and as the addon's object. What is not known is left out. */
+/** An [`Error`] as data for other languages: what crosses, as JSON and as the addon's object. Unknown values are left out. */
 export type ErrorData = {
-  /** What it is about: `config`, `state`, `kafka`, `offsets` or `timeout`. */
+  /** Its subject: `config`, `state`, `kafka`, `offsets` or `timeout`. */
   kind: string;
   /** librdkafka's number. */
   code: number;
   /** librdkafka's name of the code, such as `_TIMED_OUT`. */
   name: string;
-  /** What happened, with the errors behind it. */
+  /** The failure, with the errors behind it. */
   message: string;
   /** Whether the same call can succeed later without a change. */
   retriable: boolean;
@@ -368,7 +368,7 @@ export type ErrorData = {
 export type GroupDescription = {
   /** Nobody joins it: it is only committed to. */
   simple: boolean;
-  /** What it is doing. */
+  /** Its state. */
   state: GroupState;
   /** Its protocol. */
   kind: GroupKind;
@@ -376,7 +376,7 @@ export type GroupDescription = {
   assignor: string;
   /** The broker that keeps it. */
   coordinator: Node | null;
-  /** Who is in it. */
+  /** Its members. */
   members: Array<GroupMember>;
 };
 
@@ -389,7 +389,7 @@ export type GroupListing = {
   group: string;
   /** Nobody joins it: it is only committed to. */
   simple: boolean;
-  /** What it is doing. */
+  /** Its state. */
   state: GroupState;
   /** Its protocol. */
   kind: GroupKind;
@@ -413,16 +413,16 @@ export type GroupMember = {
   clientId: string;
   /** Where it connects from. */
   host: string;
-  /** What it has. */
+  /** Partitions that it has. */
   assignment: Array<TopicPartition>;
-  /** What it shall have; KIP-848 only. */
+  /** Partitions that it shall have; KIP-848 only. */
   target: Array<TopicPartition> | null;
 };
 
-/** What a group is doing. */
+/** The state of a group. */
 export type GroupState = "Unknown" | "PreparingRebalance" | "CompletingRebalance" | "Stable" | "Dead" | "Empty";
 
-/** What a group committed. */
+/** Offsets that a group committed. */
 export type ListGroupOffsets = {
   /** The group's id. */
   group: string;
@@ -459,11 +459,11 @@ export type MorePartitions = {
   replicas?: Array<Array<number>>;
 };
 
-/** What became of one item of a request: a topic, group, user or resource. */
+/** The result of one item of a request: a topic, group, user or resource. */
 export type Named<T = null> = {
   /** The item's name. */
   name: string;
-  /** What became of it. */
+  /** The item's result. */
   result: { Ok: T } | { Err: ErrorData };
 };
 
@@ -510,7 +510,7 @@ export type OffsetSpec = number;
 export type PartitionDescription = {
   /** Its number. */
   partition: number;
-  /** Who leads it; none while a leader is elected. */
+  /** The broker that leads it; none while a leader is elected. */
   leader: number | null;
   /** The brokers that have a copy, the preferred leader first. */
   replicas: Array<number>;
@@ -530,18 +530,18 @@ export type PartitionDescription = {
  */
 export type PatternKind = number;
 
-/** What became of one partition of a request. */
+/** The result of one partition of a request. */
 export type Placed<T = null> = {
   /** The topic. */
   topic: string;
   /** The partition. */
   partition: number;
-  /** What became of it. */
+  /** The partition's result. */
   result: { Ok: T } | { Err: ErrorData };
 };
 
 /**
- * What an ACL is about.
+ * The kind of resource that an ACL is about.
  * 0 Unknown
  * 1 Any
  * 2 Topic
@@ -595,9 +595,9 @@ export type TopicPartitionOffset = {
   offset: number;
 };
 
-/** What is done with a user's credential. */
+/** A change to a user's credential. */
 export type UserAlteration = {
-  /** Who. */
+  /** The user. */
   user: string;
   /** Which of the credentials. */
   mechanism: ScramMechanism;

@@ -94,7 +94,7 @@ export class Admin {
     return { low: low!, high: high! };
   }
 
-  /** Ends the client. What is pending rejects; a second call does nothing. */
+  /** Ends the client. Pending calls reject; a second call does nothing. */
   close(): void {
     this.#client.close();
   }

@@ -32,7 +32,7 @@ export function errnoOf(name: unknown): number | undefined {
   return numbers.get(name as string);
 }
 
-/** What an error of librdkafka's carries, by its name. @internal */
+/** Code and number of an error of librdkafka's, by its name. @internal */
 export function codeOf(name: string): { code: string; errno: number } {
   return { code: name, errno: numbers.get(name)! };
 }

@@ -1,7 +1,7 @@
 import type { NativeErrorData } from './binding';
 import { codeOf, errnoOf } from './codes';
 
-/** What a {@link KafkaError} carries besides its message. */
+/** Fields of a {@link KafkaError} besides its message. */
 export interface KafkaErrorDetails {
   code: string;
   errno: number;
@@ -62,7 +62,7 @@ export function fromData(data: NativeErrorData): KafkaError {
   });
 }
 
-/** What the addon threw: its `code` is librdkafka's name. Anything else stays what it is. @internal */
+/** An error that the addon threw: its `code` is librdkafka's name. Anything else stays what it is. @internal */
 export function fromThrown(thrown: unknown): unknown {
   if (thrown instanceof KafkaError) return thrown;
   const code = (thrown as { code?: unknown } | null)?.code;

@@ -13,7 +13,7 @@ export const enum Event {
   Reply = 1,
   /** librdkafka's statistics, and a producer's and a classic consumer's own. */
   Stats = 2,
-  /** What has no caller; once per change of state, decided in Rust. */
+  /** Errors of no call; once per change of state, decided in Rust. */
   Error = 3,
   /** Since the last one, 1000 at most; of more, the first ones and how many were dropped. */
   Log = 4,
@@ -83,6 +83,6 @@ export type ToldToken = [kind: Event.Token];
 
 export type ToldReceipts = [kind: Event.Receipts, columns: Float64Array, errors: NativeErrorData[]];
 
-/** What is told: the kind, and what comes with it. */
+/** An event: its kind, and what comes with it. */
 export type Told = ToldBatch | ToldAnswer | ToldConsumerStats | ToldProducerStats | ToldStats | ToldTrouble | ToldLog | ToldDeliveries | ToldDrained | ToldReadOffsets | ToldCommitOffsets | ToldRebalance | ToldAdvanced | ToldEnd | ToldRequest | ToldToken | ToldReceipts;
 export type OnEvent = (...told: Told) => void;

@@ -35,7 +35,7 @@ export const enum Flag {
   Ascii = 2,
 }
 
-/** What was counted since the batch before. */
+/** Counts since the batch before. */
 export const enum Since {
   /** Offsets that were deleted before they could be read. */
   Misses = 0,

@@ -39,7 +39,7 @@ export function watchExit(): void {
 const listening = new Set<object>();
 
 /**
- * What the addon is given as a client's receiver of events. The addon holds it as long as the client's native object
+ * A client's receiver of events, as the addon gets it. The addon holds it as long as the client's native object
  * lives, which the client holds: were the receiver to hold the client, none would ever be collected. One that nobody refers
  * to is, with this receiver, and the finalizer of its native object ends its threads.
  */

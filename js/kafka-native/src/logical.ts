@@ -6,7 +6,7 @@
 export const BEGIN = -2;
 /** Behind the last message. */
 export const END = -1;
-/** What the group committed. */
+/** The offset that the group committed. */
 export const STORED = -1000;
 /** Nothing is known of it yet. Where a partition is to begin: where the group committed, or its topic's reset says. */
 export const UNKNOWN = -1001;

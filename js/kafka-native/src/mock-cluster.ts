@@ -10,7 +10,7 @@ export interface MockTopicOptions {
   replication?: number;
 }
 
-/** What a client needs to talk to a mock cluster; plain data, so that it can be sent to another process as JSON. */
+/** Options of a client that talks to a mock cluster; plain data, so that they can be sent to another process as JSON. */
 export interface MockClientOptions {
   broker: string;
   driver_options: Record<string, string | number | boolean>;

@@ -160,7 +160,7 @@ function editsBetween(one: string, other: string, most: number): number {
   return row[other.length]!;
 }
 
-/** What a broker takes for a topic's name. @internal */
+/** Whether a broker takes it for a topic's name. @internal */
 export function isTopicName(name: string): boolean {
   return /^[A-Za-z0-9._-]{1,249}$/.test(name) && name !== '.' && name !== '..';
 }

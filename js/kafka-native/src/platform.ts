@@ -20,7 +20,7 @@ function isMusl(): boolean {
   }
 }
 
-/** What runs this: `Node 20.20.2`, `Bun 1.4.5`, `Deno 2.9.6`. */
+/** The runtime and its version: `Node 20.20.2`, `Bun 1.4.5`, `Deno 2.9.6`. */
 export function runtimeName(): string {
   const { bun, deno, node } = process.versions;
   if (bun) return `Bun ${bun}`;

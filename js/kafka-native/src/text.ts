@@ -1,5 +1,5 @@
 type Slice = (this: Buffer, start: number, end: number) => string;
-// What `toString` calls after it has looked at its arguments: 10 ns less each, in Node, Bun and Deno.
+// Functions behind `toString`, which looks at its arguments first: 10 ns less each, in Node, Bun and Deno.
 const { utf8Slice, latin1Slice } = Buffer.prototype as unknown as { utf8Slice?: Slice; latin1Slice?: Slice };
 /** @internal */
 export const utf8: Slice =

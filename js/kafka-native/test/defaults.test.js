@@ -1,5 +1,5 @@
 'use strict';
-// What an option is when it is left out: that it reaches the addon, and that the option's own page says so.
+// The default of each option: that it reaches the addon, and that the option's own page says so.
 const assert = require('node:assert/strict');
 const { readFileSync } = require('node:fs');
 const path = require('node:path');

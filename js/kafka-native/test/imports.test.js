@@ -6,7 +6,7 @@ const { test } = require('node:test');
 
 const SRC = path.join(__dirname, '../src');
 
-/** What a source file imports of the others, types and what is loaded lazily included. */
+/** Other files that a source file imports, types and what is loaded lazily included. */
 function importsOf(file) {
   const named = [...readFileSync(file, 'utf8').matchAll(/(?:\bfrom|\bimport\(|\brequire\()\s*'(\.[^']+)'/g)].map(([, name]) => path.resolve(path.dirname(file), name));
   return named.map((name) => [`${name}.ts`, path.join(name, 'index.ts')].find(existsSync)).filter(Boolean);

@@ -207,7 +207,7 @@ test('a handler whose transaction met a rebalance gets its message again, and th
   const got = [];
   const { consumer, arrive } = await running(t, { autoCommit: false, eachMessage: async ({ message }) => {
     got.push(message.offset);
-    // What sendOffsets() says when another member has joined.
+    // The error of sendOffsets() when another member has joined.
     if (got.length === 1) throw new kafka.KafkaJSProtocolError({ message: 'Specified group generation id is not valid', type: 'ILLEGAL_GENERATION', code: 22, retriable: false });
   } });
   const crashes = [];

@@ -7,7 +7,7 @@ const layout = require('../dist/layout.js');
 const names = (table) => Object.keys(table).filter((name) => Number.isNaN(Number(name)));
 const camel = (name) => name[0].toLowerCase() + name.slice(1);
 
-/** What a message or run that does not say it has. */
+/** Values of the fields that a message or run leaves out. */
 const UNSAID = { timestamp: -1, topic: 0, epoch: 1, leaderEpoch: -1, timestampType: 1 };
 
 /**

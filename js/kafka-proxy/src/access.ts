@@ -1,8 +1,8 @@
-// What is asked before a client reads, writes or looks.
+// The question before a client reads, writes or looks.
 
 import type { MessageRule } from 'kafka-native';
 
-/** What a client wants to do; `authorize` says whether it may. */
+/** The operation that a client wants; `authorize` says whether it may. */
 export type Access =
   | { operation: 'read'; topic: string }
   | { operation: 'read'; pattern: string }
@@ -10,7 +10,7 @@ export type Access =
   | { operation: 'group'; group: string }
   /** To see brokers and sockets, or, with a group, to set its offsets. */
   | { operation: 'admin'; group?: string }
-  /** `/metrics`, and the figures and alerts of the page. Who may `admin` may this, too, where rules say it. */
+  /** `/metrics`, and the figures and alerts of the page. `admin` includes this, too, where rules say it. */
   | { operation: 'metrics' };
 
 /** How much of it, where it is allowed. */

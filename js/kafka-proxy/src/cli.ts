@@ -31,7 +31,7 @@ interface Flags {
 }
 
 const PREFIX = 'KAFKA_PROXY_';
-/** Who is told something wrong ends with 2, who cannot do what it was told with 1. */
+/** The command ends with 2 when its settings are wrong, with 1 when it cannot follow them. */
 const WRONG = 2;
 const FAILED = 1;
 /** How long Kafka may be silent before that is said, milliseconds; and the pause between two tries. */
@@ -143,7 +143,7 @@ function settings(flags: Flags): { options: ProxyOptions; logLevel: LogLevel } {
 }
 
 async function main(): Promise<void> {
-  // Who reads what it writes may have read enough.
+  // A reader of its output may have read enough.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const program = command();
   let read: ReturnType<typeof settings>;

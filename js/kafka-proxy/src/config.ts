@@ -1,4 +1,4 @@
-// What the command is told: by flags, by the environment, by a file; the first that says something counts.
+// Settings of the command: by flags, by the environment, by a file; the first that says something counts.
 
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
@@ -60,7 +60,7 @@ export function readKeySet(path: string, name: string): { keys: Jwk[] } {
   }
 }
 
-/** What begins as PEM does is it; else it is a file's name. */
+/** A text that begins as PEM does is it; else it is a file's name. */
 function load(value: unknown, config: string, name: string): unknown {
   if (Array.isArray(value)) return value.map((each) => load(each, config, name));
   if (typeof value !== 'string' || value.includes('-----BEGIN')) return value;

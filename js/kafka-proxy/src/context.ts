@@ -1,4 +1,4 @@
-// What the protocols share in one proxy.
+// Parts of a proxy that its protocols share.
 
 import type { Kafka, KafkaAdmin } from 'kafka-native';
 import type { KafkaProducer } from 'kafka-native';
@@ -24,7 +24,7 @@ export interface Context {
   /** Whether the page is served. */
   readonly ui: boolean;
   readonly figures: Figures;
-  /** What Kafka says of topics and groups, as long as somebody looks. */
+  /** Kafka's figures of topics and groups, as long as somebody looks. */
   readonly samples: Samples;
   readonly reports: Reports;
   readonly metrics: Metrics;
@@ -58,7 +58,7 @@ export interface Reads {
 export interface Conversation {
   /** A frame of the client's. Never throws. */
   received(data: Buffer, binary: boolean): void;
-  /** What it reads now, for people. */
+  /** Its subscriptions now, for people. */
   reads?(): Iterable<Reads>;
   /** The proxy ends, or the socket is closed: no more is given; what the client acknowledged is committed when it resolves. Never rejects. */
   end(): Promise<void>;

@@ -13,13 +13,13 @@ export class ProxyError extends Error {
     super(message);
   }
 
-  /** What a client is told of an error: Kafka's code, or INTERNAL. */
+  /** An error as a client gets it: with Kafka's code, or INTERNAL. */
   static of(error: unknown): ProxyError {
     if (error instanceof ProxyError) return error;
     const { type, code, message, retriable, name, cause } = (error ?? {}) as Record<string, unknown>;
     const known = [type, code].find((each) => typeof each === 'string') as string | undefined;
     const will = retriable === true;
-    // What has no code, or was tried several times in vain: the error behind it says why.
+    // An error without a code, or of several tries in vain: the error behind it says why.
     if ((known === undefined || name === 'KafkaJSNumberOfRetriesExceeded') && cause) {
       const behind = ProxyError.of(cause);
       return new ProxyError(behind.code, behind.message, will || behind.retriable, behind.close);

@@ -32,7 +32,7 @@ export class Flow {
     return this.#ended;
   }
 
-  /** What the client's credit allows, whatever the socket has waiting; undefined: nothing. */
+  /** Room that the client's credit allows, whatever the socket has waiting; undefined: nothing. */
   get credit(): Room | undefined {
     if (this.#ended || this.#paused || this.#messages <= 0 || this.#bytes <= 0) return undefined;
     return { messages: this.#messages, bytes: this.#bytes };

@@ -11,7 +11,7 @@ export interface FrameFormat {
   /** Binary frames; text frames otherwise. */
   readonly binary: boolean;
   readonly messages: BatchFormat;
-  /** What stands before and behind the array of messages. */
+  /** Bytes before and behind the array of messages. */
   head(topic: string, partition: number, snapshot: boolean): Uint8Array | string;
   readonly tail: string;
 }
@@ -23,7 +23,7 @@ export interface Frame {
   count: number;
 }
 
-/** What a client of protocol 2 asks for. */
+/** The format that a client of protocol 2 asks for. */
 export interface FormatWish {
   id: string | number;
   /** Default 'text', and 'binary' in msgpack; so for values and headers. */

@@ -24,7 +24,7 @@ export function linesUpTo(level: LogLevel): Logger {
   return Object.fromEntries(LEVELS.map((name, index) => [name, index <= last ? write(name) : () => {}]));
 }
 
-/** A logger that is whole, takes details, and cannot throw. What clients sent cannot make lines of its own. */
+/** A logger that is whole, takes details, and cannot throw. Text that clients sent cannot make lines of its own. */
 export function logTo(target: Logger): Log {
   const line = (level: keyof Logger) => (message: string, details?: object) => {
     try {

@@ -1,4 +1,4 @@
-// What a proxy is told, and what it takes when it isn't.
+// Options of a proxy, and their defaults.
 
 import type { IncomingMessage } from 'node:http';
 import { createSecureContext, type TlsOptions } from 'node:tls';
@@ -19,7 +19,7 @@ import type { Principal } from './socket';
 
 export type { Log } from './log';
 
-/** What one client may take of the proxy, and all together. */
+/** Limits of one client, and of all together. */
 export interface Limits {
   /** Bytes of a frame that a client sends. Default 1 MiB. */
   payload: number;
@@ -83,7 +83,7 @@ export interface ProxyOptions extends Partial<LegacyOptions> {
   brokers?: string | string[];
   /** A `Kafka` of kafka-native or its options (`ssl`, `sasl`, `properties` ...), or brokers as text. */
   kafka?: string | Kafka | Partial<KafkaConfig>;
-  /** What `https.createServer` takes: `key` and `cert`, `ca` ... Default: no TLS. */
+  /** Options of `https.createServer`: `key` and `cert`, `ca` ... Default: no TLS. */
   tls?: TlsOptions;
   /** The secret of kafka-proxy 1.0: clients send the header `authorization: basic <secret>`. */
   auth?: string | null;
@@ -95,9 +95,9 @@ export interface ProxyOptions extends Partial<LegacyOptions> {
   certificates?: boolean | CertificateOptions;
   /** Milliseconds for which a ticket of `POST /tickets` is good: 1000 to 3 600 000. Default 30 000. */
   ticketLifetime?: number;
-  /** Who opens this socket? null, undefined and false: nobody who may. */
+  /** The principal that opens this socket; null, undefined and false: nobody who may. */
   authenticate?: (request: IncomingMessage) => unknown;
-  /** Who may do what; what none of them grants is forbidden. Default: everybody who is let in may do everything. */
+  /** Rules of who may do what; what none of them grants is forbidden. Default: everybody who is let in may do everything. */
   rules?: readonly RuleOptions[];
   /** Whether that principal may do this; only `true` is yes. Where there are rules, too, both must say it. Default: everything. */
   authorize?: (principal: Principal, access: Access) => boolean | PromiseLike<boolean>;
@@ -116,7 +116,7 @@ export interface ProxyOptions extends Partial<LegacyOptions> {
   compression?: boolean;
   /** The page at `/ui`; default true. */
   ui?: boolean;
-  /** What is watched, and told when it is not as it should be. */
+  /** Figures that are watched, and reported when they are not as they should be. */
   alerts?: AlertOptions[];
   /** Called with what alerts tell. */
   alertHook?: AlertHook;
@@ -273,7 +273,7 @@ const OPTIONS = z
   })
   .partial();
 
-/** What is not shown in an error. */
+/** Options that are not shown in an error. */
 const SECRET = new Set(['auth', 'users', 'jwt', 'tls', 'kafka', 'brokers', 'alerts', 'alertWebhook']);
 
 /**
@@ -289,7 +289,7 @@ export function readOptions(options: unknown): ReadOptions {
       throw new Error('kafka-proxy: web socket port needed, please set e.g. {wsPort: 9999}, and where Kafka is, e.g. {kafka: "localhost:9092"}');
     throw new Error('kafka-proxy: kafka server address needed, please set e.g. {kafka: "localhost:9092"}');
   }
-  // Who speaks as to kafka-proxy 1.0 is told as it told.
+  // A caller with the options of kafka-proxy 1.0 gets its errors.
   if (typeof kafka === 'string' && port === undefined && !wsPort) throw new Error('kafka-proxy: web socket port needed, please set e.g. {wsPort: 9999}');
   if (tls) checkTls(tls);
   const certificates = given.certificates === true ? {} : given.certificates || undefined;

@@ -140,9 +140,9 @@ export class KafkaProxy {
 
   async #listen(): Promise<AddressInfo> {
     const { tls, certificates, limits, log, host = Doors.asks(this.#options) ? undefined : '127.0.0.1' } = this.#options;
-    // Who is silent, or writes its request byte by byte, is cut off.
+    // A client that is silent, or writes its request byte by byte, is cut off.
     const patience = { maxHeaderSize: HEADERS, headersTimeout: PATIENCE, requestTimeout: PATIENCE, connectionsCheckingInterval: 1000, keepAliveTimeout: 5000 };
-    // Who shows no certificate, or one of nobody's, may come in by another way.
+    // A client that shows no certificate, or one of nobody's, may come in by another way.
     const asking = certificates && { requestCert: true, rejectUnauthorized: tls?.rejectUnauthorized ?? false };
     const server = tls ? createTlsServer({ handshakeTimeout: PATIENCE, ...tls, ...asking, ...patience }) : createServer(patience);
     if (limits.sockets !== Number.POSITIVE_INFINITY) server.maxConnections = limits.sockets + DOORSTEP;

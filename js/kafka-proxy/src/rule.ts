@@ -1,4 +1,4 @@
-// What kafka-native's rules want, asked of messages that are to be written.
+// Rules of kafka-native, asked of messages that are to be written.
 
 import type { MessageRule, RuleValue } from 'kafka-native';
 import type { KafkaMessage } from './writing';

@@ -1,4 +1,4 @@
-// What the conversations of one proxy share: its clients of Kafka, made when somebody needs them, and ended with it.
+// Parts that the conversations of one proxy share: its clients of Kafka, made when somebody needs them, and ended with it.
 
 import type { Kafka, KafkaAdmin } from 'kafka-native';
 import type { KafkaProducer } from 'kafka-native';
@@ -111,7 +111,7 @@ export class Shared implements Context {
     if (allowed !== true) throw forbidden(access);
   }
 
-  /** What is written and acknowledged is with Kafka when it resolves, if that takes no longer than `timeout`. Never rejects. */
+  /** Writes and acks are with Kafka when it resolves, if that takes no longer than `timeout`. Never rejects. */
   async close(timeout: number): Promise<void> {
     const deadline = performance.now() + timeout;
     const left = (): number => Math.max(deadline - performance.now(), 1);

@@ -1,11 +1,11 @@
-// What the protocols see of a WebSocket.
+// A WebSocket as the protocols see it.
 
 import type { Identity } from './doors/identity';
 import type { CloseCode } from './errors';
 import type { Exchange } from './figures/traffic';
 import type { Reads } from './context';
 
-/** Who opened the socket, as `authenticate` said it; undefined: nobody was asked. */
+/** The opener of the socket, as `authenticate` said it; undefined: nobody was asked. */
 export type Principal = unknown;
 
 /** One client's socket. Everything runs on the JavaScript thread. */
@@ -20,7 +20,7 @@ export interface Socket {
   /** Milliseconds since 1970. */
   readonly since: number;
   readonly traffic: Exchange;
-  /** What it reads now. */
+  /** Its subscriptions now. */
   readonly reads: Iterable<Reads>;
   /** False once it is closing: nothing that is sent reaches the client any more. */
   readonly open: boolean;
@@ -45,5 +45,5 @@ export interface Socket {
 export const HIGH = 1024 * 1024;
 /** So few bytes must wait before it gets more. */
 export const LOW = 256 * 1024;
-/** What may wait for a socket at the most, frames of live topics included. */
+/** Bytes that may wait for a socket at the most, frames of live topics included. */
 export const LIMIT = 4 * 1024 * 1024;

@@ -21,7 +21,7 @@ export interface Lag extends Place {
 /** Where a partition begins, or goes on. */
 export type Seek = number | 'earliest' | 'latest' | { timestamp: number };
 
-/** What happens to a subscription besides its messages. */
+/** Events of a subscription besides its messages. */
 export type Notice =
   /** Partitions that it has from now on; the next message of each has this offset or a greater one. Also the answer to a seek and a nack. */
   | { type: 'assigned'; partitions: Place[] }
@@ -32,7 +32,7 @@ export type Notice =
   /** The group's coordinator has it: this message, and those before it, never come again. `offset` is the message's own. */
   | { type: 'committed'; topic: string; partition: number; offset: number };
 
-/** What a subscription gives to, written for each protocol. */
+/** The receiver of a subscription, written for each protocol. */
 export interface Outlet {
   readonly flow: Flow;
   readonly format: FrameFormat;

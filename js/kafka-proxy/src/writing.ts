@@ -50,7 +50,7 @@ export async function write(
   return produced;
 }
 
-/** What Kafka gets of a client's message. @throws ProxyError without a value, or for one that is too deep */
+/** A client's message as Kafka gets it. @throws ProxyError without a value, or for one that is too deep */
 export function record({ key, keyBase64, value, valueBase64, headers, headersBase64, partition, timestamp }: Message): KafkaMessage {
   if (value === undefined && valueBase64 === undefined) throw new ProxyError('BAD_REQUEST', 'A message needs a value; null is a tombstone.');
   return {

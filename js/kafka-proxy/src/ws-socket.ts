@@ -85,7 +85,7 @@ export class WsSocket implements Socket {
     });
   }
 
-  /** What the client says is for this conversation, from now on. */
+  /** Frames of the client are for this conversation, from now on. */
   begin(conversation: Conversation): void {
     this.#conversation = conversation;
   }
@@ -177,7 +177,7 @@ export class WsSocket implements Socket {
     this.#ws.terminate();
   }
 
-  /** Asks whether somebody is there. Who has not answered the last time is gone. */
+  /** Asks whether somebody is there. A client that has not answered the last time is gone. */
   ping(): void {
     if (!this.open) return;
     const taken = this.#sent - this.buffered;

@@ -19,7 +19,7 @@ import { prometheusOf, statsOf, type AdapterStats } from './stats';
 type Moved = 'broadcast' | 'addSockets' | 'delSockets' | 'disconnectSockets';
 const DONE = Promise.resolve();
 
-/** What the base class keeps of questions to other servers. */
+/** Questions to other servers, as the base class keeps them. */
 interface Questions {
   ackRequests: Map<string, { clientCountCallback: (clients: number) => void; ack: (...args: any[]) => void }>;
   customRequests: Map<string, { timeout: NodeJS.Timeout }>;
@@ -33,7 +33,7 @@ const ANSWER_MS = 5000;
 const LARGE = 16_384;
 
 /**
- * A namespace of one server, which behaves as one with those of the same name on other servers. What `createAdapter` returns makes it.
+ * A namespace of one server, which behaves as one with those of the same name on other servers. The function that `createAdapter` returns makes it.
  *
  * Event `error`: what went wrong where no call could tell; without a listener the logger gets it.
  */
@@ -46,7 +46,7 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
   /** `init` has resolved, or will never. */
   #begun = false;
   #closing: Promise<void> | undefined;
-  /** What writes by this adapter, and ends before it. @internal */
+  /** Writers that use this adapter, and end before it. @internal */
   readonly writers = new Set<{ close(): Promise<void> }>();
 
   /** @internal */
@@ -167,7 +167,7 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
     return prometheusOf(this.#bus);
   }
 
-  // What is sent.
+  // Messages that are sent.
 
   protected override async doPublish(message: ClusterMessage): Promise<string> {
     // The bus sends one sign of life for all namespaces.
@@ -191,8 +191,8 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
   }
 
   // With connection state recovery everything that changes what clients see is applied in the log's order, here as everywhere. Without it, here
-  // in the call itself: behind what was called before and before what is called next, with arguments as they are now. What cannot be sent
-  // is thrown to the caller then, as without other servers; so these methods return promises, but are not async.
+  // in the call itself: behind what was called before and before what is called next, with arguments as they are now. A call that cannot be sent
+  // throws then, as without other servers; so these methods return promises, but are not async.
 
   override broadcast(packet: any, opts: BroadcastOptions): Promise<void> {
     const recovery = this.#recovery;
@@ -269,12 +269,12 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
     }
   }
 
-  /** What the adapter does in memory, without other servers. */
+  /** Calls the method of the adapter in memory, without other servers. */
   here(method: Moved | 'broadcastWithAck', ...args: unknown[]): void {
     (Adapter.prototype[method] as (...args: unknown[]) => void).apply(this, args);
   }
 
-  // What is read.
+  // Records that are read.
 
   onRecord(record: LogRecord, place: Place): void {
     const { type } = record;

@@ -9,7 +9,7 @@ import { type Adapter, type BroadcastOptions, type ClusterMessage, MessageType, 
 import type { KafkaAdapter } from './adapter';
 import { written } from './messages';
 
-/** What `createAdapter` of an adapter's package returns. socket.io calls it once for each namespace. */
+/** The function that `createAdapter` of an adapter's package returns. socket.io calls it once for each namespace. */
 export type AdapterCreator = (nsp: any) => Adapter;
 
 /** By this what `createAdapter` returns gives the same for servers that bridge: their records are marked, and marked ones of others are left out. @internal */
@@ -57,7 +57,7 @@ export function bridge(adapterOfRedis: AdapterCreator, adapterOfKafka: AdapterCr
 }
 
 function both(redis: Adapter, kafka: KafkaSide): Adapter {
-  // What comes from Kafka is applied to the sockets and rooms that the adapter of Redis keeps.
+  // Messages from Kafka are applied to the sockets and rooms that the adapter of Redis keeps.
   kafka.rooms = redis.rooms;
   kafka.sids = redis.sids;
   // Listeners are there, too.

@@ -13,7 +13,7 @@ import { Recovery } from './recovery/recovery';
 import { prepareTopics, type Topics } from './topics';
 import { Troubles } from './troubles';
 
-/** What a bus knows of an adapter: one namespace of its server. */
+/** An adapter as a bus knows it: one namespace of its server. */
 export interface Member {
   readonly name: string;
   /** A record of this namespace, live: from another server, or, with recovery, from this one. */
@@ -22,7 +22,7 @@ export interface Member {
   onPeer(uid: string): void;
   /** This one has it no more. */
   onPeerGone(uid: string): void;
-  /** What nobody else hears. */
+  /** Errors that nobody else hears. */
   onTrouble(error: Error): boolean;
 }
 
@@ -81,7 +81,7 @@ export class Bus {
   #allLive = false;
   /** By partition, the next offset. */
   readonly #next = new Map<number, number>();
-  /** What distinguishes the log from one of the same name before it. */
+  /** A text that distinguishes the log from one of the same name before it. */
   #tag = '0';
   /** Of other topics, the messages that were read last. */
   readonly #relayed = new Set<string>();
@@ -424,12 +424,12 @@ export class Bus {
     this.recovery?.stop();
     this.peers.stop();
     if (this.isOpen) this.send('', RecordType.Gone, null);
-    // What was sent before Kafka was reached waits for that, too.
+    // Records sent before Kafka was reached wait for that, too.
     await this.flushed();
     this.#abort.abort();
     this.#outbox.abandon(new Error('the server has closed, and Kafka has not taken them'));
     await this.#disconnect();
-    // Who still waits for the beginning waits no longer.
+    // Calls that still wait for the beginning wait no longer.
     this.#echoes.release();
   }
 

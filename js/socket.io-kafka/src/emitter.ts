@@ -10,7 +10,7 @@ import { Troubles } from './troubles';
 /** Of an emitter; as an adapter has them, and the same `key` and `partition` as the servers' adapters. */
 export type EmitterOptions = Pick<AdapterOptions, 'key' | 'partition' | 'producer' | 'acks' | 'compression' | 'maxQueuedBytes' | 'logger'>;
 
-/** What a socket has for itself, and what a namespace has: these cannot be sent. */
+/** Events that a socket has for itself, and that a namespace has: these cannot be sent. */
 const RESERVED = new Set(['connect', 'connect_error', 'disconnect', 'disconnecting', 'newListener', 'removeListener']);
 const RESERVED_OF_NAMESPACE = new Set(['connect', 'connection', 'new_namespace']);
 const FLUSH_MS = 5000;
@@ -48,7 +48,7 @@ export class EmitterTarget {
     return new EmitterTarget(this.#send, this.#namespace, this.#rooms, new Set([...this.#except].concat(room)), this.#flags);
   }
 
-  /** What is sent may be lost for a client that is not ready to receive. */
+  /** Events may be lost for a client that is not ready to receive. */
   get volatile(): EmitterTarget {
     return new EmitterTarget(this.#send, this.#namespace, this.#rooms, this.#except, { ...this.#flags, volatile: true });
   }
@@ -121,8 +121,8 @@ function refuseAcknowledgement(call: string, args: unknown[]): void {
  * await emitter.close();
  * ```
  *
- * Calls keep their order within a namespace. While Kafka is away what is sent waits, within `maxQueuedBytes`; beyond that the oldest is dropped. What could not
- * be written, the logger hears.
+ * Calls keep their order within a namespace. While Kafka is away what is sent waits, within `maxQueuedBytes`; beyond that the oldest is dropped. The logger
+ * hears of records that could not be written.
  */
 export class Emitter extends EmitterTarget {
   readonly #options: ReadOptions;
@@ -156,7 +156,7 @@ export class Emitter extends EmitterTarget {
     return new EmitterTarget((...args) => this.#send(...args), namespace.startsWith('/') ? namespace : `/${namespace}`);
   }
 
-  /** What waits for Kafka or is under way, and how many records were dropped or refused. */
+  /** Records that wait for Kafka or are under way, and how many were dropped or refused. */
   stats(): { queued: number; queuedBytes: number; lost: number } {
     return { queued: this.#outbox.length, queuedBytes: this.#outbox.bytes, lost: this.#lost };
   }
@@ -168,7 +168,7 @@ export class Emitter extends EmitterTarget {
 
   async #close(): Promise<void> {
     const end = performance.now() + FLUSH_MS;
-    // What was sent before there was a connection waits for one.
+    // Records sent before there was a connection wait for one.
     if (this.#outbox.length > 0) await Promise.race([this.#connected, new Promise((resolve) => setTimeout(resolve, FLUSH_MS).unref())]);
     await this.#outbox.flushed(Math.max(end - performance.now(), 1));
     this.#stop.abort();

@@ -1,4 +1,4 @@
-/** What a bus counts. */
+/** Counters of a bus. */
 export class Figures {
   /** Records that were read, and were for this server. */
   read = 0;

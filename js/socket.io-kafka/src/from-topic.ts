@@ -10,7 +10,7 @@ import { Troubles } from './troubles';
 /** An event for the clients in a room, or in one of several, or for all of the namespace. */
 export type Delivery = { event: string; args?: unknown[] } & ({ room: Room | Room[]; everybody?: undefined } | { everybody: true; room?: undefined });
 
-/** What becomes of a message: nothing, an event, or several. May be async: the next messages of the source wait. */
+/** A function that makes nothing, an event, or several of a message. May be async: the next messages of the source wait. */
 export type TopicMapper = (message: KafkaMessage, from: { topic: string; partition: number }) => Result | Promise<Result>;
 type Result = Delivery | Delivery[] | null | undefined;
 
@@ -34,7 +34,7 @@ export interface TopicSource {
 
 const RETRY_MS = 1000;
 
-/** What a server has: its sources, and by Kafka the readers that begin at the end of this turn. */
+/** The sources of a server, and by Kafka the readers that begin at the end of this turn. */
 const servers = new WeakMap<object, { sources: Set<Source>; beginning: Map<Kafka, Reader> }>();
 
 /**
@@ -164,7 +164,7 @@ class Source implements TopicSource {
     };
     const send = (result: Result): void => {
       const done = this.#send(result, `${this.group}/${partition}/${offset}/${timestamp}`);
-      // What is too large once is too large again.
+      // A record that is too large once is too large again.
       const settled = done?.catch((error) => (error.type === 'MESSAGE_TOO_LARGE' ? failed(error) : Promise.reject(error)));
       // It is awaited behind the batch.
       settled?.catch(() => {});
@@ -299,11 +299,11 @@ class Reader {
         const late = source.take(message, partition, written);
         if (late) await late;
       }
-      // What an async mapper gave too late is not sent.
+      // Events that an async mapper gave too late are not sent.
       if (this.#stop.signal.aborted) break;
       done = message.offset;
     }
-    // What is not written is not done: it comes again.
+    // A message whose events are not written is not done: it comes again.
     await Promise.all(written);
     if (done !== undefined) resolveOffset(done);
   }

@@ -15,7 +15,7 @@ export { Emitter, EmitterTarget, type EmitterOptions } from './emitter';
 export { fromTopic, type Delivery, type FromTopicOptions, type TopicMapper, type TopicSource } from './from-topic';
 export type { AdapterStats } from './stats';
 
-/** What `io.adapter` takes: makes the adapter of a namespace. */
+/** The function that `io.adapter` takes: makes the adapter of a namespace. */
 export type AdapterCreator = (nsp: any) => KafkaAdapter;
 
 /**
@@ -37,7 +37,7 @@ export function createAdapter(target: string | Kafka | (ConnectionOptions & Adap
       let bus = buses.get(nsp.server);
       if (!bus || bus.stopped) {
         const { connectionStateRecovery, pingInterval = 25_000, pingTimeout = 20_000 } = nsp.server.opts ?? {};
-        // What other bridged servers send comes by the other adapter, without a place in the log.
+        // Messages of other bridged servers come by the other adapter, without a place in the log.
         const recovery = connectionStateRecovery &&
           !bridged && {
             maxDisconnectionDuration: connectionStateRecovery.maxDisconnectionDuration ?? 120_000,

@@ -22,7 +22,7 @@ export interface OutboxOptions {
   onAcknowledged(ms: number): void;
 }
 
-/** What is under way at one time: enough for any rate, and little enough that the oldest can be dropped from what waits. */
+/** Bytes under way at one time: enough for any rate, and few enough that the oldest can be dropped from what waits. */
 const WINDOW_BYTES = 1024 * 1024;
 
 interface Waiting extends Outgoing {
@@ -61,7 +61,7 @@ export class Outbox {
     this.#waiting.push({ ...record, bytes, at: performance.now() });
     this.#waitingBytes += bytes;
     this.#drop();
-    // What comes alone goes at once: others may wait for it while this turn does its own part. What follows in the turn goes together.
+    // A record alone goes at once: others may wait for it while this turn does its own part. Those that follow in the turn go together.
     if (this.#flying === 0 && !this.#scheduled && this.#producer) this.#send();
     else this.#schedule();
   }
@@ -92,7 +92,7 @@ export class Outbox {
     clearTimeout(timer);
   }
 
-  /** What still waits is lost. */
+  /** Records that still wait are lost. */
   abandon(reason: Error): void {
     const waiting = this.#waiting.slice(this.#head);
     this.#waiting = [];

@@ -7,7 +7,7 @@ export function makeProducer({ producer, kafka, acks }: ReadOptions): KafkaProdu
   if (isClient(producer)) return producer as KafkaProducer;
   return kafka!.producer({
     idempotent: acks === undefined || acks === -1,
-    // What comes while a request is under way goes with the next: fewer requests cost the brokers and the readers less, and one after another
+    // Records that come during a request go with the next: fewer requests cost the brokers and the readers less, and one after another
     // they keep their order, also when they are tried again.
     ...(acks !== undefined && acks !== -1 && { maxInFlightRequests: 1 }),
     linger: 0,

@@ -1,7 +1,7 @@
 import { decode, encode } from '@msgpack/msgpack';
 
 /**
- * What a record says. Up to 13 they are socket.io-adapter's own messages, about one namespace, with their numbers; what follows is
+ * Types of records. Up to 13 they are socket.io-adapter's own messages, about one namespace, with their numbers; what follows is
  * between the servers.
  */
 export enum RecordType {

@@ -19,9 +19,9 @@ export interface AdapterStats {
   dropped: number;
   /** Records that could not be read. */
   unreadable: number;
-  /** What was told as an error, or would have been again. */
+  /** Errors that were reported, or would have been again. */
   errors: number;
-  /** What waits for Kafka, or is under way. */
+  /** Records that wait for Kafka, or are under way. */
   queued: { records: number; bytes: number };
   /** Connection state recovery; undefined where it is off. */
   recovery?: {

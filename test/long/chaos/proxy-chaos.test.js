@@ -21,7 +21,7 @@ const CLI = path.join(path.dirname(require.resolve('kafka-proxy/package.json')),
 const SILENT = { error() {}, warn() {}, info() {}, debug() {} };
 const PARTITIONS = 6;
 const CLIENTS = 5;
-/** What happens, one after the other. */
+/** Troubles, one after the other. */
 const TROUBLES = 12;
 
 /** A proxy in a process of its own, at the same port in each of its lives. */
@@ -42,7 +42,7 @@ class Proxy {
   }
 }
 
-/** What was written, given and told as committed, by partition. */
+/** Messages written, given and reported as committed, by partition. */
 class Book {
   /** Messages that Kafka acknowledged: their values by offset. */
   written = Array.from({ length: PARTITIONS }, () => new Map());
@@ -198,7 +198,7 @@ test(`sockets, proxies and brokers are killed: nothing is lost, and nothing come
   await eventually(90_000, 'everything comes', () => book.missing.length === 0).catch((error) => {
     throw new Error(`${error.message}; missing: ${book.missing.slice(0, 10)}; ${where()}`);
   });
-  // What is acknowledged at last is committed, up to the end.
+  // Messages acknowledged at last are committed, up to the end.
   await eventually(PATIENCE, 'everything is committed', async () => {
     const [{ partitions }] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
     const ends = await admin.fetchTopicOffsets(topic);

@@ -32,7 +32,7 @@ async function coordinator(admin, group) {
   return cluster.kafka.nodes.find(({ id }) => id === leader);
 }
 
-/** What the promises allow. */
+/** Deliveries and commits that the promises allow. */
 class Model {
   /** Below it everything was told as committed. */
   floor = new Array(PARTITIONS).fill(0);
@@ -271,7 +271,7 @@ test('no message is lost, none comes again that was told as committed, and order
       if (over) break;
       const node = next() < 0.3 ? one(cluster.kafka.nodes) : await coordinator(admin, wish.group);
       await node.kill();
-      // What is acknowledged meanwhile nobody can commit; and nobody may be told so.
+      // Acks meanwhile cannot be committed; and nobody may hear that they are.
       if (next() < 0.5) setTimeout(leave, below(1500));
       await delay(500 + below(2000));
       await node.start();
@@ -293,7 +293,7 @@ test('no message is lost, none comes again that was told as committed, and order
   await Promise.all([traffic, nodes, leaving]);
   // Calm: who is there acknowledges all it gets.
   while (clients.length < 3) open();
-  // What was told is not enough: who acknowledged the last messages may be gone.
+  // Reported commits are not enough: who acknowledged the last messages may be gone.
   const done = async () => {
     for (const client of clients) {
       if (client.subscription) ackSome(client, true);

@@ -19,7 +19,7 @@ const ROOMS = ['red', 'green', 7];
 
 /** @typedef {{ id: number, from: string, order: number, rooms: any[], except: any[], inLog: boolean, gone: boolean, must: Set<Model>, may: Set<Model> }} Message */
 
-/** What is known of a client. */
+/** The known state of a client. */
 class Model {
   /** By room: true, false, or undefined while it changes. */
   rooms = new Map(ROOMS.map((room) => [room, /** @type {boolean | undefined} */ (false)]));
@@ -111,7 +111,7 @@ test(`a random program loses nothing, gives nothing twice and keeps the order (S
       if (place === null) return void problems.push(`${model.name} got ${number} with the offset ${offset}`);
       if (model.got.has(number)) problems.push(`${model.name} got ${number} twice, now with ${offset}`);
       model.got.add(number);
-      // What one server sent comes in its order.
+      // Messages of one server come in its order.
       if ((newest.get(message.from) ?? -1) > message.order) problems.push(`${model.name} got ${number} of ${message.from} behind a later one`);
       newest.set(message.from, message.order);
       if (place[2] !== undefined) return;
@@ -139,7 +139,7 @@ test(`a random program loses nothing, gives nothing twice and keeps the order (S
     note('emit', message.id, names.get(server), rooms, except);
     await server.do('emit', { rooms, except, event: ['m', message.id, 'text'] }).catch(() => {});
   };
-  /** What is under way comes or does not. */
+  /** Messages under way come or do not. */
   const unsure = (client, room) => {
     for (const message of messages) {
       if (client.got.has(message.id)) continue;
@@ -314,13 +314,13 @@ test(`a random program loses nothing, gives nothing twice and keeps the order (S
     await delay(next() * 20);
   }
   while (pending.size > 0) await Promise.all(pending);
-  // Who is connected gets what was sent; who is not comes back for it.
+  // Connected clients get what was sent; others come back for it.
   for (const server of problems.length > 0 ? [] : servers) {
     const mark = `end of ${names.get(server)}`;
     await server.do('emit', { event: ['mark', mark] });
     await Promise.all(clients.map((client) => client.visitor.hears('mark', (text) => text === mark)));
   }
-  // Who still waits for something waits no longer, and nobody comes back.
+  // Clients that still wait for something wait no longer, and nobody comes back.
   over = true;
   for (const client of clients) client.visitor.heard.take(['over']);
   for (const message of messages) {

@@ -1,5 +1,5 @@
 'use strict';
-// What must hold when brokers go, and partitions are many.
+// Promises that must hold when brokers go, and partitions are many.
 
 const { after, before, describe, test } = require('node:test');
 const assert = require('node:assert/strict');

@@ -1,5 +1,5 @@
 'use strict';
-// What a proxy tells of itself and of Kafka, over the seconds that this takes.
+// A proxy's reports on itself and on Kafka, over the seconds that this takes.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');

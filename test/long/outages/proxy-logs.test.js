@@ -1,5 +1,5 @@
 'use strict';
-// What kafka-proxy reads without a group while brokers are killed.
+// Logs that kafka-proxy reads without a group while brokers are killed.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');

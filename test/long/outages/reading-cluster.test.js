@@ -166,7 +166,7 @@ describe('reading without a group, on three brokers', () => {
     return lists;
   }
 
-  /** What an independent client finds in a log without holes. */
+  /** Messages that an independent client finds in a log without holes. */
   async function logOf(t, topic) {
     const offsets = await offsetsOf(topic);
     const count = offsets.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
@@ -351,7 +351,7 @@ describe('reading without a group, on three brokers', () => {
     for (const [partition, list] of byPartition(got)) same(list, wanted.get(partition), `partition ${partition}`);
   });
 
-  /** What the log says of what was deleted before it was read: its first offset, its last, and where reading goes on. */
+  /** The log's lines on messages deleted before they were read: the first offset, the last, and where reading goes on. */
   const deleted = (lines, topic) => lines.all.flatMap(([level, line]) => {
     const told = level === 'warn' && new RegExp(`${topic}/0: .*at offset (\\d+) and up to (\\d+) was deleted before.* read on at (\\d+)`).exec(line);
     return told ? [told.slice(1).map(Number)] : [];
@@ -493,7 +493,7 @@ describe('reading without a group, on three brokers', () => {
     for (const readUncommitted of [false, true]) {
       const { consumer, got } = await reader(t, { topics: [topic], from: 'beginning' }, { readUncommitted });
       await within(PATIENCE, () => `caught up, readUncommitted ${readUncommitted}`, () => consumer.caughtUp());
-      // Who reads what is not committed gets what was aborted, unless that has been compacted away.
+      // A reader of uncommitted messages gets aborted ones, unless they have been compacted away.
       const wanted = ['a9', 'b9', 'c9', 'd0'];
       const aborted = readUncommitted ? ['d1', 'e1', 'f0'] : [];
       assert.deepEqual(got.values().filter((value) => !aborted.includes(value)).sort(), wanted);

@@ -1,5 +1,5 @@
 'use strict';
-// What is in the crates.
+// Contents of the crates.
 
 const assert = require('node:assert/strict');
 const { execFileSync, spawnSync } = require('node:child_process');

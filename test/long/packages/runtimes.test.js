@@ -84,7 +84,7 @@ describe('one binary for every runtime', { skip: platformName() !== 'linux-x64-g
     });
   }
 
-  // What the page says of each alone.
+  // The page's claims for each alone.
   test('Bun and Deno run TypeScript as it is', async () => {
     for (const name of ['Bun', 'Deno']) {
       const { command, env } = runtimes[name];

@@ -1,5 +1,5 @@
 'use strict';
-// What every program here does with the kafka-native that it got: messages out, messages back, offsets on disk.
+// The work of every program here with the kafka-native that it got: messages out, messages back, offsets on disk.
 
 const assert = require('node:assert/strict');
 const { mkdtempSync, readdirSync, readFileSync, rmSync } = require('node:fs');

@@ -49,7 +49,7 @@ pub(super) fn job<R: AdminRequest>(
     if topics.is_empty() {
         return request;
     }
-    // What is wrong with single topics, the request itself says.
+    // The request itself says what is wrong with single topics.
     step(DescribeTopics { topics }, end, shared, move |described| match described {
         Ok(_) => Some(request),
         Err(error) => {

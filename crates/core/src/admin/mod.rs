@@ -87,7 +87,7 @@ macro_rules! can_be_made {
 }
 requests!(can_be_made);
 
-/// What an admin tells that has no caller. Called on its thread: must not block.
+/// Events of an admin that have no caller. Called on its thread: must not block.
 pub enum AdminEvent {
     /// A refusal, or all brokers down; each once until it heals.
     Error(Error),
@@ -117,25 +117,25 @@ impl AdminConfig {
         self
     }
 
-    /// Who gives tokens for `sasl.mechanism=OAUTHBEARER`.
+    /// The provider of tokens for `sasl.mechanism=OAUTHBEARER`.
     pub fn token_provider(mut self, provider: TokenProvider) -> Self {
         self.properties.tokens(provider);
         self
     }
 
-    /// Who hears of the requests that brokers have answered.
+    /// The watch that hears of the requests that brokers have answered.
     pub fn request_watch(mut self, watch: RequestWatch) -> Self {
         self.properties.watch(watch);
         self
     }
 
-    /// What another client has of a cluster; what is only for its kind librdkafka leaves out.
+    /// Another client's properties of the cluster; what is only for its kind librdkafka leaves out.
     pub(crate) fn like(properties: &Properties) -> Self {
         let mut properties = properties.clone();
         for other in ["group.id", "statistics.interval.ms"] {
             properties.take(other);
         }
-        // Who leads a partition is known anew after this: it reads no topic, so nothing else tells it of a leader that has gone.
+        // A partition's leader is known anew after this: it reads no topic, so nothing else tells it of a leader that has gone.
         properties.set("metadata.max.age.ms", 1000);
         Self { properties }
     }
@@ -162,7 +162,7 @@ pub struct Admin {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What the admin's thread and everybody else share.
+/// State that the admin's thread and everybody else share.
 struct Shared {
     waker: Waker,
     troubles: Troubles,
@@ -215,8 +215,8 @@ impl Admin {
     /// Makes a request and waits for its answer.
     ///
     /// # Errors
-    /// What fails the request as a whole: `_TIMED_OUT` with its true cause, a refusal by its own code, an argument that
-    /// librdkafka does not take. What fails single items is in the answer.
+    /// Failures of the request as a whole: `_TIMED_OUT` with its true cause, a refusal by its own code, an argument that
+    /// librdkafka does not take. Failures of single items are in the answer.
     pub fn request<R: AdminRequest>(&self, request: R, timeout: Duration) -> Result<R::Answer> {
         self.helper.wait(timeout, |reply| self.request_with(request, timeout, reply))
     }

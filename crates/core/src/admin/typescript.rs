@@ -16,7 +16,7 @@ struct Declarations {
 }
 
 impl Declarations {
-    /// What a type is called; it is declared, and so is all that it is made of.
+    /// A type's name; the type is declared, and so is all that it is made of.
     fn name_of<T: TS + 'static>(&mut self) -> String {
         self.visit::<T>();
         T::visit_generics(self);

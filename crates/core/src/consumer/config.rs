@@ -1,4 +1,4 @@
-//! What a consumer is made of.
+//! The configuration of a consumer.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,7 +53,7 @@ pub(crate) enum Store {
     Own(Box<dyn OffsetStore>),
 }
 
-/// What follows from the configuration besides librdkafka's part of it.
+/// Values that follow from the configuration besides librdkafka's part of it.
 pub(crate) struct Derived {
     pub(crate) conf: Conf,
     pub(crate) reset: Reset,
@@ -140,8 +140,8 @@ impl ConsumerConfig {
         self.set("statistics.interval.ms", interval.as_millis())
     }
 
-    /// A property of librdkafka, global or of topics; a later one wins. librdkafka judges it when the consumer is made. What
-    /// the engine owns (`enable.auto.commit`, `enable.auto.offset.store`, `enable.partition.eof`, `log.queue`, ...) is ignored
+    /// A property of librdkafka, global or of topics; a later one wins. librdkafka judges it when the consumer is made. Properties
+    /// the engine owns (`enable.auto.commit`, `enable.auto.offset.store`, `enable.partition.eof`, `log.queue`, ...) are ignored
     /// with a warning; `auto.offset.reset` (`earliest`, the default, `latest` or `error`) and `queued.*` are understood.
     ///
     /// Defaults that differ from librdkafka's: `group.id=kafka-native` (nothing is joined or committed),
@@ -152,7 +152,7 @@ impl ConsumerConfig {
         self
     }
 
-    /// Who gives tokens for `sasl.mechanism=OAUTHBEARER`.
+    /// The provider of tokens for `sasl.mechanism=OAUTHBEARER`.
     pub fn token_provider(mut self, provider: TokenProvider) -> Self {
         self.properties.tokens(provider);
         self

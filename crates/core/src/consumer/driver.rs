@@ -30,7 +30,7 @@ const QUESTION: Duration = Duration::from_secs(3);
 /// Nothing waits longer than this; the thread is woken for whatever comes earlier.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// What others ask of the client's thread.
+/// Commands from others to the client's thread.
 pub(super) enum Command {
     /// Begin at these places (offsets are the last processed ones) and answer with the partitions.
     Assign {

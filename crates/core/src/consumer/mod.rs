@@ -27,13 +27,13 @@ use crate::reply::{fence, Reply};
 use crate::thread;
 use crate::trouble::{LogLine, Troubles};
 
-/// What a consumer tells. Called on the client's thread (batches, statistics) or the offset thread: must not block.
+/// Events of a consumer. Called on the client's thread (batches, statistics) or the offset thread: must not block.
 pub enum ConsumerEvent {
     /// Messages. At most `batches_ahead` of them are told before [`Consumer::started`] is called for the first.
     Batch(Batch),
     /// Statistics, every `statistics_interval`.
     Stats(ConsumerStats),
-    /// What has no caller: authentication, authorisation, a deleted topic, offsets that cannot be written; each once until it heals.
+    /// Errors of no call: authentication, authorisation, a deleted topic, offsets that cannot be written; each once until it heals.
     Error(Error),
     /// A line for the logger.
     Log(LogLine),
@@ -64,7 +64,7 @@ enum State {
     Stopped,
 }
 
-/// What the client's thread and everybody else share.
+/// State that the client's thread and everybody else share.
 pub(crate) struct Shared {
     pub(crate) credit: Arc<Credit>,
     pub(crate) recorder: Recorder,

@@ -25,7 +25,7 @@ pub(super) struct Places {
     map: BTreeMap<i32, Place>,
 }
 
-/// What a partition does whose position the log does not have.
+/// The move of a partition whose position the log does not have.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Relocation {
     /// Where it goes on; none when the user's setting says that it stands still.

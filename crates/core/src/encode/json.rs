@@ -262,7 +262,7 @@ const TWO_DIGITS: [[u8; 2]; 100] = {
     all
 };
 
-/// What bytes are, found without a branch a byte.
+/// Properties of bytes, found without a branch a byte.
 struct Found {
     ascii: bool,
     /// Nothing needs an escape.

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Offset and timestamp are text in JSON, because they can be more than a double holds ([`Format::numbers`]), and integers in msgpack.
-//! Null is null. A header that is repeated is an array, in order. What is not as its [`Encoding`] wants it, bytes that are no UTF-8 or no
+//! Null is null. A header that is repeated is an array, in order. Data that is not as its [`Encoding`] wants it, bytes that are no UTF-8 or no
 //! JSON, does not break the document: see [`Invalid`].
 
 mod json;
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::packed::header_block;
 use crate::rule::Rule;
 
-/// What the document is.
+/// The document's form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
     /// One array.
@@ -76,7 +76,7 @@ impl FromStr for Encoding {
     }
 }
 
-/// What becomes of bytes that are not as their [`Encoding`] wants them. Each counts as an error.
+/// The treatment of bytes that are not as their [`Encoding`] wants them. Each counts as an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Invalid {
     /// They stay what they are. In JSON `keyBase64`, `valueBase64` or `headersBase64` has them, in place of `key`, `value` or the one in
@@ -85,7 +85,7 @@ pub enum Invalid {
     Base64,
     /// They are null.
     Null,
-    /// What is no UTF-8 has U+FFFD in its place; what is no JSON is null.
+    /// Bytes that are no UTF-8 have U+FFFD in their place; what is no JSON is null.
     Replace,
 }
 
@@ -151,7 +151,7 @@ impl From<Vec<u8>> for Short {
     }
 }
 
-/// What the document has of each message; made once for many batches.
+/// A document's format: what it has of each message; made once for many batches.
 ///
 /// ```
 /// use kafka_native::encode::{Codec, Encoding, Field, Format};
@@ -231,7 +231,7 @@ impl Format {
         self
     }
 
-    /// What becomes of what cannot be encoded.
+    /// The treatment of what cannot be encoded.
     pub fn invalid(mut self, invalid: Invalid) -> Self {
         self.invalid = invalid;
         self
@@ -361,7 +361,7 @@ impl<'f, 'a> Writer<'f, 'a> {
             Codec::Msgpack => self.end_array(),
         }
         self.out.extend_from_slice(after);
-        // Who gets it may keep it for long: what it does not need is given back.
+        // The receiver may keep it for long: what it does not need is given back.
         if self.out.capacity() - self.out.len() > self.out.len() / 8 {
             self.out.shrink_to_fit();
         }

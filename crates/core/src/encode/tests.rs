@@ -134,7 +134,7 @@ fn bytes_that_are_no_batch_are_refused() {
     }
 }
 
-/// What a decoder has of it; panics when it is not whole.
+/// The document as a decoder has it; panics when it is not whole.
 fn document(format: &Format, encoded: &Encoded) -> Value {
     if format.codec != Codec::Msgpack {
         return serde_json::from_slice(&encoded.bytes).unwrap();

@@ -1,4 +1,4 @@
-//! What librdkafka's callbacks get: one object a client, as its opaque.
+//! The argument of librdkafka's callbacks: one object a client, as its opaque.
 
 use std::ffi::c_void;
 

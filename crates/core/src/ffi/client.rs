@@ -31,14 +31,14 @@ unsafe impl Send for Client {}
 // SAFETY: as above.
 unsafe impl Sync for Client {}
 
-/// What the cluster says of a topic.
+/// Metadata of a topic, from the cluster.
 #[derive(Debug, Clone)]
 pub(crate) struct TopicMetadata {
     pub(crate) error: i32,
     pub(crate) partitions: Vec<PartitionMetadata>,
 }
 
-/// What the cluster says of a partition.
+/// Metadata of a partition, from the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionMetadata {
     /// Kafka's code; 0 when it is well.

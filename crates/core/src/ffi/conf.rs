@@ -58,7 +58,7 @@ impl Conf {
         self.callbacks.ask(provider);
     }
 
-    /// Who hears of answered requests.
+    /// The watch that hears of answered requests.
     pub(crate) fn watch(&mut self, watch: RequestWatch) {
         self.callbacks.watch = Some(watch);
     }

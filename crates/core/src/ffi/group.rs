@@ -1,4 +1,4 @@
-//! What a client does as a member of a group: subscribing, rebalances, positions, commits, leaving.
+//! Calls of a client as a member of a group: subscribing, rebalances, positions, commits, leaving.
 
 use std::ffi::c_void;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::{check, check_error, millis, rd, text, Client, Event, Partitions, Que
 use crate::code;
 use crate::error::{Error, Result};
 
-/// What a rebalance event asks for.
+/// The change that a rebalance event asks for.
 pub(crate) struct Rebalance {
     /// They come; otherwise they go.
     pub(crate) assign: bool,
@@ -17,7 +17,7 @@ pub(crate) struct Rebalance {
     pub(crate) partitions: Vec<PartitionOffset>,
 }
 
-/// Who a member is to its group.
+/// A member's identity in its group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Membership {
     pub(crate) member_id: String,
@@ -106,7 +106,7 @@ impl Client {
         })
     }
 
-    /// What the group has committed, `INVALID` = nothing; blocks up to `timeout`.
+    /// Offsets that the group has committed, `INVALID` = nothing; blocks up to `timeout`.
     pub(crate) fn committed(&self, partitions: &Partitions, timeout: Duration) -> Result<Vec<PartitionOffset>> {
         // SAFETY: both are alive; offsets and errors are written into the list.
         check(unsafe { rd::codes::rd_kafka_committed(self.raw(), partitions.raw(), millis(timeout)) })?;

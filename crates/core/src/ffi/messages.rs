@@ -73,7 +73,7 @@ impl Drop for Messages {
     }
 }
 
-/// What was read of a log up to `offset` is in it still, and what came behind is not.
+/// Messages that were read of a log up to `offset` are in it still, and what came behind is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Truncation {
     /// -1: nothing of it is.
@@ -111,7 +111,7 @@ impl<'a> Message<'a> {
         unsafe { std::ptr::addr_of!((*self.raw).err).cast::<i32>().read() }
     }
 
-    /// What librdkafka says of the error: a received error carries its text as payload.
+    /// librdkafka's words for the error: a received error carries its text as payload.
     pub(crate) fn error_text(&self) -> String {
         match self.value() {
             Some(value) if !value.is_empty() => String::from_utf8_lossy(value).into_owned(),
@@ -169,7 +169,7 @@ impl<'a> Message<'a> {
         unsafe { bytes((*self.raw).payload, (*self.raw).len) }
     }
 
-    /// What was given when it was produced.
+    /// The number that was given when it was produced.
     pub(crate) fn opaque(&self) -> usize {
         // SAFETY: valid.
         unsafe { (*self.raw)._private as usize }

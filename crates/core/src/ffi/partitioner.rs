@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::rd;
 use crate::reply::fence;
 
-/// Who chooses the partition of a message without a key.
+/// An object that chooses the partition of a message without a key.
 pub(crate) trait Partitioner: Send + Sync {
     /// One of `count` partitions, for the message that was produced with this opaque to the topic with this handle's id;
     /// `available` says whether a partition has a leader. On whichever thread hands messages over, or on librdkafka's own for
@@ -14,7 +14,7 @@ pub(crate) trait Partitioner: Send + Sync {
     fn choose(&self, topic: usize, opaque: usize, count: i32, available: &dyn Fn(i32) -> bool) -> i32;
 }
 
-/// Makes it the partitioner of every topic that is not told otherwise. What is returned has to live as long as the client.
+/// Makes it the partitioner of every topic that is not told otherwise. The returned box has to live as long as the client.
 pub(super) fn install(conf: *mut rd::rd_kafka_conf_t, partitioner: Arc<dyn Partitioner>) -> Box<Arc<dyn Partitioner>> {
     let opaque = Box::new(partitioner);
     // SAFETY: the configuration is alive; its default for topics is its own, and made by the property that was set.

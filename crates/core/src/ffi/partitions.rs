@@ -17,7 +17,7 @@ pub(crate) struct PartitionOffset {
     pub(crate) partition: i32,
     /// Logical ones are negative.
     pub(crate) offset: i64,
-    /// What librdkafka or the broker says of this one; 0 = nothing.
+    /// The code of librdkafka or the broker for this one; 0 = nothing.
     pub(crate) error: i32,
 }
 

@@ -25,7 +25,7 @@ impl Pattern {
         }
     }
 
-    /// What is subscribed to or read: with `^` in front a pattern; none for a name.
+    /// A topic that is subscribed to or read: with `^` in front a pattern; none for a name.
     pub(crate) fn of(topic: &str) -> Result<Option<Self>> {
         topic.starts_with('^').then(|| Self::new(topic)).transpose()
     }

@@ -85,7 +85,7 @@ impl ProduceMemory {
     }
 }
 
-/// What a thread hands over while messages of one send are not to be parted: see [`Hold::begin`].
+/// Messages that a thread hands over while those of one send are not to be parted: see [`Hold::begin`].
 pub(crate) struct Hold(*mut rd::rd_kafka_hold_t);
 
 // SAFETY: between two sends it is memory that nobody else has.
@@ -154,7 +154,7 @@ impl Topic {
         self.raw
     }
 
-    /// What `Message::topic_id` says of this topic's messages.
+    /// The `Message::topic_id` of this topic's messages.
     pub(crate) fn id(&self) -> usize {
         self.raw as usize
     }

@@ -52,7 +52,7 @@ impl GroupMetadata {
         Ok(Self { raw: unsafe { rd::rd_kafka_consumer_group_metadata_new(id.as_ptr()) } })
     }
 
-    /// What a member of the group wrote (`rd_kafka_consumer_group_metadata_write`).
+    /// Bytes that a member of the group wrote (`rd_kafka_consumer_group_metadata_write`).
     pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
         let mut raw = std::ptr::null_mut();
         // SAFETY: reads `bytes`; the result is ours when there is no error.

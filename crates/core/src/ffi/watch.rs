@@ -1,4 +1,4 @@
-//! What is told of requests: librdkafka's interceptor of answers.
+//! Reports on requests: librdkafka's interceptor of answers.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::time::Duration;

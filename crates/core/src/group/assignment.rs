@@ -1,4 +1,4 @@
-//! What is assigned, and where each partition stands.
+//! The assignment, and where each partition stands.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(super) enum Target {
     Committed(Reset),
 }
 
-/// A partition on its way to another offset. What is taken of it meanwhile is of the old place.
+/// A partition on its way to another offset. Messages taken of it meanwhile are of the old place.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Move {
     pub(super) to: Target,
@@ -70,7 +70,7 @@ pub(super) struct Place {
     pub(super) wanted: usize,
     /// Rules that decide what lies below an offset, if it is fetched again; in order.
     pub(super) replaced: Vec<(i64, Option<Arc<Rule>>)>,
-    /// What is left out has moved `next`, which is to be told.
+    /// Messages left out have moved `next`, which is to be reported.
     pub(super) moved: bool,
     /// Everything below it was taken: to be told.
     pub(super) end: Option<i64>,
@@ -269,7 +269,7 @@ impl Assignment {
             place.begin(come.epoch, come.offset, batch);
             self.places.insert(come.key, place);
         }
-        // What has to be asked for begins at the end, where next to nothing is fetched in vain.
+        // A partition whose place has to be asked for begins at the end, where next to nothing is fetched in vain.
         let offset = |come: &Come| if come.moving.is_some() { logical::END } else { come.offset };
         let assigned = assign(&self.client, &self.list(partitions.iter().map(|come| (come.key, offset(come))))?);
         for come in partitions {

@@ -1,4 +1,4 @@
-//! What a consumer in a group is made of.
+//! The configuration of a consumer in a group.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -102,7 +102,7 @@ impl GroupConfig {
         self
     }
 
-    /// Which messages are wanted; without it all. What is not is left out before it costs more than fetching it, and counts as done: for
+    /// Which messages are wanted; without it all. Any other is left out before it costs more than fetching it, and counts as done: for
     /// offsets and positions ([`GroupEvent::Advanced`](crate::GroupEvent::Advanced)). [`set_rule`](crate::GroupConsumer::set_rule) replaces it.
     pub fn rule(mut self, rule: Rule) -> Self {
         self.rule = Some(rule);
@@ -114,21 +114,21 @@ impl GroupConfig {
         self.set("statistics.interval.ms", interval.as_millis())
     }
 
-    /// Who gives tokens for `sasl.mechanism=OAUTHBEARER`.
+    /// The provider of tokens for `sasl.mechanism=OAUTHBEARER`.
     pub fn token_provider(mut self, provider: TokenProvider) -> Self {
         self.properties.tokens(provider);
         self
     }
 
-    /// Who hears of the requests that brokers have answered.
+    /// The watch that hears of the requests that brokers have answered.
     pub fn request_watch(mut self, watch: RequestWatch) -> Self {
         self.properties.watch(watch);
         self
     }
 
-    /// A property of librdkafka, global or of topics; a later one wins. librdkafka judges it when the consumer is made. What
+    /// A property of librdkafka, global or of topics; a later one wins. librdkafka judges it when the consumer is made. Properties
     /// the engine owns (`enable.auto.commit`, `enable.auto.offset.store`, `enable.partition.eof`, `auto.offset.reset`,
-    /// `log.queue`, ...) is refused.
+    /// `log.queue`, ...) are refused.
     ///
     /// Of interest: `group.protocol` (`classic` or `consumer`), `partition.assignment.strategy`, `group.instance.id`,
     /// `session.timeout.ms`, `max.poll.interval.ms` (how long a rebalance may wait for this member), `isolation.level`.

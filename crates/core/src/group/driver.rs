@@ -45,7 +45,7 @@ use crate::trouble::{LogLine, Verdict};
 /// Messages are taken up to so many at a time.
 const MOST_AT_ONCE: usize = 10_000;
 
-/// What others ask of the client's thread.
+/// Commands from others to the client's thread.
 pub(super) enum Command {
     Subscribe {
         topics: Vec<Subscription>,
@@ -66,13 +66,13 @@ pub(super) enum Command {
         topics: Vec<Reading>,
         reply: Reply<()>,
     },
-    /// What the cluster has of what is read.
+    /// The cluster's answer on what is read.
     Found {
         generation: u64,
         found: Result<Found>,
     },
     CatchUp(CatchUp),
-    /// What is read was looked up, for the wait of this number.
+    /// Topics that are read were looked up, for the wait of this number.
     Looked {
         looked: Result<()>,
         wait: u64,
@@ -139,7 +139,7 @@ pub(super) enum Command {
     },
 }
 
-/// What follows from the configuration.
+/// Limits that follow from the configuration.
 pub(super) struct Limits {
     pub(super) max_messages: usize,
     /// Messages that are prefetched for a receiver that waits for them.
@@ -183,7 +183,7 @@ pub(super) struct Driver {
     next_id: u64,
     commits: Commits,
     commit_at: Option<Instant>,
-    /// Who waits for moves that are under way, with their partitions.
+    /// Calls that wait for moves that are under way, with their partitions.
     moved: Vec<(Vec<Option<Key>>, Moved)>,
     /// When librdkafka is asked again to move what it was not ready for.
     move_at: Option<Instant>,

@@ -1,4 +1,4 @@
-//! What a consumer in a group tells.
+//! Events of a consumer in a group.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::batch::Batch;
 use crate::error::Error;
 use crate::trouble::LogLine;
 
-/// What a consumer in a group tells. Called on the client's thread: must not block.
+/// Events of a consumer in a group. Called on the client's thread: must not block.
 pub enum GroupEvent {
     /// Messages. At most `batches_ahead` of them are told before [`GroupConsumer::started`](super::GroupConsumer::started) is called for the first.
     Batch(Batch),
@@ -21,7 +21,7 @@ pub enum GroupEvent {
     Reached,
     /// librdkafka's statistics as JSON, every `statistics_interval`.
     Stats(String),
-    /// What has no caller: authentication, authorisation, a deleted topic, a fenced member; each once until it heals.
+    /// Errors of no call: authentication, authorisation, a deleted topic, a fenced member; each once until it heals.
     Error(Error),
     /// A line for the logger.
     Log(LogLine),
@@ -29,7 +29,7 @@ pub enum GroupEvent {
     Stopped,
 }
 
-/// What a rebalance does.
+/// The effect of a rebalance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RebalanceKind {
     /// These partitions come.
@@ -45,7 +45,7 @@ pub enum RebalanceKind {
 pub struct Rebalance {
     /// For [`GroupConsumer::rebalanced`](super::GroupConsumer::rebalanced).
     pub id: u64,
-    /// What happens to them.
+    /// The effect on them.
     pub kind: RebalanceKind,
     /// With the cooperative protocol only those that change, otherwise all.
     pub partitions: Vec<AssignedPartition>,

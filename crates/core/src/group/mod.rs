@@ -41,12 +41,12 @@ use crate::trouble::Troubles;
 
 pub(crate) type Sink = Arc<dyn Fn(GroupEvent) + Send + Sync>;
 
-/// What the client's thread and everybody else share.
+/// State that the client's thread and everybody else share.
 pub(crate) struct Shared {
     pub(crate) credit: Arc<Credit>,
-    /// What is done and not committed, by the tracker's number: the last offset. Written under the tracker's lock.
+    /// Messages done and not committed, by the tracker's number: the last offset. Written under the tracker's lock.
     pub(crate) recordable: Mutex<HashMap<i32, i64>>,
-    /// What is assigned and not about to go, by topic number and partition.
+    /// Partitions assigned and not about to go, by topic number and partition.
     pub(crate) epochs: Mutex<HashMap<(i32, i32), Current>>,
     /// Topics that the cluster was asked about, which made a handle of each.
     pub(crate) asked: Mutex<HashSet<String>>,
@@ -238,7 +238,7 @@ impl GroupConsumer {
     }
 
     /// Replaces the subscription and, the first time, joins the group; without topics it leaves the group, which answers when the
-    /// coordinator has said so, or has not for 5 s. What is subscribed to meanwhile waits for that.
+    /// coordinator has said so, or has not for 5 s. A subscription made meanwhile waits for that.
     ///
     /// # Errors
     /// A name or pattern that librdkafka does not take; a consumer without a group.
@@ -290,13 +290,13 @@ impl GroupConsumer {
     }
 
     /// Lets a rebalance happen; for [`RebalanceKind::Assign`] with the next offsets of its partitions, `-1001` for what the
-    /// group committed. What is late is ignored.
+    /// group committed. A late call is ignored.
     pub fn rebalanced(&self, id: u64, offsets: Option<Vec<i64>>) {
         self.command(Command::Rebalanced { id, offsets });
     }
 
     /// Goes on at another offset, or at the log's begin (-2) or end (-1); answers the partition's new epoch, none when it is not
-    /// assigned. What was fetched before never comes after the answer. A partition that has only come is moved as soon as the
+    /// assigned. Messages fetched before never come after the answer. A partition that has only come is moved as soon as the
     /// group's coordinator has said where it begins: it is tried until it succeeds, or the partition goes.
     pub fn seek_with(&self, to: TopicPartitionOffset, reply: Reply<Option<i32>>) {
         self.command(Command::Seek { to, again: false, reply });
@@ -313,15 +313,15 @@ impl GroupConsumer {
         self.helper.answered(ANSWER, |reply| self.seek_with(to, reply))
     }
 
-    /// Stops reading these; what was prefetched of them is thrown away. What is not assigned is left out.
+    /// Stops reading these; what was prefetched of them is thrown away. Partitions that are not assigned are left out.
     pub fn pause_with(&self, partitions: Vec<(String, i32)>, reply: Reply<()>) {
         self.command(Command::Pause { partitions, reply });
     }
 
     /// Reads these again, at these offsets; answers their new epochs, none for what is not assigned. `-1001` goes on where the
     /// receiver is, which leaves nothing out: behind the last message that [`recv`](Self::recv) returned, or
-    /// [`admit`](Self::admit) let through; without one since the partition came or was moved, where it began then. What was
-    /// received before still counts when it is done.
+    /// [`admit`](Self::admit) let through; without one since the partition came or was moved, where it began then. Messages
+    /// received before still count when they are done.
     pub fn resume_with(&self, partitions: Vec<TopicPartitionOffset>, reply: Reply<Vec<Option<i32>>>) {
         let again = vec![true; partitions.len()];
         self.command(Command::Resume { partitions, again, reply });
@@ -379,7 +379,7 @@ impl GroupConsumer {
         self.command(Command::CommitDone { reply });
     }
 
-    /// What the group has committed for these, in their order; none = nothing.
+    /// Offsets that the group has committed for these, in their order; none = nothing.
     pub fn committed_with(&self, partitions: Vec<(String, i32)>, timeout: Duration, reply: Reply<Vec<Option<i64>>>) {
         self.ask(reply, move |client| {
             let list = Partitions::list(
@@ -525,7 +525,7 @@ impl GroupConsumer {
     }
 
     /// The receiver begins with this batch: [`started`](Self::started), and leaves out what is out of date, of partitions that
-    /// have gone or were moved since; none when that is all of it. What is left out does not count as done with the batch.
+    /// have gone or were moved since; none when that is all of it. Messages left out do not count as done with the batch.
     ///
     /// For a sink of one's own, in place of `started`, right before the messages are processed.
     pub fn admit(&self, mut batch: Batch) -> Option<Batch> {

@@ -1,4 +1,4 @@
-//! What is to be read: subscriptions, and partitions with an offset.
+//! Topics to be read: subscriptions, and partitions with an offset.
 
 use crate::consumer::Reset;
 
@@ -19,7 +19,7 @@ impl Subscription {
     }
 }
 
-/// Something to read without a group: a topic, or, with `^` in front, a POSIX extended regular expression. What begins at its end is
+/// Something to read without a group: a topic, or, with `^` in front, a POSIX extended regular expression. [`Start::End`] is for
 /// the partitions that there are then: those of a topic that is made later, and those that are added, begin with their first message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {

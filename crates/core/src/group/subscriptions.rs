@@ -1,4 +1,4 @@
-//! What is subscribed to, and where a topic of it begins.
+//! Subscriptions, and where their topics begin.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ struct Known {
     existing: Existing,
 }
 
-/// What speaks for a topic: its name, or else the first pattern that matches. `names`: the name or pattern of one, and that compiled.
+/// The entry for a topic: its name, or else the first pattern that matches. `names`: the name or pattern of one, and that compiled.
 pub(super) fn first_for<'a, T>(
     topic: &str,
     list: &'a [T],

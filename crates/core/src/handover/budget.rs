@@ -1,4 +1,4 @@
-//! What a consumer's budget is divided into: half for what is prefetched (its bytes a quarter, its overhead a quarter), half for what
+//! The parts of a consumer's budget: half for what is prefetched (its bytes a quarter, its overhead a quarter), half for what
 //! is handed over.
 
 use crate::config::Properties;

@@ -15,14 +15,14 @@ const LEAST_SHARE: u64 = 2 * DATA as u64;
 /// More would wait for the receiver without making it faster.
 const MOST_SHARE: u64 = 1024 * 1024;
 
-/// What the client's thread, which spends, and all others, who give back, share.
+/// Credit that the client's thread, which spends, and all others, who give back, share.
 pub(crate) struct Credit {
     /// How many batches may be told and not started.
     batches: usize,
     /// How many bytes may be handed over and not settled.
     bytes: u64,
     pub(super) waker: Arc<Waker>,
-    /// What is out.
+    /// Batches that are out.
     pub(crate) tracker: Mutex<Tracker>,
     /// (batch, messages) told and not started.
     ahead: Mutex<VecDeque<(u64, usize)>>,
@@ -55,12 +55,12 @@ impl Credit {
             && self.tracker.lock().outstanding_bytes() < self.bytes
     }
 
-    /// What the next batch may charge.
+    /// Bytes that the next batch may charge.
     pub(super) fn bytes_left(&self) -> u64 {
         self.bytes.saturating_sub(self.tracker.lock().outstanding_bytes())
     }
 
-    /// What one partition may have handed over before it waits alone.
+    /// Bytes that one partition may have handed over before it waits alone.
     pub(crate) fn share(&self) -> u64 {
         (self.bytes / 4).clamp(LEAST_SHARE, MOST_SHARE)
     }
@@ -99,7 +99,7 @@ impl Credit {
         self.give();
     }
 
-    /// The batch was processed. What is recordable by that goes to `record` under the tracker's lock: two threads that settle
+    /// The batch was processed. Offsets recordable by that go to `record` under the tracker's lock: two threads that settle
     /// must not record in the wrong order.
     pub(crate) fn settle(&self, batch: u64, record: impl FnOnce(Vec<(i32, i64)>)) {
         let mut recordable = Vec::new();
@@ -127,7 +127,7 @@ impl Credit {
         self.paused.load(Ordering::SeqCst)
     }
 
-    /// Who ends a pause wakes the client's thread.
+    /// The caller that ends a pause wakes the client's thread.
     pub(crate) fn set_paused(&self, paused: bool) {
         self.paused.store(paused, Ordering::SeqCst);
     }

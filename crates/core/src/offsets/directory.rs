@@ -25,7 +25,7 @@ pub struct OffsetDirectory {
 
 struct Held {
     lock: PartitionLock,
-    /// What is known to be on disk: a round leaves out the files that would not change.
+    /// The offset known to be on disk: a round leaves out the files that would not change.
     durable: Option<i64>,
 }
 

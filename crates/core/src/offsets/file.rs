@@ -354,7 +354,7 @@ pub(super) fn is_same_file(_: &Metadata, _: &Metadata) -> bool {
     true
 }
 
-/// What failed, where, and what the user can do about it.
+/// The failed action, where, and what the user can do about it.
 pub(super) fn failed(action: &str, path: &Path, error: &io::Error) -> Error {
     let advice = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; free some space there",

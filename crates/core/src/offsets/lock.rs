@@ -239,7 +239,7 @@ mod tests {
     fn a_holder_of_a_topic_whose_name_differs_in_case_only_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let first = take(&names(directory.path())).unwrap();
-        // What a file system answers that does not tell `T` from `t`: the lock of the one is that of the other.
+        // The answer of a file system that does not tell `T` from `t`: the lock of the one is that of the other.
         let upper = Names { directory: directory.path().into(), topic: "T".into() };
         let error = conflict(&upper, 0, &first.path);
         assert!(error.message.contains(&format!("({}) for topic t,", std::process::id())), "{error}");

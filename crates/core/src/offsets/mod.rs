@@ -1,6 +1,6 @@
 //! Offsets kept outside Kafka: one small file per partition, or any other [`OffsetStore`].
 //!
-//! What is recorded is the last *processed* offset of a partition, and never more than its contiguous finished
+//! The recorded value is the last *processed* offset of a partition, and never more than its contiguous finished
 //! prefix. Three parts keep that promise, each in its file:
 //!
 //! - [`Tracker`] knows which batches are finished and says how far a partition may be recorded. It is plain data
@@ -56,7 +56,7 @@ pub trait OffsetStore: Send {
     fn write_late(&mut self, partition: i32, offset: i64) -> Result<bool>;
 }
 
-/// What the user should hear about: `logger.warn` for the first, the error callback for the second.
+/// Events that the user should hear about: `logger.warn` for the first, the error callback for the second.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OffsetEvent {

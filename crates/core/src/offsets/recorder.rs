@@ -21,7 +21,7 @@ use super::worker::{hung, CloseReply, Phase, Shared, State, GRACE};
 use super::{OffsetEvent, OffsetStore};
 use crate::error::{Error, Result};
 
-/// What dropping a recorder that was not closed may take.
+/// The time that dropping a recorder that was not closed may take.
 const DROP_DEADLINE: Duration = Duration::from_millis(500);
 
 /// Writes the last processed offsets of one consumer's partitions, on a thread of its own.

@@ -1,4 +1,4 @@
-//! What is recorded and not durable yet, and when the next attempt to write it is due. Plain data behind the
+//! Offsets recorded and not durable yet, and when the next attempt to write them is due. Plain data behind the
 //! recorder's lock; it never waits.
 
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ struct Failing {
     retry: Duration,
 }
 
-/// What one attempt writes: all that was pending.
+/// Offsets that one attempt writes: all that was pending.
 pub(super) struct Round {
     pub(super) offsets: Vec<(i32, i64)>,
     /// The value of `recorded` that this round brings `accounted` to.

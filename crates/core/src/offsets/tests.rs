@@ -18,7 +18,7 @@ use crate::code;
 const ROLE: &str = "KAFKA_NATIVE_TEST_ROLE";
 const DIRECTORY: &str = "KAFKA_NATIVE_TEST_DIRECTORY";
 const LONG: Duration = Duration::from_secs(60);
-/// What a child says to its parent starts with this; the rest is the test harness talking.
+/// Text of a child to its parent starts with this; the rest is the test harness talking.
 const SAYS: &str = "child says ";
 
 fn store(directory: &Path) -> OffsetDirectory {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 /// recorded. Only the contiguous finished prefix of a partition is recordable, so that a crash repeats messages and
 /// never skips one.
 ///
-/// Memory is proportional to the batches that are outstanding. What finishes behind a stuck batch is folded into the
+/// Memory is proportional to the batches that are outstanding. A run that finishes behind a stuck batch is folded into the
 /// outstanding run before it, so one batch that never settles costs one entry, not one for each batch after it.
 #[derive(Debug, Default)]
 pub struct Tracker {
@@ -23,7 +23,7 @@ struct Batch {
     runs: Vec<i32>,
 }
 
-/// What one batch holds of one partition.
+/// The messages of one partition that one batch holds.
 #[derive(Debug)]
 struct Share {
     partition: i32,
@@ -157,7 +157,7 @@ impl Tracker {
         freed
     }
 
-    /// The partition was reset to another position (log truncated, topic created again, sought). What is outstanding
+    /// The partition was reset to another position (log truncated, topic created again, sought). An outstanding run
     /// no longer counts for recording, though its bytes are occupied until it is settled; what is handed over from
     /// now on does, and may be lower than before.
     pub fn forget(&mut self, partition: i32) {
@@ -177,7 +177,7 @@ impl Tracker {
         state.broken || begins.take(state.runs.len()).any(|begin| begin < end)
     }
 
-    /// What lies behind all that was handed over, up to this offset, is not for the receiver: it is done when that is. Returns whether it
+    /// The log behind all that was handed over, up to this offset, is not for the receiver: it is done when that is. Returns whether it
     /// is recordable now.
     pub(crate) fn left_out(&mut self, partition: i32, last: i64) -> bool {
         let state = self.partitions.entry(partition).or_default();
@@ -200,8 +200,8 @@ impl Tracker {
         self.partitions.entry(partition).or_default().recorded = Some(last);
     }
 
-    /// The partition's log was cut off at this offset, and the partition goes on there, before what was handed over last. What
-    /// is outstanding from before counts as far as it lies below: until it is settled nothing behind it is recordable.
+    /// The partition's log was cut off at this offset, and the partition goes on there, before what was handed over last. A
+    /// run outstanding from before counts as far as it lies below: until it is settled nothing behind it is recordable.
     /// Returns what is recordable now, if that has fallen; -1 = nothing.
     pub(crate) fn fall_back(&mut self, partition: i32, offset: i64) -> Option<i64> {
         let state = self.partitions.get_mut(&partition)?;

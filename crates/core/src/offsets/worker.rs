@@ -124,7 +124,7 @@ impl Shared {
         });
         let mut state = self.state.lock();
         state.store = Some(store);
-        // What was recorded after the last round is late, and this thread is as good as a new one.
+        // Offsets recorded after the last round are late, and this thread is as good as a new one.
         let late = !state.rounds.is_empty();
         state.phase = Phase::Closed { outcome: outcome.clone(), late };
         let replies = mem::take(&mut state.close_replies);

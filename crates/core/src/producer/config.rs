@@ -1,4 +1,4 @@
-//! What a producer is made of.
+//! The configuration of a producer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub struct ProducerConfig {
     pub(crate) properties: Properties,
 }
 
-/// What follows from the configuration.
+/// Values that follow from the configuration.
 pub(crate) struct Derived {
     pub(crate) conf: Conf,
     pub(super) round_robin: Option<Arc<RoundRobin>>,
@@ -63,8 +63,8 @@ impl ProducerConfig {
         self.set("statistics.interval.ms", interval.as_millis())
     }
 
-    /// A property of librdkafka, global or of topics; a later one wins. librdkafka judges it when the producer is made. What
-    /// the engine owns (`delivery.report.only.error`, `log.queue`) is ignored with a warning.
+    /// A property of librdkafka, global or of topics; a later one wins. librdkafka judges it when the producer is made. Properties
+    /// the engine owns (`delivery.report.only.error`, `log.queue`) are ignored with a warning.
     ///
     /// `partitioner` can also be `murmur2_round_robin`: messages without a key go to the partitions in turn,
     /// those of one send in even shares.
@@ -76,13 +76,13 @@ impl ProducerConfig {
         self
     }
 
-    /// Who gives tokens for `sasl.mechanism=OAUTHBEARER`.
+    /// The provider of tokens for `sasl.mechanism=OAUTHBEARER`.
     pub fn token_provider(mut self, provider: TokenProvider) -> Self {
         self.properties.tokens(provider);
         self
     }
 
-    /// Who hears of the requests that brokers have answered.
+    /// The watch that hears of the requests that brokers have answered.
     pub fn request_watch(mut self, watch: RequestWatch) -> Self {
         self.properties.watch(watch);
         self
@@ -119,7 +119,7 @@ impl ProducerConfig {
     }
 }
 
-/// What a producer has unless `user` says something else.
+/// Properties of a producer unless `user` says something else.
 fn defaults(user: &Properties) -> Properties {
     let mut defaults = Properties::defaults(user);
     defaults.set("partitioner", "murmur2_random"); // as Java

@@ -40,7 +40,7 @@ impl Stretch<'_> {
 pub(super) struct Dispatch {
     client: Arc<Client>,
     shared: Arc<Shared>,
-    /// Who gives messages without a key a partition, unless librdkafka does.
+    /// The round robin that gives messages without a key a partition, unless librdkafka does.
     round_robin: Option<Arc<RoundRobin>>,
     /// librdkafka's handles by the topic's number, and what is known of the topic by the handle's id.
     handles: Vec<Option<Topic>>,
@@ -55,7 +55,7 @@ pub(super) struct Dispatch {
     drained: bool,
 }
 
-/// What is to be told.
+/// Events to be reported.
 pub(super) struct News {
     pub(super) failures: bool,
     pub(super) drained: bool,
@@ -214,7 +214,7 @@ impl Dispatch {
         self.settled(topic, 1, size as u64);
     }
 
-    /// What nobody waits for is told as a failure.
+    /// A message that nobody waits for is reported as a failure.
     fn failed(&mut self, topic: &TopicState, partition: i32, code: i32, refusal: Option<i32>, opaque: usize) {
         if opaque == 0 && self.shared.failures.lock().add(code, refusal, &topic.name, partition, 1) {
             self.failures = true;

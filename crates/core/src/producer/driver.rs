@@ -28,7 +28,7 @@ const COMMANDS_AT_ONCE: usize = 64;
 pub(super) type Line = Arc<Mutex<Option<Dispatch>>>;
 const UNTIL_CLOSE: &str = "only `close` takes it";
 
-/// What others ask of the client's thread.
+/// Commands from others to the client's thread.
 pub(super) enum Command {
     Send {
         runs: Vec<Run>,
@@ -47,7 +47,7 @@ pub(super) enum Command {
     },
 }
 
-/// What blocks in librdkafka.
+/// A call that blocks in librdkafka.
 type Job = Box<dyn FnOnce(&Arc<Client>) + Send>;
 
 struct Stopping {
@@ -231,7 +231,7 @@ impl Driver {
         let mut stopping = self.stopping.take().expect("only a stop ends the thread");
         let mut dispatch = self.line.lock().take().expect(UNTIL_CLOSE);
         let mut lost = self.lost + stopping.purged.unwrap_or(0);
-        // What came behind the last look: sends on other threads that were faster than the stop's mark, and more stops.
+        // Commands that came behind the last look: sends on other threads that were faster than the stop's mark, and more stops.
         lost += stopping
             .drain(&self.incoming, |runs, records, refused| dispatch.refuse_all(runs, records.view(), &refused));
         self.shared.waker.retire();

@@ -39,7 +39,7 @@ use crate::reply::{closed, fence, Reply};
 use crate::thread;
 use crate::trouble::{LogLine, Troubles};
 
-/// What a producer tells. Called on the client's thread: must not block.
+/// Events of a producer. Called on the client's thread: must not block.
 pub enum ProducerEvent {
     /// Messages could not be delivered: take them with [`Producer::take_failures`]. Told once until they are taken.
     Failures,
@@ -49,7 +49,7 @@ pub enum ProducerEvent {
     Drained,
     /// librdkafka's statistics as JSON, every `statistics_interval`.
     Stats(String),
-    /// What has no caller: authentication, authorisation, all brokers down; each once until it heals.
+    /// Errors of no call: authentication, authorisation, all brokers down; each once until it heals.
     Error(Error),
     /// A line for the logger.
     Log(LogLine),
@@ -66,7 +66,7 @@ pub struct Refusal {
     pub error: Error,
 }
 
-/// What became of a `send`.
+/// The outcome of a `send`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SendReport {
     /// How many messages were accepted.
@@ -92,7 +92,7 @@ pub struct Ticket {
     pub count: u32,
 }
 
-/// What the client's thread and everybody else share.
+/// State that the client's thread and everybody else share.
 pub(crate) struct Shared {
     pub(crate) outbound: Outbound,
     pub(crate) failures: Mutex<Failures>,
@@ -203,7 +203,7 @@ impl Producer {
 
     /// Like [`send`](Self::send), and answers when every message is delivered or has failed: one result each, in order.
     pub fn deliver(&self, topic: &str, partition: i32, records: &[Record<'_>], reply: Reply<Vec<Result<Delivery>>>) {
-        // What refuses the call as a whole is the reply's answer, too.
+        // An error that refuses the call as a whole is the reply's answer, too.
         let _ = self.send_packed(topic, partition, record::pack(records).view(), Some(reply));
     }
 
@@ -237,7 +237,7 @@ impl Producer {
     /// `compression.codec`); a topic keeps those that it was named with, or was sent to with, first.
     ///
     /// # Errors
-    /// What cannot be a topic's name. A wrong property fails the messages.
+    /// A name that cannot be a topic's. A wrong property fails the messages.
     pub fn topic(&self, topic: &str, properties: &[(String, String)]) -> Result<TopicId> {
         check_topic(topic)?;
         Ok(TopicId(self.shared.outbound.topic_with(topic, properties).id))
@@ -353,7 +353,7 @@ impl Producer {
         lookup::connect(&self.helper, &self.shared, |shared| (&shared.troubles, &shared.closing), timeout, reply);
     }
 
-    /// How many partitions a topic has; makes the topic where the broker does that. What can heal is tried again.
+    /// How many partitions a topic has; makes the topic where the broker does that. A failure that can heal is tried again.
     ///
     /// # Errors
     /// `_TIMED_OUT`, with its true cause, when it did not heal in the given tries; what no retry heals at once, by its own code:
@@ -382,7 +382,7 @@ impl Producer {
         });
     }
 
-    /// What the cluster says of a topic's partitions; makes the topic where the broker does that. What can heal is tried
+    /// The cluster's metadata of a topic's partitions; makes the topic where the broker does that. A failure that can heal is tried
     /// again, as in [`partition_count`](Self::partition_count).
     pub fn partitions(&self, topic: &str, retry: Retry) -> Result<Vec<PartitionMetadata>> {
         self.helper.wait(retry.longest(), |reply| self.partitions_with(topic, retry, reply))
@@ -431,7 +431,7 @@ impl Producer {
         });
     }
 
-    /// Delivers what is on its way, without its linger, and ends. What is left at the end of the time is purged and told as
+    /// Delivers what is on its way, without its linger, and ends. Messages left at the end of the time are purged and reported as
     /// failed, which takes five more seconds at most; returns how many messages that were. A second stop has the same end.
     pub fn stop(&self, timeout: Duration) -> Result<usize> {
         let left = self.helper.wait_for_end(timeout, |reply| self.stop_with(timeout, reply));

@@ -1,4 +1,4 @@
-//! What is on its way: the budget, the queue's length, and the failures that nobody has heard of yet.
+//! Messages on their way: the budget, the queue's length, and the failures that nobody has heard of yet.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -31,7 +31,7 @@ struct Topics {
     by_id: Vec<Arc<TopicState>>,
 }
 
-/// What is known of a topic that was sent to.
+/// The state of a topic that was sent to.
 pub(crate) struct TopicState {
     pub(crate) id: u32,
     pub(crate) name: String,
@@ -194,7 +194,7 @@ pub struct DeliveryFailure {
     pub code: i32,
     /// How many.
     pub count: u64,
-    /// What it means.
+    /// The code's meaning.
     pub message: String,
     /// The topic.
     pub topic: String,

@@ -48,7 +48,7 @@ struct Turn {
     begin: Instant,
     /// When a first message of a send came to this turn.
     since: Option<Instant>,
-    /// What was chosen, until somebody asks.
+    /// The last choice, until somebody asks.
     choice: Option<Choice>,
 }
 
@@ -78,7 +78,7 @@ impl RoundRobin {
         Spread { round_robin: self, messages, together: among && messages < SMALL, partition: -1, left: 0, chosen: 0 }
     }
 
-    /// What was last chosen for the topic since this was asked: more messages can follow there without asking for each.
+    /// The last choice for the topic since this was asked: more messages can follow there without asking for each.
     fn take_choice(&self, topic: usize) -> Option<Choice> {
         self.turns.lock().get_mut(&topic)?.choice.take()
     }

@@ -1,4 +1,4 @@
-//! What is sent, and what is answered.
+//! Messages that are sent, and what is answered.
 
 use crate::packed::PackedRecords;
 

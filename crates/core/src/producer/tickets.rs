@@ -1,11 +1,11 @@
-//! Who waits for the delivery of which messages.
+//! Waiters, and the messages whose delivery they wait for.
 
 use super::record::Delivery;
 use crate::error::{Error, Result};
 use crate::ffi::Message;
 use crate::reply::Reply;
 
-/// What became of the messages of one [`Ticket`](super::Ticket): all are delivered or have failed.
+/// The outcome of the messages of one [`Ticket`](super::Ticket): all are delivered or have failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// The ticket's.
@@ -66,7 +66,7 @@ pub(super) struct Done {
     pub(super) answers: Vec<(Reply<Results>, Results)>,
 }
 
-/// What librdkafka carries along with a message: its account's place + 1 and its index in it; 0 = nobody waits.
+/// The number librdkafka carries along with a message: its account's place + 1 and its index in it; 0 = nobody waits.
 pub(super) fn opaque_of(place: Option<usize>, index: usize) -> usize {
     place.map_or(0, |place| ((place + 1) << 32) | index)
 }
@@ -165,7 +165,7 @@ impl Tickets {
         !self.done.receipts.is_empty() || !self.done.answers.is_empty()
     }
 
-    /// What is through since the last call.
+    /// Accounts that are through since the last call.
     pub(super) fn take_done(&mut self) -> Done {
         std::mem::take(&mut self.done)
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 
 numbered! {
-    /// What an ACL is about.
+    /// The kind of resource that an ACL is about.
     ResourceKind {
         /// One that librdkafka does not know.
         Unknown = 0,
@@ -41,7 +41,7 @@ numbered! {
 }
 
 numbered! {
-    /// What an ACL allows or denies.
+    /// The operation that an ACL allows or denies.
     AclOperation {
         /// One that librdkafka does not know.
         Unknown = 0,
@@ -61,7 +61,7 @@ numbered! {
         Alter = 7,
         /// Describe.
         Describe = 8,
-        /// What brokers do among themselves.
+        /// Requests of brokers among themselves.
         ClusterAction = 9,
         /// Describe configurations.
         DescribeConfigs = 10,
@@ -90,17 +90,17 @@ numbered! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Acl {
-    /// What it is about.
+    /// The kind of its resource.
     pub resource: ResourceKind,
     /// Its name.
     pub name: String,
     /// How the name is meant.
     pub pattern: PatternKind,
-    /// Who, such as `User:alice`.
+    /// The user, such as `User:alice`.
     pub principal: String,
     /// From where; `*` = from everywhere.
     pub host: String,
-    /// What.
+    /// The operation.
     pub operation: AclOperation,
     /// Allowed or not.
     pub permission: AclPermission,
@@ -110,17 +110,17 @@ pub struct Acl {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct AclFilter {
-    /// What they are about.
+    /// The kind of their resource.
     pub resource: ResourceKind,
     /// Its name.
     pub name: Option<String>,
     /// How the name is meant.
     pub pattern: PatternKind,
-    /// Who.
+    /// The user.
     pub principal: Option<String>,
     /// From where.
     pub host: Option<String>,
-    /// What.
+    /// The operation.
     pub operation: AclOperation,
     /// Allowed or not.
     pub permission: AclPermission,
@@ -173,7 +173,7 @@ numbered! {
     }
 }
 
-/// What credentials users have, never passwords. Items fail with `RESOURCE_NOT_FOUND`.
+/// The credentials that users have, never passwords. Items fail with `RESOURCE_NOT_FOUND`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct DescribeUsers {
@@ -196,15 +196,15 @@ pub struct ScramCredential {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct AlterUsers {
-    /// What is done; a user and mechanism once.
+    /// Changes to be made; a user and mechanism once.
     pub alterations: Vec<UserAlteration>,
 }
 
-/// What is done with a user's credential.
+/// A change to a user's credential.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct UserAlteration {
-    /// Who.
+    /// The user.
     pub user: String,
     /// Which of the credentials.
     pub mechanism: ScramMechanism,

@@ -18,14 +18,14 @@ pub struct DescribeConfigs {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ConfigResource {
-    /// What it is.
+    /// Its kind.
     pub kind: ConfigKind,
     /// The topic's name, the broker's id, the group's id.
     pub name: String,
 }
 
 numbered! {
-    /// What has a configuration.
+    /// The kinds of resources that have a configuration.
     #[derive(Hash)]
     ConfigKind {
         /// One that librdkafka does not know, such as a broker's loggers.
@@ -85,7 +85,7 @@ numbered! {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct AlterConfigs {
-    /// What is altered, each resource once.
+    /// Resources to be altered, each once.
     pub resources: Vec<AlteredResource>,
     /// Only ask whether it could be altered.
     #[serde(default)]
@@ -110,7 +110,7 @@ pub struct AlteredResource {
 pub struct Alteration {
     /// The property's name.
     pub name: String,
-    /// What is done with it.
+    /// The operation on it.
     #[serde(default)]
     #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub operation: ConfigOperation,
@@ -118,7 +118,7 @@ pub struct Alteration {
     pub value: Option<String>,
 }
 
-/// What is done with a property.
+/// The operation on a property.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
@@ -134,11 +134,11 @@ pub enum ConfigOperation {
     Subtract = 3,
 }
 
-/// What became of each resource.
+/// The result of each resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ConfigResult<T> {
-    /// What the resource is.
+    /// The resource's kind.
     pub kind: ConfigKind,
     /// Its name and result.
     #[serde(flatten)]

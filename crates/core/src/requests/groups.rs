@@ -28,14 +28,14 @@ pub struct GroupListing {
     pub group: String,
     /// Nobody joins it: it is only committed to.
     pub simple: bool,
-    /// What it is doing.
+    /// Its state.
     pub state: GroupState,
     /// Its protocol.
     pub kind: GroupKind,
 }
 
 enumerated! {
-    /// What a group is doing.
+    /// The state of a group.
     GroupState {
         /// A state that librdkafka does not know, such as KIP-848's `Assigning`.
         Unknown = 0,
@@ -79,7 +79,7 @@ pub struct DescribeGroups {
 pub struct GroupDescription {
     /// Nobody joins it: it is only committed to.
     pub simple: bool,
-    /// What it is doing.
+    /// Its state.
     pub state: GroupState,
     /// Its protocol.
     pub kind: GroupKind,
@@ -87,7 +87,7 @@ pub struct GroupDescription {
     pub assignor: String,
     /// The broker that keeps it.
     pub coordinator: Option<Node>,
-    /// Who is in it.
+    /// Its members.
     pub members: Vec<GroupMember>,
 }
 
@@ -104,9 +104,9 @@ pub struct GroupMember {
     pub client_id: String,
     /// Where it connects from.
     pub host: String,
-    /// What it has.
+    /// Partitions that it has.
     pub assignment: Vec<TopicPartition>,
-    /// What it shall have; KIP-848 only.
+    /// Partitions that it shall have; KIP-848 only.
     pub target: Option<Vec<TopicPartition>>,
 }
 
@@ -118,7 +118,7 @@ pub struct DeleteGroups {
     pub groups: Vec<String>,
 }
 
-/// What a group committed.
+/// Offsets that a group committed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct ListGroupOffsets {
@@ -134,7 +134,7 @@ pub struct ListGroupOffsets {
 pub struct CommittedOffset {
     /// The next to be read; none = nothing committed. Programs can commit below zero, so it may be.
     pub offset: Option<i64>,
-    /// What was committed with it.
+    /// Text that was committed with it.
     pub metadata: Option<String>,
 }
 

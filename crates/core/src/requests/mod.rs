@@ -1,4 +1,4 @@
-//! What can be asked of a cluster: each request is a struct, which says what it answers and how its items fail.
+//! Requests to a cluster: each is a struct, which says what it answers and how its items fail.
 //!
 //! Plain data. `ffi/admin` makes them requests of librdkafka's, `admin` is who is asked; a consumer and a lookup ask, too.
 
@@ -66,17 +66,17 @@ pub use topics::*;
 
 use crate::error::Result;
 
-/// What became of one item of a request: a topic, group, user or resource.
+/// The result of one item of a request: a topic, group, user or resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Named<T = ()> {
     /// The item's name.
     pub name: String,
-    /// What became of it.
+    /// The item's result.
     pub result: Result<T>,
 }
 
-/// What became of one partition of a request.
+/// The result of one partition of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Placed<T = ()> {
@@ -84,7 +84,7 @@ pub struct Placed<T = ()> {
     pub topic: String,
     /// The partition.
     pub partition: i32,
-    /// What became of it.
+    /// The partition's result.
     pub result: Result<T>,
 }
 

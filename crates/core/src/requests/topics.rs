@@ -122,7 +122,7 @@ pub struct TopicDescription {
 pub struct PartitionDescription {
     /// Its number.
     pub partition: i32,
-    /// Who leads it; none while a leader is elected.
+    /// The broker that leads it; none while a leader is elected.
     pub leader: Option<i32>,
     /// The brokers that have a copy, the preferred leader first.
     pub replicas: Vec<i32>,

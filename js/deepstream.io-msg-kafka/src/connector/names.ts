@@ -9,7 +9,7 @@ const NOTHING = '--110000-';
 /**
  * The Kafka topic of a deepstream topic. Letters, digits, `_` and `-` stay; any other character is `--`, its number in Unicode in hexadecimal, and
  * `-`. So is `.`, because Kafka takes `a.b` and `a_b` for one name; a `-` in front of what looks escaped; and the first `_` of Kafka's own
- * topics. What gets longer than 249 characters ends with the SHA-256 of the name in place of the rest, in the same form: no character has such a number.
+ * topics. A result longer than 249 characters ends with the SHA-256 of the name in place of the rest, in the same form: no character has such a number.
  */
 export function kafkaTopic(name: string): string {
   if (name === '') return NOTHING;

@@ -64,7 +64,7 @@ export class Reader {
 
   #change(): void {
     this.#changed = true;
-    // What a turn of the event loop asks for is one change.
+    // Changes in one turn of the event loop are made as one.
     this.#changing ??= Promise.resolve().then(() => this.#work());
   }
 

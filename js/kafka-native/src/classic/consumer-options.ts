@@ -65,7 +65,7 @@ export interface ConsumerOptions<P extends Encoding = 'utf8', K extends Encoding
   logger?: Logger | null;
 }
 
-/** What `receive_callback` gets. */
+/** The batch for `receive_callback`. */
 export interface ReceivedBatch<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> extends Batch<P, K> {
   messages: Message<P, K>[];
   /** Messages that the broker deleted before they were read, since the batch before. */
@@ -74,7 +74,7 @@ export interface ReceivedBatch<P extends Encoding = 'utf8', K extends Encoding =
   repeats: number;
 }
 
-/** What `stats_callback` gets; over this consumer's partitions, in messages. */
+/** Figures for `stats_callback`; over this consumer's partitions, in messages. */
 export interface ConsumerStats {
   /** Not fetched yet. */
   waiting_kafka: number;

@@ -119,7 +119,7 @@ export class Consumer<P extends Encoding = 'utf8', K extends Encoding = 'utf8'> 
   }
 
   /**
-   * No `receive_callback` starts after this returned. What was fetched is kept.
+   * No `receive_callback` starts after this returned. Fetched messages are kept.
    * @throws KafkaError `_STATE` before `start()` and after `stop()`
    */
   pause(): void {

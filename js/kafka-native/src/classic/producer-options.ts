@@ -36,7 +36,7 @@ export interface ProducerOptions {
   logger?: Logger | null;
 }
 
-/** What `stats_callback` gets. */
+/** Figures for `stats_callback`. */
 export interface ProducerStats {
   /** Messages accepted and neither delivered nor failed. */
   send_queue_length: number;
@@ -46,7 +46,7 @@ export interface ProducerStats {
   readonly rdkafka_stats: Statistics;
 }
 
-/** What `delivery_report_callback` gets. */
+/** The report for `delivery_report_callback`. */
 export interface DeliveryReport {
   /** How many messages failed. */
   errors: number;

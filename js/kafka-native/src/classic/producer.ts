@@ -10,7 +10,7 @@ import { describe, isTopicName, OptionReader, TOPIC_NAMES } from '../options';
 import { readProducerOptions, type DeliveryReport, type ProducerOptions, type ProducerStats } from './producer-options';
 import { withStatistics } from './stats';
 
-/** What `send` returns. */
+/** The result of `send`. */
 export interface SendResult {
   /** How many of the messages were accepted. */
   enqueued: number;
@@ -83,7 +83,7 @@ export class Producer {
   }
 
   /**
-   * Hands messages over, in their order, and returns at once; the payloads are copied. What fails later, in librdkafka
+   * Hands messages over, in their order, and returns at once; the payloads are copied. A later failure, in librdkafka
    * or on the broker, reaches `delivery_report_callback`.
    *
    * @param partition 0 to 2 147 483 647, or -1: by the key (property `partitioner`)
@@ -136,8 +136,8 @@ export class Producer {
   }
 
   /**
-   * The number of partitions of a topic; creates it where the broker does that (`auto.create.topics.enable`). What can
-   * heal is tried again.
+   * The number of partitions of a topic; creates it where the broker does that (`auto.create.topics.enable`). It tries
+   * again after an error that can heal.
    *
    * Rejects with code `ETIMEDOUT` and the true `cause` after the last try; at once, with its own code, for
    * authentication, TLS, authorisation and an invalid topic name.

@@ -1,6 +1,6 @@
 import type { OptionReader } from '../options';
 
-/** What librdkafka counts: its STATISTICS.md describes it. */
+/** librdkafka's statistics: its STATISTICS.md describes them. */
 export type Statistics = Record<string, any>;
 
 /** Milliseconds between two statistics of a client that has somebody for them. @internal */

@@ -1,14 +1,14 @@
 /** Which partitions a member has, by topic. */
 export type Assignment = Record<string, number[]>;
 
-/** What a member of a group tells when it joins. */
+/** Metadata that a member of a group sends when it joins. */
 export interface MemberMetadata {
   version: number;
   topics: string[];
   userData: Buffer;
 }
 
-/** What the leader of a group gives a member. */
+/** The assignment that the leader of a group gives a member. */
 export interface MemberAssignment {
   version: number;
   assignment: Assignment;

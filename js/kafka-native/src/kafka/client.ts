@@ -14,7 +14,7 @@ export interface RetryOptions {
   initialRetryTime?: number;
   /** How far a pause may be off, to either side; default 0.2. */
   factor?: number;
-  /** What each pause is longer than the one before; default 2. */
+  /** Ratio of each pause to the one before; default 2. */
   multiplier?: number;
   /** Tries behind the first; default 5. */
   retries?: number;
@@ -22,13 +22,13 @@ export interface RetryOptions {
   restartOnFailure?: (error: Error) => Promise<boolean>;
 }
 
-/** What is left out of {@link RetryOptions}. @internal */
+/** Defaults of {@link RetryOptions}. @internal */
 export const RETRY = { maxRetryTime: 30_000, initialRetryTime: 300, factor: 0.2, multiplier: 2, retries: 5 } as const;
 
 /** How a group can divide partitions. */
 export type AssignerName = 'roundRobin' | 'range' | 'cooperativeSticky';
 
-/** What the producers, consumers and admins of one `Kafka` share. @internal */
+/** The context that the producers, consumers and admins of one `Kafka` share. @internal */
 export interface ClientContext {
   readonly clientId: string;
   /** How groups divide partitions where a consumer does not say. */

@@ -49,7 +49,7 @@ export interface KafkaConfig {
   statisticsInterval?: number;
   /** Gets the statistics of every client of this `Kafka`. */
   onStatistics?: (statistics: Statistics) => unknown;
-  /** librdkafka's properties for all clients; they win over the options above. What the engine owns is refused. */
+  /** librdkafka's properties for all clients; they win over the options above. Properties that the engine owns are refused. */
   properties?: DriverOptions;
 }
 
@@ -176,7 +176,7 @@ function checkBrokers(list: unknown, unknown: readonly string[]): string[] {
   return list as string[];
 }
 
-/** What is wrong with it: librdkafka reads a scheme as a protocol of its own, and 99999 as 34463. Several may stand in one text. */
+/** The fault of an address: librdkafka reads a scheme as a protocol of its own, and 99999 as 34463. Several may stand in one text. */
 function refusedAddress(broker: string): string | undefined {
   for (const address of broker.split(',')) {
     if (address.includes('://')) return 'without a scheme (TLS is the option ssl)';

@@ -1,7 +1,7 @@
 import { KafkaError } from '../errors';
 import { codeOf, failureOf, protocolCode, UNKNOWN, type ProtocolFailure, type ProtocolType } from './protocol-codes';
 
-/** What KafkaJS's constructors take as a message: a text, or an error whose message and help they show. */
+/** The message argument of KafkaJS's constructors: a text, or an error whose message and help they show. */
 type Reason = Error | string;
 
 /** KafkaJS's root of errors. `retriable`: whether the same call can succeed later without a change. */
@@ -107,7 +107,7 @@ export class KafkaJSConnectionClosedError extends KafkaJSConnectionError {
   }
 }
 
-/** A request was not answered in time. What only KafkaJS's own connections know (`correlationId` and the times) is undefined. */
+/** A request was not answered in time. Fields only KafkaJS's own connections know (`correlationId` and the times) are undefined. */
 export class KafkaJSRequestTimeoutError extends KafkaJSError {
   override readonly name: string = 'KafkaJSRequestTimeoutError';
   readonly broker?: string | undefined;
@@ -290,7 +290,7 @@ export class KafkaJSNoBrokerAvailableError extends KafkaJSError {
   }
 }
 
-/** What librdkafka finds out itself, and KafkaJS would hear from a broker. */
+/** Errors that librdkafka finds out itself, and KafkaJS would hear from a broker. */
 const AS_IF_SENT: Record<string, ProtocolType> = {
   _UNKNOWN_TOPIC: 'UNKNOWN_TOPIC_OR_PARTITION',
   _UNKNOWN_PARTITION: 'UNKNOWN_TOPIC_OR_PARTITION',
@@ -300,11 +300,11 @@ const AS_IF_SENT: Record<string, ProtocolType> = {
   PRODUCER_FENCED: 'INVALID_PRODUCER_EPOCH',
 };
 
-/** What a broker answers to credentials that it does not take. */
+/** Answers of a broker to credentials that it does not take. */
 const REFUSED = new Set(['_AUTHENTICATION', 'SASL_AUTHENTICATION_FAILED', 'UNSUPPORTED_SASL_MECHANISM']);
 
 /**
- * What the addon or librdkafka raised, as the error that a KafkaJS program expects; a KafkaError is behind it as `cause`.
+ * An error of the addon or of librdkafka, as a KafkaJS program expects it; a KafkaError is behind it as `cause`.
  * Anything that is not a KafkaError stays what it is.
  * @internal
  */

@@ -4,7 +4,7 @@ import { apiName } from './api-names';
 import { KafkaJSNonRetriableError } from './errors';
 import type { KafkaLogger } from './logger';
 
-/** What a listener of an instrumentation event gets. */
+/** The argument of a listener of an instrumentation event. */
 export interface InstrumentationEvent<P> {
   id: number;
   type: string;

@@ -53,7 +53,7 @@ export function checkAdminPartition(topic: string, partition: unknown): number {
   return number;
 }
 
-/** What a timer can wait. @internal */
+/** Milliseconds that a timer can wait at most. @internal */
 export const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** A `timeout`: milliseconds, Infinity as well. @internal */

@@ -1,4 +1,4 @@
-/** What `require` takes milliseconds and memory for, and many programs never use: loaded when it is first asked for. @internal */
+/** Modules that take milliseconds and memory to load, and many programs never use: loaded when first asked for. @internal */
 export const lazily = {
   admin: () => require('./admin') as typeof import('./admin'),
   crypto: () => require('node:crypto') as typeof import('node:crypto'),

@@ -12,7 +12,7 @@ export enum logLevel {
   DEBUG = 5,
 }
 
-/** What a log creator's function is given for each line. */
+/** The argument of a log creator's function, for each line. */
 export interface LogEntry {
   namespace: string;
   level: logLevel;

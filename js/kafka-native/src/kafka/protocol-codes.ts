@@ -30,7 +30,7 @@ const TYPES = [
 
 export type ProtocolType = (typeof TYPES)[number];
 
-/** What KafkaJS tries again; CONCURRENT_TRANSACTIONS is among them, against the protocol's own table. */
+/** Errors after which KafkaJS tries again; CONCURRENT_TRANSACTIONS is among them, against the protocol's own table. */
 // biome-ignore format: a table
 const RETRIABLE: ReadonlySet<string> = new Set<ProtocolType>([
   'CORRUPT_MESSAGE', 'UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE', 'NOT_LEADER_FOR_PARTITION', 'REQUEST_TIMED_OUT',
@@ -40,7 +40,7 @@ const RETRIABLE: ReadonlySet<string> = new Set<ProtocolType>([
   'OFFSET_NOT_AVAILABLE', 'PREFERRED_LEADER_NOT_AVAILABLE', 'ELIGIBLE_LEADERS_NOT_AVAILABLE', 'ELECTION_NOT_NEEDED', 'UNSTABLE_OFFSET_COMMIT',
 ]);
 
-/** What a broker sends that has no better code; librdkafka's own begin at -200. @internal */
+/** The code that a broker sends where there is no better one; librdkafka's own begin at -200. @internal */
 export const UNKNOWN = -1;
 
 /** An error code of a broker, as data. */

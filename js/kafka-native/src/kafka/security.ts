@@ -37,7 +37,7 @@ export interface Mechanism {
   authenticationProvider: (args: any) => { authenticate(): Promise<void> };
 }
 
-/** What the `ssl` and `sasl` of a `Kafka` come to; `own` are its properties. @internal */
+/** Settings that follow from the `ssl` and `sasl` of a `Kafka`; `own` are its properties. @internal */
 export interface Security {
   properties: Properties;
   tokens: TokenProvider | undefined;
@@ -62,7 +62,7 @@ export function readSecurity(ssl: unknown, sasl: unknown, own: Properties): Secu
   return { ...credentials, properties: [...properties, ...credentials.properties] };
 }
 
-/** What librdkafka cannot do, and what can be done about it. */
+/** TLS options that librdkafka cannot do, and what can be done about it. */
 const NO_TLS: Record<string, string> = {
   checkServerIdentity:
     "a certificate is checked for the broker's name; properties: { 'ssl.endpoint.identification.algorithm': 'none' } takes any name of a trusted certificate",

@@ -32,7 +32,7 @@ const LOOK_AGAIN_MS = 100;
  *
  * It reads all partitions without a group: every instance has everything. It has what its topic had when `kafka.table` was called when
  * that resolves, as far as its isolation reads. Partitions that are added are read; when the topic is deleted its entries go, and when it is
- * made anew those of the new one come. What retention deletes (`cleanup.policy=compact,delete`) stays in the table until it is made again.
+ * made anew those of the new one come. Entries that retention deletes (`cleanup.policy=compact,delete`) stay in the table until it is made again.
  *
  * A key should be in one partition. Where it is in several, as those have different partitioners that write, the newest timestamp wins,
  * deletions included, and the log says so once. The last 100 000 deletions are remembered for that.
@@ -235,7 +235,7 @@ export class Table<K extends TableKey = string, V = any> extends EventEmitter<Ta
     }
   }
 
-  /** What a listener returned has rejected. @internal */
+  /** A promise that a listener returned has rejected. @internal */
   override [captureRejectionSymbol](error: Error, event: unknown, ..._: unknown[]): void {
     this.#failed(String(event), error);
   }

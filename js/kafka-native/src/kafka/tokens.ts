@@ -3,7 +3,7 @@ import type { NativeTokens } from '../binding';
 
 /** A token for SASL/OAUTHBEARER. */
 export interface OAuthToken {
-  /** What the broker gets, most often a JWT. */
+  /** The text for the broker, most often a JWT. */
   value: string;
   /** When it ends, milliseconds since 1970; default: the `exp` of a JWT, else in five minutes. */
   lifetime?: number;
@@ -19,7 +19,7 @@ export type TokenProvider = () => Promise<OAuthToken>;
 const FIVE_MINUTES = 300_000;
 
 /**
- * Answers `Event.Token`. What the provider throws, or takes longer than `timeout` milliseconds for, is an authentication
+ * Answers `Event.Token`. A provider that throws, or takes longer than `timeout` milliseconds, is an authentication
  * that failed: whoever waits for a connection hears of it. Never rejects.
  * @internal
  */

@@ -33,7 +33,7 @@ export type ClientEvents = {
   close: Closed & { reconnecting: boolean };
   /** It will connect again in `delay` milliseconds, for the `attempt`th time in a row. */
   reconnect: { attempt: number; delay: number };
-  /** What nobody else is told of. */
+  /** An error that nobody else hears of. */
   error: KafkaProxyError;
 };
 
@@ -70,7 +70,7 @@ export class KafkaProxyClient extends Emitter<ClientEvents> {
 
   /** The socket, from its opening to its end. */
   #link: Link | undefined;
-  /** Who is asked for a token or a ticket, of which the next socket is made. */
+  /** A question for a token or a ticket, of which the next socket is made. */
   #asking: object | undefined;
   /** The proxy has said hello on it. */
   #open = false;

@@ -1,4 +1,4 @@
-// What opens a connection: a token or a ticket, which a function gives anew for each.
+// Credentials of a connection: a token or a ticket, which a function gives anew for each.
 
 import { KafkaProxyError } from './errors';
 import type { WebSocketClass } from './link';
@@ -15,7 +15,7 @@ export interface CredentialOptions {
   ticket?: () => string | Promise<string>;
 }
 
-/** What a WebSocket is made with. */
+/** Arguments of a WebSocket. */
 export interface Opening {
   url: string;
   /** Beside the client's own. */

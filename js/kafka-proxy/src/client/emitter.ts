@@ -27,7 +27,7 @@ export class Emitter<Events extends Record<string, unknown>> {
     return (this.#listeners.get(name)?.size ?? 0) > 0;
   }
 
-  /** What a listener throws harms nobody else, and is an uncaught exception. @internal */
+  /** A listener's error harms nobody else, and is an uncaught exception. @internal */
   emit<Name extends keyof Events>(name: Name, event: Events[Name]): void {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) {
       try {

@@ -1,4 +1,4 @@
-/** What went wrong. */
+/** An error of Kafka, the proxy or the client. */
 export class KafkaProxyError extends Error {
   override readonly name = 'KafkaProxyError';
 
@@ -24,7 +24,7 @@ export class ProduceError extends KafkaProxyError {
     code: string,
     message: string,
     retriable: boolean,
-    /** What became of each message, in their order. */
+    /** The result of each message, in their order. */
     readonly results: readonly ProduceResult[],
   ) {
     super(code, message, retriable);

@@ -4,7 +4,7 @@ import type { Opening } from './credentials';
 import { KafkaProxyError } from './errors';
 import { type FromServer, type Hello, sizeOf, type Wire } from './wire';
 
-/** What the client uses of a WebSocket: a browser's, Node's and that of `ws` fit. */
+/** The part of a WebSocket that the client uses: a browser's, Node's and that of `ws` fit. */
 export interface WebSocketLike {
   readonly protocol: string;
   binaryType: any;
@@ -41,7 +41,7 @@ export class Link {
   #timer: ReturnType<typeof setTimeout>;
   #greeted = false;
   #ended = false;
-  /** What the socket says when it fails; a browser's says nothing. */
+  /** The text of the socket's error; a browser's says nothing. */
   #fault = '';
 
   /** @throws what the class throws, for a URL that is none */

@@ -32,17 +32,17 @@ export interface SubscribeOptions {
   partitions?: readonly number[];
   /** Only messages that fit. */
   only?: MessageRule;
-  /** Default `text`. What is no UTF-8 has U+FFFD in its place; `binary` is exact. */
+  /** Default `text`. Bytes that are no UTF-8 have U+FFFD in their place; `binary` is exact. */
   key?: 'text' | 'binary' | false;
   /** Default `text`. With `json` the value is parsed; what is no JSON is a Uint8Array of it. */
   value?: ValueForm;
   /** Default `text`. */
   headers?: 'text' | 'binary' | false;
-  /** What may be on its way to the program and not taken yet. Default 10 000 messages, 1 MiB (one frame may be more). */
+  /** Messages that may be on their way to the program and not taken yet. Default 10 000 messages, 1 MiB (one frame may be more). */
   window?: { messages?: number; bytes?: number };
   /** In a group, for `for await`: `auto` (default) acknowledges a message when the next one is asked for, `manual` leaves it to you. */
   ack?: 'auto' | 'manual';
-  /** What the proxy does when this socket is too slow for it: closes it (default; the client comes back and goes on), or leaves out all but the newest messages. Without a group. */
+  /** The proxy closes a socket that is too slow for it (default; the client comes back and goes on), or leaves out all but the newest messages. Without a group. */
   slow?: 'close' | 'newest';
   /** An event `lag` every so many milliseconds (1000 or more). */
   lag?: number;
@@ -63,13 +63,13 @@ export type SubscriptionEvents<V = string | null> = {
   lag: Lag[];
   /** The group's coordinator has it: this message (`offset` is its own) and those before it never come again. */
   committed: Place;
-  /** What went wrong: it goes on, unless `close` follows. */
+  /** An error: the subscription goes on, unless `close` follows. */
   error: KafkaProxyError;
   /** It is over; with the error that ended it. */
   close: KafkaProxyError | undefined;
 };
 
-/** What a subscription needs of its client. @internal */
+/** The client, as a subscription needs it. @internal */
 export interface SubscriptionOwner {
   readonly wire: Wire;
   /** False when there is no connection: it is lost, the subscription begins anew with the next one. */
@@ -111,7 +111,7 @@ export class Subscription<V = string | null> extends Emitter<SubscriptionEvents<
   #waiting: Waiting[] = [];
   /** It was assigned once: from now on it begins at its positions. */
   #known = false;
-  /** What the program has taken, and the proxy has not been given credit for. */
+  /** Messages that the program has taken, and the proxy has not been given credit for. */
   #taken = { messages: 0, bytes: 0 };
   #acks = new Set<Tenure>();
   #paused = false;
@@ -266,7 +266,7 @@ export class Subscription<V = string | null> extends Emitter<SubscriptionEvents<
   /** It begins, or begins anew. @internal */
   began(): void {}
 
-  // What the client calls.
+  // Calls of the client.
 
   /** There is a connection, new or as before: tells the proxy what is wanted. @internal */
   begin(): void {
@@ -288,7 +288,7 @@ export class Subscription<V = string | null> extends Emitter<SubscriptionEvents<
     if (this.#lags.length > 0) this.#owner.send({ type: 'lag', id: this.id });
   }
 
-  /** The connection is gone, or the proxy has given it up for now. What has come and was not given comes again. @internal */
+  /** The connection is gone, or the proxy has given it up for now. Messages that have come and were not given come again. @internal */
   lost(): void {
     if (this.#closing) return this.end(undefined);
     this.#forget();
@@ -382,7 +382,7 @@ export class Subscription<V = string | null> extends Emitter<SubscriptionEvents<
       if (sought >= 0) seeks.splice(sought, 1)[0]!.answer.resolve(offset);
       // The answer to a nack, and another for an earlier message is on its way.
       else if (before && before.nacked < offset) continue;
-      // What was given before the message that comes again may still be acknowledged.
+      // Messages given before the one that comes again may still be acknowledged.
       const again = sought < 0 && before?.nacked === offset;
       if (before && again) this.#drop(before);
       else this.#release({ topic, partition });
@@ -406,7 +406,7 @@ export class Subscription<V = string | null> extends Emitter<SubscriptionEvents<
     const error = new KafkaProxyError(code, topic === undefined ? message : `${topic}/${partition}: ${message}`, retriable);
     // It has crossed what took the partition away, and comes again.
     if ((request === 'ack' || request === 'nack') && (code === 'NOT_ASSIGNED' || code === 'INVALID_OFFSET')) return;
-    // What has worked before may work again; the program decides when it never did.
+    // A subscription that has worked before may work again; the program decides when it never did.
     const again = retriable && this.#known;
     if (this.#closing) return fatal ? this.end(undefined) : undefined;
     if (fatal && !again) return this.end(error);
@@ -432,7 +432,7 @@ export class Subscription<V = string | null> extends Emitter<SubscriptionEvents<
     this.#drop(held);
   }
 
-  /** What has come of it is not given. */
+  /** Messages that have come of it are not given. */
   #drop(held: Held): void {
     const rest: Waiting[] = [];
     for (const each of this.#waiting) {

@@ -12,13 +12,13 @@ export interface Change<V> {
   key: string;
   /** undefined: the entry is gone. */
   value: V | undefined;
-  /** What it was before; undefined: there was none. */
+  /** The value before; undefined: there was none. */
   previous: V | undefined;
 }
 
 export type TableEvents<V> = {
   change: Change<V>;
-  /** What went wrong: it goes on, unless `close` follows. */
+  /** An error: the table goes on, unless `close` follows. */
   error: KafkaProxyError;
   /** It follows the topic no more; with the error that ended it. */
   close: KafkaProxyError | undefined;
@@ -104,7 +104,7 @@ export class Table<V> extends Emitter<TableEvents<V>> implements Iterable<[strin
     this.emit('change', { key, value, previous: before?.value });
   }
 
-  /** What was not there when it was read anew is gone. */
+  /** Entries that were not there when it was read anew are gone. */
   #reconcile(): void {
     const seen = this.#seen;
     this.#seen = undefined;

@@ -8,7 +8,7 @@ export type ValueForm = 'text' | 'json' | 'binary' | false;
 type Raw = string | Uint8Array | null | undefined;
 type Read = (raw: Raw) => unknown;
 
-/** What the proxy is asked for, so that `read` can make the form of it. */
+/** The encoding that the proxy is asked for, so that `read` can make the form of it. */
 export function wireForm(form: ValueForm, wire: Wire): string | false {
   if (form === false) return false;
   return form === 'binary' ? wire.bytes : wire.text;
@@ -27,7 +27,7 @@ const readers: Record<string, Read> = {
   },
 };
 
-/** What the program gets of a record's `key` or `value`. */
+/** The form of a record's `key` or `value` that the program gets. */
 export function reader(field: 'key' | 'value', form: ValueForm): (record: WireRecord) => unknown {
   if (form === false) return () => undefined;
   const read = readers[form]!;

@@ -1,4 +1,4 @@
-// What client and proxy say, as objects (docs/protocol.md), and how these become frames.
+// Messages of client and proxy, as objects (docs/protocol.md), and how these become frames.
 
 import type { ProduceResult } from './errors';
 
@@ -68,7 +68,7 @@ export interface Codec {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-/** What is no UTF-8 has U+FFFD in its place. */
+/** Bytes that are no UTF-8 have U+FFFD in their place. */
 export function textOf(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }

@@ -1,4 +1,4 @@
-// Who came in, who was refused, who left, and what was changed: a line each.
+// Clients that came in, were refused or left, and what was changed: a line each.
 
 import type { IncomingMessage } from 'node:http';
 import { printable, type Log } from '../log';
@@ -16,7 +16,7 @@ interface Who {
   address: string;
 }
 
-/** What happened. Nothing in it is a secret, a query string, or steers a terminal. */
+/** Nothing in it is a secret, a query string, or steers a terminal. */
 export type AuditEvent =
   /** A socket, or an answer that goes on, is let in. */
   | (Who & { event: 'open'; socket: string; protocol: string; path: string | null; ticket: boolean })

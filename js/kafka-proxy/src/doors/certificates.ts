@@ -10,7 +10,7 @@ export interface CertificateOptions {
   name?: 'CN' | 'email' | 'DNS' | 'URI';
 }
 
-/** Who the certificate is for; undefined: there is none, or no authority of ours has signed it. */
+/** The certificate's owner; undefined: there is none, or no authority of ours has signed it. */
 export function certified(connection: NetSocket, { name: kind = 'CN' }: CertificateOptions): Identity | undefined {
   const socket = connection as TLSSocket;
   if (socket.authorized !== true) return undefined;

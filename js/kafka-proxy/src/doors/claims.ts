@@ -1,4 +1,4 @@
-// What is known of somebody besides the name.
+// Facts about somebody besides the name.
 
 /** A claim by its name, or by a path in what is nested: `realm_access.roles`. Only what is its own: no claim is called `constructor`. */
 export function claimOf(claims: Readonly<Record<string, unknown>>, path: string): unknown {

@@ -1,4 +1,4 @@
-// What rules demand of messages: `key == claims.sub`, `headers.tenant == 'blue'`.
+// Conditions of rules on messages: `key == claims.sub`, `headers.tenant == 'blue'`.
 
 import type { MessageRule } from 'kafka-native';
 import { claimOf, textOf } from './claims';
@@ -6,7 +6,7 @@ import { claimOf, textOf } from './claims';
 export interface Condition {
   /** The header's name; undefined: the key. */
   readonly header: string | undefined;
-  /** What it must be: a claim of who asks, or a text. */
+  /** The wanted value: a claim of who asks, or a text. */
   readonly wanted: { claim: string } | { text: string };
 }
 

@@ -1,4 +1,4 @@
-// What the header Authorization must be. Everything is compared in constant time.
+// Credentials of the header Authorization. Everything is compared in constant time.
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 

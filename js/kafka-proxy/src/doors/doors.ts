@@ -1,4 +1,4 @@
-// Who comes in: everything that is asked before an upgrade, or a request, in this order, the cheap first.
+// Checks at the door: everything that is asked before an upgrade, or a request, in this order, the cheap first.
 
 import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -58,7 +58,7 @@ export class Doors {
     const address = addressOf(request);
     const refused = this.page(request, hosts) ?? this.#guesses.refuses(address);
     if (refused) return refused;
-    // Who hands upgrades on may do so too late: what is closed would never give its place back.
+    // A program may hand upgrades on too late: a closed connection would never give its place back.
     if (connection.destroyed) return GONE;
     const place = this.#places.take(address);
     if (place instanceof Refusal) return place;
@@ -95,12 +95,12 @@ export class Doors {
     if (!Doors.asks(this.#options)) return { ...ANYBODY, address, stranger: !(hosts.length > 0 && hosts.every(isLoopback)) };
     const identity = await this.#asked(request, byTicket);
     if (identity instanceof Refusal) return identity;
-    // What a hook or a server of keys has taken long to say may be over.
+    // An identity may be over when a hook or a server of keys took long to say it.
     if (identity.expires !== undefined && identity.expires <= Date.now()) return this.#unauthorized('it has expired');
     return { ...identity, address };
   }
 
-  /** What is said in so many words counts more than the certificate, which a browser shows by itself. */
+  /** Credentials that are said in words count more than the certificate, which a browser shows by itself. */
   async #asked(request: IncomingMessage, byTicket: boolean): Promise<Refusal | Identity> {
     const { tokens, certificates, authenticate, hookTimeout } = this.#options;
     const { authorization, cookie, 'sec-websocket-protocol': subprotocols } = request.headers;

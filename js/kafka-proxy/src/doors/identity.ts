@@ -1,4 +1,4 @@
-// Who somebody is, and how that is known.
+// The identity of somebody, and how it is known.
 
 import type { Principal } from '../socket';
 
@@ -7,11 +7,11 @@ export type Way = 'none' | 'secret' | 'password' | 'token' | 'certificate' | 'ti
 
 export interface Identity {
   readonly way: Way;
-  /** What `authorize` gets: 'auth', the user's name, a token's claims, a certificate's name, or what `authenticate` gave. */
+  /** For `authorize`: 'auth', the user's name, a token's claims, a certificate's name, or what `authenticate` gave. */
   readonly principal: Principal;
   /** For people, rules and limits; undefined: nobody was asked, or `authenticate` gave what has no name. */
   readonly name: string | undefined;
-  /** What the conditions of rules look at: a token's claims, or the fields of the object that `authenticate` gave. */
+  /** Claims for the conditions of rules: a token's, or the fields of the object that `authenticate` gave. */
   readonly claims: Readonly<Record<string, unknown>>;
   /** Milliseconds since 1970: a socket is closed then. undefined: never. */
   readonly expires?: number | undefined;
@@ -23,7 +23,7 @@ export interface Identity {
   readonly stranger?: boolean | undefined;
 }
 
-/** Who was not asked. */
+/** Somebody who was not asked. */
 export const ANYBODY: Identity = { way: 'none', principal: undefined, name: undefined, claims: {} };
 
 /** Somebody by their name alone. */
@@ -31,7 +31,7 @@ export function named(way: Way, name: string): Identity {
   return { way, principal: name, name, claims: { sub: name } };
 }
 
-/** What `authenticate` gave: an object's `id`, `name` or `sub` is its name. */
+/** A principal that `authenticate` gave: an object's `id`, `name` or `sub` is its name. */
 export function given(principal: Principal): Identity {
   const object = typeof principal === 'object' && principal !== null ? (principal as Record<string, unknown>) : undefined;
   const name = object ? (object.id ?? object.name ?? object.sub) : principal;
@@ -44,7 +44,7 @@ export function wayOf({ owner, way }: Identity): Way {
   return owner ?? way;
 }
 
-/** What tells those apart who have a name. The same name said in two ways may be two people. */
+/** The text that tells those apart who have a name. The same name said in two ways may be two people. */
 export function nameOf(identity: Identity): string | undefined {
   return identity.name === undefined ? undefined : `${wayOf(identity)} ${identity.name}`;
 }

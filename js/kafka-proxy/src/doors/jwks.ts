@@ -15,7 +15,7 @@ const AGAIN = 5000;
 export class KeysAway extends Error {}
 
 /**
- * What is published replaces what was known: a key that is withdrawn opens nothing any more, at the latest `refresh` milliseconds later. When
+ * Published keys replace known ones: a key that is withdrawn opens nothing any more, at the latest `refresh` milliseconds later. When
  * nobody answers, the known ones go on.
  */
 export class PublishedKeys {

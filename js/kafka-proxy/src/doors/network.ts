@@ -8,7 +8,7 @@ export function addressOf({ socket }: IncomingMessage): string {
   return (socket.remoteAddress ?? '').replace(/^::ffff:(?=[\d.]+$)/, '');
 }
 
-/** What limits count: an address of IPv4; of IPv6 the first 64 bits, all of which one household or one machine has. */
+/** Limits count an address of IPv4; of IPv6 the first 64 bits, all of which one household or one machine has. */
 export function networkOf(address: string): string {
   const [plain = ''] = address.split('%');
   if (!isIPv6(plain)) return address;

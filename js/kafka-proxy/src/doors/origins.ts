@@ -17,8 +17,8 @@ const HOST = new Refusal(403, 'the proxy is not known by this name; connect to l
 
 /**
  * Without `origins` a page must be of the host that it connects to. Where nobody is asked for a password the header Host must be a name of the
- * proxy's, too, or, with `origins`, of one of them: else a page whose name leads here for a moment (DNS rebinding) is of that host. What browsers
- * do not say the origin of, as when a page GETs something of its own host, may be such a page; an upgrade of theirs always has it.
+ * proxy's, too, or, with `origins`, of one of them: else a page whose name leads here for a moment (DNS rebinding) is of that host. A request
+ * whose origin browsers do not say, as when a page GETs something of its own host, may be of such a page; an upgrade of theirs always has it.
  *
  * @param hosts names and addresses on which the proxy listens
  */
@@ -42,7 +42,7 @@ export function refusesPage(request: IncomingMessage, origins: Origins | undefin
 function known(host: string | undefined, page: boolean, hosts: readonly string[]): boolean {
   if (host === undefined) return false;
   if (LOOPBACK.has(host) || hosts.includes(host)) return true;
-  // Who listens on all addresses has names that it does not know.
+  // A proxy that listens on all addresses has names that it does not know.
   return hosts.some((each) => WILDCARD.has(each)) && (!page || isNoPages(host));
 }
 

@@ -16,7 +16,7 @@ interface Bucket {
   at: number;
 }
 
-/** Of each one the same. Who has taken more than there is, in one piece, waits until that is worked off. */
+/** Of each one the same. A principal that has taken more than there is, in one piece, waits until that is worked off. */
 class Rate {
   readonly #rate: number;
   readonly #buckets = new Map<string, Bucket>();
@@ -50,7 +50,7 @@ class Rate {
     return bucket;
   }
 
-  /** Who has all there is need not be remembered. */
+  /** A full bucket need not be remembered. */
   #makeRoom(now: number): void {
     if (this.#buckets.size < MOST) return;
     if (now - this.#swept > 1000) {

@@ -24,7 +24,7 @@ export function refuse(socket: Duplex, { status, reason, headers }: Refusal): vo
   const lines = { Connection: 'close', 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': String(Buffer.byteLength(reason)), ...headers };
   const head = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head.join('')}\r\n${reason}`);
-  // What the client has sent besides is read: the system would cut the connection, and the answer with it.
+  // Bytes that the client has sent besides are read: the system would cut the connection, and the answer with it.
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), LINGER).unref();
   socket.once('close', () => clearTimeout(timer));

@@ -1,4 +1,4 @@
-// Who may do what, as the configuration says it. What no rule grants is forbidden.
+// Rules of who may do what, as the configuration says it. An operation that no rule grants is forbidden.
 
 import type { MessageRule } from 'kafka-native';
 import { WHOLLY, type Access, type Permission } from '../access';
@@ -13,7 +13,7 @@ type Deed = Access['operation'];
 /** Names, `'*'` for everybody who is let in, or claims, all of which must be so: of an array one of them. */
 export type Who = OneOrMore<string | Readonly<Record<string, OneOrMore<Fact>>>>;
 
-/** What somebody may do. What is left out is not granted. */
+/** The rights of somebody. A right that is left out is not granted. */
 export interface RuleOptions {
   who: Who;
   /** How they must have said who they are: a name of one way may be somebody else's in another. Default: any. A ticket is of its owner's way. */

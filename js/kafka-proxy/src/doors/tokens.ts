@@ -69,7 +69,7 @@ export class Tokens {
     this.#published = new PublishedKeys(jwks, refresh, cooldown, log);
   }
 
-  /** What its owner should think about. */
+  /** Points that its owner should think about. */
   *warnings(): Generator<string> {
     const { jwks, issuer, audience } = this.#options;
     if (issuer === undefined && audience === undefined && jwks !== undefined)
@@ -78,7 +78,7 @@ export class Tokens {
       yield 'jwt.jwks is fetched without TLS: who can change the answer on its way lets in whom they like';
   }
 
-  /** Who has this token. Rejects with KeysAway when that cannot be found out. */
+  /** The owner of this token. Rejects with KeysAway when that cannot be found out. */
   async named(token: string): Promise<Identity | Unfit> {
     const { decodeProtectedHeader } = await (jose ??= import('jose'));
     let header: { alg?: unknown; kid?: unknown };

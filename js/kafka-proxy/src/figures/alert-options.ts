@@ -1,20 +1,20 @@
-// What alerts are told.
+// Options of alerts.
 
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { z } from 'zod';
 
-/** What is POSTed to a webhook as JSON, and what a hook gets. */
+/** The body POSTed to a webhook as JSON, and the argument of a hook. */
 export interface Alarm {
   name: string;
   /** `ok`: it is over. */
   state: 'firing' | 'ok';
   /** Since when: milliseconds since 1970. */
   since: number;
-  /** What is measured: messages, members, seconds or refusals. */
+  /** The measure: messages, members, seconds or refusals. */
   value: number;
   /** It fires above (`lag`, `refused`), from (`silent`) or below it (`noConsumer`). */
   threshold: number;
-  /** What is so, in a sentence. */
+  /** The situation, in a sentence. */
   message: string;
 }
 
@@ -79,7 +79,7 @@ export const ALERTS = z
     }
   });
 
-/** What it watches, if it has no name of its own. */
+/** Its name, or else what it watches. */
 export function nameOf({ name, lag, noConsumer, silent, refused }: AlertOptions): string {
   if (name !== undefined) return name;
   if (lag) return `lag of ${lag.group}${lag.topic === undefined ? '' : ` in ${lag.topic}`} above ${lag.above}`;

@@ -1,4 +1,4 @@
-// What is watched, and told when it is not as it should be.
+// Figures that are watched, and reported when they are not as they should be.
 
 import type { AlertState } from '../http/api';
 import type { Log } from '../options';
@@ -19,7 +19,7 @@ export interface AlertsOptions {
   webhook: Webhook | undefined;
 }
 
-/** What was found; without a value it is not known. */
+/** A finding; without a value it is not known. */
 interface Measure {
   value?: number;
   firing?: boolean;
@@ -67,7 +67,7 @@ class Alert {
   firing = false;
   #firingSince = Date.now();
   #value = 0;
-  /** What was so when it was known last. */
+  /** The message when it was known last. */
   #last = this.message;
   /** Since when it is as it should not be. */
   #pending: number | undefined;
@@ -155,7 +155,7 @@ function measureOf({ lag, noConsumer, silent, refused }: AlertOptions, samples: 
     };
   }
   const { above, seconds } = refused!;
-  /** What was counted at each look. */
+  /** The count of refusals at each look. */
   const counts = new Ring<number>(seconds + 1);
   return () => {
     const count = figures.refusals;

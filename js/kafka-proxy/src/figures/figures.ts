@@ -1,4 +1,4 @@
-// What the proxy has done, counted where it is done.
+// The proxy's work, counted where it is done.
 
 import { Named } from './named';
 import { Exchange, Traffic } from './traffic';
@@ -9,7 +9,7 @@ export class Figures {
   readonly since = Date.now();
   readonly all = new Exchange();
   readonly topics = new Named(() => new Exchange());
-  /** What groups' members got. */
+  /** Messages that groups' members got. */
   readonly groups = new Named<GroupTraffic>(() => new GroupTraffic());
   /** Upgrades and requests that were refused, by HTTP status. */
   readonly refused = new Map<number, number>();
@@ -43,7 +43,7 @@ export class Figures {
   }
 }
 
-/** What a group's members got. */
+/** Messages that a group's members got. */
 export class GroupTraffic {
   readonly sent = new Traffic();
 

@@ -33,7 +33,7 @@ export class KafkaLook {
     this.#fresh = fresh;
   }
 
-  /** The names of all topics; undefined: Kafka does not answer. Never rejects. Who asks while it is looked, or just after, shares the answer. */
+  /** The names of all topics; undefined: Kafka does not answer. Never rejects. Calls while it is looked, or just after, share the answer. */
   topics(): Promise<readonly string[] | undefined> {
     if (this.#looking) return this.#looking;
     if (performance.now() - this.#looked < NOW) return Promise.resolve(this.#error === undefined ? this.#topics : undefined);
@@ -56,7 +56,7 @@ export class KafkaLook {
     }
   }
 
-  /** Its brokers; undefined: it does not answer. Never rejects. Who asks while it is asked, or just after, shares the answer. */
+  /** Its brokers; undefined: it does not answer. Never rejects. Calls while it is asked, or just after, share the answer. */
   cluster(): Promise<Cluster | undefined> {
     if (this.#cluster && performance.now() < this.#cluster.until) return this.#cluster.answer;
     const asked = { answer: this.#describe(), until: Number.POSITIVE_INFINITY };

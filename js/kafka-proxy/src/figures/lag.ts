@@ -20,7 +20,7 @@ export function lagOf(topics: readonly { topic: string; committed: Committed; en
     if (!ends) continue;
     let lag = 0;
     for (const [partition, { low, end }] of ends) {
-      // What retention has taken does not come any more; of a partition without a commit all is to come.
+      // Messages that retention has taken do not come any more; of a partition without a commit all is to come.
       const next = Math.max(committed.get(partition) ?? low, low);
       lag += Math.max(end - next, 0);
     }

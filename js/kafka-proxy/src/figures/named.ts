@@ -1,13 +1,13 @@
 // Counters by name: of topics and groups.
 
-/** What can be summed into another of its kind. */
+/** A counter that can be summed into another of its kind. */
 interface Counter<C> {
   readonly messages: number;
   tick(now: number): void;
   add(other: C): void;
 }
 
-/** What stands for those that have no place of their own. No topic and no group is called so; Prometheus takes it as if there were no label. */
+/** The name of those that have no place of their own. No topic and no group is called so; Prometheus takes it as if there were no label. */
 export const OTHER = '';
 
 /**
@@ -17,7 +17,7 @@ export const OTHER = '';
 export class Named<C extends Counter<C>> extends Map<string, C> {
   readonly #make: () => C;
   readonly #most: number;
-  /** What each had counted at the last tick, and which tick saw it change last. */
+  /** The count of each at the last tick, and which tick saw it change last. */
   readonly #seen = new Map<C, { messages: number; tick: number }>();
   #ticks = 0;
 

@@ -1,4 +1,4 @@
-// What Kafka says of topics and groups, asked while somebody looks.
+// Kafka's figures of topics and groups, asked while somebody looks.
 
 import type { KafkaAdmin } from 'kafka-native';
 import type { LagHistory, Rate } from '../http/api';
@@ -32,11 +32,11 @@ const MOST_GROUPS = 1000;
 export const HISTORY = 120;
 const HISTORY_TOPICS = 20;
 
-/** What the proxy itself knows. */
+/** Facts that the proxy itself knows. */
 export interface Known {
   /** Groups that have members here, and the topics that those want. */
   readonly groups: () => Iterable<{ group: string; topics: readonly string[] }>;
-  /** What is read of the whole topic; undefined: it isn't. */
+  /** Traffic that is read of the whole topic; undefined: it isn't. */
   readonly read: (topic: string) => Traffic | undefined;
   readonly counted: (topic: string) => Exchange | undefined;
 }
@@ -107,7 +107,7 @@ export class Samples {
   }
 
   /**
-   * What was known last; it is asked for from now on, and some seconds longer. undefined: not asked yet. `age`: milliseconds since Kafka has said it.
+   * Figures known last; they are asked for from now on, and some seconds longer. undefined: not asked yet. `age`: milliseconds since Kafka has said it.
    */
   topic(name: string): { messages: number | null; rate: Rate; age: number | null } | undefined {
     this.#looked = performance.now();
@@ -193,7 +193,7 @@ export class Samples {
     const bytes = (): number | null => {
       if (newest.read && oldest.read?.from === newest.read.from) return newest.read.bytes - oldest.read.bytes;
       const own = newest.messages - oldest.messages;
-      // What others write has a size that is not known here.
+      // Messages that others write have a size that is not known here.
       return messages === 0 ? 0 : own > 0 && own >= messages * 0.9 ? ((newest.bytes - oldest.bytes) / own) * messages : null;
     };
     const read = bytes();
@@ -309,7 +309,7 @@ export class Samples {
     Object.assign(topic, { there: true, messages, at: now, round });
   }
 
-  /** A few at once, until it is `over`. What fails stays as it was. */
+  /** A few at once, until it is `over`. An item that fails stays as it was. */
   async #each<T>(list: readonly T[], over: number, ask: (item: T) => Promise<void>): Promise<void> {
     const left = list.values();
     const one = async (): Promise<void> => {
@@ -318,7 +318,7 @@ export class Samples {
         if (begin > over || this.#closed) return;
         await ask(item).catch(() => {});
         const took = performance.now() - begin;
-        // Who does not answer is not busy with it.
+        // A broker that does not answer is not busy with it.
         if (took < this.#patience) this.#busy += took;
       }
     };

@@ -5,11 +5,11 @@ const MINUTE = 60_000;
 
 /**
  * Tells one listener that something fires, and that it is over. Not more than once a minute: what changes meanwhile and changes back is not
- * told, what stays changed is told when the minute is over. What could not be told is told anew then, if it is still so.
+ * told, what stays changed is told when the minute is over. A call that failed is made again then, if it is still so.
  */
 export class Teller {
   readonly #call: (firing: boolean) => Promise<void>;
-  /** What the other side knows: nothing fires, if it was told nothing. */
+  /** The state that the other side knows: nothing fires, if it heard nothing. */
   #told = false;
   #calling = false;
   #called = Number.NEGATIVE_INFINITY;
@@ -19,7 +19,7 @@ export class Teller {
     this.#call = call;
   }
 
-  /** What is so now. @param now milliseconds of a clock that never goes back */
+  /** The state now. @param now milliseconds of a clock that never goes back */
   look(firing: boolean, now: number): void {
     if (firing === this.#told || this.#calling || now - this.#called < MINUTE) return;
     this.#called = now;

@@ -13,7 +13,7 @@ export class Traffic {
     this.bytes += bytes;
   }
 
-  /** What another has counted before: no rate comes of it. */
+  /** Messages that another has counted before: no rate comes of them. */
   take({ messages, bytes }: Counted): void {
     this.add(messages, bytes);
     this.#meter?.shift(messages, bytes);

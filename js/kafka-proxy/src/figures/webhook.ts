@@ -37,7 +37,7 @@ function once(webhook: Webhook, alarm: Alarm, signal: AbortSignal, patience: num
       const asked = send(to, { method: 'POST', agent: false, headers: own, signal: AbortSignal.any([signal, late]) }, (response) => {
         const { statusCode = 0 } = response;
         response.on('error', () => {});
-        // What it says besides is nobody's matter, however long it is.
+        // The body of the answer is nobody's matter, however long it is.
         response.destroy();
         if (statusCode >= 200 && statusCode < 300) resolve();
         else reject(new Error(`the answer was ${statusCode}`));

@@ -73,7 +73,7 @@ export class Commits {
       this.#dirty.clear();
       if (partitions.length === 0) break;
       let again = false;
-      // What fails for good, or as long as its topic is not there, is found alone: it must not keep the others.
+      // A commit that fails for good, or as long as its topic is not there, is found alone: it must not keep the others.
       const failed = await this.#commit(partitions);
       if (failed && failed !== 'later' && partitions.length > 1) {
         for (const partition of partitions) if (partition.dirty && stays(await this.#commit([partition]))) again = true;
@@ -87,7 +87,7 @@ export class Commits {
       } else {
         pause = FIRST_RETRY_MS;
       }
-      // What was tried in vain, and what was acknowledged meanwhile.
+      // Commits that failed, and offsets that were acknowledged meanwhile.
       for (const partition of partitions) if (partition.dirty) this.#dirty.add(partition);
     }
     // On the stack of the last look: what is added from now on begins anew.
@@ -123,7 +123,7 @@ export class Commits {
       return 'refused';
     }
     for (const { partition, offset, waiting } of snapshots) {
-      // Who has it now may have begun before the coordinator had this.
+      // The member that has it now may have begun before the coordinator had this.
       if (partition.ended) continue;
       partition.committed = offset;
       const { topic, partition: number, acked } = partition;

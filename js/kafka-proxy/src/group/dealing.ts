@@ -1,7 +1,7 @@
-// Who gets which partition.
+// Partitions, dealt to readers.
 
 /**
- * Deals `items` to `takers` evenly: nobody has more than one more than another. Who has an item (`current`) keeps it where that is
+ * Deals `items` to `takers` evenly: nobody has more than one more than another. A taker that has an item (`current`) keeps it where that is
  * even, so that as few as possible move. The same input gives the same answer.
  */
 export function deal<Item, Taker>(items: readonly Item[], takers: readonly Taker[], current: (item: Item) => Taker | undefined): Map<Item, Taker> {
@@ -15,7 +15,7 @@ export function deal<Item, Taker>(items: readonly Item[], takers: readonly Taker
   const least = Math.floor(items.length / takers.length);
   let more = items.length % takers.length;
   const missing: [Taker, number][] = [];
-  // Who has most may have one more than the least: then it moves less.
+  // Takers with most may have one more than the least: then it moves less.
   for (const taker of [...takers].sort((a, b) => had.get(b)!.length - had.get(a)!.length)) {
     const share = more > 0 ? least + 1 : least;
     if (more > 0) more--;

@@ -45,11 +45,11 @@ export class Groups {
     const known = this.#members.get(key);
     if (known) return known;
     const most = this.#context.limits.readers;
-    // Who leaves is still a client of Kafka: subscribing and unsubscribing makes no more of them.
+    // A member that leaves is still a client of Kafka: subscribing and unsubscribing makes no more of them.
     if (this.#members.size + this.#leaving.size >= most)
       throw new ProxyError('LIMIT', `The proxy is in ${most} groups already: try again later`, true, CloseCode.Internal);
     const member: Member = new Member(this.#context, wish, () => {
-      // Who comes now joins as another member: Kafka gives it what this one leaves.
+      // A reader that comes now joins as another member: Kafka gives it what this one leaves.
       this.#members.delete(key);
       const left = member.left!;
       this.#leaving.add(left);
@@ -69,7 +69,7 @@ export class Groups {
     for (const { wish } of this.#members.values()) yield wish;
   }
 
-  /** What is acknowledged is committed. */
+  /** Acknowledged messages are committed. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#members.values()].map((member) => member.shut()));

@@ -40,7 +40,7 @@ interface Topics {
 }
 
 /**
- * Reads the same topics for all its readers. Who wishes others is a reader of another member of the group, so that Kafka itself deals
+ * Reads the same topics for all its readers. A reader of others belongs to another member of the group, so that Kafka itself deals
  * each topic among those who wish it.
  */
 export class Member implements PartitionOwner, ReaderOwner {
@@ -171,7 +171,7 @@ export class Member implements PartitionOwner, ReaderOwner {
     }
   };
 
-  /** What has come is there: it can be sought, and committed in the name of this member. */
+  /** Partitions that have come are there: they can be sought, and committed in the name of this member. */
   readonly #has = (): void => {
     for (const partition of this.#partitions.values()) {
       if (partition.ready) continue;
@@ -264,7 +264,7 @@ export class Member implements PartitionOwner, ReaderOwner {
     for (const [reader, these] of revoked) reader.revoked(these);
   }
 
-  /** Who comes gets some, who goes leaves some; those that move wait for their acks first. */
+  /** A reader that comes gets some partitions, one that goes leaves some; those that move wait for their acks first. */
   #deal(): void {
     if (this.#closing) return;
     const partitions = [...this.#partitions.values()].filter(({ ready, revoked }) => ready && !revoked);
@@ -415,7 +415,7 @@ export class Member implements PartitionOwner, ReaderOwner {
   async #leave(): Promise<void> {
     try {
       await this.#disconnect();
-      // What was still on its way to the group has found it closed.
+      // A start that was still on its way to the group has found it closed.
       await this.#started.catch(() => {});
       await this.#disconnect();
     } finally {
@@ -433,7 +433,7 @@ export class Member implements PartitionOwner, ReaderOwner {
   /** The proxy ends. */
   async shut(): Promise<void> {
     await this.#commits.flush([...this.#partitions.values()], FLUSH_MS);
-    // Who is told nothing any more has been told all that there is.
+    // Readers that hear no more have heard all that there is.
     this.#commits.end();
     await Promise.all([this.close(), ...[...this.#readers].map((reader) => reader.close())]);
   }

@@ -27,13 +27,13 @@ interface Held {
   done(): void;
 }
 
-/** Who acknowledged, and the offset of the message: told when it is committed. */
+/** An acknowledged message, and its reader, which hears when it is committed. */
 export interface Acked {
   reader: Reader;
   offset: number;
 }
 
-/** What a partition needs of its consumer. */
+/** The consumer, as a partition needs it. */
 export interface PartitionOwner {
   seek(where: TopicPartition, offset: number): void;
   /** In the client of Kafka: nothing is fetched ahead. */
@@ -45,7 +45,6 @@ export interface PartitionOwner {
 
 /** From one assignment to the next revocation. Its messages go to one reader at a time. */
 export class GroupPartition implements TopicPartition {
-  /** Who has it. */
   reader: Reader | undefined;
   /** It waits for what its reader has not acknowledged yet, then another gets it: nothing is sent. */
   leaving = false;
@@ -59,13 +58,13 @@ export class GroupPartition implements TopicPartition {
   settled = true;
   /** Everything below is acknowledged, or there is nothing to be: this is committed. Undefined: not known yet. */
   acked: number | undefined;
-  /** What was committed last, as far as it is known. */
+  /** The offset that was committed last, as far as it is known. */
   committed: number | undefined;
   /** This could not be committed, and never will. */
   refused: number | undefined;
-  /** Who waits to be told that what it acknowledged is committed. */
+  /** Acks whose readers wait to hear that they are committed. */
   waiting: Acked[] = [];
-  /** What its next reader is to know: messages that the group never got. */
+  /** A warning for its next reader: messages that the group never got. */
   warning: ProxyError | undefined;
 
   /** The first offset that its reader may acknowledge. */

@@ -4,7 +4,7 @@ import { ProxyError } from '../errors';
 import type { Lag, Notice, Outlet, Seek, Subscription, TopicPartition } from '../subscription';
 import type { GroupPartition } from './partition';
 
-/** What a reader needs of the group's consumer. */
+/** The group's consumer, as a reader needs it. */
 export interface ReaderOwner {
   /** The partitions that the reader had are given to others; resolves when what it acknowledged is committed, as far as that goes. */
   leave(reader: Reader): Promise<void>;
@@ -54,7 +54,7 @@ export class Reader implements Subscription {
   }
 
   #send(): void {
-    // Who is called from here may offer something: it is in the line.
+    // Calls from here may offer something: it is in the line.
     if (this.#sending) return;
     this.#sending = true;
     const { flow } = this.outlet;

@@ -22,7 +22,7 @@ const STATUS: ReadonlyMap<CloseCode, number> = new Map([
 /** Of old brokers, and of the embedded cluster. */
 const UNSUPPORTED = '_UNSUPPORTED_FEATURE';
 
-/** What a socket has no code for. */
+/** Errors that a socket has no code for. */
 const BY_CODE: ReadonlyMap<string, number> = new Map([
   ['UNSUPPORTED_MEDIA_TYPE', 415],
   ['MESSAGE_TOO_LARGE', 413],
@@ -44,7 +44,7 @@ export function whole(response: ServerResponse, status: number, type: string, bo
   if (response.headersSent) return void (response.writableEnded || response.destroy());
   response.writeHead(status, { 'Content-Type': type, 'Content-Length': body.length, ...HEADERS, ...headers });
   response.end(response.req.method === 'HEAD' ? undefined : body);
-  // Who takes nothing of it does not have it kept.
+  // An answer of which the client takes nothing is not kept.
   if (body.length > SMALL) response.setTimeout(PATIENCE, () => response.destroy());
 }
 

@@ -1,4 +1,4 @@
-// What HTTP answers with, as JSON: for the routes, which give it, and for the page, which shows it. Offsets are numbers, times milliseconds since 1970.
+// Answers of HTTP, as JSON: for the routes, which give them, and for the page, which shows them. Offsets are numbers, times milliseconds since 1970.
 
 /** A second's average; null: not known (yet). */
 export interface Rate {
@@ -51,7 +51,7 @@ export interface TopicSummary {
   offline: number;
   /** Between the first and the last offset, markers and what compaction left out included; null: not asked yet. */
   messages: number | null;
-  /** What is written to it. Bytes: only where the proxy reads the topic. */
+  /** Messages written to it. Bytes: only where the proxy reads the topic. */
   rate: Rate;
 }
 
@@ -175,7 +175,7 @@ export interface AlertState {
   state: 'ok' | 'firing' | 'unknown';
   /** Since when. */
   since: number;
-  /** What is so, in a sentence. */
+  /** The situation, in a sentence. */
   message: string;
 }
 

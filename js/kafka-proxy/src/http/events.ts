@@ -41,7 +41,7 @@ async function begin(ask: Ask): Promise<void> {
   });
 }
 
-/** What it has already counts more than where it wanted to begin: browsers ask with the same URL again. */
+/** The last event's id counts more than where it wanted to begin: browsers ask with the same URL again. */
 function whereOf({ query, request: { headers } }: Ask, partitions: readonly number[] | undefined): From {
   const last = headers['last-event-id'] || one(query, 'lastEventId');
   if (last !== undefined) return { offsets: placesOf(String(last)) };
@@ -49,7 +49,7 @@ function whereOf({ query, request: { headers } }: Ask, partitions: readonly numb
 }
 
 function head(response: ServerResponse): ServerResponse {
-  // What stands between must pass each event on at once.
+  // Proxies in between must pass each event on at once.
   return response.writeHead(200, { 'Content-Type': 'text/event-stream', ...HEADERS, 'Cache-Control': 'no-store, no-transform', 'X-Accel-Buffering': 'no' });
 }
 
@@ -146,7 +146,7 @@ class Events implements Outlet, Conversation {
     } else {
       return;
     }
-    // Who loses the connection before the first message goes on here. Browsers keep the id, and tell no event.
+    // A client that loses the connection before the first message goes on here. Browsers keep the id, and tell no event.
     // A topic that was deleted begins with its first message when it is made anew; an empty id would be none.
     this.#send(`id: ${placesText(this.#places) || BEGIN}\n\n`);
   }

@@ -1,4 +1,4 @@
-// What is told of the proxy itself.
+// Answers about the proxy itself.
 
 import { version } from '../../package.json';
 import { CloseCode, ProxyError } from '../errors';

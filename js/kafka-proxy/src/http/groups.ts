@@ -94,7 +94,7 @@ function assignmentOf(bytes: Buffer): Record<string, number[]> {
   }
 }
 
-/** What it has committed, and what its members have, each with where the partition ends. */
+/** Partitions that it has committed, or that its members have, each with where it ends. */
 async function offsetsOf(
   context: Context,
   committed: Awaited<ReturnType<KafkaAdmin['fetchOffsets']>>,

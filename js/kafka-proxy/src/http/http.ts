@@ -93,11 +93,11 @@ export class Http {
     if (response.destroyed || socket.destroyed) leave();
     const answered = this.#answer(request, response, path, query, hosts, gone.signal).catch((error: unknown) => {
       const told = ProxyError.of(error);
-      // What Kafka says is for who asks.
+      // Kafka's errors are for who asks.
       if (told.code === 'INTERNAL' && !gone.signal.aborted) this.#context.log.error(`${request.method} ${path}: ${(error as Error)?.stack ?? error}`);
       failure(response, told);
     });
-    // What is being written is answered before the proxy ends.
+    // Writes under way are answered before the proxy ends.
     this.#owner.ended(answered);
     return answered;
   }
@@ -181,7 +181,7 @@ export class Http {
 const ignore = (): void => {};
 const CODES: Record<number, string> = { 401: 'UNAUTHORIZED', 403: 'FORBIDDEN', 429: 'TOO_MANY_REQUESTS', 503: 'UNAVAILABLE' };
 
-/** What stands before the paths of HTTP. */
+/** The prefix of the paths of HTTP. */
 export function baseOf(path = ''): string {
   return path.replace(/\/$/, '');
 }

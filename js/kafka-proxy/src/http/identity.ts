@@ -1,4 +1,4 @@
-// Who asks, and tickets for them.
+// The identity of a client, and tickets for it.
 
 import { version } from '../../package.json';
 import type { Access } from '../access';

@@ -1,6 +1,6 @@
 // Messages as kafka-native wrote them: a JSON object a line, which begins with its place (`linesFormat`). Nothing else of it is read.
 
-/** What divides them. */
+/** The byte that divides them. */
 export const LINE = 0x0a;
 const PARTITION = '{"partition":'.length;
 const OFFSET = ',"offset":'.length;

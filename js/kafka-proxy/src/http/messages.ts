@@ -53,7 +53,7 @@ async function read(ask: Ask): Promise<void> {
   linesFormat(encodings);
   const { only } = await context.allow(identity, { operation: 'read', topic });
   const format = linesFormat({ ...encodings, only });
-  // What is read, and what is not taken yet, is in memory.
+  // Messages being read, and those not taken yet, are in memory.
   const done = await turnsOf(context).take(whose(identity), 1, gone);
   response.once('close', done);
   if (response.destroyed) done();
@@ -87,7 +87,7 @@ function wantedOf(topic: string, ends: ReadonlyMap<number, Ends>, partitions: re
 async function rangesOf(context: Context, topic: string, ends: ReadonlyMap<number, Ends>, from: Exclude<From, 'latest'>): Promise<Range[]> {
   const given = from === 'earliest' ? undefined : 'timestamp' in from ? await context.logs.times(topic, from.timestamp) : from.offsets;
   return Array.from(ends, ([partition, { low, end }]) => {
-    // What retention has taken is not waited for; nor is what is not there yet.
+    // Messages that retention has taken are not waited for; nor are those that are not there yet.
     const begin = Math.min(Math.max(given?.get(partition) ?? low, low), Math.max(end, low));
     return { partition, begin, end };
   });

@@ -13,7 +13,7 @@ import { bad, topicOf } from './names';
 import type { Ask, Route } from './router';
 import { Turns } from './turns';
 
-/** What a message costs besides its bytes. */
+/** The cost of a message besides its bytes. */
 const MESSAGE_BYTES = 100;
 const REST = 'application/vnd.kafka.v2+json';
 const REST_JSON = 'application/vnd.kafka.json.v2+json';
@@ -24,7 +24,7 @@ export const produce: readonly Route[] = [
   { method: 'POST', path: '/topics/:topic', answer: produceRecords },
 ];
 
-/** What is written at the same time, of one proxy. */
+/** Bytes written at the same time, of one proxy. */
 const turns = new WeakMap<object, Turns>();
 
 async function produceMessages(ask: Ask): Promise<void> {
@@ -37,7 +37,7 @@ async function produceMessages(ask: Ask): Promise<void> {
   json(ask.response, statusOf(ProxyError.of({ type: code, message, retriable })), { code, message, retriable, results });
 }
 
-/** What comes of clients of Confluent's REST proxy (its API v2), and goes to them. */
+/** Records from clients of Confluent's REST proxy (its API v2), and answers to them. */
 async function produceRecords(ask: Ask): Promise<void> {
   const results = await written(ask, recordsOf);
   const offsets = results.map((result) =>
@@ -51,7 +51,7 @@ async function produceRecords(ask: Ask): Promise<void> {
 async function written(ask: Ask, read: (request: IncomingMessage, body: Buffer) => KafkaMessage[]): Promise<Produced[]> {
   const { context, identity, request, gone } = ask;
   const topic = topicOf(ask);
-  // Who may not needs not send it.
+  // A client that may not write need not send it.
   const permission = await context.allow(identity, { operation: 'write', topic });
   const records = read(request, await ask.body());
   if (records.length === 0) return [];

@@ -7,10 +7,10 @@ import type { StreamSocket } from './stream-socket';
 
 /** A request that was let in. */
 export interface Ask {
-  /** What the names in the route's path stand for, decoded. */
+  /** Values of the names in the route's path, decoded. */
   readonly names: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
-  /** What stands before all paths: `/kafka`, or nothing. */
+  /** The prefix of all paths: `/kafka`, or nothing. */
   readonly base: string;
   /** Where sockets are opened: a path, as the option says it. */
   readonly door: string;
@@ -34,7 +34,7 @@ export interface Route {
   readonly open?: boolean;
   /** Its answer goes on, and counts as a socket. */
   readonly socket?: boolean;
-  /** What it gives is sent as JSON; undefined: it has answered, or will. What it throws is answered as an error. */
+  /** Its result is sent as JSON; undefined: it has answered, or will. Errors that it throws are answered as such. */
   readonly answer: (ask: Ask) => unknown;
 }
 
@@ -62,7 +62,7 @@ export class Router {
   }
 }
 
-/** What the names stand for; undefined: the path is another. */
+/** Values of the names; undefined: the path is another. */
 function namesOf(parts: readonly string[], given: readonly string[]): Record<string, string> | undefined {
   const open = parts.at(-1) === '*';
   if (open ? given.length < parts.length : given.length !== parts.length) return undefined;

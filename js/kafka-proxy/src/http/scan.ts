@@ -53,7 +53,7 @@ class Reader implements Socket {
   close(): void {}
 }
 
-/** What one reading may take. */
+/** Limits of one reading. */
 export interface Bounds {
   messages: number;
   /** Of lines; the last one may exceed them. */
@@ -115,7 +115,7 @@ class Scanning implements Outlet {
     this.#messages = messages;
     this.#bytes = bytes;
     this.flow = new Flow(new Reader(done.signal));
-    // What waits to be sent has no more than this.
+    // Messages that wait to be sent have no more than this.
     this.flow.give({ messages, bytes });
     this.over = new Promise((resolve, reject) => {
       this.#fail = reject;
@@ -141,7 +141,7 @@ class Scanning implements Outlet {
     }
     this.#messages -= taken;
     this.#bytes -= own;
-    // What lies behind the range takes nothing of what it may.
+    // Messages behind the range take nothing of what it may.
     this.flow.took(taken, own);
     this.#moved(partition, Math.min(next, end));
     if (this.#messages <= 0 || this.#bytes <= 0) this.done.abort();
@@ -175,7 +175,7 @@ class Scanning implements Outlet {
     if (notice.type === 'revoked') this.fail(new ProxyError('UNKNOWN_TOPIC_OR_PARTITION', `the topic ${this.topic} was deleted`, true, CloseCode.UnknownTopic));
   }
 
-  /** What is not there any more is not told: the places say it. */
+  /** Messages that are gone are not reported: the places say it. */
   warn(): void {}
 
   fail(error: ProxyError): void {

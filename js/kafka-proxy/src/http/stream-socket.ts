@@ -13,7 +13,7 @@ import { nextNumber, takenOf, type Owner } from '../ws-socket';
 const LAST = 5000;
 const ALIVE = ':\n\n';
 
-/** What is told last: `event: error`, and the end of the answer. */
+/** The last text: `event: error`, and the end of the answer. */
 export type Farewell = (code: CloseCode, reason: string) => string;
 
 export class StreamSocket implements Socket {
@@ -47,7 +47,7 @@ export class StreamSocket implements Socket {
     this.#response = response;
     this.#owner = owner;
     setMaxListeners(0, this.#closed.signal);
-    // Who vanishes without a word is noticed by the system.
+    // The system notices a client that vanishes without a word.
     request.socket.setKeepAlive(true, 60_000);
     // Of an answer before it on this connection, or of a server that cuts off what is silent: pings are for that.
     response.setTimeout(0);
@@ -123,7 +123,7 @@ export class StreamSocket implements Socket {
     this.#code = code;
     this.#response.end();
     this.#leave(reason);
-    // Who has not read for so long will not read on.
+    // A client that has not read for so long will not read on.
     if (full && code === CloseCode.TooSlow) return this.terminate();
     this.#last = setTimeout(() => this.terminate(), LAST).unref();
   }
@@ -132,7 +132,7 @@ export class StreamSocket implements Socket {
     this.#response.destroy();
   }
 
-  /** Says that it is there. Who has taken nothing since the last time, and has something waiting, is gone. */
+  /** Says that it is there. A client that has taken nothing since the last time, and has something waiting, is gone. */
   ping(): void {
     if (!this.open) return;
     const { buffered } = this;

@@ -1,4 +1,4 @@
-// What the groups of the old protocol have read.
+// Commits of the groups of the old protocol.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from '../context';
@@ -51,7 +51,7 @@ export interface GroupPlace {
 }
 
 /**
- * Commits in the name of a group without members: one commit is under way, and then the newest. What fails is tried again, and is told once
+ * Commits in the name of a group without members: one commit is under way, and then the newest. A failed one is tried again and logged once
  * until one succeeds: Kafka refuses it while the group has members.
  */
 export class Commits {

@@ -13,7 +13,7 @@ import { Pace } from './pace';
 import { Places, type Holder } from './places';
 import { readWish, type LegacyWish } from './wish';
 
-/** Milliseconds that who ends waits for its last frames to be written. What is written later comes again. */
+/** Milliseconds that who ends waits for its last frames to be written. Frames written later come again. */
 const WRITTEN_MS = 1000;
 
 export const legacy: Protocol = (socket, context, query) => new LegacyConversation(socket, context, query);
@@ -57,7 +57,7 @@ class LegacyConversation implements Conversation, Outlet, Holder {
     const { only } = await context.allow(socket.identity, { operation: 'read', topic });
     await context.allow(socket.identity, { operation: 'group', group });
     if (only) this.format = legacyFormat(only);
-    // Who cannot be served takes nobody's place.
+    // A client that cannot be served takes nobody's place.
     const ends = await this.#bounds(wish);
     const asked = wish.offset === 'end' ? ends.end : wish.offset;
     if (asked !== undefined && !(await this.#has(wish, asked, ends))) {
@@ -87,7 +87,7 @@ class LegacyConversation implements Conversation, Outlet, Holder {
   }
 
   /**
-   * Where a client goes on that names no offset. What the group has committed may be gone, or the topic be made anew: the client cannot know,
+   * Where a client goes on that names no offset. The committed offset may be gone, or the topic be made anew: the client cannot know,
    * and would be refused for ever, so it begins with what is there.
    */
   async #committed(wish: LegacyWish): Promise<number> {
@@ -115,7 +115,7 @@ class LegacyConversation implements Conversation, Outlet, Holder {
     this.socket.send(bytes, {
       binary: false,
       written: (error) => {
-        // What comes behind a frame that is lost must not be committed.
+        // Messages behind a frame that is lost must not be committed.
         if (error) this.#lost = true;
         else if (!this.#lost) this.#commits?.written(next);
         if (--this.#writing === 0) this.#allWritten?.();

@@ -7,10 +7,10 @@ const PARTS = 10;
 
 /**
  * At most `maxBytes` in any `idleTimeout` milliseconds: what was sent is credit again when that time has passed. A message larger than all the
- * credit comes alone, and then nothing for that time. Who was silent has all the credit, so that a lone message is sent at once.
+ * credit comes alone, and then nothing for that time. A socket that was silent has all the credit, so that a lone message is sent at once.
  */
 export class Pace {
-  /** What is not credit yet, the oldest first. */
+  /** Bytes that are not credit yet, the oldest first. */
   readonly #sent: { first: number; last: number; bytes: number }[] = [];
   #timer: NodeJS.Timeout | undefined;
 

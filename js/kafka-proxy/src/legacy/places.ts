@@ -5,7 +5,7 @@ import { Questions } from '../log/questions';
 import { CommitTurns } from './commits';
 import type { LegacyWish } from './wish';
 
-/** Who reads for a group from a partition. */
+/** A socket that reads for a group from a partition. */
 export interface Holder {
   /** Another one comes: nothing more is read; resolves when its last commit is settled. Never rejects. */
   replaced(): Promise<void>;

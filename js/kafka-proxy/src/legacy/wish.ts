@@ -1,4 +1,4 @@
-// What a URL of the old protocol asks for.
+// The wish of a URL of the old protocol.
 
 import { ProxyError } from '../errors';
 

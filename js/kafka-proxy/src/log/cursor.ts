@@ -3,7 +3,7 @@
 import type { Page } from './page';
 import type { Follower, PartitionLog } from './partition-log';
 
-/** What a cursor tells its subscription. */
+/** Calls of a cursor to its subscription. */
 export interface CursorOwner {
   follow(cursor: Cursor, page: Page): void;
   /** It has passed what is no message. */

@@ -21,7 +21,7 @@ export interface LogWish {
   from: 'earliest' | 'latest' | { timestamp: number } | { offsets: Place[] };
   /** Only these partitions, of each topic; all, if undefined. */
   partitions?: number[];
-  /** What becomes of a socket that is too slow: it is closed, or it misses all but the newest. */
+  /** A socket that is too slow is closed, or misses all but the newest messages. */
   slow: 'close' | 'newest';
   /** Compacted topics: first their entries, then what changes. */
   table?: boolean;
@@ -90,7 +90,7 @@ export class Logs implements ReadingOwner {
     for (const table of tables) table.users++;
     try {
       await Promise.all(tables.map(({ ready }) => ready));
-      // What is asked now counts from now, also where somebody reads the topic already.
+      // The wish counts from now, also where somebody reads the topic already.
       const from = wish.table ? 'earliest' : wish.from;
       const places = await Promise.all(topics.map((topic) => this.#places(topic, { ...wish, from })));
       const all = places.flat();
@@ -333,7 +333,7 @@ export class Logs implements ReadingOwner {
     return this.#cache.bytes;
   }
 
-  /** What was read of a topic since it is read; undefined: it isn't. */
+  /** Traffic of a topic since it is read; undefined: it isn't. */
   read(topic: string): Traffic | undefined {
     return this.#topics.get(topic)?.traffic;
   }

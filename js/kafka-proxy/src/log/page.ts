@@ -3,7 +3,7 @@
 import type { Batch } from 'kafka-native';
 import { besidesOf, frameOf, type Frame, type FrameFormat } from '../frames';
 
-/** What holds pages, and forgets them when there are too many. */
+/** A log that holds pages, and forgets them when there are too many. */
 interface Shelf {
   forget(page: Page): void;
 }

@@ -1,9 +1,9 @@
-// What is known of one partition: the pages that its reader brought, and who waits for more.
+// The log of one partition: the pages that its reader brought, and who waits for more.
 
 import type { Batch } from 'kafka-native';
 import { Page, type Cache } from './page';
 
-/** Who stands at the end of a log. */
+/** A cursor or a table at the end of a log. */
 export interface Follower {
   /** The next message that it wants. */
   next: number;
@@ -51,7 +51,7 @@ export class PartitionLog {
   }
 
   /**
-   * What the reader brings. Whoever follows has it when this returns.
+   * A batch that the reader brings. Whoever follows has it when this returns.
    * @returns the offsets that were left out, if any
    */
   append(batch: Batch): { begin: number; end: number; followers: Follower[] } | undefined {

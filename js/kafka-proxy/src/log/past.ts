@@ -1,11 +1,11 @@
-// What lies below the tails of the logs: read by a few consumers, each leased for one read.
+// Messages below the tails of the logs: read by a few consumers, each leased for one read.
 
 import type { Batch, Kafka } from 'kafka-native';
 import { Page, type Cache } from './page';
 import type { PartitionLog } from './partition-log';
 import { within } from '../within';
 
-/** What there is from an offset on. */
+/** Pages from an offset on. */
 export interface Answer {
   pages: Page[];
   /** The offset behind them. Without pages: up to here there is no message. */
@@ -61,7 +61,7 @@ export class Past {
 
   /**
    * Asks for what is there from an offset below the log's tail. `then` is called once, later, with at least one page, or a `next` behind the
-   * offset; with an error when the log has ended. What is returned takes the question back.
+   * offset; with an error when the log has ended. The returned function takes the question back.
    */
   ask(log: PartitionLog, offset: number, then: Waiting): () => void {
     let of = this.#asked.get(log);
@@ -155,7 +155,7 @@ class PastReader {
   since = 0;
   busy = false;
   #batches: AsyncGenerator<Batch, void, void> | undefined;
-  /** What was asked for, and has not come yet. */
+  /** The batch that was asked for, and has not come yet. */
   #coming: Promise<IteratorResult<Batch, void>> | undefined;
   #abort = new AbortController();
   /** Everything below this offset is read when the batches end by themselves. */
@@ -202,7 +202,7 @@ class PastReader {
       this.#coming = undefined;
       if (come.done) {
         this.#batches = undefined;
-        // What is left are transaction markers, and what compaction took away.
+        // The rest are transaction markers, and what compaction took away.
         if (this.#end > next) [gap, next] = [true, this.#end];
         break;
       }
@@ -228,7 +228,7 @@ class PastReader {
     const { topic, partition } = log;
     const { signal } = (this.#abort = new AbortController());
     await this.#consumer.assign([{ topic, partition, offset: String(offset) }]);
-    // Who reads behind its end connects anew, and nobody ends it.
+    // A consumer that reads behind its end connects anew, and nobody ends it.
     if (this.#closed) throw new Error('the reader is closed');
     this.log = log;
     this.next = offset;
@@ -251,7 +251,7 @@ class PastReader {
       this.busy = true;
       this.#onClose();
       this.#coming?.catch(() => {});
-      // What waits for a broker ends with the client.
+      // Calls that wait for a broker end with the client.
       await Promise.allSettled([this.#halt(), this.#consumer.disconnect()]);
     })());
   }

@@ -1,4 +1,4 @@
-// What is asked of the cluster, once for all who ask at the same time.
+// Questions to the cluster, once for all who ask at the same time.
 
 import type { KafkaAdmin } from 'kafka-native';
 import type { Ends } from './topic-log';
@@ -6,7 +6,7 @@ import type { Ends } from './topic-log';
 /** Milliseconds before a topic that no broker knows is asked for again: it may have been made a moment ago. */
 const HEARSAY = 200;
 
-/** What a broker answers that has just heard of a new leader, or has not yet; the admin does not try it again. */
+/** Errors of a broker that has just heard of a new leader, or has not yet; the admin does not try it again. */
 const MOVING = new Set<unknown>(['FENCED_LEADER_EPOCH', 'UNKNOWN_LEADER_EPOCH']);
 const MOVING_TRIES = 10;
 

@@ -13,7 +13,7 @@ import type { SlowSockets } from './slow';
 import { Snapshot } from './snapshot';
 import type { TablePart } from './table';
 
-/** What a subscription needs of all the others. */
+/** The owner of all subscriptions, as one needs it. */
 export interface ReadingOwner {
   readonly past: Past;
   readonly slow: SlowSockets;
@@ -42,7 +42,7 @@ export class Reading implements Subscription, CursorOwner {
   /** It is waited for room. */
   #waiting = false;
   #pumping = false;
-  /** What has to be sent before anything else, of these. */
+  /** Entries of these parts, to be sent before anything else. */
   #snapshot: Snapshot | undefined;
   #parts: TablePart[] = [];
   #table = false;
@@ -198,7 +198,7 @@ export class Reading implements Subscription, CursorOwner {
   #sendEntries(snapshot: Snapshot, room: Room): boolean {
     if (snapshot.done) {
       this.#snapshot = undefined;
-      // What has changed meanwhile is in the log.
+      // Entries that changed meanwhile are in the log.
       for (const { log, next } of this.#parts) {
         const cursor = this.cursors.get(log.topic)?.get(log.partition);
         if (cursor?.log === log) this.#aim(cursor, next);
@@ -372,7 +372,7 @@ export class Reading implements Subscription, CursorOwner {
   }
 }
 
-/** What retention has taken. */
+/** A warning of messages that retention has taken. */
 export function gone(count: number, topic: string, partition: number, next: number): string {
   return `${count} messages of ${topic}/${partition} were deleted by retention before they were sent: it goes on at offset ${next}`;
 }

@@ -72,7 +72,7 @@ export class TablePart implements Follower {
   }
 
   missed(): void {
-    // What retention deleted is no entry.
+    // A message that retention deleted is no entry.
   }
 
   end(): void {
@@ -215,12 +215,12 @@ export class Table implements TopicReader {
   }
 }
 
-/** Applies the messages of a batch from an offset on. What is kept is copied: the batch is much larger. */
+/** Applies the messages of a batch from an offset on. Entries are copied: the batch is much larger. */
 function fold(batch: Batch, from: number, entries: Map<string, Entry>, owner: Table): void {
   const { offsets, timestamps, positions, keyLengths, valueLengths, data } = batch.columns;
   const last = new Map<string, number>();
   for (let i = 0; i < offsets.length; i++) {
-    // What has no key is no entry.
+    // A message without a key is no entry.
     if (offsets[i]! >= from && keyLengths[i]! >= 0) last.set(data.toString('latin1', positions[i], positions[i]! + keyLengths[i]!), i);
   }
   for (const [key, i] of last) {

@@ -13,7 +13,7 @@ export interface Ends {
   end: number;
 }
 
-/** Who hears of a topic's partitions. */
+/** A subscription or table that hears of a topic's partitions. */
 export interface TopicReader {
   /** Partitions that were added, or, after `lost`, those of a topic that was made anew. */
   come(logs: PartitionLog[]): void;
@@ -46,14 +46,14 @@ export class TopicLog {
   readonly #consumer: ReturnType<Kafka['consumer']>;
   readonly partitions = new Map<number, PartitionLog>();
   readonly readers = new Set<TopicReader>();
-  /** What its reader brought. */
+  /** Messages and bytes that its reader brought. */
   readonly traffic = new Traffic();
   /** Subscriptions that are being made. */
   holds = 0;
   /** Resolves when it is read. */
   readonly ready: Promise<void>;
   ended = false;
-  /** What somebody waits for, by partition. */
+  /** Offsets that somebody waits for, by partition. */
   readonly #targets = new Map<number, number>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   /** Offsets that were left out, and who followed. */
@@ -109,7 +109,7 @@ export class TopicLog {
     return log;
   }
 
-  /** What is not there yet is new, and begins with its first message. */
+  /** A partition that is not there yet is new, and begins with its first message. */
   #come(partitions: number[]): void {
     this.#cancel('anew');
     const come = partitions.filter((partition) => !this.partitions.has(partition)).map((partition) => this.#add(partition, 0));

@@ -1,4 +1,4 @@
-// What clients and proxy say in protocol 2; docs/protocol.md explains it. What a client sends is checked here, and nowhere else.
+// Messages of clients and proxy in protocol 2; docs/protocol.md explains them. A client's messages are checked here, and nowhere else.
 
 import { z } from 'zod';
 import type { Notice, TopicPartition } from '../subscription';
@@ -36,7 +36,7 @@ function headersOf<T>(one: z.ZodType<T | null>, what: string) {
   );
 }
 
-/** What a client calls a subscription or a request. */
+/** A client's name for a subscription or a request. */
 export type Id = string | number;
 
 const id = z.union([z.string().min(1).max(64), z.int()]);
@@ -114,7 +114,7 @@ const clientMessage = z.discriminatedUnion('type', [
 export type ClientMessage = z.infer<typeof clientMessage>;
 export type Produce = Extract<ClientMessage, { type: 'produce' }>;
 
-/** What became of a message that a client produced. */
+/** The result of a message that a client produced. */
 export type Produced = { partition: number; offset: number } | { error: { code: string; message: string; retriable: boolean } };
 
 export interface ErrorMessage extends Partial<TopicPartition> {
@@ -154,7 +154,7 @@ export function refused({ issues }: z.ZodError): string {
     .join('; ');
 }
 
-/** What a client sent, or why it is refused, with the id and type that it seems to have. */
+/** The message of a client, or why it is refused, with the id and type that it seems to have. */
 export function read(document: unknown): Read {
   const result = clientMessage.safeParse(document);
   if (result.success) return { message: result.data };

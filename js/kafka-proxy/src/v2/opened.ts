@@ -7,7 +7,7 @@ import type { Reads } from '../context';
 import type { Notice, Outlet, Subscription, TopicPartition } from '../subscription';
 import type { Id, ServerMessage } from './messages';
 
-/** What it needs of the session. */
+/** The session, as a subscription needs it. */
 export interface OpenedOwner {
   tell(message: ServerMessage): void;
   batch(opened: Opened, topic: string, frame: Frame): void;
@@ -47,7 +47,7 @@ export class Opened implements Outlet {
     const call = async (): Promise<void> => {
       if (!this.#closed && this.#subscription) await use(this.#subscription);
     };
-    // What is wanted while it opens is done in order, and before what comes later: the promise's followers are.
+    // Calls while it opens are done in order, and before later ones: the promise's followers are.
     if (this.#subscription) call().catch(failed);
     else void this.#opening.then(call).catch(failed);
   }
@@ -103,7 +103,7 @@ export class Opened implements Outlet {
   }
 }
 
-/** What a client is told of an error. */
+/** An error as a client gets it. */
 export function errorMessage(
   { code, message, retriable }: ProxyError,
   about: { id?: Id | undefined; request?: string | undefined; fatal: boolean } & Partial<TopicPartition>,

@@ -1,4 +1,4 @@
-// What a client writes to Kafka.
+// Messages that a client writes to Kafka.
 
 import type { Permission } from '../access';
 import type { Context } from '../context';
@@ -6,7 +6,7 @@ import type { Socket } from '../socket';
 import { record, sizeOf, write, type KafkaMessage } from '../writing';
 import type { Message, Produced } from './messages';
 
-/** What a message costs besides its bytes: empty ones are not for nothing. */
+/** The cost of a message besides its bytes: empty ones are not for nothing. */
 const MESSAGE_BYTES = 100;
 
 export class Producing {

@@ -124,7 +124,7 @@ export class Session implements Conversation, OpenedOwner {
     opened.open(subscribe, wish.lag);
   }
 
-  /** What opens it. @throws ProxyError for what does not go together */
+  /** The function that opens it. @throws ProxyError for what does not go together */
   #subscriber(asked: Subscribe, topics: string[], outlet: Opened): () => Promise<Subscription> {
     const { pattern: glob, group, from, partitions, table, slow = 'close' } = asked;
     if (topics.length === 0 && glob === undefined) throw new ProxyError('BAD_REQUEST', 'topics or a pattern must say what to read.');
@@ -183,7 +183,7 @@ export class Session implements Conversation, OpenedOwner {
       );
   }
 
-  /** What was allowed once is, as long as the socket is open. */
+  /** An access allowed once stays so, as long as the socket is open. */
   #allow(accesses: Access[]): Promise<Permission[]> {
     const { identity } = this.#socket;
     const allowed = (this.#allowed ??= new Map<string, Promise<Permission>>());

@@ -1,4 +1,4 @@
-// What a user writes compiles, and what is wrong does not.
+// Code that a user writes compiles, and wrong code does not.
 
 import * as codec from '@msgpack/msgpack';
 import { KafkaProxyClient, KafkaProxyError, ProduceError, type Message, type Place, type Subscription, type Table } from 'kafka-proxy/client';

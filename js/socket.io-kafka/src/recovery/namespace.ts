@@ -6,7 +6,7 @@ import { OrderedOutgoing } from './outgoing';
 import type { Recovery } from './recovery';
 import type { Claim, Had, Outcome, SessionData, Urgency } from './sessions';
 
-/** What the recovery of a namespace needs of its adapter. */
+/** The part of its adapter that the recovery of a namespace needs. */
 export interface RecoveringAdapter {
   readonly nsp: any;
   readonly name: string;
@@ -21,7 +21,7 @@ interface Connection {
   pid: string;
   /** When it was written last; `performance.now()`. */
   written: number;
-  /** What it got of other servers, before it came here, that was not in the log then. */
+  /** Packets of other servers that it got before it came here, and that were not in the log then. */
   had: Had;
 }
 
@@ -33,13 +33,13 @@ interface Coming {
   had: Had;
   /** Until there is a socket, which has its own. */
   rooms: Set<Room>;
-  /** What the socket is to get: what it has missed, and what comes meanwhile. */
+  /** Messages that the socket is to get: those it has missed, and those that come meanwhile. */
   held: ((socket: any) => void)[];
   /** Of what came meanwhile. */
   bytes: number;
 }
 
-/** What a client has: everything up to a place in the log, and of one server everything up to a number, though it was not in the log. */
+/** Packets that a client has: all up to a place in the log, and of one server all up to a number, though they were not in the log. */
 interface ClientOffset {
   tag: string;
   partition: number;
@@ -65,7 +65,7 @@ const MAX_PID = 200;
 
 /**
  * Connection state recovery of one namespace: what it does is applied in the log's order on every server, so that an offset says what a
- * client has. What goes out before it is in the log has, with the offset, its server's name and its number. A session is in the log; who
+ * client has. A packet that goes out before it is in the log has, with the offset, its server's name and its number. A session is in the log; who
  * claims it first gets it, and with the claim has read what was before it.
  */
 export class NamespaceRecovery {
@@ -110,7 +110,7 @@ export class NamespaceRecovery {
     if (this.#recovery.namespaces.get(this.#adapter.name) === this) this.#recovery.namespaces.delete(this.#adapter.name);
   }
 
-  // What this server sends.
+  // Records that this server sends.
 
   /** Is applied here when it is read; without Kafka after `publishTimeout`. */
   publish(type: MessageType, data: object): void {
@@ -128,7 +128,7 @@ export class NamespaceRecovery {
     this.#outgoing.local(action);
   }
 
-  // What is read.
+  // Records that are read.
 
   /** A record of this namespace was read that is not for clients, or was done. */
   passed({ id }: Place): void {
@@ -145,7 +145,7 @@ export class NamespaceRecovery {
   onRecord(record: LogRecord, place: Place): void {
     const apply = (): void => {
       this.#apply(this.#ahead.size > 0 && record.uid !== this.#bus.uid ? this.#withoutAhead(record) : record, place.id);
-      // What follows, also within the same batch, is behind it, and what comes before is not.
+      // Packets that follow, also within the same batch, are behind it, and those before it are not.
       this.passed(place);
     };
     if (record.uid !== this.#bus.uid) return apply();
@@ -304,7 +304,7 @@ export class NamespaceRecovery {
   refresh(): void {
     const old = performance.now() - this.#recovery.maxDisconnectionDuration / 2;
     for (const { sid, written } of this.#connections.values()) if (written < old) this.#changed(sid);
-    // What was not in the log for so long does not come any more, and nobody asks for it.
+    // Packets that were not in the log for so long do not come any more, and nobody asks for them.
     const late = Date.now() - this.#recovery.history;
     for (const connection of this.#ahead) {
       for (const [uid, [, at]] of Object.entries(connection.had)) if (at < late) delete connection.had[uid];
@@ -387,7 +387,7 @@ export class NamespaceRecovery {
 
   /** Whether the session is to be had by an ordinary claim; rejects when it is another's. */
   async #comes(pid: string, client: ClientOffset): Promise<boolean> {
-    // What another server has claimed is to be had when that connection has ended, when the client has been there, or when the server never writes it.
+    // A session claimed by another server is to be had when that connection has ended, when the client has been there, or when the server never writes it.
     const claimed = this.#recovery.sessions.get(this.#adapter.name, pid);
     const spare = claimed?.spare;
     const wasThere = spare === undefined || client.offset > claimed!.offset;
@@ -498,7 +498,7 @@ export class NamespaceRecovery {
     // They are held with the rest. socket.io would send them now: the client keeps what it gets before it is connected, and gets it again, should the
     // connection break before.
     Object.defineProperty(missedPackets, 'forEach', { value: () => {} });
-    // What the others here have already, and is not in the log yet.
+    // Records that the others here have already, and that are not in the log yet.
     for (const record of this.#outgoing.unread()) if (!has(record.uid, record.number)) this.#hold(coming, this.#numbered(record, claim));
     this.#coming.set(sid, coming);
     if (Object.keys(had).length > 0) this.#ahead.add(coming);

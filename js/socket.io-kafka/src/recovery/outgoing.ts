@@ -11,8 +11,8 @@ type Item = Logged | { action: () => void };
 const MAX_EARLY = 10_000;
 
 /**
- * What a namespace of this server does, in the order of its calls: each when it is read in the log, or, when that takes too long, without
- * its place there; what is for this server alone in between.
+ * Actions of a namespace of this server, in the order of its calls: each when it is read in the log, or, when that takes too long, without
+ * its place there; those for this server alone in between.
  */
 export class OrderedOutgoing {
   readonly #timeout: number;
@@ -44,7 +44,7 @@ export class OrderedOutgoing {
 
   /** A record was read: does it, unless it was done early. */
   read(number: number, apply: () => void): void {
-    // What is before it was never written, or another has it twice.
+    // A record before it was never written, or another has it twice.
     for (let first = this.#first; first && !('action' in first) && first.number < number; first = this.#first) this.#late(first);
     for (const early of this.#early.keys()) {
       if (early > number) break;

@@ -53,7 +53,7 @@ export class Recovery {
   keep(namespace: string, record: LogRecord, place: Place, timestamp: number, live: boolean): void {
     const at = live ? Date.now() : timestamp;
     this.#heard.set(record.uid, at);
-    // What is for clients is passed when it is done.
+    // A record for clients is passed when it is done.
     if (live && !(record.type >= MessageType.BROADCAST && record.type <= MessageType.DISCONNECT_SOCKETS)) this.namespaces.get(namespace)?.passed(place);
     switch (record.type) {
       case MessageType.BROADCAST: {
@@ -136,7 +136,7 @@ export class Recovery {
     for (const [uid, at] of this.#heard) if (at < now - this.history) this.#heard.delete(uid);
   }
 
-  /** What was in the log is gone: sessions that are open are written again. */
+  /** The records of the log are gone: sessions that are open are written again. */
   forget(): void {
     Object.assign(this, { ring: new Ring(), sessions: new Sessions() });
     for (const namespace of this.namespaces.values()) namespace.rewrite();

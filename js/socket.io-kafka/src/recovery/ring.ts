@@ -19,7 +19,7 @@ export interface Entry {
   bytes: number;
 }
 
-/** What an entry takes beside its bytes, roughly. */
+/** Bytes that an entry takes beside its body, roughly. */
 const OVERHEAD = 250;
 
 class Entries {

@@ -1,7 +1,7 @@
 import type { Room } from 'socket.io-adapter';
 import type { Body } from '../record';
 
-/** What a session record says of a connection. */
+/** The data of a connection in a session record. */
 export interface SessionData {
   sid: string;
   pid: string;
@@ -28,7 +28,7 @@ export interface Urgency {
   spare?: boolean;
 }
 
-/** What a claim comes to: the session, or its owner is asked for it, or nobody may have it. */
+/** The result of a claim: the session, or its owner is asked for it, or nobody may have it. */
 export type Outcome = Stored | 'asked' | undefined;
 
 /** The newest record of a session. */
@@ -42,11 +42,11 @@ export interface Stored {
   final: boolean;
   /** undefined: it is claimed, and its new owner has not written it yet, or has ended it. */
   body: Body | undefined;
-  /** What it was when it was claimed, as long as there is no body: its new owner may have died. */
+  /** The session as it was when it was claimed, as long as there is no body: its new owner may have died. */
   spare: Body | undefined;
   /** It has had another owner, who may not know yet that it has it no more. */
   moved: boolean;
-  /** Who gets it when its owner says that the connection has ended. */
+  /** The claim that gets it when its owner says that the connection has ended. */
   claimant: Claim | undefined;
   bytes: number;
 }
@@ -77,7 +77,7 @@ export class Sessions {
   end(namespace: string, pid: string, owner: string): void {
     const before = this.get(namespace, pid);
     if (before?.owner !== owner) return;
-    // What an owner before says late must not bring it back.
+    // A late record of an owner before must not bring it back.
     if (before.moved) this.#set(namespace, pid, { ...before, final: true, body: undefined, spare: undefined, claimant: undefined });
     else this.#delete(namespace, pid);
   }

@@ -68,7 +68,7 @@ impl Driver {
             ))));
             let mut tracker = self.shared.credit.tracker.lock();
             if cut {
-                // What is outstanding of the part that is left comes again after a crash, so nothing goes past it.
+                // Outstanding messages of the part that is left come again after a crash, so nothing goes past them.
                 self.shared.fall_back(&mut tracker, partition, to);
             } else {
                 tracker.forget(partition);
@@ -83,7 +83,7 @@ impl Driver {
         place.lost = false;
         // librdkafka stopped the partition: seeking it fails, taking it away and giving it back works. Taking it away ends
         // the forwarding of its queue, a moment later and on librdkafka's thread; that has happened when the second call
-        // returns, which that thread answers after. What has come by then moves along with the queue.
+        // returns, which that thread answers after. Messages that have come by then move along with the queue.
         let moved = Partitions::of(&self.topic, [(partition, to)]).and_then(|mut list| {
             list.set_leader_epoch(0, relocation.leader_epoch);
             let queue = self.client.partition_queue(&self.topic, partition)?;

@@ -152,7 +152,7 @@ impl Operation for DeleteGroups {
     }
 }
 
-/// What became of the partitions of the one group of a request.
+/// Results of the partitions of the one group of a request.
 ///
 /// # Safety
 /// The groups are alive for the call.

@@ -17,7 +17,7 @@ use crate::requests::{Node, Placed};
 
 /// A request of the Admin API.
 pub trait Operation: Send + 'static {
-    /// What it answers.
+    /// Its answer.
     type Answer: Send + 'static;
     /// librdkafka's kind of options.
     #[doc(hidden)]
@@ -54,7 +54,7 @@ pub trait Operation: Send + 'static {
 /// librdkafka takes no longer time.
 const MOST: Duration = Duration::from_secs(60 * 60);
 
-/// What every request is made with; alive while `start` runs.
+/// Handles that every request is made with; alive while `start` runs.
 pub struct Call {
     client: *mut rd::rd_kafka_t,
     queue: *mut rd::rd_kafka_queue_t,
@@ -214,7 +214,7 @@ unsafe fn borrowed_error(error: *const rd::rd_kafka_error_t) -> Result<()> {
     }
 }
 
-/// What became of each partition of a list, with what `value` makes of those that did not fail.
+/// The result of each partition of a list, with what `value` makes of those that did not fail.
 ///
 /// # Safety
 /// Null or a valid list for the call.

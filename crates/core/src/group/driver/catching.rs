@@ -10,7 +10,7 @@ const QUESTION: Duration = Duration::from_secs(3);
 /// The pause before the cluster is asked again what it could not say.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Who waits.
+/// A call that waits.
 pub(in crate::group) struct CatchUp {
     /// Only to know where the partitions end, as far as they can be read: the receiver hears of it when everything is told.
     pub(in crate::group) until: bool,
@@ -37,7 +37,7 @@ pub(super) struct Catching {
     /// or when the group has divided its partitions.
     undivided: Vec<u64>,
     waiting: Vec<(Vec<Goal>, CatchUp)>,
-    /// What has to be told until the receiver hears that this was all.
+    /// Goals that have to be reached until the receiver hears that this was all.
     until: Option<Vec<Goal>>,
 }
 
@@ -128,7 +128,7 @@ impl Driver {
         self.limits.in_group && !self.divided && !self.subscriptions.is_empty()
     }
 
-    /// What the group lets it have is known again.
+    /// Partitions that the group lets it have are known again.
     pub(super) fn divide(&mut self) {
         self.divided = true;
         let mut waiting = std::mem::take(&mut self.catching.waiting);
@@ -138,7 +138,7 @@ impl Driver {
         std::mem::take(&mut self.catching.undivided).into_iter().for_each(|wait| self.looked(Ok(()), wait));
     }
 
-    /// What the group gave back is waited for on.
+    /// Partitions that the group gave back are waited for on.
     fn follow(&self, goals: &mut [Goal]) {
         for goal in goals.iter_mut().filter(|_| self.limits.in_group) {
             goal.stay = self.assignment.get(goal.key).map_or(goal.stay, |place| place.stay);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Who is told by the coordinator that the group is being divided anew, or that it is a step behind.
+/// The coordinator's codes for a group that is being divided anew, or a member that is a step behind.
 const REBALANCING: [i32; 5] = [
     code::ILLEGAL_GENERATION,
     code::UNKNOWN_MEMBER_ID,
@@ -15,7 +15,7 @@ const WRITE: Duration = Duration::from_secs(10);
 /// The pause before a commit that met a rebalance is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(50);
 
-/// What goes on when a commit has ended.
+/// The next step when a commit has ended.
 pub(super) enum Committing {
     Reply(Reply<()>),
     /// Of what is done: each with the origin of its place. Without a reply the timer wanted it.
@@ -34,7 +34,7 @@ struct Attempt {
     then: Committing,
     /// How long a rebalance is waited for.
     until: Instant,
-    /// What was left out of it, because the partition has gone.
+    /// Partitions left out of it, because they have gone.
     gone: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Commits {
     under_way: HashMap<usize, Attempt>,
     waiting: BTreeMap<usize, Attempt>,
     again_at: Option<Instant>,
-    /// Who wants what is done to be committed, while that is under way already.
+    /// Calls to commit what is done, while that is under way already.
     behind: Vec<Reply<()>>,
 }
 
@@ -150,7 +150,7 @@ impl Driver {
         }
     }
 
-    /// What is committed now is younger than what waits.
+    /// Offsets committed now are younger than those that wait.
     fn supersede(&mut self, number: usize, committed: &[(TopicPartitionOffset, Option<i32>)]) {
         for (_, waiting) in self.commits.waiting.range_mut(..number) {
             waiting.offsets.retain(|(at, _)| !committed.iter().any(|(younger, _)| is_same_partition(younger, at)));
@@ -172,7 +172,7 @@ impl Driver {
             let left: Vec<_> =
                 attempt.offsets.extract_if(.., |(at, stay)| stay.is_some() && self.stay(at) != *stay).collect();
             attempt.gone.extend(left.into_iter().map(|(at, _)| format!("{}/{}", at.topic, at.partition)));
-            // What was done before the partition was sought elsewhere is out of date.
+            // Offsets done before the partition was sought elsewhere are out of date.
             if let Committing::Done { offsets: done, .. } = &attempt.then {
                 let moved = |at: &TopicPartitionOffset| {
                     done.iter()
@@ -229,7 +229,7 @@ impl Driver {
         self.commit(&done, Committing::Done { offsets, reply });
     }
 
-    /// Who commits offsets of his own has the last word: what was done before is not committed over them.
+    /// A program that commits offsets of its own has the last word: what was done before is not committed over them.
     pub(super) fn overrule(&mut self, offsets: &[TopicPartitionOffset]) {
         for place in offsets.iter().filter_map(|at| self.place_of(at)) {
             self.shared.recordable.lock().remove(&place.id);

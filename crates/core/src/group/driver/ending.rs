@@ -19,7 +19,7 @@ impl Driver {
         self.commit(&done, Committing::Stop);
     }
 
-    /// Begins to leave the group. What comes meanwhile comes through a queue of its own.
+    /// Begins to leave the group. Events of the meantime come through a queue of their own.
     pub(super) fn leave(&mut self) {
         let Some(stopping) = &mut self.stopping else { return };
         // Leaving can crash when the coordinator is gone; then the group notices by itself that the member is.

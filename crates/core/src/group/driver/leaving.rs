@@ -33,7 +33,7 @@ impl Driver {
         }
     }
 
-    /// Subscribes when it is known which partitions there are: what comes later is new. Who cannot be asked is not waited for.
+    /// Subscribes when it is known which partitions there are: what comes later is new. A cluster without an answer is not waited for.
     fn list_topics(&self, topics: Vec<Subscription>, reply: Reply<()>) -> bool {
         self.help(move |client| {
             let existing = client.topics(TOPICS).ok().map(|names| Arc::new(names.into_iter().collect()));

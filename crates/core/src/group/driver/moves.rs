@@ -127,7 +127,7 @@ impl Driver {
             return Some(moving.to);
         }
         let received = self.shared.epochs.lock().get(&key).and_then(|current| current.received);
-        // What was taken and waits to be handed over is thrown away by the move.
+        // Messages that were taken and wait to be handed over are thrown away by the move.
         let mut messages = (0..self.handover.messages.len()).map(|i| self.handover.messages.get(i));
         let taken = messages.find(|message| message.error() == 0 && self.assignment.key_at(message) == Some(key));
         let first = place.first.or(taken.map(|message| message.offset()));

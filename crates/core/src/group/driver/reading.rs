@@ -19,7 +19,7 @@ const ASK_OF_MISSING: Duration = Duration::from_millis(500);
 /// How long where reading begins may take to be on disk.
 const WRITE: Duration = Duration::from_secs(10);
 
-/// What is read, and what is known of it.
+/// Topics that are read, and what is known of them.
 #[derive(Default)]
 pub(in crate::group) struct Reader {
     wanted: Arc<[Wanted]>,
@@ -51,7 +51,7 @@ impl Reader {
 #[derive(Clone)]
 struct Wanted {
     reading: Reading,
-    /// What it began with has its place: what is found later is new, and begins with its first message.
+    /// Partitions that it began with have their places: what is found later is new, and begins with its first message.
     settled: bool,
 }
 
@@ -67,7 +67,7 @@ struct Known {
     missing: Option<Instant>,
 }
 
-/// What the cluster said.
+/// The cluster's answer.
 pub(in crate::group) struct Found {
     known: HashMap<String, Known>,
     /// Topics that are read and are there no more, or are others of the same name.
@@ -76,7 +76,7 @@ pub(in crate::group) struct Found {
     new: New,
 }
 
-/// What the offset files do not know yet.
+/// Entries that the offset files do not know yet.
 #[derive(Default)]
 struct New {
     /// Where reading begins.
@@ -225,7 +225,7 @@ impl Driver {
             self.reading.look_at = Some(Instant::now() + TRY_AGAIN);
         } else {
             self.reading.waiting.drain(..).for_each(|reply| reply.send(Err(error.clone())));
-            // What is read already is looked after.
+            // Topics that are read already are looked after.
             self.reading.look_at = (!self.reading.known.is_empty()).then(|| Instant::now() + self.limits.look);
         }
     }
@@ -286,7 +286,7 @@ fn check_wanted(topic: &str) -> Result<()> {
     }
 }
 
-/// What is wanted, its patterns compiled once a look.
+/// The wanted topics, their patterns compiled once a look.
 struct Wants<'a>(Vec<(&'a Wanted, Option<Pattern>)>);
 
 impl<'a> Wants<'a> {
@@ -295,7 +295,7 @@ impl<'a> Wants<'a> {
         compiled.collect::<Result<_>>().map(Self)
     }
 
-    /// What says where a topic begins.
+    /// The name or pattern that says where a topic begins.
     fn first_for(&self, topic: &str) -> Option<&'a Wanted> {
         first_for(topic, &self.0, |(wanted, pattern)| (&wanted.reading.topic, pattern.as_ref()))
             .map(|(wanted, _)| *wanted)
@@ -320,7 +320,7 @@ fn look(
     for (name, known) in &known {
         let old = before.get(name);
         let same = old.filter(|old| old.id == known.id);
-        // What a file, or who read the topic before, says of one that was made anew is of the old one.
+        // Offsets that a file, or who read the topic before, says of one that was made anew are of the old one.
         let is_anew = match old {
             Some(_) => same.is_none(),
             None => {
@@ -395,7 +395,7 @@ fn mark_changed(
     Ok(identities)
 }
 
-/// What is known behind an answer, which can be older than what is known.
+/// Topics that are known behind an answer, which can be older than what is known.
 fn known_now(
     mut there: HashMap<String, Known>,
     before: &HashMap<String, Known>,

@@ -86,7 +86,7 @@ impl Driver {
 
     /// librdkafka waits with the rebalance until it is told to assign or unassign: when the hooks are through.
     pub(super) fn on_rebalance(&mut self, rebalance: ffi::Rebalance) {
-        // What is committed of what goes has it.
+        // Commits of partitions that go have it.
         self.tell_moved();
         let kind = match rebalance {
             ffi::Rebalance { assign: true, .. } => RebalanceKind::Assign,

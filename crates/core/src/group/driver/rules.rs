@@ -1,4 +1,4 @@
-//! What a rule leaves out: given back as soon as it was taken, and told as read. On the client's thread.
+//! Messages that a rule leaves out: given back as soon as they were taken, and reported as read. On the client's thread.
 
 use std::cell::OnceCell;
 use std::mem::take;
@@ -8,7 +8,7 @@ use crate::ffi::Message;
 use crate::offsets::Tracker;
 use crate::rule::Rule;
 
-/// What is left out moves positions; they are told at once, and not more often than this.
+/// Messages left out move positions, which are reported at once, and not more often than this.
 const PAUSE: Duration = Duration::from_millis(10);
 /// So many rules may have been replaced before the messages that they let through are processed.
 const MOST_REPLACED: usize = 1000;
@@ -53,7 +53,7 @@ fn wants(rule: Option<&Rule>, message: &Message<'_>) -> bool {
 }
 
 impl Driver {
-    /// What was taken just now is decided, once: what is not wanted is given back.
+    /// Messages taken just now are decided, once: what is not wanted is given back.
     pub(super) fn leave_out(&mut self) {
         let (mut wanted, mut touched) = (take(&mut self.ruling.wanted), take(&mut self.ruling.touched));
         let rule = self.ruling.rule.as_deref();
@@ -154,7 +154,7 @@ impl Driver {
         ends.into_iter().for_each(|(at, end)| (self.sink)(GroupEvent::End(at, end)));
     }
 
-    /// Replaces the rule; answers from where on it decides. What was taken was decided by the one before, and still is when it is fetched
+    /// Replaces the rule; answers from where on it decides. Messages taken were decided by the one before, and still are when fetched
     /// again. `processed`: below these offsets nothing is fetched again.
     pub(super) fn set_rule(
         &mut self,

@@ -56,7 +56,7 @@ export interface UserAlteration {
   iterations?: number;
 }
 
-/** Who may do what: ACLs, and users with SCRAM credentials. */
+/** Access rights: ACLs, and users with SCRAM credentials. */
 export abstract class AccessAdmin extends GroupAdmin {
   /** Makes ACLs; resolves with true. Rejects with the first error; the others were made. */
   async createAcls({ acl, timeout }: { acl: AclEntry[] } & AdminCall): Promise<boolean> {
@@ -95,7 +95,7 @@ export abstract class AccessAdmin extends GroupAdmin {
   }
 
   /**
-   * What SCRAM credentials users have; never passwords.
+   * SCRAM credentials that users have; never passwords.
    * @param request.users default: all
    */
   async describeUsers({ users = [], timeout }: { users?: string[] } & AdminCall = {}): Promise<UserDescription[]> {

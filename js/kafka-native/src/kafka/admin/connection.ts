@@ -39,7 +39,7 @@ const events = {
 export type AdminEvents = typeof events;
 
 const AN_HOUR = 3_600_000;
-/** What KafkaJS's admin tries again: the cluster has not heard of it yet, or leaders and coordinators move. */
+/** Errors after which KafkaJS's admin tries again: the cluster has not heard of it yet, or leaders and coordinators move. */
 const PASSING: ReadonlySet<string> = new Set([
   'UNKNOWN_TOPIC_OR_PARTITION',
   'LEADER_NOT_AVAILABLE',
@@ -53,7 +53,7 @@ const PASSING: ReadonlySet<string> = new Set([
 const HEARSAY_MS = 1000;
 const HEARSAY_PAUSE_MS = 50;
 
-/** What every admin has: its connection, its events, and how it asks. */
+/** The base of every admin: its connection, its events, and how it asks. */
 export abstract class AdminConnection {
   /** Names for {@link on}. REQUEST_TIMEOUT and REQUEST_QUEUE_SIZE never fire: librdkafka does not tell. */
   readonly events: AdminEvents = events;

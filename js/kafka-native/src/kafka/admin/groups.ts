@@ -95,7 +95,7 @@ export abstract class GroupAdmin extends OffsetAdmin {
   }
 
   /**
-   * What a group committed, '-1' for nothing.
+   * Offsets that a group committed, '-1' for nothing.
    * @param request.topics default: those that it committed, without the partitions where it did not
    * @param request.resolveOffsets turns '-1' and '-2' into the end and the begin of the log, and commits that
    */

@@ -16,7 +16,7 @@ import { AccessAdmin } from './access';
  */
 export class Admin extends AccessAdmin {}
 
-/** What `kafka.admin()` makes: its methods can be taken off it. */
+/** The admin that `kafka.admin()` makes: its methods can be taken off it. */
 export interface KafkaAdmin extends Pick<Admin, keyof Admin> {}
 
 export * from './access';

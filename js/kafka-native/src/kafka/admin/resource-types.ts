@@ -1,6 +1,6 @@
 // Kafka's numbers. Apart from the admin, which is loaded when the first is made.
 
-/** What an ACL is about. */
+/** Kinds of resource that an ACL is about. */
 export enum AclResourceTypes {
   UNKNOWN = 0,
   ANY = 1,
@@ -11,7 +11,7 @@ export enum AclResourceTypes {
   DELEGATION_TOKEN = 6,
 }
 
-/** What an ACL allows or denies. */
+/** Operations that an ACL allows or denies. */
 export enum AclOperationTypes {
   UNKNOWN = 0,
   ANY = 1,
@@ -45,7 +45,7 @@ export enum ResourcePatternTypes {
   PREFIXED = 4,
 }
 
-/** What has a configuration. */
+/** Kinds of resource that have a configuration. */
 export enum ConfigResourceTypes {
   UNKNOWN = 0,
   TOPIC = 2,

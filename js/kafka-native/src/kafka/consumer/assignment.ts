@@ -10,7 +10,7 @@ import { PauseList } from './pause-list';
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5000;
 
-/** What a handler has: the first `count` runs of its partition; `stale` when it was moved away from under it. @internal */
+/** Runs that a handler has: the first `count` of its partition; `stale` when that was moved away from under it. @internal */
 export interface Delivery {
   stale: boolean;
   readonly count: number;
@@ -32,9 +32,9 @@ export class AssignedPartition implements TopicPartition {
   heard = false;
   /** The next offset after what is resolved, as KafkaJS counts; -1 = nothing since it came. */
   resolved = -1;
-  /** What was committed last; -1 = nothing since it came. */
+  /** The offset committed last; -1 = nothing since it came. */
   committed = -1;
-  /** What was resolved when the program committed a later offset: see {@link overrule}; -1 = nothing. */
+  /** The offset resolved when the program committed a later one: see {@link overrule}; -1 = nothing. */
   overruled = -1;
   /** The first offset that was told since it came; -1 = nothing. */
   begin = -1;
@@ -74,7 +74,7 @@ export class AssignedPartition implements TopicPartition {
     return this.runs.length > 0 && !this.delivery && !this.paused && !this.gone && this.waits === 0;
   }
 
-  /** What was told is of the old place. */
+  /** Messages and ends that came so far are of the old place. */
   outdate(): void {
     this.epoch = this.told = -1;
     this.heard = false;
@@ -90,7 +90,7 @@ export class AssignedPartition implements TopicPartition {
     for (const call of this.#onIdle.splice(0)) call();
   }
 
-  /** What comes behind what a handler has, or has left to be given again. */
+  /** The offset behind what a handler has, or has left to be given again. */
   get behind(): number {
     const { delivery, runs, next } = this;
     return runs.length > 0 && !delivery?.stale ? runs.at(-1)!.next : next;
@@ -111,7 +111,7 @@ export class AssignedPartition implements TopicPartition {
   }
 }
 
-/** What this member has, which of it is paused, and where it was moved. @internal */
+/** This member's partitions, which of them are paused, and where they were moved. @internal */
 export class Assignment {
   readonly #native: NativeGroup;
   readonly #calls: Calls;
@@ -229,13 +229,13 @@ export class Assignment {
       this.#seeks.set(name(topic, partition), offset);
       return undefined;
     }
-    // What the handler resolves from now on is of the old place; its runs are freed when it ends.
+    // Offsets that the handler resolves from now on are of the old place; its runs are freed when it ends.
     if (assigned.delivery) assigned.delivery.stale = true;
     this.drop(assigned, assigned.delivery ? assigned.delivery.count : 0);
     assigned.next = assigned.begins = offset;
     assigned.sought = true;
     assigned.resolved = assigned.overruled = -1;
-    // What comes until then is of the old place. A paused partition goes to its offset when it is resumed.
+    // Messages that come until then are of the old place. A paused partition goes to its offset when it is resumed.
     assigned.outdate();
     if (!assigned.paused) this.#move([assigned]);
     return assigned;
@@ -253,7 +253,7 @@ export class Assignment {
     for (const assigned of changed) {
       assigned.paused = true;
       assigned.told = -1;
-      // The rest is fetched again: a long pause must not hold memory. What a handler has is looked at when it ends.
+      // The rest is fetched again: a long pause must not hold memory. Runs that a handler has are looked at when it ends.
       this.#dropWaiting(assigned);
     }
     this.pauseNative(changed);
@@ -357,7 +357,7 @@ export class Assignment {
         assigned.sought = true;
         assigned.next = offset;
       }
-      // What is paused is told when it is resumed.
+      // A paused partition is moved when it is resumed.
       if (assigned.gone || assigned.paused || this.#ended) continue;
       if (assigned.moves !== moves) this.#move([assigned]);
       else if (!done) again.push(assigned);

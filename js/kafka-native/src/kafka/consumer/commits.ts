@@ -56,7 +56,7 @@ export interface CommitsOwner {
   readonly events: Instrumentation;
   readonly log: KafkaLogger;
   readonly assignment: Assignment;
-  /** Who it is, in the words of KafkaJS's events. */
+  /** Group, member and generation, in the words of KafkaJS's events. */
   names(): { groupId: string | null; memberId: string; groupGenerationId: number };
   crash(error: Error): void;
 }
@@ -124,7 +124,7 @@ export class Commits {
     return count;
   }
 
-  /** What is resolved and not committed. */
+  /** Offsets that are resolved and not committed. */
   uncommitted(of: Iterable<AssignedPartition> = this.#owner.assignment): TopicOffsets[] {
     const topics = new Map<string, TopicOffsets>();
     for (const { topic, partition, resolved, uncommitted } of of) {
@@ -233,7 +233,7 @@ export class Commits {
   }
 }
 
-/** What KafkaJS programs look for: a handler that ends with it does not end the consumer. @internal */
+/** The error that KafkaJS programs look for: a handler that ends with it does not end the consumer. @internal */
 export function rebalancing(message: string, cause?: KafkaError): KafkaJSProtocolError {
   return new KafkaJSProtocolError({ ...failureOf('REBALANCE_IN_PROGRESS', message), retriable: true }, { cause });
 }

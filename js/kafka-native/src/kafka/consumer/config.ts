@@ -64,7 +64,7 @@ export interface ConsumerConfig {
   maxBufferedBytes?: number;
   /** Messages of a batch, 1 to 1 000 000; a batch also ends with 192 KiB of data, and never waits to fill. Default 2000. */
   maxMessagesPerBatch?: number;
-  /** librdkafka's properties; they win over the options above. What the engine owns is refused. */
+  /** librdkafka's properties; they win over the options above. Properties that the engine owns are refused. */
   properties?: DriverOptions;
   /** Awaited before the first message of these partitions is fetched; `consumer.seek` in it says where they begin. */
   onPartitionsAssigned?: (partitions: TopicPartitions[]) => unknown;
@@ -88,7 +88,7 @@ export interface ReadConsumerConfig {
   native: Omit<NativeGroupOptions, 'properties'>;
   /** To follow those of the `Kafka`. */
   properties: Properties;
-  /** What GROUP_JOIN tells as the group's protocol. */
+  /** The group's protocol in GROUP_JOIN. */
   assigner: string;
   sessionTimeout: number;
   rebalanceTimeout: number;

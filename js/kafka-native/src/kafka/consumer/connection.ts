@@ -13,7 +13,7 @@ import type { Statistics } from '../metrics';
 /** Milliseconds for leaving the group; the hook of the last rebalance may take as long as that of any other. */
 const STOP_MS = 5000;
 
-/** What runs on a connection, and hears what the addon tells of it. @internal */
+/** The session that runs on a connection, and hears what the addon tells of it. @internal */
 export interface GroupReceiver {
   batch(id: number, bytes: Uint8Array): void;
   advanced(topicId: number, partition: number, epoch: number, offset: number): void;

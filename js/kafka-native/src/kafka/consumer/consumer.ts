@@ -48,7 +48,7 @@ export interface StopOptions {
   timeout?: number;
 }
 
-/** What `run` was called with, and the reader that is behind it. */
+/** A call of `run`, and the reader that is behind it. */
 interface Running {
   options: ConsumerRunConfig;
   /** Which messages are wanted; undefined: all. */
@@ -66,7 +66,7 @@ interface Running {
   onBegun(): void;
 }
 
-/** What `kafka.consumer()` makes: its methods can be taken off it. */
+/** The consumer that `kafka.consumer()` makes: its methods can be taken off it. */
 export interface KafkaConsumer extends Pick<Consumer, keyof Consumer> {}
 
 /**
@@ -98,11 +98,11 @@ export class Consumer {
   /** Of the newest connection: nobody waits for it any more. */
   #giveUp = new AbortController();
   #session: Session | undefined;
-  /** What `run` was called with, as long as the program wants it to run. */
+  /** The call of `run`, as long as the program wants it to run. */
   #running: Running | undefined;
   #stopping: Promise<void> | undefined;
   #restart: NodeJS.Timeout | undefined;
-  /** Who waits for the session behind a crash. */
+  /** Calls that wait for the session behind a crash. */
   readonly #onSession: (() => void)[] = [];
 
   /** @internal */
@@ -235,7 +235,7 @@ export class Consumer {
   }
 
   /**
-   * Joins the group and calls the handler. Resolves with the first assignment, which may be empty. What goes wrong later, or
+   * Joins the group and calls the handler. Resolves with the first assignment, which may be empty. An error later, or
    * in joining, is the event CRASH. Without a group it rejects where it ends before it has begun.
    */
   async run(options: ConsumerRunConfig = {}): Promise<void> {
@@ -315,7 +315,7 @@ export class Consumer {
     if (session.begun && !session.crashed) running.onBegun();
   }
 
-  /** What `until` wants is processed. */
+  /** The messages that `until` wants are processed. */
   async #reachedEnd(running: Running): Promise<void> {
     await this.#end(false);
     if (this.#running === running) this.#ended();
@@ -512,7 +512,7 @@ export class Consumer {
   }
 
   /**
-   * Who this member is in its group, for `sendOffsets` of a transaction: the broker then refuses the offsets of a member that
+   * This member's identity in its group, for `sendOffsets` of a transaction: the broker then refuses the offsets of a member that
    * the group has replaced.
    */
   async groupMetadata(): Promise<Buffer> {
@@ -559,7 +559,7 @@ export class Consumer {
     this.#runningSession().pause(places);
   }
 
-  /** What is paused of what this consumer has. */
+  /** This consumer's partitions that are paused. */
   paused(): TopicPartitions[] {
     return this.#session?.assignment.paused() ?? [];
   }
@@ -574,7 +574,7 @@ export class Consumer {
     throw notRunning();
   }
 
-  /** Calls the listener at every event of this name; returns what removes it. What it throws is logged. */
+  /** Calls the listener at every event of this name; returns what removes it. Errors that it throws are logged. */
   on<K extends keyof ConsumerEventPayloads>(
     eventName: K,
     listener: (event: InstrumentationEvent<ConsumerEventPayloads[K]>) => unknown,

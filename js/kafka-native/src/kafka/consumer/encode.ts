@@ -14,10 +14,10 @@ export type BatchCodec = 'json' | 'ndjson' | 'msgpack';
  */
 export type EncodingName = 'text' | 'base64' | 'json' | 'binary';
 
-/** What a message can have. */
+/** Fields that a message can have. */
 export type FieldName = 'topic' | 'partition' | 'offset' | 'timestamp' | 'key' | 'value' | 'headers';
 
-/** What {@link Batch.encode} writes of each message. */
+/** Parts of each message that {@link Batch.encode} writes. */
 export interface FormatOptions {
   /** Default `'text'`, in msgpack `'binary'`; false leaves keys out. */
   key?: EncodingName | false | undefined;
@@ -39,7 +39,7 @@ export interface FormatOptions {
   /** Whether a key that is null, and headers where there are none, are left out. Default false: null and `{}`. */
   sparse?: boolean | undefined;
   /**
-   * What becomes of bytes that are no UTF-8 (`'text'`) or no JSON (`'json'`). `'base64'` puts them into `keyBase64`, `valueBase64` or
+   * Treatment of bytes that are no UTF-8 (`'text'`) or no JSON (`'json'`). `'base64'` puts them into `keyBase64`, `valueBase64` or
    * `headersBase64` instead; in msgpack they are a bin under their own name. `'null'` makes them null. `'replace'` puts U+FFFD in place of
    * what is no UTF-8, as `buffer.toString()` does, and null in place of what is no JSON. Default `'base64'`.
    */
@@ -132,7 +132,7 @@ export function readRange(options: EncodeRange, size: number): { begin: number; 
   return { begin, end, before: readBytes('before', before), after: readBytes('after', after) };
 }
 
-/** What crosses; `call` is who is wrong. @internal */
+/** The format for the addon; `call` is who is wrong. @internal */
 export function readFormat(call: string, codec: BatchCodec, options: FormatOptions): NativeFormat {
   const refused = (what: string, wanted: string, got: unknown): Error =>
     new KafkaJSNonRetriableError(`${call}: ${what} must be ${wanted}, got ${describe(got)}`);

@@ -38,7 +38,7 @@ export interface BatchColumns {
   data: Buffer;
 }
 
-/** What the addon handed over in one go: messages of one or more partitions. @internal */
+/** Messages that the addon handed over in one go, of one or more partitions. @internal */
 export class PackedBatch extends PackedColumns {
   /** @param own keys, values and headers get memory of their own instead of views: for handlers that transfer it away */
   constructor(
@@ -106,7 +106,7 @@ export class PackedBatch extends PackedColumns {
     return this.own ? copy(view) : view;
   }
 
-  /** What has no length is null, unless the length itself is gone. */
+  /** A field without a length is null, unless the length itself is gone. */
   #nothing(): null {
     this.check();
     return null;
@@ -203,7 +203,7 @@ function joined(all: readonly BatchColumns[]): BatchColumns {
   return { ...columns, data: Buffer.concat(data) };
 }
 
-/** The messages of one partition in a packed batch, from `begin` to `end`. What accounts for progress are plain numbers: a handler can take the columns away. @internal */
+/** The messages of one partition in a packed batch, from `begin` to `end`. Progress is kept in plain numbers: a handler can take the columns away. @internal */
 export class Run {
   /** The next offset to be read behind it; more than the last message's + 1 when transaction markers follow, or what a rule leaves out. */
   next: number;
@@ -323,7 +323,7 @@ for (const name of ['attributes', 'timestamp', 'offset', 'key', 'value', 'header
   });
 }
 
-/** What a batch has of a packed one. */
+/** Messages that a batch has of a packed one. */
 interface Part {
   readonly packed: PackedBatch;
   readonly begin: number;
@@ -375,7 +375,7 @@ export class Batch {
     return (this.#highWatermark ??= String(Math.max(this.#askHighWatermark(), -1)));
   }
 
-  /** The messages, read at the first look. What a program puts in their place stays there, and changes nothing of what is resolved. */
+  /** The messages, read at the first look. Messages that a program puts in their place stay there, and change nothing of what is resolved. */
   get messages(): KafkaMessage[] {
     if (!this.#messages) {
       const messages = (this.#messages = new Array<KafkaMessage>(this.size));
@@ -445,7 +445,7 @@ export class Batch {
    * response.end(batch.encode('ndjson', { value: 'json' }));
    * ```
    *
-   * A message has the fields of {@link KafkaMessage}: `offset`, `timestamp`, `key`, `value`, `headers`. What is not as its encoding wants it
+   * A message has the fields of {@link KafkaMessage}: `offset`, `timestamp`, `key`, `value`, `headers`. A field not as its encoding wants it
    * counts in `errors`; the document is whole in any case.
    */
   encode(format: BatchFormat, range?: EncodeRange): EncodedBatch;

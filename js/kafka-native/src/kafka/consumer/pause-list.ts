@@ -5,7 +5,7 @@ interface Topic {
   readonly resumed: Set<number>;
 }
 
-/** What a program paused, assigned or not; lasts over rebalances. The rules are KafkaJS's. @internal */
+/** Partitions a program paused, assigned or not; kept over rebalances. The rules are KafkaJS's. @internal */
 export class PauseList {
   readonly #topics = new Map<string, Topic>();
 

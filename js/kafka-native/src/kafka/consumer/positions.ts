@@ -84,7 +84,7 @@ export async function resolvePositions(
   return { topics: all.map(({ topic }) => topic), partitions: all.map(({ partition }) => partition), offsets: all.map(({ offset }) => offset) };
 }
 
-/** What a program pauses or resumes. @internal */
+/** Topics and partitions that a program pauses or resumes. @internal */
 export function checkPartitions(call: string, topicPartitions: unknown): { topic: string; partitions?: number[] }[] {
   if (!Array.isArray(topicPartitions))
     throw new KafkaJSNonRetriableError(`Consumer.${call}: takes an array of { topic, partitions }, got ${describe(topicPartitions)}`);

@@ -1,6 +1,6 @@
 import type { AssignedPartition } from './assignment';
 
-/** Who waits until partitions are read, and processed, up to an offset. @internal */
+/** Calls that wait until partitions are read, and processed, up to an offset. @internal */
 export class Reached {
   readonly #waiting = new Set<{ targets: Map<AssignedPartition, number>; settle: (error?: Error) => void }>();
   readonly #inGroup: boolean;
@@ -9,7 +9,7 @@ export class Reached {
     this.#inGroup = inGroup;
   }
 
-  /** Something was processed, told or taken away. What a group takes away can come back. */
+  /** Something was processed, told or taken away. Partitions that a group takes away can come back. */
   look(): void {
     for (const { targets, settle } of this.#waiting) {
       for (const [assigned, target] of targets) if (assigned.gone ? !this.#inGroup : processed(assigned) >= target) targets.delete(assigned);

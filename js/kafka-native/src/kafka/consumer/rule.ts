@@ -33,7 +33,7 @@ export type MessageRule =
 const DEEPEST = 100;
 const SHAPES = '{ header, is }, { header, absent: true }, { key }, { all }, { any } or { not }';
 
-/** What crosses, a copy of what was given; undefined: every message is wanted. @internal */
+/** The rule for the addon, a copy of the one given; undefined: every message is wanted. @internal */
 export function readRule(call: string, rule: unknown): NativeRule | undefined {
   return rule === undefined || rule === null ? undefined : read(`${call}: only`, rule, 1);
 }

@@ -36,7 +36,7 @@ export interface EachBatchPayload {
   pause(): () => void;
   /** Commits what is given; without it what is resolved, if `autoCommitInterval` or `autoCommitThreshold` say so. */
   commitOffsetsIfNecessary(offsets?: OffsetsByTopicPartition): Promise<void>;
-  /** What is resolved and not committed, of all partitions. */
+  /** Offsets that are resolved and not committed, of all partitions. */
   uncommittedOffsets(): OffsetsByTopicPartition;
   /** false when the consumer stops: the rest of the batch is better left. */
   isRunning(): boolean;
@@ -67,7 +67,7 @@ export interface ConsumerRunConfig {
   until?: 'end';
   /** Which messages the handler gets; without it all. `consumer.only()` replaces it. */
   only?: MessageRule | null;
-  /** A promise that it returns is waited for. What it throws is told and tried again: see `retry`. */
+  /** A promise that it returns is waited for. An error that it throws is reported, and the batch tried again: see `retry`. */
   eachBatch?: EachBatchHandler | null;
   /** The same for single messages. */
   eachMessage?: EachMessageHandler | null;
@@ -92,7 +92,7 @@ const DATA = 192 * 1024;
 /** @internal */
 export type Retry = ClientContext['retry'];
 
-/** What a reader waits for: nothing is given to a handler but what was asked for. @internal */
+/** Batches that a reader waits for: nothing is given to a handler but what was asked for. @internal */
 export class Demand {
   asked = 0;
   onAsked: () => void = () => {};
@@ -199,14 +199,14 @@ export class Runner {
     if (this.#line.length > 0) this.#turn.wait();
   }
 
-  /** What waits of a partition is one batch: the first run, and those behind it as long as they fit. */
+  /** Waiting runs of a partition make one batch: the first, and those behind it as long as they fit. */
   #take({ runs }: AssignedPartition): { runs: Run[]; bytes: number } {
     const first = runs[0]!;
     const taken = [first];
     let { count, bytes } = first;
     for (let last = first, i = 1; i < runs.length; i++) {
       const run = runs[i]!;
-      // What begins below: the log has begun anew.
+      // A run that begins below: the log has begun anew.
       if ((count += run.count) > this.#owner.maxMessagesPerBatch || bytes + run.bytes > DATA || run.firstOffset < last.next || run.packed.gone) break;
       bytes += run.bytes;
       taken.push((last = run));
@@ -405,7 +405,7 @@ export function concurrencyOf({ partitionsConsumedConcurrently: given = 1 }: Con
   throw new KafkaJSNonRetriableError(`Consumer.run: partitionsConsumedConcurrently must be an integer from 1, got ${describe(given)}`);
 }
 
-/** What sendOffsets() and commitOffsets() say in a rebalance: when it is over the partition has gone, or is ours as before. */
+/** Errors of sendOffsets() and commitOffsets() in a rebalance: when it is over the partition has gone, or is ours as before. */
 const REBALANCING = new Set<unknown>([
   'REBALANCE_IN_PROGRESS',
   'ILLEGAL_GENERATION',

@@ -49,7 +49,7 @@ const STOP_WARNING_MS = 5000;
 export interface SessionOwner {
   readonly config: ReadConsumerConfig;
   readonly subscription: Subscription;
-  /** What `assign` said. */
+  /** Positions given to `assign`. */
   readonly positions: readonly Position[];
   /** Where a session went on that crashed: this one begins there. */
   readonly places: readonly Place[] | undefined;
@@ -105,7 +105,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   #ended = false;
   /** It is looked for partitions that `until` wants, and that are not here. */
   #finding = false;
-  /** What it has is what it will have, unless others come or go. */
+  /** Its partitions are all that it will have, unless others come or go. */
   #assigned = false;
   /** Partitions were taken away, and it is not known yet which come back. */
   #away = false;
@@ -382,7 +382,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
       try {
         return void (await this.calls.start<number[]>((id) => this.native.partitionsOf(id, topic, CALL_MS)));
       } catch (error) {
-        // What else is the matter is heard of when it is subscribed to.
+        // Other errors are heard of when the topic is subscribed to.
         if (!IN_THE_MAKING.has((error as KafkaError).code) || Date.now() >= end || this.#stopping || this.#crashed) return;
       }
       await pause(ASK_AGAIN_MS);
@@ -397,7 +397,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
 
   async #listTopics(): Promise<Map<string, number>> {
     const { topics, counts } = await this.calls.start<NativeTopics>((id) => this.native.listTopics(id, CALL_MS));
-    // Who reads without a group gets Kafka's own by their names only.
+    // A reader without a group gets Kafka's own topics by their names only.
     const ours = (topic: string): boolean => !this.#reads || !INTERNAL.has(topic) || this.#owner.subscription.names(topic);
     return new Map(topics.map((topic, i): [string, number] => [topic, counts[i]!]).filter(([topic]) => ours(topic)));
   }
@@ -421,7 +421,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     if (!anyway && topics.length === before?.length) return this.#underWay;
     this.#subscribed = topics;
     const places = left ?? subscription.places;
-    // What a pattern finds later is new, as is what has come since a crash.
+    // Topics that a pattern finds later are new, as are topics that have come since a crash.
     const ids = topics.map((topic) => left?.find((place) => place.topic === topic)?.id ?? '');
     const begins = topics.map((topic, i) => (i >= wanted.length || left || (before && !before.includes(topic)) ? BEGIN : from[i]!));
     this.#underWay = this.calls.start<void>((id) =>
@@ -453,7 +453,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     this.#look().catch((error: Error) => this.log.warn(`Topics could not be looked up, it is tried again: ${error.message}`));
   };
 
-  /** Who it is, in the words of KafkaJS's events. */
+  /** Group, member and generation, in the words of KafkaJS's events. */
   names(): { groupId: string | null; memberId: string; groupGenerationId: number } {
     return { groupId: this.#config.groupId, memberId: this.#memberId, groupGenerationId: this.#generation };
   }
@@ -492,7 +492,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     for (const go of this.#onDivided.splice(0)) go();
   }
 
-  /** What librdkafka tells on its own; it ends the session if that cannot heal. */
+  /** An error that librdkafka raises on its own; it ends the session if it cannot heal. */
   error(error: KafkaError): void {
     const cure = this.#cure(error);
     if (cure !== undefined && !error.fatal) return this.#waits(error, cure);
@@ -578,7 +578,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     if (assigned.begins < 0 && assigned.begin < 0) assigned.begins = offset;
     if (this.#letsGo(assigned)) return;
     const { delivery, runs } = assigned;
-    // What a handler still has from before the partition was moved does not count.
+    // Runs that a handler still has from before the partition was moved do not count.
     const last = delivery?.stale && runs.length === delivery.count ? undefined : runs.at(-1);
     if (last) {
       last.next = Math.max(last.next, offset);
@@ -598,7 +598,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     this.progress();
   }
 
-  /** What came of it is thrown away, and comes again: what is told behind that says nothing. */
+  /** The partition's messages are thrown away, and come again: what is told behind that says nothing. */
   #letsGo({ gone, paused }: AssignedPartition): boolean {
     return gone || paused || !this.#runner.running;
   }
@@ -614,7 +614,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   fetchAgain(assigned: AssignedPartition): void {
     if (!this.#own)
       this.log.warn(
-        'A handler transferred the memory of a batch away. What was left of it is fetched again, and from now on keys, values and headers are copies',
+        'A handler transferred the memory of a batch away. The rest of it is fetched again, and from now on keys, values and headers are copies',
         this.names(),
       );
     this.#own = true;
@@ -690,7 +690,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     }
   }
 
-  /** What handlers still have when the program's patience is over comes again, here or at another member. */
+  /** Messages that handlers still have when the program's patience is over come again, here or at another member. */
   leaveHandlersBehind(timeout: number): void {
     const busy = this.#busy();
     if (busy) this.log.warn(`Handlers that still run after ${timeout} ms are left behind, their messages come again: ${busy}`, this.names());
@@ -742,7 +742,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     return topicIds.flatMap((topicId, i) => this.assignment.byId(topicId, partitions[i]!) ?? []);
   }
 
-  /** What `assign` brought: librdkafka fetches it already, handlers wait for the hook. */
+  /** Partitions that `assign` brought: librdkafka fetches them already, handlers wait for the hook. */
   #taken(rebalance: NativeRebalance): AssignedPartition[] {
     const come = this.#come(rebalance);
     this.#begun = true; // a handler can crash before the answer comes
@@ -834,7 +834,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     }
   }
 
-  /** What a leader of another kind gave this member that it never asked for. */
+  /** Partitions of topics that this member never asked for, given by a leader of another kind. */
   #leaveOut(foreign: AssignedPartition[]): void {
     const topicsNotSubscribed = [...new Set(foreign.map(({ topic }) => topic))];
     const assignedTopics = Object.keys(this.assignment.byTopic());
@@ -882,7 +882,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
 
   readonly #current = ({ topic, partition }: AssignedPartition): AssignedPartition | undefined => this.assignment.find(topic, partition);
 
-  /** What the group lets it have is known again. */
+  /** The assignment is known again. */
   #divided(): void {
     this.#assigned = true;
     this.#away = false;

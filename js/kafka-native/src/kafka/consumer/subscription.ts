@@ -25,7 +25,7 @@ export interface ConsumerSubscribeTopics {
 /**
  * Where a consumer without a group begins to read what there is when it runs: `'end'` (the default), `'beginning'`, at the first message
  * that is not older than a Date or milliseconds since 1970, or at offsets: `{ clicks: { 0: '42', 1: 'end' } }`, or `{ 0: '42', 1: 'end' }` of
- * each topic that is named, where a partition that is not named begins with its first message. What is made later begins with its first
+ * each topic that is named, where a partition that is not named begins with its first message. Partitions made later begin with their first
  * message in any case.
  */
 export type ReadStart = 'beginning' | 'end' | number | Date | Record<number, string | number> | Record<string, Record<number, string | number>>;
@@ -82,13 +82,13 @@ interface Begin {
 
 interface Pattern extends Begin {
   regexp: RegExp;
-  /** What librdkafka follows by itself; undefined: we look the topics up. */
+  /** The expression that librdkafka follows by itself; undefined: we look the topics up. */
   posix: string | undefined;
 }
 
 /** The topics and patterns that a consumer is subscribed to. @internal */
 export class Subscription {
-  /** What there was of it when the program called `run`, where that was looked up: topics, with how many partitions they had. */
+  /** Its topics that existed when the program called `run`, where that was looked up, with how many partitions they had. */
   existing: ReadonlyMap<string, number> | undefined;
   /** Without a group: offsets at which partitions begin. */
   readonly places: Place[] = [];

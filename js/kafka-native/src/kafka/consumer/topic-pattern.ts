@@ -2,7 +2,7 @@
 const LEGAL = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-'];
 
 /**
- * What librdkafka follows instead of a JavaScript expression: a POSIX extended expression that begins with `^`, and is also
+ * A pattern for librdkafka instead of a JavaScript expression: a POSIX extended expression that begins with `^`, and is also
  * one for RE2, by which brokers match under the protocol `consumer`; topics made later are found. Undefined when there is
  * none: look-around, back references, word boundaries.
  *

@@ -32,7 +32,7 @@ export interface ProducerConfig {
   /** How long a send waits for room in the buffer before it rejects; default: as long as it takes. */
   maxBlock?: number;
   /**
-   * librdkafka's properties, global or of topics; they win over the options above. What the engine owns is refused. The buffer
+   * librdkafka's properties, global or of topics; they win over the options above. Properties that the engine owns are refused. The buffer
    * is `queue.buffering.max.messages` (100 000, 0 = no bound) and `queue.buffering.max.kbytes` (1 048 576).
    */
   properties?: DriverOptions;
@@ -45,7 +45,7 @@ const OWNED: Record<string, string> = {
   'enable.idempotence': 'use idempotent',
 };
 
-/** What follows from the options. @internal */
+/** Settings that follow from the options. @internal */
 export interface ReadProducerConfig {
   idempotent: boolean;
   transactionalId: string | undefined;

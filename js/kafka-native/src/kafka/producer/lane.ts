@@ -10,7 +10,7 @@ import type { Instrumentation } from '../events';
 import { logNative, type KafkaLogger } from '../logger';
 import type { PartitionMetadata } from '../partitions';
 
-/** What a lane tells: its tickets that are through, as events.ts describes the columns. @internal */
+/** Receipts of a lane: its tickets that are through, as events.ts describes the columns. @internal */
 export type OnReceipts = (columns: Float64Array, errors: NativeErrorData[]) => void;
 
 /**
@@ -74,7 +74,7 @@ export class Lane {
     return partitions;
   }
 
-  /** What is not delivered in time is purged, and its receipts come before the end. */
+  /** Messages not delivered in time are purged, and their receipts come before the end. */
   async stop(timeout: number): Promise<void> {
     try {
       await this.call((native, id) => native.stop(id, timeout));

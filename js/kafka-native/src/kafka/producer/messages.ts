@@ -31,17 +31,17 @@ export enum CompressionTypes {
 
 /** How messages are sent; a topic that is sent to in several ways takes one connection more for each. */
 export interface SendOptions {
-  /** Who must have the messages: -1 (default) all replicas in sync, 1 the leader, 0 nobody, and then nothing is known of them. */
+  /** Brokers that must have the messages: -1 (default) all replicas in sync, 1 the leader, 0 nobody, and then nothing is known of them. */
   acks?: number;
   /** How long the broker may wait for the replicas, milliseconds; default 30 000. librdkafka: `request.timeout.ms`. */
   timeout?: number;
   /** Default: the property `compression.type`, else none. */
   compression?: CompressionTypes;
-  /** Rejects the call with its reason. What waits for room is not sent then; what is on its way may still be written. */
+  /** Rejects the call with its reason. Messages that wait for room are not sent then; messages on their way may still be written. */
   signal?: AbortSignal;
 }
 
-/** What is left out of {@link SendOptions}, as librdkafka has it by itself. @internal */
+/** Defaults of {@link SendOptions}, as librdkafka has them by itself. @internal */
 export const SEND = { acks: -1, timeout: 30_000, compression: CompressionTypes.None } as const;
 
 export interface ProducerRecord extends SendOptions {

@@ -11,7 +11,7 @@ import { Packer, type Packed } from './packer';
 import type { ICustomPartitioner } from './partitioners';
 import { Send, Topic, type Place } from './send';
 
-/** What may be under way, and how long a send waits for room. @internal */
+/** Limits of what may be under way, and of how long a send waits for room. @internal */
 export interface OutboxLimits {
   messages: number;
   bytes: number;
@@ -20,13 +20,13 @@ export interface OutboxLimits {
 }
 
 /**
- * What one turn of the event loop settles at most, a quarter of a millisecond of work: then others have their turn. Were tens of thousands of
+ * Messages that one turn of the event loop settles at most, a quarter of a millisecond of work: then others have their turn. Were tens of thousands of
  * messages, or tens of megabytes, settled at once, their senders would make as many new ones, which then wait.
  */
 const SETTLED = 1024;
 const SETTLED_BYTES = 1024 * 1024;
 /**
- * What one turn hands over at most. Mostly each message that is settled is followed by another: if no more were handed over than settled, those
+ * Messages handed over in one turn at most. Mostly each message that is settled is followed by another: if no more were handed over than settled, those
  * that wait would never become fewer. They keep their arenas, which have left the processor's cache when they are read
  * (`npm run bench -- --shapes produce`).
  */
@@ -39,7 +39,7 @@ const TRIES = 20;
 
 /**
  * Where a producer's sends wait and are settled. Each is packed at the call; those of one turn of the event loop lie side by
- * side, in the order of the calls, and are handed over in few calls of the addon. What is beyond the limits waits here, which is the producer's
+ * side, in the order of the calls, and are handed over in few calls of the addon. Sends beyond the limits wait here, which is the producer's
  * back-pressure: the receipts of what is under way make room.
  * @internal
  */
@@ -66,7 +66,7 @@ export class Outbox {
   #messages = 0;
   #bytes = 0;
 
-  /** What lanes told and was not settled yet, in order; `#at` is where to go on in the first. */
+  /** Receipts of lanes, not settled yet, in order; `#at` is where to go on in the first. */
   readonly #receipts: { columns: Float64Array; errors: NativeErrorData[] }[] = [];
   #at = 0;
   /** The next turn goes on with them; until then nothing is settled. */
@@ -95,7 +95,7 @@ export class Outbox {
   }
 
   /**
-   * Keeps the messages as they are now. What was packed has to be sent, or dropped.
+   * Keeps the messages as they are now. Packed messages have to be sent, or dropped.
    * @throws KafkaJSNonRetriableError for a message that cannot be sent; what a getter of one threw
    */
   pack(topic: string, messages: Message[]): Packed {

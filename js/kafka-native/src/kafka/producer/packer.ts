@@ -91,7 +91,7 @@ export class Packer {
     this.release(arena);
   }
 
-  /** What is left will not be handed over. */
+  /** Messages that are left will not be handed over. */
   drop(packed: Packed): void {
     if (packed.left === 0) return;
     packed.left = 0;
@@ -121,7 +121,7 @@ function take(): Arena {
   return spare.pop() ?? new Arena('kafkajs');
 }
 
-/** What a KafkaJS program is told of a message that cannot be sent. */
+/** The error that a KafkaJS program gets for a message that cannot be sent. */
 function refusalOf(topic: string, message: Message | undefined, error: unknown): unknown {
   if (!(error instanceof Refusal)) return error; // of a getter
   if (error.tooLarge) return toKafkaJSError(new KafkaError(error.message, error.reason));

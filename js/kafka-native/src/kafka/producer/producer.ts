@@ -75,7 +75,7 @@ interface Connection {
   transactions?: Promise<Lane>;
 }
 
-/** What `kafka.producer()` makes: its methods can be taken off it. */
+/** The producer that `kafka.producer()` makes: its methods can be taken off it. */
 export interface KafkaProducer extends Pick<Producer, keyof Producer> {}
 
 /**
@@ -89,7 +89,7 @@ export interface KafkaProducer extends Pick<Producer, keyof Producer> {}
  * ```
  *
  * Messages of one partition keep the order of the calls, awaited or not; over retries those of one send do that was sent alone, up to
- * 1024 messages and 1 MB, and all of them with `idempotent`. What the buffer has no room for waits, in that order. The process stays alive while a send or call is pending.
+ * 1024 messages and 1 MB, and all of them with `idempotent`. Sends without room in the buffer wait, in that order. The process stays alive while a send or call is pending.
  */
 export class Producer {
   /** Names for {@link on}. REQUEST_TIMEOUT and REQUEST_QUEUE_SIZE never fire: librdkafka does not tell. */
@@ -165,7 +165,7 @@ export class Producer {
    */
   async disconnect({ timeout = this.#context.requestTimeout }: { timeout?: number } = {}): Promise<void> {
     const wait = millisecondsOf(timeout);
-    // Who is connecting has nothing to deliver.
+    // A producer that is connecting has nothing to deliver.
     const giveUp = this.#state === 'connecting' ? setTimeout(() => void this.#connecting?.stop(0).catch(() => {}), Math.min(wait, LONGEST_TIMER)) : undefined;
     while (this.#changing) await this.#changing.catch(() => {});
     clearTimeout(giveUp);
@@ -294,7 +294,7 @@ export class Producer {
     return { acks, compression, timeout, signal };
   }
 
-  /** What cannot be sent is told before that nothing can. */
+  /** Messages that cannot be sent are reported before the missing connection. */
   #connected(topic?: string, list?: Message[]): Connection {
     if (this.#state === 'connected') return this.#connection!;
     if (topic !== undefined) checkMessages(topic, list!);
@@ -332,7 +332,7 @@ export class Producer {
     return place;
   }
 
-  /** What differs from the producer's own settings. */
+  /** Properties that differ from the producer's own settings. */
   #topicProperties({ acks, timeout, compression }: SendOptions): Properties {
     const { own } = this.#config;
     const properties: Properties = [];
@@ -370,7 +370,7 @@ export class Producer {
     const hurry = async (): Promise<void> => {
       const transactional = await transactions?.catch(() => undefined);
       const all = transactional ? [...lanes, transactional] : lanes;
-      // What waits for room comes behind, with a linger of its own.
+      // Messages that wait for room come behind, with a linger of their own.
       while (!over) await Promise.all(all.map((lane) => lane.call((native, id) => native.flush(id, 1000)).catch(() => {})));
     };
     void hurry();
@@ -438,7 +438,7 @@ export class Producer {
   }
 
   /**
-   * Calls the listener at every event of this name; returns what removes it. What it throws is logged.
+   * Calls the listener at every event of this name; returns what removes it. Errors that it throws are logged.
    * @throws KafkaJSNonRetriableError for a name that is none of {@link events}
    */
   on(eventName: ProducerEvents['CONNECT' | 'DISCONNECT'], listener: (event: InstrumentationEvent<null>) => void): RemoveInstrumentationEventListener;

@@ -8,11 +8,11 @@ export interface ProducerStreamOptions extends SendOptions {
   highWaterMark?: number;
 }
 
-/** What is written: a message, or its value. */
+/** A written chunk: a message, or its value. */
 export type StreamedMessage = Message | string | Uint8Array;
 
 /**
- * A stream of messages into a topic. What gathers while a send is under way is the next one; the stream ends, or is destroyed
+ * A stream of messages into a topic. Messages that gather while a send is under way are the next one; the stream ends, or is destroyed
  * with the error, when they are written or have failed.
  * @internal
  */

@@ -19,10 +19,10 @@ export type OffsetsGroup =
   /**
    * The consumer that read the messages. A member that the group has replaced is refused, by KafkaJSProtocolError
    * REBALANCE_IN_PROGRESS, and so are offsets of partitions that it has lost meanwhile: abort, then whoever has them now reads them
-   * again. What is accepted is no longer among the consumer's `uncommittedOffsets()`, unless the transaction is aborted.
+   * again. Accepted offsets are no longer among the consumer's `uncommittedOffsets()`, unless the transaction is aborted.
    */
   | { consumer: KafkaConsumer }
-  /** Who commits is not asked: the offsets of a member that the group has replaced are taken, too. */
+  /** The committing member is not asked for: the offsets of one that the group has replaced are taken, too. */
   | { consumerGroupId: string }
   /** As a member of the group wrote it: the broker then refuses a member that the group has replaced. */
   | { groupMetadata: Uint8Array };
@@ -33,11 +33,11 @@ export interface TransactionOwner {
   sendBatchIn(lane: Lane, batch: ProducerBatch): Promise<RecordMetadata[]>;
 }
 
-/** What `producer.transaction()` makes: its methods can be taken off it. */
+/** The transaction that `producer.transaction()` makes: its methods can be taken off it. */
 export interface KafkaTransaction extends Pick<Transaction, keyof Transaction> {}
 
 /**
- * What is sent through it is seen whole or not at all by those who read committed messages. Every method rejects with
+ * Messages sent through it are seen all or not at all by those who read committed messages. Every method rejects with
  * KafkaJSNonRetriableError once it has ended.
  *
  * A fenced producer, whose `transactionalId` a younger one took, is told so by KafkaJSProtocolError INVALID_PRODUCER_EPOCH; it can
@@ -50,7 +50,7 @@ export class Transaction {
   readonly #timeout: number;
   readonly #onEnd: () => void;
   #state: 'open' | 'ending' | 'ended' = 'open';
-  /** What makes the offsets of consumers uncommitted again. */
+  /** Functions that make the offsets of consumers uncommitted again. */
   readonly #takeBack: (() => void)[] = [];
 
   /** @internal */

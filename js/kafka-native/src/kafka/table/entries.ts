@@ -2,7 +2,7 @@
 const REMEMBERED = 100_000;
 
 /**
- * The newest value of each key. What is kept of a key beside its value are numbers in columns: an entry has no object of its own.
+ * The newest value of each key. Other data of a key are numbers in columns: an entry has no object of its own.
  *
  * Messages of a key follow one another in one partition. Where there are some in several, the partition counts that has the newest
  * timestamp, and of that partition the last message: so it does not matter which partition was read first. A deletion is a message, too:

@@ -1,4 +1,4 @@
-/** What a message changed. */
+/** The change that a message made. */
 export interface TableChange<K, V> {
   key: K;
   /** undefined: deleted. */
@@ -12,7 +12,7 @@ export interface TableChange<K, V> {
   offset: string | undefined;
 }
 
-/** Why a message was not applied; the entry is as it was. What was thrown is the `cause`. */
+/** Why a message was not applied; the entry is as it was. The error thrown is the `cause`. */
 export interface TableMessageError extends Error {
   topic: string;
   partition: number;
@@ -21,7 +21,7 @@ export interface TableMessageError extends Error {
 
 /** The events of a table. */
 export interface TableEvents<K, V> {
-  /** The table has changed: it has `value` already. What a listener throws, or rejects with, is logged. */
+  /** The table has changed: it has `value` already. Errors that a listener throws, or rejects with, are logged. */
   change: [change: TableChange<K, V>];
   /** A message that was not applied, a {@link TableMessageError}; or what has ended the table. Logged where nobody listens. */
   error: [error: Error | TableMessageError];

@@ -7,11 +7,11 @@ import { KafkaJSNonRetriableError } from '../errors';
 import type { KafkaLogger } from '../logger';
 import type { KafkaProducer } from '../producer/producer';
 
-/** What a key can be: values that are equal where they look equal. */
+/** Types of a key: values that are equal where they look equal. */
 export type TableKey = string | number | bigint | boolean;
 
 /**
- * Makes a key or a value of its bytes, at once: it must return no promise, and not undefined. What it throws is told, and the entry is left
+ * Makes a key or a value of its bytes, at once: it must return no promise, and not undefined. Its errors are reported, and the entry is left
  * as it was.
  *
  * @param bytes a view on the batch's memory: who keeps it keeps the batch; `Buffer.from(bytes)` is a copy
@@ -40,7 +40,7 @@ export interface TableOptions<K extends TableKey = string, V = any> {
   maxBytes?: number;
   /** Ends the loading: the promise rejects with its reason. When the table is loaded it has no effect. */
   signal?: AbortSignal;
-  /** What `set` and `delete` write with; connected and disconnected by its owner. Default: an idempotent one, made by the first of them, ended by `close`. */
+  /** The producer of `set` and `delete`; connected and disconnected by its owner. Default: an idempotent one, made by the first of them, ended by `close`. */
   producer?: Pick<KafkaProducer, 'send'>;
   /** Options of the consumer that reads, such as `readUncommitted`, `rackId`, `maxBufferedBytes` or `properties`. */
   consumer?: Omit<

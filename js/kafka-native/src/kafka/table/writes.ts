@@ -25,7 +25,7 @@ export class Writes {
 
   /** Resolves when what is sent was applied, at its very place. */
   async readBack(send: () => Promise<RecordMetadata[]>): Promise<void> {
-    // What is written now lies behind all that is applied; where it does not, the topic is another one of the same name.
+    // A message written now lies behind all that is applied; where it does not, the topic is another one of the same name.
     const places = this.#places;
     const begun = places.map(({ next }) => next);
     let applied: Promise<unknown> | undefined;
