@@ -37,6 +37,8 @@ interface Coming {
   held: ((socket: any) => void)[];
   /** Of what came meanwhile. */
   bytes: number;
+  /** Too much came: the client has to come again with the same offset, and must not get what is behind a gap. */
+  full: boolean;
 }
 
 /** Packets that a client has: all up to a place in the log, and of one server all up to a number, though they were not in the log. */
@@ -185,6 +187,7 @@ export class NamespaceRecovery {
     if (!matches(this.#roomsOf(coming), opts.rooms, opts.except)) return;
     const socket = this.#adapter.nsp._preConnectSockets?.get(coming.sid);
     if (type === MessageType.BROADCAST) {
+      if (coming.full) return;
       coming.held.push((connected) => connected.packet(packet, { ...opts.flags }));
       coming.bytes += bytes;
     } else if (type === MessageType.SOCKETS_JOIN) {
@@ -196,13 +199,13 @@ export class NamespaceRecovery {
         else coming.rooms.delete(room);
       }
     } else {
-      // Not before socket.io knows it.
+      // Not before socket.io knows it. A client that is to come again does not after this.
+      if (coming.full) coming.held = [];
       coming.held.push((connected) => process.nextTick(() => connected.disconnect(close)));
     }
-    // Its client comes again with the same offset.
-    if (coming.held.length > MAX_HELD || coming.bytes > this.#recovery.maxBytes) {
+    if (!coming.full && (coming.held.length > MAX_HELD || coming.bytes > this.#recovery.maxBytes)) {
+      coming.full = true;
       coming.held = [(connected) => process.nextTick(() => connected.client.close())];
-      coming.bytes = 0;
     }
   }
 
@@ -486,7 +489,7 @@ export class NamespaceRecovery {
     const had = { ...session.had };
     if (client.uid !== undefined && !(client.number <= (had[client.uid]?.[0] ?? -1))) had[client.uid] = [client.number, Date.now()];
     const has = (uid: string, number: number): boolean => number <= (had[uid]?.[0] ?? -1);
-    const coming: Coming = { sid, pid, data, had, rooms: new Set(session.rooms), held: [], bytes: 0 };
+    const coming: Coming = { sid, pid, data, had, rooms: new Set(session.rooms), held: [], bytes: 0, full: false };
     const missedPackets: unknown[][] = [];
     for (const { uid, number, rooms: to, except, body, id } of entries) {
       if (!matches(coming.rooms, to, except) || has(uid, number)) continue;
