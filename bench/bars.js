@@ -1,5 +1,5 @@
 'use strict';
-// Goals of the project. A bar that is missed is in the results, and no error.
+// Goals of the project. The results show a missed bar; it is no error.
 
 const { CONTENDERS } = require('./contenders.js');
 

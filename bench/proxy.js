@@ -300,7 +300,7 @@ async function bench(brokers, { seconds, messages, clients: many, sockets, rate 
   };
 }
 
-/** The measurements of each part, and of which rows. @type {Record<string, { title: string, rows: Kind[], columns: [string, string, number][] }>} */
+/** The rows of each part, and the figures measured of them. @type {Record<string, { title: string, rows: Kind[], columns: [string, string, number][] }>} */
 const PARTS = {
   one: {
     title: 'One client, messages a second',

@@ -8,7 +8,7 @@ const { FIGURES, number, spread } = require('./figures.js');
 const { plot } = require('./plot.js');
 const { axes } = require('./scale.js');
 
-/** The plot of a kind of work. */
+/** Figures that are plotted, by kind of work. */
 const PLOTTED = { consume: ['rate', 'perCpu', 'rss'], produce: ['rate', 'perCpu', 'rss'], latency: ['p50', 'p99'], start: ['first', 'require'] };
 
 const table = (head, rows) => [`| ${head.join(' | ')} |`, `|${head.map(() => '---|').join('')}`, ...rows.map((row) => `| ${row.join(' | ')} |`), ''];

@@ -1,5 +1,5 @@
 'use strict';
-// The promise of moving from KafkaJS: nothing of it is left out, neither of the page nor of the package.
+// Moving from KafkaJS: neither the page nor the package leaves out anything of KafkaJS.
 
 const assert = require('node:assert/strict');
 const { execFileSync, spawnSync } = require('node:child_process');

@@ -251,7 +251,7 @@ test('a ticket opens one socket of many that come at once with it; only so many 
   const client = await opened(`${url}/?ticket=${JSON.parse(all.find(({ status: code }) => code === 201).body).ticket}`);
   assert.equal((await issue()).status, 201);
   client.close();
-  // Users without a name are new objects each time: of one address they share.
+  // A user without a name is a new object each time: those of one address share its limit.
   const nameless = await listening(t, { authenticate: () => ({ role: 'reader' }) });
   const more = await Promise.all(Array.from({ length: 110 }, () => ask({ port: nameless.port, method: 'POST', path: '/tickets' })));
   assert.equal(more.filter(({ status: code }) => code === 201).length, 100);

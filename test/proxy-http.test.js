@@ -207,7 +207,7 @@ test('a page of an origin that may is answered as browsers want it; others are r
   const allowed = (headers) => ['allow-origin', 'allow-credentials', 'allow-methods', 'allow-headers'].map((name) => headers.get(`access-control-${name}`));
   assert.deepEqual(allowed(offered.headers), ['https://app.example', 'true', 'GET, HEAD, POST, OPTIONS', 'authorization, kafka-header-x']);
   assert.equal(offered.headers.get('vary'), 'Origin');
-  // The user is found out without the page; why not may be read by it.
+  // An unknown user is refused, and the page may read why.
   const unknown = await named.ask(path, { headers: { origin: 'https://app.example' } });
   assert.deepEqual([unknown.status, unknown.headers.get('access-control-allow-origin')], [401, 'https://app.example']);
   for (const init of [{ headers: { origin: 'https://evil.example', authorization: 'basic secret' } }, { method: 'OPTIONS', headers: { ...preflight, origin: 'https://evil.example' } }]) {

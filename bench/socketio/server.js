@@ -3,7 +3,7 @@
 
 const { Server } = require('socket.io');
 
-/** A chat message. */
+/** The text of a chat message. */
 const TEXT = 'x'.repeat(100);
 
 /**

@@ -219,7 +219,8 @@ fn hunks(patch: &str) -> Vec<Hunk<'_>> {
 }
 
 impl Hunk<'_> {
-    /// A text that it does not fit exactly, once, is of another librdkafka than the one that was read: nobody guesses what to change in it.
+    /// Panics unless the old lines are there exactly once: else this is another librdkafka than the one that was read, and nobody guesses what to
+    /// change in it.
     fn apply(&self, text: &mut String, patch: &str) {
         let places: Vec<usize> = text
             .match_indices(&self.old)

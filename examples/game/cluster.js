@@ -56,7 +56,8 @@ export async function wipe(dir) {
 }
 
 /**
- * Starts brokers. A port above 32767, such as 39092, can be that of an outgoing connection for a moment, when its broker is not there.
+ * Calls `start`, which starts brokers, again while an address is in use: a port above 32767, such as 39092, can be that of an outgoing connection for
+ * a moment, when its broker is not there.
  *
  * @template T
  * @param {() => Promise<T>} start

@@ -24,7 +24,7 @@ const setter = {
   },
 };
 
-/** Calls begin with the context that `begin` makes, and end with its span. @param {string} name @param {(event: any) => import('@opentelemetry/api').Context} begin */
+/** Runs each call in the context that `begin` makes, and ends its span with the call. @param {string} name @param {(event: any) => import('@opentelemetry/api').Context} begin */
 function follow(name, begin) {
   const channel = tracingChannel(`kafka-native:${name}`);
   const spans = new WeakMap();

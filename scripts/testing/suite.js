@@ -27,7 +27,7 @@ class Suite {
   #parts = [];
   /** @type {Outcome[]} */
   #outcomes = [];
-  /** Failures that belong to no job, or came before all jobs. @type {{ job: string, test: string, text: string }[]} */
+  /** Failures that count: of jobs, of a part as a whole, of the limits on flaky and quarantined tests. @type {{ job: string, test: string, text: string }[]} */
   #failures = [];
   /** @type {{ job: string, test: string, text: string }[]} */
   #flaky = [];

@@ -1,4 +1,4 @@
-//! Troubles of no call: log lines, and errors that librdkafka tells on the side.
+//! Troubles without a caller: log lines, and errors that librdkafka tells on the side.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
@@ -22,7 +22,7 @@ pub struct LogLine {
 }
 
 impl LogLine {
-    /// Lines that repeat our own warnings, and its remarks on properties that the other kind of client would use, are for
+    /// Lines that repeat our own warnings, and librdkafka's remarks on properties that the other kind of client would use, are for
     /// those who debug.
     fn of_librdkafka((level, facility, message): (i32, String, String)) -> Self {
         let twice = matches!(facility.as_str(), "FAIL" | "ERROR" | "SSLCERTVRFY");

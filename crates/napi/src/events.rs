@@ -55,7 +55,7 @@ events! {
         | ProducerStats(json: String, queue_length: u64, topics: Vec<String>, queue_lengths: Vec<f64>)
         | Stats(json: String)
     }
-    /// Errors of no call; once per change of state, decided in Rust.
+    /// Errors without a caller; once per change of state, decided in Rust.
     Error { Trouble(error: ErrorData) }
     /// Since the last one, 1000 at most; of more, the first ones and how many were dropped.
     Log { Log(lines: Vec<LogData>, dropped: u64) }

@@ -311,7 +311,7 @@ impl NativeGroup {
         self.consumer.set_rule_with(rule.map(Rule::from), places(topics, partitions, offsets), reply);
     }
 
-    /// Messages prefetched of them are thrown away. Replies nothing; what is not assigned is left out. Runs that were told before keep their epoch.
+    /// Pauses these partitions, and throws away their prefetched messages. Replies nothing; what is not assigned is left out. Runs that were told before keep their epoch.
     #[napi]
     pub fn pause(&self, request: u32, topics: Vec<String>, partitions: Vec<i32>) {
         let partitions = topics.into_iter().zip(partitions).collect();

@@ -1,4 +1,4 @@
-//! The package promises what configure found: it degrades in silence, so it is asserted here.
+//! configure leaves out in silence what it does not find, so what the package promises is asserted here.
 
 use std::ffi::{c_char, CStr};
 

@@ -18,7 +18,7 @@ export const isId = (value) => typeof value === 'string' && ID.test(value);
 export const isName = (value) => typeof value === 'string' && value.length > 0 && value.length <= 20;
 const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
 
-/** JSON that somebody has written or sent: it may be anything. undefined: it is no JSON. */
+/** The value of a text that somebody has written or sent: it may be anything. undefined: the text is no JSON. */
 export function parsed(value) {
   try {
     return JSON.parse(String(value));

@@ -42,7 +42,7 @@ export class ClusterNode {
   #status: Message | undefined;
   #ready: Promise<void> | undefined;
   #isReady = false;
-  /** Messages that came before it was known whether this server may have its name: a server that may not answers nobody. */
+  /** Messages from before this server knew whether its name is free: without the name it answers nobody. */
   readonly #early: [message: Message, from: string, node: string][] = [];
   /** The last words of Kafka's clients. */
   #words = 'Kafka has not answered';

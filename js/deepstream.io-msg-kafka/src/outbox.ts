@@ -83,7 +83,7 @@ export class Outbox {
     if (this.#broken) return;
     const bytes = sizeOf(record);
     if (this.#bytes + bytes > this.#options.maxBytes) {
-      // Records that wait already go out when Kafka is back.
+      // Records already waiting go out when Kafka is back.
       this.#break(new Error(`more than ${this.#options.maxBytes} bytes (maxQueuedBytes) wait for Kafka: nothing more is sent`));
       return;
     }

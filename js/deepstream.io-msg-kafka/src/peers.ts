@@ -24,7 +24,7 @@ export class Peers {
     const { deliver, onCome } = this.#options;
     const known = this.#nodes.get(server);
     if (isLeave(message)) {
-      // A message of a node at its end does not send away the one that has its name by now.
+      // The last message of a node does not remove the node that has its name by now.
       if (known !== undefined && known !== node) return;
       this.#nodes.delete(server);
     } else if (known !== node) {

@@ -53,7 +53,7 @@ export declare class NativeGroup {
    * the program. Replies {@link NativePlaces}: from where on the new rule decides each partition, -2 = from its begin.
    */
   setRule(request: number, rule: NativeRule | undefined | null, topics: Array<string>, partitions: Array<number>, offsets: Array<number>): void;
-  /** Messages prefetched of them are thrown away. Replies nothing; what is not assigned is left out. Runs that were told before keep their epoch. */
+  /** Pauses these partitions, and throws away their prefetched messages. Replies nothing; what is not assigned is left out. Runs that were told before keep their epoch. */
   pause(request: number, topics: Array<string>, partitions: Array<number>): void;
   /**
    * Goes on at these offsets (the next to be read; -1001 = behind the last message that was told). Replies their new epochs,

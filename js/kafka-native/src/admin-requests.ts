@@ -28,9 +28,9 @@ export interface AdminRequests {
 
 /** A right, or its denial. */
 export type Acl = {
-  /** The kind of its resource. */
+  /** The resource's kind. */
   resource: ResourceKind;
-  /** Its name. */
+  /** The resource's name. */
   name: string;
   /** How the name is meant. */
   pattern: PatternKind;
@@ -46,9 +46,9 @@ export type Acl = {
 
 /** Which ACLs; none = every. */
 export type AclFilter = {
-  /** The kind of their resource. */
+  /** The resource's kind. */
   resource: ResourceKind;
-  /** Its name. */
+  /** The resource's name. */
   name?: string;
   /** How the name is meant. */
   pattern: PatternKind;

@@ -13,7 +13,7 @@ export const enum Event {
   Reply = 1,
   /** librdkafka's statistics, and a producer's and a classic consumer's own. */
   Stats = 2,
-  /** Errors of no call; once per change of state, decided in Rust. */
+  /** Errors without a caller; once per change of state, decided in Rust. */
   Error = 3,
   /** Since the last one, 1000 at most; of more, the first ones and how many were dropped. */
   Log = 4,

@@ -10,7 +10,7 @@ export type Access =
   | { operation: 'group'; group: string }
   /** To see brokers and sockets, or, with a group, to set its offsets. */
   | { operation: 'admin'; group?: string }
-  /** `/metrics`, and the figures and alerts of the page. `admin` includes this, too, where rules say it. */
+  /** `/metrics`, and the figures and alerts of the page. With `rules`, `admin` without `groups` includes this. */
   | { operation: 'metrics' };
 
 /** How much of it, where it is allowed. */

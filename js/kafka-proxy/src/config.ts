@@ -60,7 +60,7 @@ export function readKeySet(path: string, name: string): { keys: Jwk[] } {
   }
 }
 
-/** A text that begins as PEM does is it; else it is a file's name. */
+/** A text with the head of a PEM is the key itself; any other is a file's name. */
 function load(value: unknown, config: string, name: string): unknown {
   if (Array.isArray(value)) return value.map((each) => load(each, config, name));
   if (typeof value !== 'string' || value.includes('-----BEGIN')) return value;

@@ -87,7 +87,7 @@ macro_rules! can_be_made {
 }
 requests!(can_be_made);
 
-/// Events of an admin that have no caller. Called on its thread: must not block.
+/// Events of an admin. Called on its thread: must not block.
 pub enum AdminEvent {
     /// A refusal, or all brokers down; each once until it heals.
     Error(Error),
@@ -135,7 +135,7 @@ impl AdminConfig {
         for other in ["group.id", "statistics.interval.ms"] {
             properties.take(other);
         }
-        // A partition's leader is known anew after this: it reads no topic, so nothing else tells it of a leader that has gone.
+        // Leaders are looked up this often: an admin reads no topic, so nothing else says that a leader has gone.
         properties.set("metadata.max.age.ms", 1000);
         Self { properties }
     }

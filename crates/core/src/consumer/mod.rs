@@ -33,7 +33,7 @@ pub enum ConsumerEvent {
     Batch(Batch),
     /// Statistics, every `statistics_interval`.
     Stats(ConsumerStats),
-    /// Errors of no call: authentication, authorisation, a deleted topic, offsets that cannot be written; each once until it heals.
+    /// Errors without a caller: authentication, authorisation, a deleted topic, offsets that cannot be written; each once until it heals.
     Error(Error),
     /// A line for the logger.
     Log(LogLine),

@@ -25,7 +25,7 @@ impl Pattern {
         }
     }
 
-    /// A topic that is subscribed to or read: with `^` in front a pattern; none for a name.
+    /// The pattern, if the topic begins with `^`; none for a name.
     pub(crate) fn of(topic: &str) -> Result<Option<Self>> {
         topic.starts_with('^').then(|| Self::new(topic)).transpose()
     }

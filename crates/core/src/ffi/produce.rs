@@ -85,7 +85,7 @@ impl ProduceMemory {
     }
 }
 
-/// Messages that a thread hands over while those of one send are not to be parted: see [`Hold::begin`].
+/// Keeps the messages of one send together: see [`Hold::begin`].
 pub(crate) struct Hold(*mut rd::rd_kafka_hold_t);
 
 // SAFETY: between two sends it is memory that nobody else has.

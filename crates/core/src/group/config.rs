@@ -102,7 +102,7 @@ impl GroupConfig {
         self
     }
 
-    /// Which messages are wanted; without it all. Any other is left out before it costs more than fetching it, and counts as done: for
+    /// Which messages are wanted; without a rule all are. Others are left out before they cost more than their fetch, and count as done for
     /// offsets and positions ([`GroupEvent::Advanced`](crate::GroupEvent::Advanced)). [`set_rule`](crate::GroupConsumer::set_rule) replaces it.
     pub fn rule(mut self, rule: Rule) -> Self {
         self.rule = Some(rule);

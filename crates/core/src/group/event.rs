@@ -21,7 +21,7 @@ pub enum GroupEvent {
     Reached,
     /// librdkafka's statistics as JSON, every `statistics_interval`.
     Stats(String),
-    /// Errors of no call: authentication, authorisation, a deleted topic, a fenced member; each once until it heals.
+    /// Errors without a caller: authentication, authorisation, a deleted topic, a fenced member; each once until it heals.
     Error(Error),
     /// A line for the logger.
     Log(LogLine),
@@ -45,7 +45,7 @@ pub enum RebalanceKind {
 pub struct Rebalance {
     /// For [`GroupConsumer::rebalanced`](super::GroupConsumer::rebalanced).
     pub id: u64,
-    /// The effect on them.
+    /// Whether they come, go or are gone.
     pub kind: RebalanceKind,
     /// With the cooperative protocol only those that change, otherwise all.
     pub partitions: Vec<AssignedPartition>,

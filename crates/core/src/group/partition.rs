@@ -19,8 +19,8 @@ impl Subscription {
     }
 }
 
-/// Something to read without a group: a topic, or, with `^` in front, a POSIX extended regular expression. [`Start::End`] is for
-/// the partitions that there are then: those of a topic that is made later, and those that are added, begin with their first message.
+/// Something to read without a group: a topic, or, with `^` in front, a POSIX extended regular expression. `from` is for the
+/// partitions that exist when reading begins: those of a topic that is made later, and those that are added, begin with their first message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     /// A name, or `^` and a pattern.

@@ -15,7 +15,7 @@ const LEAST_SHARE: u64 = 2 * DATA as u64;
 /// More would wait for the receiver without making it faster.
 const MOST_SHARE: u64 = 1024 * 1024;
 
-/// Credit that the client's thread, which spends, and all others, who give back, share.
+/// Credit: the client's thread spends it, all other threads give it back.
 pub(crate) struct Credit {
     /// How many batches may be told and not started.
     batches: usize,

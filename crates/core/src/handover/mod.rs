@@ -172,7 +172,7 @@ impl Handover {
         Batch { id, packed, topics, outdated: Vec::new(), settler: Some(self.settler.clone()) }
     }
 
-    /// Messages that wait here, and in the queue.
+    /// How many messages wait here and in the queue.
     pub(crate) fn fetched(&self) -> u64 {
         (self.inbox.len() + self.messages.len()) as u64
     }

@@ -177,8 +177,8 @@ impl Tracker {
         state.broken || begins.take(state.runs.len()).any(|begin| begin < end)
     }
 
-    /// The log behind all that was handed over, up to this offset, is not for the receiver: it is done when that is. Returns whether it
-    /// is recordable now.
+    /// The messages behind all that was handed over, up to this offset, are not for the receiver: they are done when all before them is. Returns
+    /// whether the offset is recordable now.
     pub(crate) fn left_out(&mut self, partition: i32, last: i64) -> bool {
         let state = self.partitions.entry(partition).or_default();
         if state.broken || state.freed {

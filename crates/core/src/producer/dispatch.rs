@@ -214,7 +214,7 @@ impl Dispatch {
         self.settled(topic, 1, size as u64);
     }
 
-    /// A message that nobody waits for is reported as a failure.
+    /// A message has failed: reported here if nobody waits for it, else its ticket says so.
     fn failed(&mut self, topic: &TopicState, partition: i32, code: i32, refusal: Option<i32>, opaque: usize) {
         if opaque == 0 && self.shared.failures.lock().add(code, refusal, &topic.name, partition, 1) {
             self.failures = true;

@@ -49,7 +49,7 @@ pub enum ProducerEvent {
     Drained,
     /// librdkafka's statistics as JSON, every `statistics_interval`.
     Stats(String),
-    /// Errors of no call: authentication, authorisation, all brokers down; each once until it heals.
+    /// Errors without a caller: authentication, authorisation, all brokers down; each once until it heals.
     Error(Error),
     /// A line for the logger.
     Log(LogLine),

@@ -90,9 +90,9 @@ numbered! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Acl {
-    /// The kind of its resource.
+    /// The resource's kind.
     pub resource: ResourceKind,
-    /// Its name.
+    /// The resource's name.
     pub name: String,
     /// How the name is meant.
     pub pattern: PatternKind,
@@ -110,9 +110,9 @@ pub struct Acl {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct AclFilter {
-    /// The kind of their resource.
+    /// The resource's kind.
     pub resource: ResourceKind,
-    /// Its name.
+    /// The resource's name.
     pub name: Option<String>,
     /// How the name is meant.
     pub pattern: PatternKind,

@@ -19,8 +19,8 @@ export type TokenProvider = () => Promise<OAuthToken>;
 const FIVE_MINUTES = 300_000;
 
 /**
- * Answers `Event.Token`. A provider that throws, or takes longer than `timeout` milliseconds, is an authentication
- * that failed: whoever waits for a connection hears of it. Never rejects.
+ * Answers `Event.Token`. When the provider throws, or takes longer than `timeout` milliseconds, authentication has
+ * failed: whoever waits for a connection hears of it. Never rejects.
  * @internal
  */
 export async function giveToken(native: NativeTokens, provider: TokenProvider | undefined, timeout: number): Promise<void> {

@@ -42,7 +42,10 @@ export interface SubscribeOptions {
   window?: { messages?: number; bytes?: number };
   /** In a group, for `for await`: `auto` (default) acknowledges a message when the next one is asked for, `manual` leaves it to you. */
   ack?: 'auto' | 'manual';
-  /** The proxy closes a socket that is too slow for it (default; the client comes back and goes on), or leaves out all but the newest messages. Without a group. */
+  /**
+   * When the socket is too slow for this subscription the proxy closes it (`close`, the default: the client comes back and goes on), or leaves out all but
+   * the newest messages (`newest`). Without a group.
+   */
   slow?: 'close' | 'newest';
   /** An event `lag` every so many milliseconds (1000 or more). */
   lag?: number;

@@ -16,7 +16,7 @@ interface Who {
   address: string;
 }
 
-/** Nothing in it is a secret, a query string, or steers a terminal. */
+/** An event of the audit. It has no secret and no query string, and steers no terminal. */
 export type AuditEvent =
   /** A socket, or an answer that goes on, is let in. */
   | (Who & { event: 'open'; socket: string; protocol: string; path: string | null; ticket: boolean })

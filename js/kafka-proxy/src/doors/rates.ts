@@ -16,7 +16,7 @@ interface Bucket {
   at: number;
 }
 
-/** Of each one the same. A principal that has taken more than there is, in one piece, waits until that is worked off. */
+/** The same rate for each principal or address. One that has taken more than it had, in one piece, waits until that is worked off. */
 class Rate {
   readonly #rate: number;
   readonly #buckets = new Map<string, Bucket>();

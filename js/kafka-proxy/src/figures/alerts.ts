@@ -67,7 +67,7 @@ class Alert {
   firing = false;
   #firingSince = Date.now();
   #value = 0;
-  /** The message when it was known last. */
+  /** The message of the last look at which the state was known. */
   #last = this.message;
   /** Since when it is as it should not be. */
   #pending: number | undefined;

@@ -33,7 +33,7 @@ export class KafkaLook {
     this.#fresh = fresh;
   }
 
-  /** The names of all topics; undefined: Kafka does not answer. Never rejects. Calls while it is looked, or just after, share the answer. */
+  /** The names of all topics; undefined: Kafka does not answer. Never rejects. Calls during a look, or just after, share its answer. */
   topics(): Promise<readonly string[] | undefined> {
     if (this.#looking) return this.#looking;
     if (performance.now() - this.#looked < NOW) return Promise.resolve(this.#error === undefined ? this.#topics : undefined);

@@ -36,7 +36,7 @@ const HISTORY_TOPICS = 20;
 export interface Known {
   /** Groups that have members here, and the topics that those want. */
   readonly groups: () => Iterable<{ group: string; topics: readonly string[] }>;
-  /** Traffic that is read of the whole topic; undefined: it isn't. */
+  /** Traffic of the whole topic; undefined: the topic is not read. */
   readonly read: (topic: string) => Traffic | undefined;
   readonly counted: (topic: string) => Exchange | undefined;
 }

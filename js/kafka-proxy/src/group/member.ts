@@ -40,7 +40,7 @@ interface Topics {
 }
 
 /**
- * Reads the same topics for all its readers. A reader of others belongs to another member of the group, so that Kafka itself deals
+ * Reads the same topics for all its readers. A reader of other topics belongs to another member of the group, so that Kafka itself deals
  * each topic among those who wish it.
  */
 export class Member implements PartitionOwner, ReaderOwner {
@@ -171,7 +171,7 @@ export class Member implements PartitionOwner, ReaderOwner {
     }
   };
 
-  /** Partitions that have come are there: they can be sought, and committed in the name of this member. */
+  /** The consumer has the new partitions: they can be sought, and committed in the name of this member. */
   readonly #has = (): void => {
     for (const partition of this.#partitions.values()) {
       if (partition.ready) continue;
@@ -433,7 +433,7 @@ export class Member implements PartitionOwner, ReaderOwner {
   /** The proxy ends. */
   async shut(): Promise<void> {
     await this.#commits.flush([...this.#partitions.values()], FLUSH_MS);
-    // Readers that hear no more have heard all that there is.
+    // Readers have heard of every commit; they hear of none from here on.
     this.#commits.end();
     await Promise.all([this.close(), ...[...this.#readers].map((reader) => reader.close())]);
   }

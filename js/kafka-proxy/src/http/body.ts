@@ -28,7 +28,7 @@ export function bodyOf(request: IncomingMessage, most: number, gone: AbortSignal
       else parts.push(part);
     });
     request.once('end', () => resolve(Buffer.concat(parts)));
-    // After the end this does nothing. A client gone before it was asked for is not heard of any more, and a proxy that ends waits for nobody's rest.
+    // After the end this does nothing. A client that has gone before its body was asked for is not heard of any more, and a proxy that ends waits for nobody's rest.
     const leave = (): void => reject(new ProxyError('GONE', 'The client has gone, or the proxy ends, in the middle of the body.', true, CloseCode.GoingAway));
     if (gone.aborted || request.destroyed) leave();
     request.once('close', leave);

@@ -41,7 +41,7 @@ async function begin(ask: Ask): Promise<void> {
   });
 }
 
-/** The last event's id counts more than where it wanted to begin: browsers ask with the same URL again. */
+/** The last event's id counts more than where the client wanted to begin: browsers ask with the same URL again. */
 function whereOf({ query, request: { headers } }: Ask, partitions: readonly number[] | undefined): From {
   const last = headers['last-event-id'] || one(query, 'lastEventId');
   if (last !== undefined) return { offsets: placesOf(String(last)) };

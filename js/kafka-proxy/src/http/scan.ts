@@ -115,7 +115,7 @@ class Scanning implements Outlet {
     this.#messages = messages;
     this.#bytes = bytes;
     this.flow = new Flow(new Reader(done.signal));
-    // Messages that wait to be sent have no more than this.
+    // No more than this waits to be sent.
     this.flow.give({ messages, bytes });
     this.over = new Promise((resolve, reject) => {
       this.#fail = reject;
@@ -141,7 +141,7 @@ class Scanning implements Outlet {
     }
     this.#messages -= taken;
     this.#bytes -= own;
-    // Messages behind the range take nothing of what it may.
+    // Messages behind the range take none of the credit.
     this.flow.took(taken, own);
     this.#moved(partition, Math.min(next, end));
     if (this.#messages <= 0 || this.#bytes <= 0) this.done.abort();

@@ -21,7 +21,7 @@ export class Turns {
     this.#mostOfOne = mostOfOne;
   }
 
-  /** Resolves with what gives it back, when it is one's turn; the second call does nothing. A wish beyond one's share takes all of that alone. Rejects when `gone` is aborted before. */
+  /** Resolves with what gives it back, when it is one's turn; the second call does nothing. A wish beyond one's share takes the whole share. Rejects when `gone` is aborted before. */
   async take(who: string, wanted: number, gone: AbortSignal): Promise<() => void> {
     const own = Math.min(wanted, this.#mostOfOne);
     await this.#wait(who, own, gone);

@@ -333,7 +333,7 @@ export class Logs implements ReadingOwner {
     return this.#cache.bytes;
   }
 
-  /** Traffic of a topic since it is read; undefined: it isn't. */
+  /** Traffic of a topic since it is read; undefined: it is not read. */
   read(topic: string): Traffic | undefined {
     return this.#topics.get(topic)?.traffic;
   }

@@ -51,7 +51,7 @@ export class PartitionLog {
   }
 
   /**
-   * A batch that the reader brings. Whoever follows has it when this returns.
+   * Adds a batch of the reader. Every follower has it when this returns.
    * @returns the offsets that were left out, if any
    */
   append(batch: Batch): { begin: number; end: number; followers: Follower[] } | undefined {

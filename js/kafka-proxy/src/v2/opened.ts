@@ -47,7 +47,7 @@ export class Opened implements Outlet {
     const call = async (): Promise<void> => {
       if (!this.#closed && this.#subscription) await use(this.#subscription);
     };
-    // Calls while it opens are done in order, and before later ones: the promise's followers are.
+    // Calls while it opens run in order, and before later ones, as a promise's followers do.
     if (this.#subscription) call().catch(failed);
     else void this.#opening.then(call).catch(failed);
   }

@@ -41,7 +41,7 @@ interface Coming {
   full: boolean;
 }
 
-/** Packets that a client has: all up to a place in the log, and of one server all up to a number, though they were not in the log. */
+/** A client has all packets up to a place in the log, and of one server also those up to a number that were not in the log yet. */
 interface ClientOffset {
   tag: string;
   partition: number;

@@ -37,7 +37,7 @@ pub(super) struct Catching {
     /// or when the group has divided its partitions.
     undivided: Vec<u64>,
     waiting: Vec<(Vec<Goal>, CatchUp)>,
-    /// Goals that have to be reached until the receiver hears that this was all.
+    /// Goals of `until_ends`: when they are reached the receiver hears that this was all.
     until: Option<Vec<Goal>>,
 }
 
@@ -138,7 +138,7 @@ impl Driver {
         std::mem::take(&mut self.catching.undivided).into_iter().for_each(|wait| self.looked(Ok(()), wait));
     }
 
-    /// Partitions that the group gave back are waited for on.
+    /// Partitions that the group gave back are still waited for.
     fn follow(&self, goals: &mut [Goal]) {
         for goal in goals.iter_mut().filter(|_| self.limits.in_group) {
             goal.stay = self.assignment.get(goal.key).map_or(goal.stay, |place| place.stay);

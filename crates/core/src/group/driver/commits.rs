@@ -172,7 +172,7 @@ impl Driver {
             let left: Vec<_> =
                 attempt.offsets.extract_if(.., |(at, stay)| stay.is_some() && self.stay(at) != *stay).collect();
             attempt.gone.extend(left.into_iter().map(|(at, _)| format!("{}/{}", at.topic, at.partition)));
-            // Offsets done before the partition was sought elsewhere are out of date.
+            // Offsets from before a seek are out of date.
             if let Committing::Done { offsets: done, .. } = &attempt.then {
                 let moved = |at: &TopicPartitionOffset| {
                     done.iter()

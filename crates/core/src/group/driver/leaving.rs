@@ -33,7 +33,8 @@ impl Driver {
         }
     }
 
-    /// Subscribes when it is known which partitions there are: what comes later is new. A cluster without an answer is not waited for.
+    /// Subscribes when it is known which partitions there are: what comes later is new. Where the cluster does not answer in time, it
+    /// subscribes all the same.
     fn list_topics(&self, topics: Vec<Subscription>, reply: Reply<()>) -> bool {
         self.help(move |client| {
             let existing = client.topics(TOPICS).ok().map(|names| Arc::new(names.into_iter().collect()));

@@ -320,7 +320,7 @@ fn look(
     for (name, known) in &known {
         let old = before.get(name);
         let same = old.filter(|old| old.id == known.id);
-        // Offsets that a file, or who read the topic before, says of one that was made anew are of the old one.
+        // When a topic was made anew, offsets of a file or of an earlier reader are of the old topic.
         let is_anew = match old {
             Some(_) => same.is_none(),
             None => {

@@ -86,7 +86,7 @@ impl Driver {
 
     /// librdkafka waits with the rebalance until it is told to assign or unassign: when the hooks are through.
     pub(super) fn on_rebalance(&mut self, rebalance: ffi::Rebalance) {
-        // Commits of partitions that go have it.
+        // First, so that commits of the partitions that go have the moved positions.
         self.tell_moved();
         let kind = match rebalance {
             ffi::Rebalance { assign: true, .. } => RebalanceKind::Assign,

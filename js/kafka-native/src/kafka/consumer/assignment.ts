@@ -10,7 +10,7 @@ import { PauseList } from './pause-list';
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5000;
 
-/** Runs that a handler has: the first `count` of its partition; `stale` when that was moved away from under it. @internal */
+/** The first `count` runs of a partition, which a handler has; `stale` when the partition was moved meanwhile. @internal */
 export interface Delivery {
   stale: boolean;
   readonly count: number;

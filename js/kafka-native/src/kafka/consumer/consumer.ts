@@ -142,7 +142,7 @@ export class Consumer {
     this.#giveUp = new AbortController();
     const opening = GroupConnection.open(this.#context, this.#config, this.#log, this.#instrumentation, this.#giveUp.signal).then(
       (connection) => {
-        if (this.#connection === opening) this.#opened = connection; // it is disconnected, else
+        if (this.#connection === opening) this.#opened = connection; // else a disconnect came first
         return connection;
       },
       (error: unknown) => {

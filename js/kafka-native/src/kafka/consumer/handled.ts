@@ -18,7 +18,7 @@ export class Handled {
 
   run(handle: () => Promise<void>): Promise<void> {
     if (!context) return this.#awaited(handle);
-    // Code that a handler leaves running, and nobody waits for, is no handler's when it has ended.
+    // Code that a handler leaves running, and nobody waits for, is outside once the handler has ended.
     const call = { of: this, ended: false };
     return context.run(call, () => this.#awaited(handle)).finally(() => (call.ended = true));
   }

@@ -445,8 +445,8 @@ export class Batch {
    * response.end(batch.encode('ndjson', { value: 'json' }));
    * ```
    *
-   * A message has the fields of {@link KafkaMessage}: `offset`, `timestamp`, `key`, `value`, `headers`. A field not as its encoding wants it
-   * counts in `errors`; the document is whole in any case.
+   * A message has the fields of {@link KafkaMessage}: `offset`, `timestamp`, `key`, `value`, `headers`. A key, value or header
+   * value that is not as its encoding wants it counts in `errors`; the document is whole in any case.
    */
   encode(format: BatchFormat, range?: EncodeRange): EncodedBatch;
   encode(format: BatchCodec, options?: EncodeOptions): EncodedBatch;

@@ -92,7 +92,7 @@ const DATA = 192 * 1024;
 /** @internal */
 export type Retry = ClientContext['retry'];
 
-/** Batches that a reader waits for: nothing is given to a handler but what was asked for. @internal */
+/** How many batches a reader has asked for and not got: no handler begins beyond them. @internal */
 export class Demand {
   asked = 0;
   onAsked: () => void = () => {};

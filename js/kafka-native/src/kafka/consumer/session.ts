@@ -598,7 +598,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     this.progress();
   }
 
-  /** The partition's messages are thrown away, and come again: what is told behind that says nothing. */
+  /** Whether messages of the partition are thrown away now: then news of a place behind them says nothing. */
   #letsGo({ gone, paused }: AssignedPartition): boolean {
     return gone || paused || !this.#runner.running;
   }
@@ -834,7 +834,7 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     }
   }
 
-  /** Partitions of topics that this member never asked for, given by a leader of another kind. */
+  /** Leaves out partitions of topics that this member never asked for: a leader of another kind gave them. */
   #leaveOut(foreign: AssignedPartition[]): void {
     const topicsNotSubscribed = [...new Set(foreign.map(({ topic }) => topic))];
     const assignedTopics = Object.keys(this.assignment.byTopic());

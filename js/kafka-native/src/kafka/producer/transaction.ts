@@ -22,7 +22,7 @@ export type OffsetsGroup =
    * again. Accepted offsets are no longer among the consumer's `uncommittedOffsets()`, unless the transaction is aborted.
    */
   | { consumer: KafkaConsumer }
-  /** The committing member is not asked for: the offsets of one that the group has replaced are taken, too. */
+  /** The group does not check which member commits: it takes offsets of a replaced member, too. */
   | { consumerGroupId: string }
   /** As a member of the group wrote it: the broker then refuses a member that the group has replaced. */
   | { groupMetadata: Uint8Array };
@@ -37,7 +37,7 @@ export interface TransactionOwner {
 export interface KafkaTransaction extends Pick<Transaction, keyof Transaction> {}
 
 /**
- * Messages sent through it are seen all or not at all by those who read committed messages. Every method rejects with
+ * Readers of committed messages see all messages sent through it, or none. Every method rejects with
  * KafkaJSNonRetriableError once it has ended.
  *
  * A fenced producer, whose `transactionalId` a younger one took, is told so by KafkaJSProtocolError INVALID_PRODUCER_EPOCH; it can
