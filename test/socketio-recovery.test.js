@@ -373,22 +373,39 @@ describe('connection state recovery', () => {
     assert.equal(client.id, id);
   });
 
-  test('what a client has missed comes behind its CONNECT packet, and before what its new server sends to it then', async () => {
+  test('what a client has missed comes before what its new server sends to it: a little of it in one write before its CONNECT packet, much of it behind', async () => {
     const [one, two] = await servers();
-    for (const { io } of [one, two]) io.on('connection', (socket) => socket.recovered && socket.emit('m', 'hello again'));
+    const writes = [];
+    for (const { io } of [one, two]) {
+      io.on('connection', (socket) => socket.recovered && socket.emit('m', 'hello again'));
+      io.engine.on('connection', ({ transport }) => {
+        const send = transport.send.bind(transport);
+        transport.send = (packets) => {
+          writes.push(packets.filter(({ type }) => type === 'message').length);
+          send(packets);
+        };
+      });
+    }
     const client = await visitor(one);
     one.io.emit('m', 0);
     await client.hears('m');
     for (const peer of [two, one, one, two]) {
-      await client.break();
-      for (let n = 1; n <= 3; n++) one.io.emit('m', n);
-      const packets = [];
-      const take = ({ type, data }) => packets.push(type === 0 ? 'CONNECT' : data[1]);
-      client.socket.io.on('packet', take);
-      assert.equal(await client.come(peer.port), true);
-      await settled(peer, client);
-      client.socket.io.off('packet', take);
-      assert.deepEqual(packets.slice(0, 5), ['CONNECT', 1, 2, 3, 'hello again']);
+      for (const [length, order] of [
+        [1, [1, 2, 3, 'CONNECT', 'hello again']],
+        [1000, ['CONNECT', 1, 2, 3, 'hello again']],
+      ]) {
+        await client.break();
+        for (let n = 1; n <= 3; n++) one.io.emit('m', n, 'x'.repeat(length));
+        const packets = [];
+        const take = ({ type, data }) => packets.push(type === 0 ? 'CONNECT' : data[1]);
+        client.socket.io.on('packet', take);
+        writes.length = 0;
+        assert.equal(await client.come(peer.port), true);
+        await settled(peer, client);
+        client.socket.io.off('packet', take);
+        assert.deepEqual(packets.slice(0, 5), order);
+        if (length === 1) assert.ok(writes.includes(4), `${writes}`);
+      }
     }
   });
 

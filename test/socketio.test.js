@@ -233,6 +233,22 @@ describe('values', () => {
     assert.deepStrictEqual(all[0].events('thing')[0][0].list, [1]);
   });
 
+  test('what has a toJSON arrives in that form, beside bytes and without', async (t) => {
+    const all = await clients();
+    BigInt.prototype.toJSON = function () {
+      return `${this}`;
+    };
+    cleanup(t, () => delete BigInt.prototype.toJSON);
+    const price = { toJSON: () => ({ cents: 5n }) };
+    peers.all[0].io.emit('plain', 1n, price);
+    peers.all[0].io.emit('bytes', 1n, price, Buffer.from('b'));
+    await peers.settled();
+    for (const client of all) {
+      assert.deepEqual(client.events('plain'), [['1', { cents: '5' }]]);
+      assert.deepEqual(client.events('bytes'), [['1', { cents: '5' }, Buffer.from('b')]]);
+    }
+  });
+
   test('what cannot be sent harms nothing that can', async (t) => {
     const all = await clients();
     const lost = [];

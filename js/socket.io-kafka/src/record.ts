@@ -64,7 +64,7 @@ export const Header = {
   Bridged: 'b',
 } as const;
 
-/** @throws TypeError for what has no form as JSON: a circle, a BigInt */
+/** @throws TypeError for what has no form as JSON: a circle, a BigInt without `toJSON` */
 export function encodeRecord({ type, uid, number, created, data, replies }: Omit<LogRecord, 'bytes'>): Body {
   if (hasBytes(data)) return encode(plain([type, uid, number, created, data ?? null, replies]), { maxDepth: DEEPEST + 1 });
   return JSON.stringify([type, uid, number, created, data ?? null, replies]);
@@ -106,13 +106,14 @@ function hasBytes(value: unknown, depth = 0): boolean {
 
 /** As JSON has it, but for bytes: what other servers get does not depend on whether there are bytes in a packet. */
 function plain(value: unknown): unknown {
-  if (typeof value === 'bigint') throw new TypeError('A BigInt has no form as JSON');
   if (typeof value === 'number') return Number.isFinite(value) ? value : null;
-  if (typeof value !== 'object' || value === null) return typeof value === 'function' || typeof value === 'symbol' ? undefined : value;
+  if (value === null || value === undefined || typeof value === 'string' || typeof value === 'boolean') return value;
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   if (Array.isArray(value)) return value.map((element) => plain(element) ?? null);
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return plain((value as { toJSON(): unknown }).toJSON());
+  if (typeof value === 'bigint') throw new TypeError('A BigInt has no form as JSON');
+  if (typeof value !== 'object') return undefined;
   const copy: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(value)) {
     const own = plain(field);

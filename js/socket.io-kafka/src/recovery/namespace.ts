@@ -35,6 +35,8 @@ interface Coming {
   rooms: Set<Room>;
   /** Messages that the socket is to get: those it has missed, and those that come meanwhile. */
   held: ((socket: any) => void)[];
+  /** So many of them go out before its CONNECT packet; the others behind it. */
+  early: number;
   /** Of what came meanwhile. */
   bytes: number;
   /** Too much came: the client has to come again with the same offset, and must not get what is behind a gap. */
@@ -63,6 +65,8 @@ const FASTER_MS = 500;
 const ANSWER_MS = 1000;
 /** So much is held for a socket that middlewares do not let in for long, and `maxRecoveryBytes`; then it has to come again. */
 const MAX_HELD = 10_000;
+/** So many bytes that a client has missed are there when it is connected, as with socket.io's own adapter: a segment of TCP. */
+const EARLY_BYTES = 1024;
 const MAX_PID = 200;
 
 /**
@@ -205,6 +209,7 @@ export class NamespaceRecovery {
     }
     if (!coming.full && (coming.held.length > MAX_HELD || coming.bytes > this.#recovery.maxBytes)) {
       coming.full = true;
+      coming.early = 0;
       coming.held = [(connected) => process.nextTick(() => connected.client.close())];
     }
   }
@@ -227,7 +232,7 @@ export class NamespaceRecovery {
       if (coming) {
         this.#coming.delete(sid);
         if (this.#ahead.delete(coming)) this.#ahead.add(connection);
-        behindItsNextPacket(socket, coming.held);
+        withItsNextPacket(socket, coming);
       }
     }
     this.#changed(sid);
@@ -489,15 +494,18 @@ export class NamespaceRecovery {
     const had = { ...session.had };
     if (client.uid !== undefined && !(client.number <= (had[client.uid]?.[0] ?? -1))) had[client.uid] = [client.number, Date.now()];
     const has = (uid: string, number: number): boolean => number <= (had[uid]?.[0] ?? -1);
-    const coming: Coming = { sid, pid, data, had, rooms: new Set(session.rooms), held: [], bytes: 0, full: false };
+    const coming: Coming = { sid, pid, data, had, rooms: new Set(session.rooms), held: [], early: 0, bytes: 0, full: false };
     const missedPackets: unknown[][] = [];
+    let bytes = 0;
     for (const { uid, number, rooms: to, except, body, id } of entries) {
       if (!matches(coming.rooms, to, except) || has(uid, number)) continue;
       const { packet } = decodeRecord(body as string | Buffer).data as BroadcastData;
       const missed = [...packet.data, id];
       missedPackets.push(missed);
       coming.held.push((connected) => connected.packet({ type: packet.type, data: missed }));
+      bytes += body.length;
     }
+    if (bytes <= EARLY_BYTES) coming.early = coming.held.length;
     // They are held with the rest. socket.io would send them now: the client keeps what it gets before it is connected, and gets it again, should the
     // connection break before.
     Object.defineProperty(missedPackets, 'forEach', { value: () => {} });
@@ -557,11 +565,17 @@ function readOffset(pid: string, text: string): ClientOffset {
 }
 
 /** The next packet says that it is connected. */
-function behindItsNextPacket(socket: any, held: ((socket: any) => void)[]): void {
-  socket.packet = (...args: unknown[]) => {
+function withItsNextPacket(socket: any, { held, early }: Coming): void {
+  socket.packet = (...connect: unknown[]) => {
     delete socket.packet;
-    socket.packet(...args);
-    for (const give of held) give(socket);
+    const { transport } = socket.conn;
+    const { writable } = transport;
+    // One write for them and the CONNECT packet: the client has all or nothing, whenever the connection breaks.
+    transport.writable = false;
+    for (const give of held.slice(0, early)) give(socket);
+    transport.writable = writable;
+    socket.packet(...connect);
+    for (const give of held.slice(early)) give(socket);
   };
 }
 
