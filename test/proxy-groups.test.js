@@ -474,6 +474,26 @@ describe('groups of a real Kafka', () => {
     assert.deepEqual([values(client), values(grows)], [range(0, 5), range(0, 5)]);
   });
 
+  test("a pattern does not find Kafka's own topics: a commit does not come as a message", async (t) => {
+    const { groups } = proxy(t, cluster);
+    const topic = await cluster.topic(1);
+    const send = await producer(t, cluster);
+    await send.send({ topic, messages: numbers(1) });
+    // Its group makes the topic of all groups' offsets.
+    const first = await Client.open(groups, wishOf(topic));
+    await first.got(1);
+    await first.close();
+    const client = await Client.open(groups, { group: topicName('group'), topics: [], pattern: new RegExp(`^(__.*|${topic})$`), from: 'earliest' });
+    for (const n of [0, 1, 2]) {
+      client.ack((await client.got(n + 1))[n]);
+      await client.told('committed', { topic, partition: 0, offset: n });
+      await send.send({ topic, messages: numbers(1, n + 1) });
+    }
+    await client.got(4);
+    assert.deepEqual([...client.has], [`${topic}/0`]);
+    assert.deepEqual(values(client), range(0, 4));
+  });
+
   test("'latest' is where the group began, also for who comes when nothing was acknowledged yet", async (t) => {
     const topic = await cluster.topic(1);
     const send = await producer(t, cluster);

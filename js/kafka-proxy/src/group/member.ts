@@ -11,6 +11,7 @@ import { deal } from './dealing';
 import type { GroupWish } from './groups';
 import { GroupPartition, type PartitionOwner } from './partition';
 import { Reader, type ReaderOwner } from './reader';
+import { INTERNAL } from '../log/logs';
 import { gone } from '../log/reading';
 import { within } from '../within';
 
@@ -37,6 +38,11 @@ const BUFFERED_BYTES = 32 * 1024 * 1024;
 interface Topics {
   topic: string;
   partitions: number[];
+}
+
+/** Kafka's own topics that the wish does not name, as librdkafka's expressions. */
+function unnamed({ topics }: GroupWish): string[] {
+  return [...INTERNAL].filter((topic) => !topics.includes(topic)).map((topic) => `^${topic}$`);
 }
 
 /**
@@ -76,6 +82,8 @@ export class Member implements PartitionOwner, ReaderOwner {
       onPartitionsAssigned: this.#assigned,
       onPartitionsRevoked: this.#revoked,
       onPartitionsLost: this.#lost,
+      // A pattern finds Kafka's own topics, too: this member's commits would come as messages, whose commits come as messages.
+      properties: wish.pattern ? { 'topic.blacklist': unnamed(wish).join() } : {},
     });
     this.#commits = new Commits(this.#consumer, context.log);
     const { events } = this.#consumer;
@@ -123,7 +131,10 @@ export class Member implements PartitionOwner, ReaderOwner {
   async #lookUp(): Promise<void> {
     const { topics, pattern } = this.#wish;
     await this.#count(topics);
-    if (pattern) await this.#count((await (await this.#context.admin()).listTopics()).filter((name) => pattern.test(name) && !topics.includes(name)));
+    if (pattern)
+      await this.#count(
+        (await (await this.#context.admin()).listTopics()).filter((name) => pattern.test(name) && !topics.includes(name) && !INTERNAL.has(name)),
+      );
   }
 
   async #count(topics: string[]): Promise<void> {
