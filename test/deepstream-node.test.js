@@ -417,6 +417,28 @@ test('with Kafka away messages wait up to maxQueuedBytes; those come whole and i
   assert.ok(two.heard.all.length < 400);
 });
 
+test('a message that Kafka refuses: the others have everything before its part and nothing behind it, and the server hears a fatal error', async (t) => {
+  const mock = await embedded();
+  cleanup(t, () => mock.close());
+  const options = { topic: await mock.topic(1), createTopics: false, properties: mock.options().driver_options };
+  const [one, two, three] = await startNodes(t, mock, { count: 3, ...options });
+  one.emit('0', { data: 'x'.repeat(1000) });
+  await two.hears('0');
+  const [fine, TOPIC_AUTHORIZATION_FAILED] = [0, 29];
+  mock.mock.injectErrors(0, [fine, TOPIC_AUTHORIZATION_FAILED]);
+  for (let n = 1; n < 600; n++) one.emit(String(n), { data: 'x'.repeat(1000) });
+  assert.match((await one.fatal())[2], /Kafka has refused a message .*: nothing more is sent/);
+  await one.node.close();
+  three.emit('end');
+  await two.hears('end');
+  const names = two.names().slice(0, -1);
+  assert.ok(names.length > 1 && names.length < 600, `${names.length}`);
+  assert.deepEqual(
+    names,
+    Array.from(names, (_, n) => String(n)),
+  );
+});
+
 describe('options', () => {
   const made =
     (options, services = { logger: witness().logger }, config = { serverName: 'x' }) =>
@@ -440,10 +462,12 @@ describe('options', () => {
       replicationFactor: 1.5,
       retention: 1,
       maxQueuedBytes: 0,
+      clientId: {},
       producer: 7,
       consumer: null,
     }))
       assert.throws(made({ brokers, [name]: value }), new RegExp(name));
+    for (const clientId of [75783, 'a', null]) made({ brokers, clientId })();
     assert.throws(made({ brokers }, undefined, {}), /server\.getServices\(\), server\.getConfig\(\)/);
   });
 

@@ -12,7 +12,7 @@ import { Troubles } from './troubles';
 import { within } from './within';
 
 /** Of the message connector: those of kafka-native's `Kafka`, too. */
-export interface MessageConnectorOptions extends Omit<SharedOptions, 'clientId'> {
+export interface MessageConnectorOptions extends SharedOptions {
   /** `host:port` of Kafka's brokers, several separated by commas. */
   connectionString: string;
   /** The identity of this server: messages with the same one are its own, and are not heard. Default: random. */
@@ -80,13 +80,10 @@ export class MessageConnector extends EventEmitter {
     super();
     if (typeof options?.connectionString !== 'string')
       throw new TypeError(`deepstream.io-msg-kafka: the option connectionString is missing: give the brokers as text, such as 'localhost:9092'`);
-    const { clientId, ...shared } = options;
-    if (clientId !== undefined && clientId !== null && typeof clientId !== 'string' && !Number.isFinite(clientId))
-      throw new TypeError(`deepstream.io-msg-kafka: clientId must be text or a number, got ${inspect(clientId)}`);
-    this.#clientId = clientId || randomBytes(12).toString('hex');
+    this.#logger = options.logger ?? console;
+    this.#options = readOptions(options, this.#logger);
+    this.#clientId = options.clientId || randomBytes(12).toString('hex');
     this.#header = JSON.stringify(this.#clientId);
-    this.#logger = shared.logger ?? console;
-    this.#options = readOptions(clientId ? { ...shared, clientId: String(clientId) } : shared, this.#logger);
     const { kafka, producer, createTopics } = this.#options;
     this.#admin = kafka.admin();
     this.#places = new Places(this.#admin, this.#options);

@@ -3,9 +3,11 @@ import type { Logger } from 'kafka-native';
 import { Kafka, logLevel, type ConsumerConfig, type KafkaConfig, type ProducerConfig } from 'kafka-native';
 
 /** How Kafka is reached: as kafka-native's `Kafka` takes it, or brokers as text. */
-export interface ConnectionOptions extends Partial<KafkaConfig> {
+export interface ConnectionOptions extends Omit<Partial<KafkaConfig>, 'clientId'> {
   /** `host:port`, several separated by commas; `kafka://` before it is left out, the port is 9092 unless it is given. */
   connectionString?: string;
+  /** How Kafka's logs name this client, a text or a number; default `'deepstream'`. */
+  clientId?: string | number | null;
 }
 
 /** Options that the cluster node and the message connector share. */
@@ -55,11 +57,14 @@ const DAY = 86_400_000;
  * @throws TypeError, RangeError naming the option
  */
 export function readOptions(given: SharedOptions, logger: Logger): ReadOptions {
-  const { connectionString, createTopics = true, replicationFactor = -1, retention = 600_000, producer = {}, consumer = {}, maxQueuedBytes, ...config } = given;
+  const { connectionString, clientId, createTopics = true, replicationFactor = -1, retention = 600_000, ...others } = given;
+  const { producer = {}, consumer = {}, maxQueuedBytes, ...config } = others;
+  if (clientId !== undefined && clientId !== null && typeof clientId !== 'string' && !Number.isFinite(clientId))
+    throw new TypeError(`deepstream.io-msg-kafka: clientId must be text or a number, got ${inspect(clientId)}`);
   const brokers = brokersOf(connectionString, config.brokers);
   if (typeof createTopics !== 'boolean') throw new TypeError(`deepstream.io-msg-kafka: createTopics must be true or false, got ${inspect(createTopics)}`);
   return {
-    kafka: new Kafka({ clientId: 'deepstream', logLevel: logLevel.WARN, ...(config.logCreator ? {} : { logger }), ...config, brokers }),
+    kafka: new Kafka({ logLevel: logLevel.WARN, ...(config.logCreator ? {} : { logger }), ...config, clientId: String(clientId || 'deepstream'), brokers }),
     where: Array.isArray(brokers) ? brokers.join(',') : 'the brokers',
     createTopics,
     replicationFactor: integer('replicationFactor', replicationFactor, -1, 32_767),

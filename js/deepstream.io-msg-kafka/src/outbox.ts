@@ -19,12 +19,10 @@ export interface OutboxOptions {
   onBroken(reason: Error): void;
 }
 
-/** Bytes that are under way at one time. */
-const WINDOW_BYTES = 1024 * 1024;
 /** The most bytes of a record. Kafka's own default is a megabyte. */
 export const LARGEST_RECORD = 16 * 1024 * 1024;
-/** The most bytes of a batch. A larger record goes alone: where a topic takes less than a batch, the broker refuses all of it. */
-const BATCH_BYTES = 64 * 1024;
+/** Bytes that are under way at one time: one batch of the producer, which Kafka takes or refuses as a whole. A larger record goes alone. */
+const PART_BYTES = 64 * 1024;
 /** Of a record: its headers, and what JavaScript needs for it. */
 const OVERHEAD = 100;
 
@@ -39,7 +37,6 @@ export function producerConfig(allowAutoTopicCreation: boolean, given: ProducerC
       // Messages wait for Kafka as long as it takes: none is dropped out of their middle.
       'message.timeout.ms': '0',
       'message.max.bytes': String(LARGEST_RECORD),
-      'batch.size': String(BATCH_BYTES),
       'reconnect.backoff.max.ms': '1000',
       ...given.properties,
     },
@@ -130,13 +127,10 @@ export class Outbox {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  /** Records that wait, up to the window, or to one that goes alone. */
+  /** Records that wait, as many as go together, or one that goes alone. */
   #take(): Outgoing[] {
     let sum = 0;
-    const end = this.#waiting.findIndex((record) => {
-      const bytes = sizeOf(record);
-      return (sum += bytes) > WINDOW_BYTES || bytes > BATCH_BYTES;
-    });
+    const end = this.#waiting.findIndex((record) => (sum += sizeOf(record)) > PART_BYTES);
     return this.#waiting.splice(0, end === -1 ? this.#waiting.length : Math.max(1, end));
   }
 
