@@ -190,6 +190,8 @@ test('a server killed with SIGKILL: its lead with the locks, its RPC providers a
   const locks = { type: 'default', options: { holdTimeout: 10 * PATIENCE } };
   const peers = await startPeers(t, cluster, { topic, locks });
   const [one, two] = peers;
+  // The timer of a lock outlives its server.
+  cleanup(t, () => one.server.getServices().locks.release('lock'));
   const { child, port } = await mortal(t, topic, { locks });
   await Promise.all(peers.map((peer) => peer.knows('mortal')));
   const registries = peers.map(({ server }) => server.getServices().clusterRegistry);
