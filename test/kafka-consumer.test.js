@@ -467,6 +467,41 @@ describe('the consumer of Kafka', () => {
     }
   });
 
+  test("a pattern does not find Kafka's own topics, which are read by their names", async (t) => {
+    const prefix = topicName('own');
+    const topic = `${prefix}-0`;
+    await cluster.admin.createTopic(topic, { partitions: 1, replication: 1 });
+    await send(t, topic, ['0']);
+    const pattern = new RegExp(`^(__.*|${prefix}.*)$`);
+    const consumer = await member(t, cluster, { metadataMaxAge: 300 });
+    const got = new Got();
+    await consumer.subscribe({ topics: [pattern], fromBeginning: true });
+    await consumer.run({ eachMessage: got.each });
+    for (const i of [1, 2, 3]) {
+      await got.until(i);
+      // Of this commit came a message before.
+      await consumer.commitOffsets([{ topic, partition: 0, offset: String(i) }]);
+      if (i === 2) {
+        // A topic that goes takes nothing with it.
+        const other = `${prefix}-1`;
+        const has = event(consumer, 'GROUP_JOIN', ({ memberAssignment }) => memberAssignment[other]);
+        await cluster.admin.createTopic(other, { partitions: 1, replication: 1 });
+        await has;
+        const gone = event(consumer, 'GROUP_JOIN', ({ memberAssignment }) => !memberAssignment[other]);
+        await cluster.admin.deleteTopic(other);
+        await gone;
+      }
+      await send(t, topic, [String(i)]);
+    }
+    await got.until(4);
+    assert.deepEqual(got.values(), ['0', '1', '2', '3']);
+    const named = await member(t, cluster);
+    const offsets = deferred();
+    await named.subscribe({ topics: ['__consumer_offsets', pattern], fromBeginning: true });
+    await named.run({ eachMessage: async (message) => { if (message.topic === '__consumer_offsets') offsets.resolve(); } });
+    await within(PATIENCE, () => 'no offset came', () => offsets.promise);
+  });
+
   test('a topic that is deleted under the consumer does not stop the others, and may come again', async (t) => {
     const [stays, goes] = [await cluster.topic(1), await cluster.topic(1)];
     await send(t, stays, ['s0']);

@@ -40,11 +40,6 @@ interface Topics {
   partitions: number[];
 }
 
-/** Kafka's own topics that the wish does not name, as librdkafka's expressions. */
-function unnamed({ topics }: GroupWish): string[] {
-  return [...INTERNAL].filter((topic) => !topics.includes(topic)).map((topic) => `^${topic}$`);
-}
-
 /**
  * Reads the same topics for all its readers. A reader of other topics belongs to another member of the group, so that Kafka itself deals
  * each topic among those who wish it.
@@ -82,8 +77,6 @@ export class Member implements PartitionOwner, ReaderOwner {
       onPartitionsAssigned: this.#assigned,
       onPartitionsRevoked: this.#revoked,
       onPartitionsLost: this.#lost,
-      // A pattern finds Kafka's own topics, too: this member's commits would come as messages, whose commits come as messages.
-      properties: wish.pattern ? { 'topic.blacklist': unnamed(wish).join() } : {},
     });
     this.#commits = new Commits(this.#consumer, context.log);
     const { events } = this.#consumer;

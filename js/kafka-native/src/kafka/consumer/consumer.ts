@@ -177,10 +177,10 @@ export class Consumer {
 
   /**
    * Adds topics, before `run`. A topic that is made later, and has one of the names or matches a RegExp, and a partition that is added to
-   * a topic, are found within seconds and read from their first message, whatever `fromBeginning` says.
+   * a topic, are found within seconds and read from their first message, whatever `fromBeginning` says. Kafka's own topics
+   * (`__consumer_offsets`, `__transaction_state`, `__share_group_state`) are read by their names only: no RegExp finds them.
    *
-   * Without a group (`groupId: null`) every partition of the topics is read, by each such consumer, from where `from` says; of a pattern
-   * without Kafka's own topics. `run` resolves when it is settled where each begins: what is produced after that is read. With an
+   * Without a group (`groupId: null`) every partition of the topics is read, by each such consumer, from where `from` says. `run` resolves when it is settled where each begins: what is produced after that is read. With an
    * `offsetDirectory` a partition goes on behind what its file says. A topic that was deleted and made anew, also while nobody read, is
    * read from its first message, and the log says so.
    * @throws KafkaJSNonRetriableError while the consumer runs, for no topic, and for one that no broker can have

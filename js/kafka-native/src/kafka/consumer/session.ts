@@ -28,8 +28,6 @@ const ENDS_MS = 3000;
 const TELL_MS = 1000;
 /** As many partitions as there can be: the broker has not said how many. */
 const NOT_KNOWN = 2 ** 31 - 1;
-/** Kafka's own topics. */
-const INTERNAL = new Set(['__consumer_offsets', '__transaction_state', '__share_group_state']);
 /** Milliseconds before a question is asked again that a broker could not answer yet. */
 const ASK_AGAIN_MS = 100;
 /** Milliseconds after which a question that nobody answers is told. */
@@ -397,9 +395,8 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
 
   async #listTopics(): Promise<Map<string, number>> {
     const { topics, counts } = await this.calls.start<NativeTopics>((id) => this.native.listTopics(id, CALL_MS));
-    // A reader without a group gets Kafka's own topics by their names only.
-    const ours = (topic: string): boolean => !this.#reads || !INTERNAL.has(topic) || this.#owner.subscription.names(topic);
-    return new Map(topics.map((topic, i): [string, number] => [topic, counts[i]!]).filter(([topic]) => ours(topic)));
+    const { subscription } = this.#owner;
+    return new Map(topics.map((topic, i): [string, number] => [topic, counts[i]!]).filter(([topic]) => subscription.takes(topic)));
   }
 
   async #subscribe(there: Iterable<string>, anyway = false): Promise<void> {

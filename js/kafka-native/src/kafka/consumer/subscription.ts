@@ -86,6 +86,9 @@ interface Pattern extends Begin {
   posix: string | undefined;
 }
 
+/** Kafka's own topics: no pattern finds them. */
+const INTERNAL = ['__consumer_offsets', '__transaction_state', '__share_group_state'];
+
 /** The topics and patterns that a consumer is subscribed to. @internal */
 export class Subscription {
   /** Its topics that existed when the program called `run`, where that was looked up, with how many partitions they had. */
@@ -96,13 +99,19 @@ export class Subscription {
   readonly #patterns: Pattern[] = [];
 
   /** @param start without a group */
-  add(topic: string | RegExp, fromBeginning: boolean, start: Start = { from: END, places: [] }): void {
-    if (typeof topic !== 'string' && start.places.some((place) => place.topic === ''))
+  add(topic: string | RegExp, fromBeginning: boolean, start?: Start): void {
+    const { from, places } = start ?? { from: END, places: [] };
+    if (typeof topic !== 'string' && places.some((place) => place.topic === ''))
       throw new KafkaJSNonRetriableError("Consumer.subscribe: offsets of a pattern need its topics: { topic: { 0: '42' } }");
-    const begin = { fromBeginning, from: start.from };
+    const begin = { fromBeginning, from };
     if (typeof topic === 'string') this.#names.set(topic, begin);
-    else this.#patterns.push({ regexp: new RegExp(topic.source, topic.flags.replace(/[gy]/g, '')), posix: toPosix(topic), ...begin });
-    for (const place of start.places) {
+    else {
+      const regexp = new RegExp(topic.source, topic.flags.replace(/[gy]/g, ''));
+      // In a group librdkafka would read Kafka's own topics, too: each commit as a message, whose commit is a message.
+      const follows = start !== undefined || !INTERNAL.some((name) => regexp.test(name));
+      this.#patterns.push({ regexp, posix: follows ? toPosix(topic) : undefined, ...begin });
+    }
+    for (const place of places) {
       if (typeof topic === 'string' && (place.topic === '' || place.topic === topic)) this.places.push({ ...place, topic });
       else if (typeof topic !== 'string' && this.#patterns.at(-1)!.regexp.test(place.topic)) this.places.push(place);
     }
@@ -117,7 +126,7 @@ export class Subscription {
     return this.#names.size === 0;
   }
 
-  /** Whether {@link list} has to know the topics: a pattern has no POSIX form. */
+  /** Whether {@link list} has to know the topics: a pattern cannot be left to librdkafka. */
   get needsTopics(): boolean {
     return this.#patterns.some(({ posix }) => posix === undefined);
   }
@@ -132,9 +141,9 @@ export class Subscription {
     return [...this.#names.keys()];
   }
 
-  /** Whether it is subscribed to by its name. */
-  names(topic: string): boolean {
-    return this.#names.has(topic);
+  /** Whether a pattern may find it: Kafka's own topics are read by their names only. */
+  takes(topic: string): boolean {
+    return !INTERNAL.includes(topic) || this.#names.has(topic);
   }
 
   has(topic: string): boolean {
