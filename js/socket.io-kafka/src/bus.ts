@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { MessageType } from 'socket.io-adapter';
-import type { Batch, KafkaConsumer, KafkaMessage, MessageRule, KafkaProducer } from 'kafka-native';
+import type { Batch, KafkaMessage, MessageRule, KafkaProducer } from 'kafka-native';
 import { Echoes } from './echoes';
 import { Figures } from './figures';
 import { checkMessage, type BroadcastData } from './messages';
@@ -8,6 +8,7 @@ import { isClient, type ReadOptions } from './options';
 import { Outbox } from './outbox';
 import { Peers } from './peers';
 import { makeProducer } from './producer';
+import { LogReader } from './reader';
 import { decodeRecord, EMITTER, encodeRecord, Header, RecordType, typeOf, type Body, type LogRecord } from './record';
 import { Recovery } from './recovery/recovery';
 import { prepareTopics, type Topics } from './topics';
@@ -69,7 +70,7 @@ export class Bus {
   #stopping: Promise<void> | undefined;
   readonly #abort = new AbortController();
   #producer: KafkaProducer | undefined;
-  #consumer: KafkaConsumer | undefined;
+  #reader: LogReader | undefined;
   /** How many partitions the replies have; unknown before the topics were looked at, and where all clients are the caller's: then all are read. */
   #repliesPartitions: number | undefined;
   #heartbeats: NodeJS.Timeout | undefined;
@@ -79,8 +80,6 @@ export class Bus {
   /** Partitions in which a record of one's own was read: what follows is no past either. */
   readonly #live = new Set<number>();
   #allLive = false;
-  /** By partition, the next offset. */
-  readonly #next = new Map<number, number>();
   /** A text that distinguishes the log from one of the same name before it. */
   #tag = '0';
   /** Of other topics, the messages that were read last. */
@@ -120,8 +119,14 @@ export class Bus {
     return this.#stopped;
   }
 
-  get ready(): boolean {
+  /** Whether everything that is read was written since this server came. */
+  get begun(): boolean {
     return this.#allLive;
+  }
+
+  /** Whether what others send is heard: of a log that is read this server's own sign of life comes in each `heartbeatInterval`. */
+  get ready(): boolean {
+    return this.#allLive && !this.#stopped && performance.now() - (this.#reader?.heard ?? -Infinity) < this.options.heartbeatTimeout;
   }
 
   /** Offsets begin with it. */
@@ -162,58 +167,43 @@ export class Bus {
     const topics = await go(kafka && prepareTopics(kafka, options, 2 * (options.recovery?.maxDisconnectionDuration ?? 0), this.#abort.signal));
     this.#ends = topics?.ends;
     this.#repliesPartitions = topics?.replies;
-    const [producer, consumer] = this.#makeClients(topics);
+    const [producer, reader] = this.#makeClients(topics);
     this.#producer = producer;
-    this.#consumer = consumer;
+    this.#reader = reader;
     if (!isClient(options.producer)) await go(producer.connect());
-    if (!isClient(options.consumer)) await go(consumer.connect());
-    const from = new Date(Date.now() - Math.max(this.peers.history, this.recovery?.history ?? 0));
-    await go(consumer.subscribe({ topics: [this.topic], from }));
-    await go(consumer.subscribe({ topics: [this.repliesTopic], from: 'end' }));
-    await go(consumer.run({ only: this.#rule(), eachBatch: async ({ batch }) => this.#onBatch(batch) }));
-    if (topics) this.#readOwnReplies(consumer, topics);
+    await go(reader.start(new Date(Date.now() - Math.max(this.peers.history, this.recovery?.history ?? 0))));
     this.#outbox.open(producer);
     // When one's own record of now is read, everything before it was.
     if (topics) await Promise.all(Array.from({ length: topics.partitions }, (_, partition) => this.#echoes.write(partition)));
-    else await Promise.all([consumer.caughtUp(), this.#echoes.write(undefined)]);
+    else await Promise.all([reader.caughtUp(), this.#echoes.write(undefined)]);
     if (this.#stopped) return;
     this.#allLive = true;
     await this.peers.meet();
   }
 
   /** @throws for options that no time makes right */
-  #makeClients(topics: Topics | undefined): [KafkaProducer, KafkaConsumer] {
+  #makeClients(topics: Topics | undefined): [KafkaProducer, LogReader] {
+    const own = this.repliesOf(this.uid);
+    const { topic, repliesTopic, options } = this;
     try {
-      return [makeProducer(this.options), this.#makeConsumer(topics)];
+      const reader = new LogReader({
+        options,
+        topic,
+        repliesTopic,
+        only: this.#rule(),
+        // An answer is read by the server that asked.
+        others: Array.from({ length: topics?.replies ?? 0 }, (_, partition) => partition).filter((partition) => partition !== own),
+        onBatch: (batch, next) => this.#onBatch(batch, next),
+        onAnew: () => this.#forget('was deleted and made anew'),
+        onRefused: (error) => {
+          const text = `socket.io-kafka: ${topic} and ${repliesTopic} cannot be read, and it is tried again: ${error.message}`;
+          this.tell('reading', new Error(text, { cause: error }));
+        },
+      });
+      return [makeProducer(options), reader];
     } catch (error) {
       throw Object.assign(error as Error, { final: true });
     }
-  }
-
-  #makeConsumer(topics: Topics | undefined): KafkaConsumer {
-    const { consumer, kafka } = this.options;
-    if (isClient(consumer)) return consumer as KafkaConsumer;
-    return kafka!.consumer({
-      readUncommitted: true,
-      // Each message may be written to thousands of sockets: the event loop turns in between.
-      maxMessagesPerBatch: 100,
-      ...consumer,
-      groupId: null,
-      properties: { 'fetch.error.backoff.ms': '10', 'fetch.queue.backoff.ms': '10', ...consumer.properties },
-      onPartitionsLost: (partitions) => {
-        if (partitions.some(({ topic }) => topic === this.topic)) this.#forget('was deleted and made anew');
-      },
-      onPartitionsAssigned: () => {
-        if (this.#allLive && this.#consumer && topics) this.#readOwnReplies(this.#consumer, topics);
-      },
-    });
-  }
-
-  /** An answer is read by the server that asked: the others' partitions are not fetched. */
-  #readOwnReplies(consumer: KafkaConsumer, { replies }: Topics): void {
-    const own = this.repliesOf(this.uid);
-    const others = Array.from({ length: replies }, (_, partition) => partition).filter((partition) => partition !== own);
-    if (others.length > 0) consumer.pause([{ topic: this.repliesTopic, partitions: others }]);
   }
 
   /** The partition of the replies that a server reads, as far as it has not said another one. */
@@ -235,6 +225,18 @@ export class Bus {
   /** Writes a record of which nothing but its type is to be said. Resolves when it was read, or when this server has stopped. */
   readBack(namespace: string, type: RecordType): Promise<void> {
     return this.#echoes.say(type, namespace, this.options.partition);
+  }
+
+  /** A sign of life, for the others and, as it comes back, for this server. */
+  alive(data: unknown): void {
+    const { body } = this.encode(RecordType.Alive, data);
+    this.#outbox.add({
+      topic: this.topic,
+      key: '',
+      value: body,
+      headers: { ...this.#headers(undefined), [Header.Echo]: '' },
+      partition: this.options.partition,
+    });
   }
 
   /** @throws TypeError for data that has no form as JSON */
@@ -291,16 +293,13 @@ export class Bus {
     return headers;
   }
 
-  #onBatch(batch: Batch): void {
+  #onBatch(batch: Batch, next: number | undefined): void {
     const { partition, messages } = batch;
     const log = batch.topic === this.topic;
-    const next = this.#next.get(partition);
-    const end = Number(batch.lastOffset()) + 1;
     if (log) {
       // The id is known when something was read, and not before.
-      if (next === undefined) this.#tag = this.#consumer?.topicId(this.topic)?.slice(0, 8) ?? this.#tag;
-      if (next !== undefined) this.figures.leftOut += Math.max(0, end - next - messages.length);
-      this.#next.set(partition, end);
+      if (next === undefined) this.#tag = this.#reader?.id?.slice(0, 8) ?? this.#tag;
+      else this.figures.leftOut += Math.max(0, Number(batch.lastOffset()) + 1 - next - messages.length);
       this.figures.lags.set(partition, Number(batch.offsetLag()));
     }
     let expected = next;
@@ -374,8 +373,7 @@ export class Bus {
 
   /** The log is another one, or has lost what was in it. */
   #forget(what: string): void {
-    this.#next.clear();
-    this.#tag = this.#consumer?.topicId(this.topic)?.slice(0, 8) ?? '0';
+    this.#tag = this.#reader?.id?.slice(0, 8) ?? '0';
     this.recovery?.forget();
     this.tell('log', new Error(`socket.io-kafka: the log ${this.topic} ${what}: clients whose connections break start anew`));
   }
@@ -434,12 +432,11 @@ export class Bus {
   }
 
   async #disconnect(): Promise<void> {
-    const [producer, consumer] = [this.#producer, this.#consumer];
-    this.#producer = this.#consumer = undefined;
-    this.#next.clear();
+    const [producer, reader] = [this.#producer, this.#reader];
+    this.#producer = this.#reader = undefined;
     this.#live.clear();
-    // A caller's client is his to end; it reads no more for us.
-    if (consumer) await (isClient(this.options.consumer) ? consumer.stop({ timeout: 0 }) : consumer.disconnect({ timeout: 0 })).catch(() => {});
+    await reader?.stop();
+    // A caller's client is his to end.
     if (producer && !isClient(this.options.producer)) await producer.disconnect({ timeout: 0 }).catch(() => {});
   }
 }

@@ -4,7 +4,7 @@ export class Figures {
   read = 0;
   /** Records that a rule left out in Rust. */
   leftOut = 0;
-  /** Records that were never written. */
+  /** Records that were not written. */
   dropped = 0;
   /** Records that were no records. */
   unreadable = 0;

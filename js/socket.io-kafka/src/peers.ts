@@ -96,11 +96,11 @@ export class Peers {
   /** A namespace is there from now on. It is said in the order of what is said in it; resolves when that was read. */
   made(namespace: string): Promise<void> {
     for (const [uid, { namespaces, presumed }] of this.#peers) if (presumed || namespaces.has(namespace)) this.#bus.members.get(namespace)?.onPeer(uid);
-    return this.#bus.ready ? this.#bus.readBack(namespace, RecordType.Made) : Promise.resolve();
+    return this.#bus.begun ? this.#bus.readBack(namespace, RecordType.Made) : Promise.resolve();
   }
 
   alive(): void {
-    this.#bus.send('', RecordType.Alive, { namespaces: this.#bus.members.size });
+    this.#bus.alive({ namespaces: this.#bus.members.size });
     const silent = performance.now() - this.#bus.options.heartbeatTimeout;
     for (const [uid, { closed, seen }] of this.#peers) {
       if (seen < silent) this.#peers.delete(uid);

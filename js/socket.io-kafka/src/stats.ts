@@ -2,12 +2,12 @@ import type { Bus } from './bus';
 
 /** Figures of one server's connection to Kafka. */
 export interface AdapterStats {
-  /** Whether what other servers send is heard. */
+  /** Whether what other servers send is heard: something came from Kafka within `heartbeatTimeout`. */
   ready: boolean;
   /** The other servers that were heard in `heartbeatTimeout`. */
   servers: number;
   namespaces: number;
-  /** Records of the log behind the one that was read last, as of the last batch. */
+  /** Records of the log behind the one that was read last, as of each partition's last batch. */
   lag: number;
   /** Of the last thousand sends: how many there were in all, and milliseconds until Kafka had them. */
   acknowledgements: { count: number; p50: number; p99: number };
@@ -15,7 +15,7 @@ export interface AdapterStats {
   read: number;
   /** Records that a rule left out in Rust. */
   leftOut: number;
-  /** Records that were never written. */
+  /** Records that were not written: dropped to make room, or refused. Of records that went to Kafka in one call, and of which it refused any, all count. */
   dropped: number;
   /** Records that could not be read. */
   unreadable: number;
@@ -90,7 +90,7 @@ export function prometheusOf(bus: Bus): string {
   lines.push(`${latency}_count${label} ${stats.acknowledgements.count}`);
   metric('read_total', 'counter', 'Records that were read.', stats.read);
   metric('left_out_total', 'counter', 'Records that a rule left out.', stats.leftOut);
-  metric('dropped_total', 'counter', 'Records that were never written.', stats.dropped);
+  metric('dropped_total', 'counter', 'Records that were dropped or refused.', stats.dropped);
   metric('unreadable_total', 'counter', 'Records that could not be read.', stats.unreadable);
   metric('errors_total', 'counter', 'Errors that were told.', stats.errors);
   metric('queued_records', 'gauge', 'Records that wait for Kafka.', stats.queued.records);

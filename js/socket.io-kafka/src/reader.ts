@@ -1,0 +1,162 @@
+import type { Batch, KafkaConsumer, MessageRule, ReadStart } from 'kafka-native';
+import { isClient, type ReadOptions } from './options';
+
+export interface LogReaderOptions {
+  options: ReadOptions;
+  /** The log, and the topic of the replies. */
+  topic: string;
+  repliesTopic: string;
+  only: MessageRule;
+  /** Partitions of the replies that have nothing for this server: they are not fetched. */
+  others: number[];
+  /** `next`: the offset behind what was read of the partition before; undefined for the first. */
+  onBatch(batch: Batch, next: number | undefined): void;
+  /** The log was deleted and made anew. */
+  onAnew(): void;
+  /** Kafka refuses to let it read. It is tried again. */
+  onRefused(error: Error): void;
+}
+
+const RETRY_MS = 1000;
+
+/**
+ * Reads the log and the replies, without a group. Where Kafka refuses that for a while, as by rights that are taken away, it goes on behind
+ * what it has read of the log.
+ */
+export class LogReader {
+  readonly #options: LogReaderOptions;
+  readonly #consumer: KafkaConsumer;
+  /** Whether the caller made the consumer, and ends it. */
+  readonly #lent: boolean;
+  /** By partition of the log, the next offset. */
+  readonly #next = new Map<number, number>();
+  /** Partitions of the log that it has. */
+  #partitions: number[] = [];
+  /** Where one begins of which nothing was read. */
+  #begin: 'end' | 'beginning' = 'end';
+  #id: string | null = null;
+  readonly #unhear: () => void;
+  #running = false;
+  #stopped = false;
+  #heard = -Infinity;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(options: LogReaderOptions) {
+    this.#options = options;
+    const { kafka, consumer } = options.options;
+    this.#lent = isClient(consumer);
+    this.#consumer = isClient(consumer)
+      ? (consumer as KafkaConsumer)
+      : kafka!.consumer({
+          readUncommitted: true,
+          // Each message may be written to thousands of sockets: the event loop turns in between.
+          maxMessagesPerBatch: 100,
+          ...consumer,
+          groupId: null,
+          properties: { 'fetch.error.backoff.ms': '10', 'fetch.queue.backoff.ms': '10', ...consumer.properties },
+          onPartitionsLost: (partitions) => {
+            if (partitions.some(({ topic }) => topic === options.topic)) this.#anew();
+          },
+          onPartitionsAssigned: () => {
+            if (this.#running) this.#leaveOthers();
+          },
+        });
+    this.#unhear = this.#consumer.on(this.#consumer.events.CRASH, this.#onCrash);
+  }
+
+  /** Resolves when it is settled where each partition begins. */
+  async start(from: Date): Promise<void> {
+    if (!this.#lent) await this.#consumer.connect();
+    await this.#run(from);
+  }
+
+  /** @throws also when it was stopped meanwhile: what comes after each wait would outlive `stop` */
+  async #run(from: ReadStart): Promise<void> {
+    const { topic, repliesTopic, only } = this.#options;
+    await this.#consumer.subscribe({ topics: [topic], from });
+    await this.#consumer.subscribe({ topics: [repliesTopic], from: 'end' });
+    this.#check();
+    await this.#consumer.run({ only, eachBatch: async ({ batch }) => this.#onBatch(batch) });
+    this.#check();
+    this.#running = true;
+    this.#partitions = this.#consumer.assignment().flatMap((each) => (each.topic === topic ? [each.partition] : []));
+    this.#leaveOthers();
+  }
+
+  #check(): void {
+    if (this.#stopped) throw new Error('stopped');
+  }
+
+  #leaveOthers(): void {
+    const { repliesTopic: topic, others: partitions } = this.#options;
+    if (partitions.length > 0) this.#consumer.pause([{ topic, partitions }]);
+  }
+
+  #onBatch(batch: Batch): void {
+    const { topic, partition } = batch;
+    this.#heard = performance.now();
+    if (topic !== this.#options.topic) return this.#options.onBatch(batch, undefined);
+    const id = this.id;
+    if (id !== null && this.#id !== null && id !== this.#id) this.#anew();
+    this.#id = id;
+    const next = this.#next.get(partition);
+    this.#next.set(partition, Number(batch.lastOffset()) + 1);
+    this.#options.onBatch(batch, next);
+  }
+
+  #anew(): void {
+    this.#id = null;
+    this.#next.clear();
+    this.#begin = 'beginning';
+    this.#options.onAnew();
+  }
+
+  /** Of the log; null as long as nothing was read. */
+  get id(): string | null {
+    return this.#consumer.topicId(this.#options.topic);
+  }
+
+  /** Resolves when everything that was written before was read. */
+  caughtUp(): Promise<unknown> {
+    return this.#consumer.caughtUp();
+  }
+
+  /** When something came last; `performance.now()`. */
+  get heard(): number {
+    return this.#running ? this.#heard : -Infinity;
+  }
+
+  readonly #onCrash = ({ payload: { error, restart } }: { payload: { error: Error; restart: boolean } }): void => {
+    // As long as `start` has not resolved it is that which fails.
+    if (!this.#running) return;
+    this.#options.onRefused(error);
+    if (restart) return;
+    this.#running = false;
+    this.#goOn();
+  };
+
+  /** The replies that came meanwhile are too late. */
+  #goOn(): void {
+    this.#retry = setTimeout(() => {
+      const places = Object.fromEntries(this.#partitions.map((partition) => [partition, String(this.#next.get(partition) ?? this.#begin)]));
+      const again = async (): Promise<void> => {
+        await this.#consumer.unsubscribe();
+        await this.#run({ [this.#options.topic]: places });
+      };
+      again().catch((error: Error) => {
+        if (this.#stopped) return;
+        this.#options.onRefused(error);
+        this.#goOn();
+      });
+    }, RETRY_MS);
+  }
+
+  /** A caller's consumer is his to end; it reads no more for us. Never rejects. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#running = false;
+    clearTimeout(this.#retry);
+    this.#unhear();
+    await (this.#lent ? this.#consumer.stop({ timeout: 0 }) : this.#consumer.disconnect({ timeout: 0 })).catch(() => {});
+  }
+}
