@@ -1,10 +1,11 @@
 import type { KafkaProducer } from 'kafka-native';
+import { bytesOf, type Body } from './record';
 
 /** A record on its way. */
 export interface Outgoing {
   topic: string;
   key: string;
-  value: string | Uint8Array;
+  value: Body;
   headers: Record<string, string>;
   partition?: number | undefined;
   /** Kafka has it, or will never have it. */
@@ -57,7 +58,7 @@ export class Outbox {
   }
 
   add(record: Outgoing): void {
-    const bytes = record.key.length + record.value.length + 100;
+    const bytes = record.key.length + bytesOf(record.value) + 100;
     this.#waiting.push({ ...record, bytes, at: performance.now() });
     this.#waitingBytes += bytes;
     this.#drop();

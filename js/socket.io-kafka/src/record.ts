@@ -49,6 +49,10 @@ const DEEPEST = 1000;
 /** The bytes of a record: JSON, or msgpack where there are bytes in it. */
 export type Body = string | Uint8Array;
 
+export function bytesOf(body: Body): number {
+  return typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+}
+
 /** The name of senders that are no servers: socket.io-adapter counts it as none. */
 export const EMITTER = 'emitter';
 
@@ -78,7 +82,7 @@ export function decodeRecord(value: Buffer | string): LogRecord {
   const [type, uid, number, created, data, replies] = array;
   if (typeof type !== 'number' || typeof uid !== 'string' || typeof number !== 'number' || typeof created !== 'number' || typeof replies !== 'number')
     throw new Error('its fields have other types');
-  return { type, uid, number, created, data, replies, bytes: value.length };
+  return { type, uid, number, created, data, replies, bytes: bytesOf(value) };
 }
 
 /** The type of a record without the rest of it; NaN for what is none. */

@@ -1,7 +1,7 @@
 import { MessageType, type BroadcastOptions, type Room, type Session } from 'socket.io-adapter';
 import type { Bus, Place } from '../bus';
 import { isRecoverable, matches, type BroadcastData, type OperationData } from '../messages';
-import { decodeRecord, RecordType, type Body, type LogRecord } from '../record';
+import { bytesOf, decodeRecord, RecordType, type Body, type LogRecord } from '../record';
 import { OrderedOutgoing } from './outgoing';
 import type { Recovery } from './recovery';
 import type { Claim, Had, Outcome, SessionData, Urgency } from './sessions';
@@ -503,7 +503,7 @@ export class NamespaceRecovery {
       const missed = [...packet.data, id];
       missedPackets.push(missed);
       coming.held.push((connected) => connected.packet({ type: packet.type, data: missed }));
-      bytes += body.length;
+      bytes += bytesOf(body);
     }
     if (bytes <= EARLY_BYTES) coming.early = coming.held.length;
     // They are held with the rest. socket.io would send them now: the client keeps what it gets before it is connected, and gets it again, should the

@@ -1,8 +1,9 @@
-import { decodeRecord, type Body, type LogRecord } from '../record';
+import { bytesOf, decodeRecord, type Body, type LogRecord } from '../record';
 
 interface Logged {
   number: number;
   body: Body;
+  bytes: number;
   at: number;
 }
 type Item = Logged | { action: () => void };
@@ -21,8 +22,10 @@ export class OrderedOutgoing {
   #items: Item[] = [];
   #head = 0;
   /** By number, in this order. */
-  readonly #early = new Map<number, Body>();
+  readonly #early = new Map<number, Logged>();
   #earlyBytes = 0;
+  /** Of those that wait. */
+  #bytes = 0;
   #newest: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -33,8 +36,12 @@ export class OrderedOutgoing {
   }
 
   logged(number: number, body: Body): void {
-    this.#items.push({ number, body, at: performance.now() });
+    const bytes = bytesOf(body);
+    this.#items.push({ number, body, bytes, at: performance.now() });
+    this.#bytes += bytes;
     this.#timer ??= this.#wait(this.#timeout);
+    // The oldest wait no longer.
+    for (let first = this.#first; first && !('action' in first) && this.#bytes > this.#maxBytes; first = this.#first) this.#late(first);
   }
 
   local(action: () => void): void {
@@ -64,7 +71,7 @@ export class OrderedOutgoing {
 
   /** These records, in the order in which they were done. */
   *unread(): Generator<LogRecord, void, void> {
-    for (const body of this.#early.values()) yield decodeRecord(body as string | Buffer);
+    for (const { body } of this.#early.values()) yield decodeRecord(body as string | Buffer);
   }
 
   close(): void {
@@ -81,6 +88,8 @@ export class OrderedOutgoing {
   }
 
   #shift(): void {
+    const item = this.#items[this.#head]!;
+    if (!('action' in item)) this.#bytes -= item.bytes;
     this.#items[this.#head++] = undefined as never;
     if (this.#head === this.#items.length) {
       this.#items = [];
@@ -97,8 +106,8 @@ export class OrderedOutgoing {
 
   #late(item: Logged): void {
     this.#shift();
-    this.#early.set(item.number, item.body);
-    this.#earlyBytes += item.body.length;
+    this.#early.set(item.number, item);
+    this.#earlyBytes += item.bytes;
     this.#newest = item.number;
     // The newest stays: it says up to where this server's clients are.
     while (this.#early.size > 1 && (this.#early.size > MAX_EARLY || this.#earlyBytes > this.#maxBytes)) this.#forget(this.#early.keys().next().value!);
@@ -107,7 +116,7 @@ export class OrderedOutgoing {
   }
 
   #forget(number: number): void {
-    this.#earlyBytes -= this.#early.get(number)!.length;
+    this.#earlyBytes -= this.#early.get(number)!.bytes;
     this.#early.delete(number);
   }
 

@@ -1,5 +1,5 @@
 import type { Room } from 'socket.io-adapter';
-import type { Body } from '../record';
+import { bytesOf, type Body } from '../record';
 
 /** A packet that clients can have missed. */
 export interface Entry {
@@ -71,12 +71,12 @@ export class Ring {
   readonly #byNamespace = new Map<string, Map<Room | symbol, Entries>>();
   /** By namespace: up to this offset packets are gone that clients may still want, or are in another partition. */
   readonly #gone = new Map<string, { partition: number; offset: number }>();
-  /** By namespace: of its newest packet. */
-  readonly #partitions = new Map<string, number>();
+  /** By namespace, of its newest packet; those of the newest packets are the last. */
+  readonly #newest = new Map<string, { partition: number; at: number }>();
   bytes = 0;
 
   static bytesOf(body: Body): number {
-    return body.length + OVERHEAD;
+    return bytesOf(body) + OVERHEAD;
   }
 
   get length(): number {
@@ -84,10 +84,11 @@ export class Ring {
   }
 
   add(entry: Entry): void {
-    const { namespace, partition, offset } = entry;
+    const { namespace, partition, offset, at } = entry;
     // The topic has more partitions than before, and not all servers know it at one time: an offset tells nothing of the other partition.
-    if ((this.#partitions.get(namespace) ?? partition) !== partition) this.#gone.set(namespace, { partition, offset });
-    this.#partitions.set(namespace, partition);
+    if ((this.#newest.get(namespace)?.partition ?? partition) !== partition) this.#gone.set(namespace, { partition, offset });
+    this.#newest.delete(namespace);
+    this.#newest.set(namespace, { partition, at });
     this.#all.push(entry);
     let lists = this.#byNamespace.get(entry.namespace);
     if (!lists) this.#byNamespace.set(entry.namespace, (lists = new Map()));
@@ -102,6 +103,12 @@ export class Ring {
   /** Nobody comes back for what is older. */
   expire(before: number): void {
     for (let first = this.#all.first; first && first.at < before; first = this.#all.first) this.#shift(first);
+    // Of a namespace in which nothing came since then nobody has missed anything.
+    for (const [namespace, { at }] of this.#newest) {
+      if (at >= before) break;
+      this.#newest.delete(namespace);
+      this.#gone.delete(namespace);
+    }
   }
 
   /** Makes room; false when there is nothing left. */
@@ -109,7 +116,7 @@ export class Ring {
     const first = this.#all.first;
     if (!first) return false;
     const { namespace, partition, offset } = first;
-    if ((this.#gone.get(namespace)?.partition ?? partition) === partition) this.#gone.set(namespace, { partition, offset });
+    if (this.#newest.has(namespace) && (this.#gone.get(namespace)?.partition ?? partition) === partition) this.#gone.set(namespace, { partition, offset });
     this.#shift(first);
     return true;
   }
@@ -117,6 +124,7 @@ export class Ring {
   /** The packets for any of these rooms behind an offset, in order; undefined where some are gone. */
   after(namespace: string, partition: number, offset: number, rooms: Iterable<Room>): Entry[] | undefined {
     const gone = this.#gone.get(namespace);
+    if ((this.#newest.get(namespace)?.partition ?? partition) !== partition) return undefined;
     if (gone && (gone.partition !== partition || offset < gone.offset)) return undefined;
     const lists = this.#byNamespace.get(namespace);
     const found = new Set<Entry>();

@@ -1,5 +1,5 @@
 import type { Room } from 'socket.io-adapter';
-import type { Body } from '../record';
+import { bytesOf, type Body } from '../record';
 
 /** The data of a connection in a session record. */
 export interface SessionData {
@@ -130,7 +130,8 @@ export class Sessions {
     this.#delete(namespace, pid);
     let sessions = this.#byNamespace.get(namespace);
     if (!sessions) this.#byNamespace.set(namespace, (sessions = new Map()));
-    const bytes = ((stored.body ?? stored.spare)?.length ?? 0) + OVERHEAD;
+    const body = stored.body ?? stored.spare;
+    const bytes = (body ? bytesOf(body) : 0) + OVERHEAD;
     sessions.set(pid, { ...stored, bytes });
     this.bytes += bytes;
     this.count++;

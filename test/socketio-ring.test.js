@@ -1,0 +1,69 @@
+'use strict';
+// What a server keeps for clients that come back: it goes by time and by bytes, and says where something is gone.
+
+const { describe, test } = require('node:test');
+const assert = require('node:assert/strict');
+const { OrderedOutgoing } = require('../js/socket.io-kafka/dist/recovery/outgoing.js');
+const { Ring } = require('../js/socket.io-kafka/dist/recovery/ring.js');
+const { encodeRecord } = require('../js/socket.io-kafka/dist/record.js');
+
+const packet = (namespace, partition, offset, at, rooms = []) => {
+  const body = `["ж${offset}"]`;
+  return { namespace, partition, offset, id: `${offset}`, uid: 'u', number: offset, rooms, except: [], body, at, bytes: Ring.bytesOf(body) };
+};
+const offsets = (entries) => entries?.map(({ offset }) => offset);
+
+describe('packets that clients can have missed', () => {
+  test('are kept for so long, and then nothing of them, nor of their namespaces, is', () => {
+    const ring = new Ring();
+    for (let n = 0; n < 10; n++) ring.add(packet(`/${n % 5}`, 0, n, n));
+    ring.expire(5);
+    assert.equal(ring.length, 5);
+    assert.deepEqual(offsets(ring.after('/1', 0, 0, [])), [6]);
+    ring.expire(10);
+    assert.equal(ring.length, 0);
+    assert.equal(ring.bytes, 0);
+    // A namespace that is remembered would have a place in partition 0 only.
+    for (let n = 0; n < 5; n++) assert.deepEqual(ring.after(`/${n}`, 1, 0, []), []);
+  });
+
+  test('count in bytes as they are in the log', () => {
+    assert.equal(Ring.bytesOf('жж') - Ring.bytesOf('ab'), 2);
+  });
+
+  test('that had to go are known to be gone, as long as somebody can have missed them', () => {
+    const ring = new Ring();
+    for (let n = 0; n < 4; n++) ring.add(packet('/', 0, n, n));
+    ring.evict();
+    ring.evict();
+    assert.equal(ring.after('/', 0, 0, []), undefined);
+    assert.deepEqual(offsets(ring.after('/', 0, 1, [])), [2, 3]);
+    ring.expire(4);
+    assert.deepEqual(ring.after('/', 0, 0, []), []);
+  });
+
+  test('are of no use to a client whose place is in another partition', () => {
+    const ring = new Ring();
+    ring.add(packet('/', 0, 7, 0));
+    ring.add(packet('/', 1, 3, 1));
+    assert.equal(ring.after('/', 0, 7, []), undefined);
+    // Also where nothing of the first partition is known any more.
+    ring.expire(1);
+    ring.expire(2);
+    ring.add(packet('/', 0, 8, 2));
+    assert.equal(ring.after('/', 1, 3, []), undefined);
+    assert.deepEqual(offsets(ring.after('/', 0, 7, [])), [8]);
+  });
+});
+
+test('own packets that wait for their place in the log have a bound in bytes: the oldest go out without it', () => {
+  const body = (n) => encodeRecord({ type: 3, uid: 'u', number: n, created: 0, data: 'x'.repeat(1000), replies: 0 });
+  const late = [];
+  const outgoing = new OrderedOutgoing(60_000, 3500, ({ number }) => late.push(number));
+  for (let n = 1; n <= 5; n++) outgoing.logged(n, body(n));
+  assert.deepEqual(late, [1, 2]);
+  const read = [];
+  for (let n = 1; n <= 5; n++) outgoing.read(n, () => read.push(n));
+  assert.deepEqual(read, [3, 4, 5]);
+  outgoing.close();
+});
