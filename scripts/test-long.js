@@ -45,7 +45,11 @@ const MORE = {
     await larger('test/exit.test.js', { ROUNDS: '12' }),
     await larger('test/idempotence.test.js', {}),
   ],
-  outages: async () => [await larger('test/table.test.js', { ROUNDS: '6' }), await larger('test/kafka-producer.test.js', { ROUNDS: '3' })],
+  outages: async () => [
+    await larger('test/table.test.js', { ROUNDS: '6' }),
+    await larger('test/kafka-producer.test.js', { ROUNDS: '3' }),
+    await larger('test/socketio-rolling.test.js', { NODES: '3', SERVERS: '3', CLIENTS: '50' }),
+  ],
   packages: async () => [
     // Compiles the addon again, for glibc 2.28: 4 minutes the first time.
     command('making the packages', ['npm', 'run', '--silent', 'package']),

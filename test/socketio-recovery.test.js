@@ -186,7 +186,7 @@ describe('connection state recovery', () => {
     }
   });
 
-  test('of two clients with one session exactly one gets it', async () => {
+  test('of two clients that come with one session at one time exactly one has it', async () => {
     const [one, two] = await servers();
     for (let round = 0; round < 12; round++) {
       const client = await visitor(one);

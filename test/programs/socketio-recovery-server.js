@@ -26,7 +26,19 @@ io.on('connection', (socket) => {
   });
 });
 
+const streams = new Map();
 const DO = {
+  /** Emits `event`, numbered from 0, every `every` ms until `stop`, which tells how many there were. */
+  stream: ({ event, every }) => {
+    const stream = { sent: 0, timer: undefined };
+    stream.timer = setInterval(() => io.emit(event, stream.sent++), every);
+    streams.set(event, stream);
+  },
+  stop: ({ event }) => {
+    const { timer, sent } = streams.get(event);
+    clearInterval(timer);
+    return sent;
+  },
   /** `rooms` and `except` as an operator of socket.io has them. */
   emit: ({ nsp = '/', rooms = [], except = [], event }) =>
     void io

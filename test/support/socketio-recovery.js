@@ -141,7 +141,7 @@ class Killable extends Child {
     return server;
   }
 
-  /** @param {'emit' | 'move' | 'stats' | 'close' | 'rooms'} what @param {object} [more] see the program */
+  /** @param {'emit' | 'stream' | 'stop' | 'move' | 'stats' | 'close' | 'rooms'} what @param {object} [more] see the program */
   async do(what, more = {}) {
     const call = ++calls;
     const answer = this.says(`done-${call}`);
