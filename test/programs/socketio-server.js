@@ -23,13 +23,25 @@ function whom({ nsp = '/', rooms = [], except = [], flags = {} }) {
   return those;
 }
 
+/** Bytes have no form as JSON. */
+const given = (value) => (Array.isArray(value?.$bytes) ? Buffer.from(value.$bytes) : value);
+
 const DO = {
-  emit: ({ event, ...those }) => void whom(those).emit(...event),
+  emit: ({ event, ...those }) => void whom(those).emit(...event.map(given)),
   emitWithAck: ({ event, ...those }) => whom(those).emitWithAck(...event),
   fetchSockets: async (those) => (await whom(those).fetchSockets()).map(({ id, rooms, data }) => ({ id, rooms: [...rooms], data })),
   serverCount: ({ nsp = '/' }) => io.of(nsp).adapter.serverCount(),
   serverSideEmit: ({ nsp = '/', event }) => io.of(nsp).serverSideEmitWithAck(...event),
+  tellServers: ({ nsp = '/', event }) => void io.of(nsp).serverSideEmit(...event),
   socketsJoin: ({ room, ...those }) => void whom(those).socketsJoin(room),
+  socketsLeave: ({ room, ...those }) => void whom(those).socketsLeave(room),
+  disconnectSockets: ({ close, ...those }) => void whom(those).disconnectSockets(close),
+  /** Makes the namespace, and waits until it counts that many servers. */
+  knows: async ({ nsp = '/', servers }) => {
+    const { adapter } = io.of(nsp);
+    await adapter.init();
+    while ((await adapter.serverCount()) < servers) await new Promise((resolve) => setTimeout(resolve, 10));
+  },
   stats: ({ nsp = '/' }) => ({ ...io.of(nsp).adapter.stats(), lines }),
   /** Emits `event`, numbered from 0, every `every` ms until `stop`, which tells how many there were. */
   stream: ({ event, every, ...those }) => {
@@ -54,6 +66,7 @@ process.on('message', async ({ call, what, ...more }) => {
   if (what === 'close') process.disconnect();
 });
 io.on('question', (number, answer) => answer(number * 2));
+io.on('note', (text) => io.local.emit('noted', text));
 
 server.listen(0, '127.0.0.1', async () => {
   if (closes) return io.close().then(() => process.disconnect());

@@ -228,7 +228,8 @@ class RemotePeer extends Child {
   /**
    * Has the server do something, and resolves with the result.
    *
-   * @param {'emit' | 'emitWithAck' | 'fetchSockets' | 'serverCount' | 'serverSideEmit' | 'socketsJoin' | 'stats' | 'stream' | 'stop' | 'close'} what
+   * @param {'emit' | 'emitWithAck' | 'fetchSockets' | 'serverCount' | 'serverSideEmit' | 'tellServers' | 'socketsJoin' | 'socketsLeave'
+   *   | 'disconnectSockets' | 'knows' | 'stats' | 'stream' | 'stop' | 'close'} what
    * @param {object} [more] see the program
    */
   async do(what, more = {}) {
