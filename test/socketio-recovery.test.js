@@ -12,7 +12,7 @@ const { OrderedOutgoing } = require('../js/socket.io-kafka/dist/recovery/outgoin
 const { Peer, Peers, SILENT, kafkaOf, newKey } = require('./support/socketio.js');
 const { Killable, Visitor } = require('./support/socketio-recovery.js');
 const { eventually } = require('./support/watch.js');
-const { PATIENCE } = require('./support/flow.js');
+const { PATIENCE, within } = require('./support/flow.js');
 
 const RECOVERY = { connectionStateRecovery: {} };
 
@@ -511,6 +511,33 @@ describe('connection state recovery', () => {
       clients.map(({ id }) => id),
       ids,
     );
+  });
+
+  test('clients of a server that stood still until the log had lost records come again with their old places, and have all from another', async (t) => {
+    const options = { ...kafkaOf(cluster), key: newKey() };
+    const [still, goes] = await Promise.all([Killable.start(t, options), Killable.start(t, options)]);
+    const [client, quiet, witness] = [await visitor(still), await visitor(still), await visitor(goes)];
+    await goes.do('emit', { event: ['m', 0] });
+    for (const each of [client, quiet, witness]) await each.hears('m');
+    still.process.kill('SIGSTOP');
+    for (let n = 1; n <= 20; n++) await goes.do('emit', { event: ['m', n] });
+    await witness.hears('m', (n) => n === 20);
+    const { high } = await cluster.admin.watermarks(options.key, 0);
+    await cluster.admin.deleteRecords(options.key, 0, high);
+    const closed = [client, quiet].map(({ socket }) => new Promise((resolve) => socket.once('disconnect', resolve)));
+    still.process.kill('SIGCONT');
+    await goes.do('emit', { event: ['m', 21] });
+    await within(PATIENCE, 'both are closed', () => Promise.all(closed));
+    const { lines } = await still.do('stats');
+    assert.ok(lines.some(([level, text]) => level === 'error' && /has lost the records from \d+ to \d+ before they were read/.test(text)), lines);
+    // Nothing behind the gap came.
+    const before = client.events('m').length;
+    assert.deepEqual(client.events('m').flat(), Array.from({ length: before }, (_, n) => n));
+    assert.equal(await client.come(goes.port), true);
+    await client.hears('m', (n) => n === 21);
+    assert.deepEqual(client.events('m').flat(), Array.from({ length: 22 }, (_, n) => n));
+    // The server itself does not have them.
+    assert.equal(await quiet.come(still.port), false);
   });
 
   test('what went out before it is in the log takes no more than maxQueuedBytes, however long Kafka is away', async () => {

@@ -306,8 +306,10 @@ export class Bus {
     for (const message of messages) {
       const offset = Number(message.offset);
       // With recovery everything in the log is read: a hole is what retention took.
-      if (log && this.recovery && !this.options.bridged && expected !== undefined && offset !== expected)
-        this.#forget(offset < expected ? 'has lost its end' : `has lost the records from ${expected} to ${offset - 1} before they were read`);
+      if (log && this.recovery && !this.options.bridged && expected !== undefined && offset !== expected) {
+        if (offset < expected) this.#forget('has lost its end');
+        else this.#lose(partition, expected, offset - 1);
+      }
       expected = offset + 1;
       this.#onMessage(message, partition, offset, log);
     }
@@ -369,6 +371,13 @@ export class Bus {
         if (record.type === MessageType.ADAPTER_CLOSE) this.peers.closed(record, namespace);
         this.members.get(namespace)?.onRecord(record, place);
     }
+  }
+
+  /** Retention was faster than this server. */
+  #lose(partition: number, first: number, last: number): void {
+    this.recovery?.lose(partition, last);
+    const what = `the log ${this.topic} has lost the records from ${first} to ${last} before they were read`;
+    this.tell('log', new Error(`socket.io-kafka: ${what}: this server's clients are closed, and come again; give the topic a longer retention`));
   }
 
   /** The log is another one, or has lost what was in it. */

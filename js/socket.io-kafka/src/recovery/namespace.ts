@@ -207,11 +207,7 @@ export class NamespaceRecovery {
       if (coming.full) coming.held = [];
       coming.held.push((connected) => process.nextTick(() => connected.disconnect(close)));
     }
-    if (!coming.full && (coming.held.length > MAX_HELD || coming.bytes > this.#recovery.maxBytes)) {
-      coming.full = true;
-      coming.early = 0;
-      coming.held = [(connected) => process.nextTick(() => connected.client.close())];
-    }
+    if (!coming.full && (coming.held.length > MAX_HELD || coming.bytes > this.#recovery.maxBytes)) comeAgain(coming);
   }
 
   #roomsOf({ sid, rooms }: Coming): Set<Room> {
@@ -324,6 +320,12 @@ export class NamespaceRecovery {
   rewrite(): void {
     this.#place = undefined;
     for (const sid of this.#connections.keys()) this.#changed(sid);
+  }
+
+  /** The log has a gap that this server has not read: its clients come again with their old places, and others may have what is missing. */
+  sendAway(): void {
+    for (const sid of [...this.#connections.keys()]) this.#adapter.nsp.sockets.get(sid)?.client.close();
+    for (const coming of this.#coming.values()) if (!coming.full) comeAgain(coming);
   }
 
   // Coming back.
@@ -562,6 +564,13 @@ function readOffset(pid: string, text: string): ClientOffset {
   const [, tag, partition, offset, uid, number] = /^(.{1,32})-(\d{1,10})-(\d{1,16})(?:~([0-9a-f]{16})\.(\d{1,15}))?$/.exec(String(text)) ?? [];
   if (tag === undefined || typeof pid !== 'string' || pid.length > MAX_PID) throw new Error('the offset is none of this log');
   return { tag, partition: Number(partition), offset: Number(offset), uid, number: Number(number) };
+}
+
+/** Its socket is closed as soon as it is connected, and gets nothing: its client keeps its place. */
+function comeAgain(coming: Coming): void {
+  coming.full = true;
+  coming.early = 0;
+  coming.held = [(connected) => process.nextTick(() => connected.client.close())];
 }
 
 /** The next packet says that it is connected. */

@@ -142,6 +142,13 @@ export class Recovery {
     for (const namespace of this.namespaces.values()) namespace.rewrite();
   }
 
+  /** Records up to an offset are gone before this server has read them: others may have. */
+  lose(partition: number, offset: number): void {
+    this.forget();
+    this.ring.lose(partition, offset, Date.now());
+    for (const namespace of this.namespaces.values()) namespace.sendAway();
+  }
+
   stop(): void {
     clearInterval(this.#refresh);
   }

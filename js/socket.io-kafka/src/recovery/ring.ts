@@ -73,6 +73,8 @@ export class Ring {
   readonly #gone = new Map<string, { partition: number; offset: number }>();
   /** By namespace, of its newest packet; those of the newest packets are the last. */
   readonly #newest = new Map<string, { partition: number; at: number }>();
+  /** By partition: up to this offset records are gone that this server never had, and when that was known. */
+  readonly #unread = new Map<number, { offset: number; at: number }>();
   bytes = 0;
 
   static bytesOf(body: Body): number {
@@ -109,6 +111,12 @@ export class Ring {
       this.#newest.delete(namespace);
       this.#gone.delete(namespace);
     }
+    for (const [partition, { at }] of this.#unread) if (at < before) this.#unread.delete(partition);
+  }
+
+  /** The log has lost records up to this offset before they were read: whoever wants them is to look elsewhere. */
+  lose(partition: number, offset: number, at: number): void {
+    this.#unread.set(partition, { offset, at });
   }
 
   /** Makes room; false when there is nothing left. */
@@ -123,6 +131,7 @@ export class Ring {
 
   /** The packets for any of these rooms behind an offset, in order; undefined where some are gone. */
   after(namespace: string, partition: number, offset: number, rooms: Iterable<Room>): Entry[] | undefined {
+    if (offset < (this.#unread.get(partition)?.offset ?? 0)) return undefined;
     const gone = this.#gone.get(namespace);
     if ((this.#newest.get(namespace)?.partition ?? partition) !== partition) return undefined;
     if (gone && (gone.partition !== partition || offset < gone.offset)) return undefined;
