@@ -71,8 +71,18 @@ let browser;
 before(async () => (browser = await launch()));
 after(() => browser?.close());
 
+/** Moves Bob until both are on different servers. Resolves with how often he has moved, `moves` times before. */
+async function apart(ann, bob, moves) {
+  while ((await bob.server()) === (await ann.server())) {
+    await bob.page.getByText('Change server').click();
+    await bob.back(++moves);
+  }
+  return moves;
+}
+
 /** The picture of the adapter's README: SCREENSHOTS=js/socket.io-kafka/docs. */
-async function picture(ann, bob, folder) {
+async function picture(ann, bob, moves, folder) {
+  await apart(ann, bob, moves);
   for (const tab of [ann, bob]) {
     await tab.page.getByLabel('Open a room').fill('tea');
     await tab.page.keyboard.press('Enter');
@@ -85,6 +95,7 @@ async function picture(ann, bob, folder) {
   await ann.say('The kettle is on.', { read: true });
   // It is said in the room that is open.
   await bob.back(1);
+  await apart(ann, bob, 1);
   await bob.shows('.text', 'The kettle');
   await bob.say('I am back, and missed nothing.', { read: true });
   await ann.shows('.text', 'I am back');
@@ -100,11 +111,7 @@ async function started(t) {
   const ann = await Tab.open(t, browser, url, 'Ann');
   const bob = await Tab.open(t, browser, url, 'Bob');
   // A page takes several connections, so that both may be led to the same server.
-  let moves = 0;
-  while ((await bob.server()) === (await ann.server())) {
-    await bob.page.getByText('Change server').click();
-    await bob.back(++moves);
-  }
+  const moves = await apart(ann, bob, 0);
   return { chat, url, ann, bob, moves };
 }
 
@@ -195,7 +202,7 @@ test('examples/chat: a tab whose server is killed goes on at another one, with e
   // The dead server is forgotten: everybody is where he is now.
   await ann.shows('#people li', `Bobserver ${await bob.server()}`);
   assert.equal(await ann.page.locator('#people li').count(), 2);
-  if (process.env.SCREENSHOTS) await picture(ann, bob, process.env.SCREENSHOTS);
+  if (process.env.SCREENSHOTS) await picture(ann, bob, moves + 1, process.env.SCREENSHOTS);
   assert.deepEqual([...ann.errors, ...bob.errors], []);
 
   // Its place is taken again.
