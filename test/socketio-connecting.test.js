@@ -6,7 +6,7 @@ const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const { Kafka, logLevel } = require('kafka-native');
+const { ConfigResourceTypes, Kafka, logLevel } = require('kafka-native');
 const { createAdapter, kafka } = require('socket.io-kafka');
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
@@ -180,6 +180,31 @@ describe('the topics', () => {
     const more = await speak(t, (key, options) => createAdapter(kafkaOf(cluster), { ...options, key, partitions: 4 }));
     assert.equal((await look(more.key)).length, 4);
   });
+
+  for (const [what, server, retention] of /** @type {[string, object, string][]} */ ([
+    ['', {}, '600000'],
+    [', for as long as recovery needs', { connectionStateRecovery: { maxDisconnectionDuration: 1_800_000 } }, '3600000'],
+  ]))
+    test(`are made as the README says${what}`, async (t) => {
+      const key = newKey();
+      const peers = await Peers.start(cluster, { key, count: 1, server });
+      cleanup(t, () => peers.close());
+      const admin = client().admin();
+      cleanup(t, () => admin.disconnect());
+      await admin.connect();
+      const { resources } = await admin.describeConfigs({
+        includeSynonyms: false,
+        resources: [key, `${key}-replies`].map((name) => ({ type: ConfigResourceTypes.TOPIC, name })),
+      });
+      for (const { resourceName, configEntries } of resources) {
+        const configs = Object.fromEntries(configEntries.map(({ configName, configValue }) => [configName, configValue]));
+        assert.equal(configs['cleanup.policy'], 'delete');
+        assert.equal(configs['retention.ms'], resourceName === key ? retention : '600000');
+        assert.equal(configs['message.timestamp.type'], 'LogAppendTime');
+        assert.equal(configs['max.message.bytes'], String(16 * 1024 * 1024));
+      }
+      assert.equal(resources.length, 2);
+    });
 
   test('are not made where that is off: it is told which are missing, and goes on once they are there', async (t) => {
     const key = topicName('sio-later');

@@ -7,7 +7,7 @@ const { real } = require('./support/clusters.js');
 const { once } = require('node:events');
 const { setTimeout: delay } = require('node:timers/promises');
 const { io: connect } = require('socket.io-client');
-const { createAdapter } = require('socket.io-kafka');
+const { Emitter, createAdapter } = require('socket.io-kafka');
 const { OrderedOutgoing } = require('../js/socket.io-kafka/dist/recovery/outgoing.js');
 const { Peer, Peers, SILENT, kafkaOf, newKey } = require('./support/socketio.js');
 const { Killable, Visitor } = require('./support/socketio-recovery.js');
@@ -92,6 +92,29 @@ describe('connection state recovery', () => {
     await settled(one, client);
     assert.equal(client.events('m').length, 7);
     assert.deepEqual([...(await socketOf(one, client)).rooms].sort(), [id, 'red', 7].sort());
+  });
+
+  test('what an Emitter sends while a client is away is not missed, in its place among what servers send', async () => {
+    const key = newKey();
+    const [one, two] = await servers({ key });
+    const client = await visitor(one);
+    const { id } = client;
+    const emitter = new Emitter(kafkaOf(cluster), { key });
+    ends.push(() => emitter.close());
+    const sends = async (n) => {
+      emitter.to(id).emit('m', n);
+      await eventually(PATIENCE, 'it is written', () => emitter.stats().queued === 0);
+      two.io.emit('m', n + 1);
+      await eventually(PATIENCE, 'it is written', () => two.adapter().stats().queued.records === 0);
+    };
+    await sends(0);
+    await client.hears('m', (n) => n === 1);
+    await client.break();
+    await sends(2);
+    assert.equal(await client.come(two.port), true);
+    await sends(4);
+    await client.hears('m', (n) => n === 5);
+    assert.deepEqual(client.events('m').flat(), [0, 1, 2, 3, 4, 5]);
   });
 
   test("the adapter's own calls keep and restore a session, with what was missed, its place behind each", async () => {

@@ -71,6 +71,19 @@ test("the rights of the README's table are enough: of servers, those that make t
   assert.equal((await servers[1].io.fetchSockets()).length, 2);
 });
 
+test('a server that may not make its topics says which are missing and what helps, and begins once they are there', async (t) => {
+  const key = newKey();
+  await allow('bob', [key, `${key}-replies`], [READ, WRITE, DESCRIBE]);
+  const { lines, logger } = witness();
+  const peer = await Peer.start(createAdapter(kafkaFor('bob'), { key, logger }));
+  cleanup(t, () => peer.close());
+  const [, text] = await lines.until(([level]) => level === 'error', PATIENCE);
+  assert.match(text, new RegExp(`${key} and ${key}-replies must be made \\(.*authorization failed.*\\): make them, or allow CREATE`, 'i'));
+  for (const topic of [key, `${key}-replies`]) await cluster.admin.createTopic(topic, { partitions: 1, replication: 1 });
+  await peer.adapter().init();
+  assert.equal(peer.adapter().stats().ready, true);
+});
+
 test('a server whose right to read is taken away says so, is not ready, and goes on where it was when it has it again: nothing missing, nothing twice', async (t) => {
   const key = newKey();
   await allow('bob', [key, `${key}-replies`], [READ, WRITE, DESCRIBE, CREATE]);
