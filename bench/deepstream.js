@@ -1,16 +1,19 @@
 'use strict';
 // deepstream's servers behind one another: the cluster node over Kafka beside the one over Redis, and one server alone, at the same work.
 //
-//   node bench/deepstream.js [--rows default,redis,alone] [--rounds 3] [--seconds 5] [--rate 200] [--in-flight 100]
+//   node bench/deepstream.js [--rows default,redis,alone,node-new,node,connector-new] [--rounds 3] [--seconds 5] [--rate 200] [--in-flight 100]
+//                            [--starts 10]
 //
 // Each row of each round has two fresh servers, a process each, and one process with two clients (deepstream/), one at each server. For `seconds` each:
 // all is warmed up; one client emits, `rate` times a second, and the other hears; the same with changes of a record; then events so fast that `in-flight` are
-// under way, and each must come once and in order. Alone both clients are at one server. Linux only: it reads /proc.
+// under way, and each must come once and in order. Alone both clients are at one server. The other rows are starts, so many a round, each in a process of
+// its own: how long a cluster node takes, and the first message of a topic that a message connector makes. Linux only: it reads /proc.
 
 const { fork } = require('node:child_process');
 const path = require('node:path');
 const { KafkaCluster } = require('@kafka-native/kafka-for-tests');
 const { Redis } = require('@kafka-native/redis-for-tests');
+const { median } = require('./figures.js');
 const { command, end, machine, measured, next, report, usage } = require('./rows.js');
 
 /** @type {Record<string, { title: string, cluster?: 'kafka' | 'redis', options?: object }>} */
@@ -18,6 +21,13 @@ const ROWS = {
   default: { title: 'Kafka, acks=all, idempotent (default)', cluster: 'kafka' },
   redis: { title: 'clusternode-redis', cluster: 'redis' },
   alone: { title: 'one server alone' },
+};
+
+/** Starts. @type {Record<string, { title: string, what: 'node' | 'connector', exists?: true }>} */
+const STARTS = {
+  'node-new': { title: 'cluster node, whose topic is made', what: 'node' },
+  node: { title: 'cluster node, whose topic is there', what: 'node', exists: true },
+  'connector-new': { title: 'message connector, from `subscribe` to the first message of a topic that is made', what: 'connector' },
 };
 
 /** The row that the others are compared with. */
@@ -35,6 +45,11 @@ const COLUMNS = [
   { name: 'cpu', title: 'CPU of the servers an event, µs', digits: 0 },
   { name: 'brokers', title: 'of Kafka or Redis', digits: 1 },
   { name: 'rss', title: 'MB of RSS a server', digits: 0 },
+];
+
+const START_COLUMNS = [
+  { name: 'middle', title: 'start, ms', digits: 0 },
+  { name: 'slowest', title: 'slowest', digits: 0 },
 ];
 
 /**
@@ -81,11 +96,29 @@ async function measure(task, broker, { rate, seconds, inFlight }) {
   }
 }
 
-async function main() {
-  const { names, numbers } = command(ROWS, { rounds: 3, seconds: 5, rate: 200, 'in-flight': 100 });
-  const { rounds, rate, seconds, 'in-flight': inFlight } = numbers;
+/** @param {import('./deepstream/start.js').Start} start */
+async function startOf(start) {
+  const child = fork(path.join(__dirname, 'deepstream', 'start.js'), [JSON.stringify(start)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  return next(child, 'took');
+}
 
-  const kafka = names.some((name) => ROWS[name].cluster === 'kafka') ? await KafkaCluster.start({ heap: 'bench' }) : undefined;
+/** @param {string} brokers @param {string} name of the row @param {string} key @param {number} count */
+async function starts(brokers, name, key, count) {
+  const { what, exists } = STARTS[name];
+  if (exists) await startOf({ what, brokers, topic: key });
+  /** @type {number[]} */
+  const took = [];
+  for (let n = 0; n < count; n++) took.push(await startOf({ what, brokers, topic: exists ? key : `${key}-${n}` }));
+  return { middle: median(took), slowest: Math.max(...took) };
+}
+
+async function main() {
+  const { names: chosen, numbers } = command({ ...ROWS, ...STARTS }, { rounds: 3, seconds: 5, rate: 200, 'in-flight': 100, starts: 10 });
+  const { rounds, rate, seconds, 'in-flight': inFlight, starts: count } = numbers;
+  const names = chosen.filter((name) => name in ROWS);
+  const begun = chosen.filter((name) => name in STARTS);
+
+  const kafka = begun.length > 0 || names.some((name) => ROWS[name].cluster === 'kafka') ? await KafkaCluster.start({ heap: 'bench' }) : undefined;
   try {
     /** @param {string} name @param {string} key */
     const row = async (name, key) => {
@@ -102,12 +135,17 @@ async function main() {
 
     console.log(
       `${machine({ '@deepstream/server': require('@deepstream/server/package.json').version })} ` +
-        `2 servers, ${rate} a second, ${inFlight} events in flight; median of ${rounds} round(s) of ${seconds} s.\n`,
+        `2 servers, ${rate} a second, ${inFlight} events in flight; median of ${rounds} round(s) of ${seconds} s, of ${count} starts.\n`,
     );
     // A broker that has just begun is slow for a while: what Java compiles, it compiles now.
     const first = names.find((name) => ROWS[name].cluster === 'kafka');
     if (first) await row(first, `bench-${process.pid}-warm`);
-    report(ROWS, COLUMNS, BASE, await measured(names, rounds, row));
+    if (names.length > 0) report(ROWS, COLUMNS, BASE, await measured(names, rounds, row));
+    if (begun.length === 0) return;
+    const { brokers } = /** @type {InstanceType<typeof KafkaCluster>} */ (kafka);
+    for (const name of begun) await starts(brokers, name, `bench-${process.pid}-warm-${name}`, 1);
+    if (names.length > 0) console.log('');
+    report(STARTS, START_COLUMNS, '', await measured(begun, rounds, (name, key) => starts(brokers, name, key, count)));
   } finally {
     await kafka?.stop();
   }

@@ -10,8 +10,8 @@ const { freePort } = require('../../test/support/deepstream.js');
 
 const BENCH = join(__dirname, '../deepstream.js');
 
-test('the cluster nodes over Kafka and Redis, and one server alone, are measured at the same work, and compared with Redis', () => {
-  const printed = execFileSync(process.execPath, [BENCH, '--rounds', '1', '--seconds', '0.5', '--rate', '20', '--in-flight', '5'], {
+test('the cluster nodes over Kafka and Redis, and one server alone, are measured at the same work, and compared with Redis; starts are measured beside them', () => {
+  const printed = execFileSync(process.execPath, [BENCH, '--rounds', '1', '--seconds', '0.5', '--rate', '20', '--in-flight', '5', '--starts', '1'], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -20,7 +20,9 @@ test('the cluster nodes over Kafka and Redis, and one server alone, are measured
   const names = (rows) => rows.map((line) => line.split(' | ')[0].slice(2));
   assert.deepEqual(names(lines.slice(2, 5)), ['Kafka, acks=all, idempotent (default)', 'clusternode-redis', 'one server alone']);
   for (const line of lines.slice(2, 5)) for (const cell of line.slice(2, -2).split(' | ').slice(1, 7)) assert.ok(Number(cell) > 0, line);
-  assert.deepEqual(names(lines.slice(7)), ['Kafka, acks=all, idempotent (default)', 'one server alone']);
+  assert.deepEqual(names(lines.slice(7, 9)), ['Kafka, acks=all, idempotent (default)', 'one server alone']);
+  assert.equal(lines.length, 14);
+  for (const line of lines.slice(11)) for (const cell of line.slice(2, -2).split(' | ').slice(1)) assert.ok(Number(cell) > 0, line);
 });
 
 /** The report of the benchmark's clients on a flood, where the server does this with event 3. @param {import('node:test').TestContext} t @param {(send: () => void) => void} third */
