@@ -8,6 +8,7 @@ const { Child } = require('./support/child.js');
 const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { PATIENCE, within } = require('./support/flow.js');
+const { lend } = require('./support/deepstream-cache.js');
 const { Node, Peer, brokersOf, clientOf, freePort, known, newTopic, startPeers } = require('./support/deepstream.js');
 const { Calls, eventually } = require('./support/watch.js');
 
@@ -180,6 +181,52 @@ async function mortal(t, topic, config = {}) {
   await child.says('started');
   return { child, port };
 }
+
+test('records and lists that two write at once, at a server in another process: the later one merges, and all end the same', async (t) => {
+  const topic = newTopic();
+  const [one] = await startPeers(t, cluster, { names: ['one'], topic });
+  const { child, port } = await mortal(t, topic, { cache: { path: require.resolve('./support/deepstream-cache.js') } });
+  lend(child, one.server.getServices().cache);
+  await one.knows('mortal');
+  const [a, m] = [await one.client('a'), await clientOf(port, 'm')];
+  cleanup(t, () => m.close());
+
+  const merged = new Calls();
+  m.record.setMergeStrategy('both', (local, _, remote, __, done) => {
+    merged.take('both');
+    done(null, { ...remote, fromM: local.fromM });
+  });
+  m.record.setMergeStrategy('list', (local, _, remote, __, done) => {
+    merged.take('list');
+    done(null, [...new Set([...remote, ...local])].sort());
+  });
+  const until = async (name, round) => {
+    for (let n = 1; !merged.all.includes(name); n++) {
+      assert.ok(n < 100, 'no conflict in a hundred writes');
+      await round(n);
+    }
+  };
+
+  const [ra, rm] = [a, m].map((client) => client.record.getRecord('both'));
+  await Promise.all([ra, rm].map(ready));
+  await until('both', async (n) => {
+    await patiently('the write of a is through', () => ra.setWithAck('fromA', n));
+    // It is on its way to m.
+    rm.set('fromM', n);
+    await Promise.all([ra, rm].flatMap((record) => [has(record, 'fromA', n), has(record, 'fromM', n)]));
+  });
+
+  const [la, lm] = [a, m].map((client) => client.record.getList('list'));
+  await Promise.all([la, lm].map(ready));
+  const entries = [];
+  await until('list', async (n) => {
+    await patiently('the write of a is through', () => la.setEntriesWithAck([...entries, `${n} a`]));
+    lm.setEntries([...entries, `${n} m`]);
+    entries.push(`${n} a`, `${n} m`);
+    entries.sort();
+    for (const list of [la, lm]) await eventually(PATIENCE, `both have ${entries}`, () => list.getEntries().sort().join() === entries.join());
+  });
+});
 
 /** Whether one of the servers knows of somebody who has the name. */
 const holds = (peers, name) =>
