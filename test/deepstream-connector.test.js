@@ -6,8 +6,10 @@ const assert = require('node:assert/strict');
 const { EventEmitter, once } = require('node:events');
 const { MessageConnector } = require('deepstream.io-msg-kafka');
 const { deepstreamTopic, kafkaTopic } = require('../js/deepstream.io-msg-kafka/dist/connector/names.js');
+const { Child } = require('./support/child.js');
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
+const { kafkaClients, topicOf } = require('./support/deepstream.js');
 const { connect, hear, ready } = require('./support/deepstream-connector.js');
 const { PATIENCE, SOON, within } = require('./support/flow.js');
 const { oracle, readWithKafkaJS } = require('./support/kafkajs.js');
@@ -78,6 +80,24 @@ test('every other subscriber hears a message, once, and its sender never does', 
   }
 });
 
+test('a connector has one writer and one reader, whatever its topics', async (t) => {
+  const a = await ready(t, cluster);
+  const topics = Array.from({ length: 12 }, () => topicName('many'));
+  const heard = await Promise.all(topics.map((topic) => hear(a, topic)));
+  const child = new Child(t, 'deepstream-connector.js', { connectionString: cluster.options().broker, topics });
+  const all = child.says('heard');
+  await child.says('reading');
+  for (const topic of topics) a.publish(topic, 'there');
+  await all;
+  // Before a reader that comes reads, the one that goes has stopped; its end may take longer.
+  const pid = /** @type {number} */ (child.process.pid);
+  await eventually(PATIENCE, 'one of each', () => JSON.stringify(kafkaClients(pid)) === JSON.stringify({ producers: 1, consumers: 1, admins: 1 }));
+  for (const calls of heard) await calls.count(1);
+  const written = await Promise.all(topics.map((topic) => readWithKafkaJS(t, cluster, topic, (messages) => messages.length >= 2)));
+  const writers = new Set(written.flat().map(({ batchContext }) => String(batchContext.producerId)));
+  assert.equal(writers.size, 2, `of two connectors: ${[...writers]}`);
+});
+
 test('the topic that a subscribe makes is read from its beginning, for all who subscribed in that moment', async (t) => {
   const [a, b, c] = await Promise.all([1, 2, 3].map(() => ready(t, cluster)));
   const topic = topicName('new');
@@ -98,6 +118,17 @@ test('each topic that comes to those that are read is heard at once, one after t
       assert.equal(await heard.until(), n);
     }
   });
+});
+
+test('a topic that is made is as the page says, by a subscribe and by a publish', async (t) => {
+  const [a, b] = [await ready(t, cluster), await ready(t, cluster, { retention: 60_000, replicationFactor: 1 })];
+  const [plain, given] = [topicName('made'), topicName('made')];
+  await hear(a, plain);
+  b.publish(given, 1);
+  await b.close();
+  const configs = { 'cleanup.policy': 'delete', 'message.timestamp.type': 'LogAppendTime', 'max.message.bytes': String(16 * 1024 * 1024) };
+  assert.deepEqual(await topicOf(t, cluster, plain), { replicas: [1], configs: { ...configs, 'retention.ms': '600000', 'segment.ms': '300000' } });
+  assert.deepEqual(await topicOf(t, cluster, given), { replicas: [1], configs: { ...configs, 'retention.ms': '60000', 'segment.ms': '60000' } });
 });
 
 test('a topic that exists is read from its end', async (t) => {

@@ -9,7 +9,7 @@ const { cleanup } = require('./support/cleanup.js');
 const { embedded, real } = require('./support/clusters.js');
 const { PATIENCE, SOON, within } = require('./support/flow.js');
 const { random, seed } = require('./support/random.js');
-const { Node, brokersOf, newTopic, startNodes, witness } = require('./support/deepstream.js');
+const { Node, brokersOf, newTopic, startNodes, topicOf, witness } = require('./support/deepstream.js');
 const { Calls } = require('./support/watch.js');
 
 /** @type {any} */ let cluster;
@@ -437,6 +437,30 @@ test('a message that Kafka refuses: the others have everything before its part a
     names,
     Array.from(names, (_, n) => String(n)),
   );
+});
+
+test('a topic that is made is as the page says', async (t) => {
+  const configs = {
+    'cleanup.policy': 'delete',
+    'retention.ms': '600000',
+    'segment.ms': '300000',
+    'message.timestamp.type': 'LogAppendTime',
+    'max.message.bytes': String(16 * 1024 * 1024),
+  };
+  const [plain, given] = [newTopic(), newTopic()];
+  await startNodes(t, cluster, { count: 1, topic: plain });
+  assert.deepEqual(await topicOf(t, cluster, plain), { replicas: [1], configs });
+  await startNodes(t, cluster, { count: 1, topic: given, retention: 3_600_000, replicationFactor: 1 });
+  assert.deepEqual(await topicOf(t, cluster, given), { replicas: [1], configs: { ...configs, 'retention.ms': '3600000', 'segment.ms': '1800000' } });
+});
+
+test('replicationFactor is asked of the brokers: more than there are is told, and tried again', async (t) => {
+  const node = new Node(cluster, { topic: newTopic(), replicationFactor: 30 });
+  cleanup(t, () => node.node.close());
+  node.node.whenReady();
+  const [, event, text] = await node.lines.until(([level]) => level === 'error');
+  assert.equal(event, 'PLUGIN_INITIALIZATION_ERROR');
+  assert.match(text, /cannot be used yet: .*replication/i);
 });
 
 describe('options', () => {

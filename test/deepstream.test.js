@@ -9,7 +9,8 @@ const { cleanup } = require('./support/cleanup.js');
 const { real } = require('./support/clusters.js');
 const { PATIENCE, within } = require('./support/flow.js');
 const { lend } = require('./support/deepstream-cache.js');
-const { Node, Peer, brokersOf, clientOf, freePort, known, newTopic, startPeers } = require('./support/deepstream.js');
+const { Node, Peer, brokersOf, clientOf, freePort, kafkaClients, known, newTopic, startPeers } = require('./support/deepstream.js');
+const { oracle, readWithKafkaJS } = require('./support/kafkajs.js');
 const { Calls, eventually } = require('./support/watch.js');
 
 /** @type {any} */ let cluster;
@@ -226,6 +227,41 @@ test('records and lists that two write at once, at a server in another process: 
     entries.sort();
     for (const list of [la, lm]) await eventually(PATIENCE, `both have ${entries}`, () => list.getEntries().sort().join() === entries.join());
   });
+});
+
+test('a server has one writer and one reader, which is in no group, whatever its clients do', async (t) => {
+  const topic = newTopic();
+  const [one] = await startPeers(t, cluster, { names: ['one'], topic });
+  const { child, port } = await mortal(t, topic);
+  await one.knows('mortal');
+  const clients = [await one.client('a'), await clientOf(port, 'm'), await clientOf(port, 'n')];
+  cleanup(t, () => clients.forEach((client) => client.close()));
+  const heard = clients.map(({ event }) => {
+    const calls = new Calls();
+    for (let n = 0; n < 20; n++) event.subscribe(`news-${n}`, () => calls.take(n));
+    return calls;
+  });
+  for (let n = 0; n < 20; n++) await known([one], `news-${n}`, 2);
+  clients[1].rpc.provide('who', (_, response) => response.send('mortal'));
+  await known([one], 'who');
+  assert.equal(await patiently('an answer', () => clients[0].rpc.make('who', null)), 'mortal');
+  for (let n = 0; n < 20; n++) for (const { event } of clients) event.emit(`news-${n}`, n);
+  for (const calls of heard) await calls.count(40);
+
+  assert.deepEqual(kafkaClients(/** @type {number} */ (child.process.pid)), { producers: 1, consumers: 1, admins: 0 });
+  const written = await readWithKafkaJS(t, cluster, topic, (messages) => messages.filter(({ key }) => String(key) === '4').length >= 60);
+  for (const server of ['one', 'mortal']) {
+    const writers = written.filter(({ headers }) => String(headers.s) === server).map(({ batchContext }) => String(batchContext.producerId));
+    assert.equal(new Set(writers).size, 1, `${server}: ${writers}`);
+  }
+  assert.equal(new Set(written.map(({ batchContext }) => String(batchContext.producerId))).size, 2);
+  const admin = oracle(cluster).admin();
+  cleanup(t, () => admin.disconnect());
+  await admin.connect();
+  const { groups } = await admin.describeGroups((await admin.listGroups()).groups.map(({ groupId }) => groupId));
+  // The clientId of servers, unless they are given one.
+  const members = groups.flatMap((group) => group.members.filter(({ clientId }) => clientId === 'deepstream'));
+  assert.deepEqual(members, []);
 });
 
 /** Whether one of the servers knows of somebody who has the name. */

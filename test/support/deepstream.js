@@ -1,6 +1,7 @@
 'use strict';
 // Servers of deepstream that behave as one over Kafka, their clients, and cluster nodes without a server.
 
+const fs = require('node:fs');
 const net = require('node:net');
 const { once } = require('node:events');
 const { randomBytes } = require('node:crypto');
@@ -10,7 +11,10 @@ const { DeepstreamClient } = require('@deepstream/client');
 const { ClusterNode } = require('deepstream.io-msg-kafka');
 const { cleanup } = require('./cleanup.js');
 const { PATIENCE, within } = require('./flow.js');
+const { kafkajs, oracle } = require('./kafkajs.js');
 const { Calls, eventually } = require('./watch.js');
+
+const { ConfigResourceTypes, ConfigSource } = kafkajs;
 
 /** A name for the topic of one test. */
 const newTopic = () => `ds-${process.pid}-${randomBytes(4).toString('hex')}`;
@@ -188,4 +192,31 @@ const known = (peers, name, count = 1) =>
     ),
   );
 
-module.exports = { Node, Peer, brokersOf, clientOf, freePort, known, newTopic, serverConfig, startNodes, startPeers, witness };
+/** A topic as Kafka has it: its partitions, their replicas, and what was configured for it. */
+async function topicOf(t, cluster, topic) {
+  const admin = oracle(cluster).admin();
+  cleanup(t, () => admin.disconnect());
+  await admin.connect();
+  const [{ partitions }] = (await admin.fetchTopicMetadata({ topics: [topic] })).topics;
+  const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }] });
+  const configs = resources[0].configEntries.filter(({ configSource }) => configSource === ConfigSource.TOPIC_CONFIG);
+  return {
+    replicas: partitions.map(({ replicas }) => replicas.length),
+    configs: Object.fromEntries(configs.map(({ configName, configValue }) => [configName, configValue])),
+  };
+}
+
+/** How many of kafka-native's clients a process has now: each has a thread of its name. Linux only. @param {number} pid */
+function kafkaClients(pid) {
+  const threads = fs.readdirSync(`/proc/${pid}/task`).map((thread) => {
+    try {
+      return fs.readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trim();
+    } catch {
+      return 'has ended meanwhile';
+    }
+  });
+  const count = (name) => threads.filter((thread) => thread === name).length;
+  return { producers: count('kafka-producer'), consumers: count('kafka-group'), admins: count('kafka-admin') };
+}
+
+module.exports = { Node, Peer, brokersOf, clientOf, freePort, kafkaClients, known, newTopic, serverConfig, startNodes, startPeers, topicOf, witness };

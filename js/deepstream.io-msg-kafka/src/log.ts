@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Batch, KafkaConsumer, KafkaMessage, MessageRule, KafkaProducer } from 'kafka-native';
+import { makeTopic } from './new-topic';
 import type { ReadClusterNodeOptions } from './options';
-import { LARGEST_RECORD, producerConfig } from './outbox';
+import { producerConfig } from './outbox';
 import { within } from './within';
 
 /** All is written to one partition: then the order is one for all servers and topics. */
 export const PARTITION = 0;
-const CREATE_MS = 10_000;
 const RETRY_MS = 500;
 /** For the ends of clients: one that connects ends when that has failed, which takes long where nobody answers. */
 const END_MS = 2000;
@@ -106,23 +106,14 @@ export class Log {
 
   /** Makes the topic where it is missing. */
   async #prepareTopic(): Promise<void> {
-    const { kafka, topic, createTopics, replicationFactor, retention } = this.#options;
+    const { kafka, topic } = this.#options;
     const admin = kafka.admin();
     const end = (): void => void admin.disconnect().catch(() => {});
     this.#abort.signal.addEventListener('abort', end);
     try {
       await admin.connect();
       if ((await admin.listTopics()).includes(topic)) return;
-      if (!createTopics) throw new Error(`it does not exist: make it, or let this server make it with createTopics: true`);
-      const configEntries = [
-        { name: 'cleanup.policy', value: 'delete' },
-        { name: 'retention.ms', value: String(retention) },
-        { name: 'segment.ms', value: String(Math.max(60_000, Math.floor(retention / 2))) },
-        { name: 'message.timestamp.type', value: 'LogAppendTime' },
-        { name: 'max.message.bytes', value: String(LARGEST_RECORD) },
-      ];
-      // false: another server has made it meanwhile.
-      await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor, configEntries }], timeout: CREATE_MS });
+      await makeTopic(admin, topic, this.#options);
     } finally {
       this.#abort.signal.removeEventListener('abort', end);
       await admin.disconnect().catch(() => {});

@@ -1,6 +1,6 @@
 import type { KafkaAdmin } from 'kafka-native';
+import { makeTopic } from '../new-topic';
 import type { ReadOptions } from '../options';
-import { LARGEST_RECORD } from '../outbox';
 
 /** By partition, the next offset to be read; one that is not named begins with its first message. */
 export type Place = Record<number, string>;
@@ -48,7 +48,8 @@ export class Places {
    */
   async make(topic: string): Promise<boolean> {
     if ((await this.#list()).has(topic)) return false;
-    await make(this.#admin, topic, this.#options);
+    // One partition: the one that version 0.1.2 writes and reads.
+    await makeTopic(this.#admin, topic, this.#options);
     return true;
   }
 
@@ -59,24 +60,5 @@ export class Places {
       return new Set(await this.#admin.listTopics());
     });
     return this.#listing;
-  }
-}
-
-/** One partition, which is the one that version 0.1.2 writes and reads. */
-async function make(admin: KafkaAdmin, topic: string, { createTopics, replicationFactor, retention }: ReadOptions): Promise<void> {
-  if (!createTopics) throw new Error('it does not exist, and createTopics is false: make it, or allow CREATE, with createTopics: true');
-  const configEntries = [
-    { name: 'cleanup.policy', value: 'delete' },
-    { name: 'retention.ms', value: String(retention) },
-    { name: 'segment.ms', value: String(Math.max(60_000, Math.floor(retention / 2))) },
-    // One clock, the broker's: for how long a message is kept, and for which are older than a subscription.
-    { name: 'message.timestamp.type', value: 'LogAppendTime' },
-    { name: 'max.message.bytes', value: String(LARGEST_RECORD) },
-  ];
-  try {
-    await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor, configEntries }], timeout: ASK_MS });
-  } catch (error) {
-    const why = ((error as { errors?: Error[] }).errors ?? [error as Error]).map(({ message }) => message).join('; ');
-    throw new Error(`it does not exist, and could not be made: ${why}: make it, or allow CREATE`, { cause: error });
   }
 }
