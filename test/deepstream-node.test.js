@@ -454,6 +454,22 @@ test('a topic that is made is as the page says', async (t) => {
   assert.deepEqual(await topicOf(t, cluster, given), { replicas: [1], configs: { ...configs, 'retention.ms': '3600000', 'segment.ms': '1800000' } });
 });
 
+test('a topic that is missing with createTopics: false is told, with what to do, and used once it is there', async (t) => {
+  const topic = newTopic();
+  const nodes = [1, 2].map(() => new Node(cluster, { topic, createTopics: false }));
+  cleanup(t, () => Promise.all(nodes.map(({ node }) => node.close())));
+  const ready = Promise.all(nodes.map(({ node }) => node.whenReady()));
+  for (const { lines } of nodes) {
+    const [, event, text] = await lines.until(([level]) => level === 'error');
+    assert.equal(event, 'PLUGIN_INITIALIZATION_ERROR');
+    assert.match(text, new RegExp(`the topic ${topic} of .* cannot be used yet: it does not exist, and createTopics is false: make it, or allow CREATE`));
+  }
+  await cluster.admin.createTopic(topic, { partitions: 1, replication: 1 });
+  await within(PATIENCE, 'they are ready', () => ready);
+  nodes[0].emit('news');
+  await nodes[1].hears('news');
+});
+
 test('replicationFactor is asked of the brokers: more than there are is told, and tried again', async (t) => {
   const node = new Node(cluster, { topic: newTopic(), replicationFactor: 30 });
   cleanup(t, () => node.node.close());

@@ -344,38 +344,70 @@ test('a second server with a name that lives does not start, and says why', asyn
   assert.ok(one.server.isRunning());
 });
 
-test('a broker that restarts under traffic: nothing is lost, doubled or reordered', async (t) => {
-  const own = await real({ own: true });
-  cleanup(t, () => own.close());
-  // A Kafka that was started a moment ago takes its time.
-  const [one, two] = await startPeers(t, own, { dependencyInitializationTimeout: 30_000 });
-  const [a, b] = [await one.client('a'), await two.client('b')];
-  const heard = [new Calls(), new Calls()];
-  a.event.subscribe('from-b', heard[0].take);
-  b.event.subscribe('from-a', heard[1].take);
-  await Promise.all([known([one, two], 'from-a'), known([one, two], 'from-b')]);
-  let sent = 0;
-  const timer = setInterval(() => {
-    a.event.emit('from-a', sent);
-    b.event.emit('from-b', sent);
-    sent++;
-  }, 2);
-  cleanup(t, () => clearInterval(timer));
-  await heard[1].count(100);
-  const [broker] = own.kafka.nodes;
-  await broker.kill();
-  const atKill = sent;
-  await eventually(PATIENCE, 'more is sent while it is away', () => sent > atKill + 200);
-  await broker.start();
-  const atStart = sent;
-  await Promise.all(heard.map((calls) => calls.until((n) => n > atStart)));
-  clearInterval(timer);
-  for (const calls of heard)
-    assert.deepEqual(
-      await calls.count(sent),
-      Array.from({ length: sent }, (_, n) => n),
-    );
-  // They may have forgotten each other meanwhile.
-  b.rpc.provide('later', (_, response) => response.send('two'));
-  await eventually(PATIENCE, 'they meet again', async () => (await a.rpc.make('later', null).catch(() => '')) === 'two');
+describe('a Kafka that goes and comes', () => {
+  /** @type {any} */ let own;
+  before(async () => (own = await real({ own: true })));
+  after(() => own?.close());
+
+  test('later than the servers: they say why they wait, and are one when it is there', async (t) => {
+    const [broker] = own.kafka.nodes;
+    await broker.stop();
+    const config = {
+      clusterNode: { path: 'deepstream.io-msg-kafka', options: { connectionString: brokersOf(own), topic: newTopic() } },
+      dependencyInitializationTimeout: 10 * PATIENCE,
+    };
+    const peers = [new Peer('one', await freePort(), config), new Peer('two', await freePort(), config)];
+    cleanup(t, () => Promise.all(peers.map((peer) => peer.close())));
+    const started = Promise.all(peers.map((peer) => peer.start()));
+    for (const { lines } of peers)
+      await lines.until(([level, event, text]) => level === 'error' && event === 'PLUGIN_INITIALIZATION_ERROR' && text.includes(brokersOf(own)));
+    await broker.start();
+    await started;
+    await Promise.all(peers.map((peer) => peer.knows('one', 'two')));
+    const [a, b] = [await peers[0].client('a'), await peers[1].client('b')];
+    const heard = new Calls();
+    b.event.subscribe('news', heard.take);
+    await known(peers, 'news');
+    a.event.emit('news', 'late');
+    assert.equal(await heard.until(), 'late');
+    for (const { lines } of peers)
+      assert.deepEqual(
+        lines.all.filter(([level]) => level === 'fatal'),
+        [],
+      );
+  });
+
+  test('under traffic: nothing is lost, doubled or reordered', async (t) => {
+    // A Kafka that was started a moment ago takes its time.
+    const [one, two] = await startPeers(t, own, { dependencyInitializationTimeout: 30_000 });
+    const [a, b] = [await one.client('a'), await two.client('b')];
+    const heard = [new Calls(), new Calls()];
+    a.event.subscribe('from-b', heard[0].take);
+    b.event.subscribe('from-a', heard[1].take);
+    await Promise.all([known([one, two], 'from-a'), known([one, two], 'from-b')]);
+    let sent = 0;
+    const timer = setInterval(() => {
+      a.event.emit('from-a', sent);
+      b.event.emit('from-b', sent);
+      sent++;
+    }, 2);
+    cleanup(t, () => clearInterval(timer));
+    await heard[1].count(100);
+    const [broker] = own.kafka.nodes;
+    await broker.kill();
+    const atKill = sent;
+    await eventually(PATIENCE, 'more is sent while it is away', () => sent > atKill + 200);
+    await broker.start();
+    const atStart = sent;
+    await Promise.all(heard.map((calls) => calls.until((n) => n > atStart)));
+    clearInterval(timer);
+    for (const calls of heard)
+      assert.deepEqual(
+        await calls.count(sent),
+        Array.from({ length: sent }, (_, n) => n),
+      );
+    // They may have forgotten each other meanwhile.
+    b.rpc.provide('later', (_, response) => response.send('two'));
+    await eventually(PATIENCE, 'they meet again', async () => (await a.rpc.make('later', null).catch(() => '')) === 'two');
+  });
 });
