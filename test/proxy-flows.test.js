@@ -245,6 +245,8 @@ for (const codec of /** @type {const} */ (['json', 'msgpack'])) {
       assert.deepEqual(await code({ type: 'subscribe', topics: [topic], from: 'yesterday' }), ['BAD_REQUEST', true, false]);
       assert.deepEqual(await code({ type: 'subscribe', topics: [topic], from: 'committed' }), ['BAD_REQUEST', true, false]);
       assert.deepEqual(await code({ type: 'subscribe', topics: [topic], group: 'g', table: true }), ['BAD_REQUEST', true, false]);
+      assert.deepEqual(await code({ type: 'subscribe', topics: [topic], group: 'g', slow: 'newest' }), ['BAD_REQUEST', true, false]);
+      assert.deepEqual(await code({ type: 'subscribe', topics: [topic], group: 'g', from: { timestamp: 1 } }), ['BAD_REQUEST', true, false]);
       for (const pattern of ['*a*b*c*d', '(a+)+', 'ä*', 'a b']) assert.deepEqual(await code({ type: 'subscribe', pattern }), ['BAD_REQUEST', true, false]);
       assert.deepEqual(await code({ type: 'subscribe', topics: ['a', 'b', 'c', 'd'] }), ['LIMIT', true, false]);
       assert.deepEqual(await code({ type: 'subscribe', topics: [topicName('nowhere')] }), ['UNKNOWN_TOPIC_OR_PARTITION', true, true]);

@@ -126,7 +126,7 @@ export class Session implements Conversation, OpenedOwner {
 
   /** The function that opens it. @throws ProxyError for what does not go together */
   #subscriber(asked: Subscribe, topics: string[], outlet: Opened): () => Promise<Subscription> {
-    const { pattern: glob, group, from, partitions, table, slow = 'close' } = asked;
+    const { pattern: glob, group, from, partitions, table, slow } = asked;
     if (topics.length === 0 && glob === undefined) throw new ProxyError('BAD_REQUEST', 'topics or a pattern must say what to read.');
     const { logs, groups } = this.#context;
     const pattern = glob === undefined ? {} : { pattern: topicPattern(glob) };
@@ -136,13 +136,15 @@ export class Session implements Conversation, OpenedOwner {
       if (from === 'committed') throw new ProxyError('BAD_REQUEST', "from: 'committed' is for subscriptions in a group.");
       if (table && (from !== undefined || glob !== undefined || partitions))
         throw new ProxyError('BAD_REQUEST', 'A table is a whole topic: it has no from, pattern or partitions.');
-      const wish = { topics, ...pattern, from: from ?? 'latest', slow, ...(partitions && { partitions }), ...(table && { table }) } as const;
+      const wish = { topics, ...pattern, from: from ?? 'latest', slow: slow ?? 'close', ...(partitions && { partitions }), ...(table && { table }) } as const;
       return async () => {
         await this.#admit(accesses, asked, outlet);
         return logs.subscribe(wish, outlet);
       };
     }
     if (table || partitions) throw new ProxyError('BAD_REQUEST', `A subscription in a group has no ${table ? 'table' : 'partitions'}: the group deals them.`);
+    if (slow === 'newest')
+      throw new ProxyError('BAD_REQUEST', "slow: 'newest' leaves messages out, and a group leaves none out: take it in a subscription without a group.");
     if (typeof from === 'object') throw new ProxyError('BAD_REQUEST', 'A group goes on where it has committed; seek to another place once it is assigned.');
     accesses.push({ operation: 'group', group });
     const wish = { group, topics, ...pattern, from: from === 'earliest' ? from : ('latest' as const) };
