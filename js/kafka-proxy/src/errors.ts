@@ -44,6 +44,7 @@ export enum CloseCode {
   /** Another socket has taken the place of this one. */
   Replaced = 4409,
   OffsetOutOfRange = 4410,
+  /** Of requests of HTTP (413): no socket is closed with it. */
   TooLarge = 4413,
   TooManyRequests = 4429,
 }
