@@ -18,8 +18,9 @@ const { eventually } = require('./support/watch.js');
 const { PATIENCE, silent } = require('./support/flow.js');
 
 /** A proxy's groups that end with the test. */
-function proxy(t, cluster) {
-  const made = stage(cluster.options().broker);
+/** @param {{ slow?: number }} [limits] */
+function proxy(t, cluster, limits) {
+  const made = stage(cluster.options().broker, silent, limits);
   cleanup(t, () => made.close());
   return made;
 }
@@ -365,6 +366,19 @@ describe('groups of a real Kafka', () => {
     // Messages that it has not taken go to the client that does.
     slow.die();
     await fast.got(12 * 600);
+  });
+
+  test('a socket that takes nothing is closed with 1013, and its partitions are for those who do', async (t) => {
+    const topic = await cluster.topic(4);
+    const { groups } = proxy(t, cluster, { slow: 200 });
+    const send = await producer(t, cluster);
+    const wish = wishOf(topic);
+    const [slow, fast] = [await Client.open(groups, wish), await Client.open(groups, wish)];
+    await eventually(PATIENCE, 'two each', () => slow.has.size === 2 && fast.has.size === 2);
+    slow.buffered = 2 ** 20;
+    for (let partition = 0; partition < 4; partition++) await send.send({ topic, messages: numbers(10).map((each) => ({ ...each, partition })) });
+    await fast.got(40);
+    assert.deepEqual([slow.closedWith, slow.records.length, fast.closedWith], [1013, 0, undefined]);
   });
 
   test('messages that a rule leaves out hold up no commit', async (t) => {

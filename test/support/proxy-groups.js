@@ -5,13 +5,14 @@ const { Kafka } = require('kafka-native');
 const { Flow } = require('../../js/kafka-proxy/dist/flow.js');
 const { jsonFormat } = require('../../js/kafka-proxy/dist/frames.js');
 const { Groups } = require('../../js/kafka-proxy/dist/group/groups.js');
+const { SlowSockets } = require('../../js/kafka-proxy/dist/slow.js');
 const { silent } = require('./flow.js');
 const { Calls } = require('./watch.js');
 
 let clients = 0;
 
 /** Parts of a proxy that `Groups` needs; `close` ends them in order. */
-function stage(/** @type {string} */ brokers, log = silent) {
+function stage(/** @type {string} */ brokers, log = silent, { slow = 600_000 } = {}) {
   const kafka = new Kafka({
     brokers: brokers.split(','),
     logger: process.env.LOUD
@@ -20,7 +21,7 @@ function stage(/** @type {string} */ brokers, log = silent) {
   });
   const admin = kafka.admin();
   let connected;
-  const context = { kafka, log, limits: { readers: 200 }, admin: () => (connected ??= admin.connect().then(() => admin)) };
+  const context = { kafka, log, limits: { readers: 200 }, slow: new SlowSockets(slow), admin: () => (connected ??= admin.connect().then(() => admin)) };
   const groups = new Groups(/** @type {any} */ (context));
   return {
     kafka,
@@ -44,6 +45,8 @@ class Client extends Calls {
   records = [];
   #ended = new AbortController();
   buffered = 0;
+  /** The code with which the proxy closed its socket. @type {number | undefined} */
+  closedWith;
 
   /** @param {any} groups @param {object} wish @param {{ credit?: object, on?: (call: any, client: Client) => void, only?: any, model?: any }} [options] `on` hears everything first, some of it before this returns */
   constructor(groups, wish, { credit, on = () => {}, only, model } = {}) {
@@ -56,6 +59,11 @@ class Client extends Calls {
       open: true,
       get buffered() {
         return client.buffered;
+      },
+      taken: 0,
+      close: (code) => {
+        client.closedWith = code;
+        client.die();
       },
       /** Nothing is written but by setting `buffered`. */
       drained: () => new Promise((resolve) => this.#ended.signal.addEventListener('abort', resolve, { once: true })),

@@ -5,6 +5,7 @@ const { Kafka } = require('kafka-native');
 const { Flow } = require('../../js/kafka-proxy/dist/flow.js');
 const { jsonFormat } = require('../../js/kafka-proxy/dist/frames.js');
 const { Logs } = require('../../js/kafka-proxy/dist/log/logs.js');
+const { SlowSockets } = require('../../js/kafka-proxy/dist/slow.js');
 const { cleanup } = require('./cleanup.js');
 const { silent } = require('./flow.js');
 const { Calls } = require('./watch.js');
@@ -26,6 +27,7 @@ function stage(t, cluster, { limits = {}, log = silent, ...options } = {}) {
     consumers: 0,
     kafka: { consumer: (config) => (made.consumers++, kafka.consumer(config)) },
     limits: { ...LIMITS, ...limits },
+    slow: new SlowSockets({ ...LIMITS, ...limits }.slow),
     log,
     admin: () => (connected ??= admin.connect().then(() => admin)),
   };
@@ -45,6 +47,7 @@ class Socket {
   open = true;
   held = false;
   buffered = 0;
+  taken = 0;
   /** The most that ever waited, and the largest frame. */
   most = 0;
   largest = 0;
@@ -68,7 +71,9 @@ class Socket {
   }
 
   drain(bytes = this.buffered) {
-    this.buffered = Math.max(this.buffered - bytes, 0);
+    const taken = Math.min(this.buffered, bytes);
+    this.buffered -= taken;
+    this.taken += taken;
     this.#wake();
   }
 

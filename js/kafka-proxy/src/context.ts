@@ -13,6 +13,7 @@ import type { Samples } from './figures/samples';
 import type { Groups } from './group/groups';
 import type { Logs } from './log/logs';
 import type { LegacyOptions, Limits, Log } from './options';
+import type { SlowSockets } from './slow';
 import type { Socket } from './socket';
 
 /** One a proxy. Its clients of Kafka are made when somebody needs them, and ended by the proxy. */
@@ -32,6 +33,8 @@ export interface Context {
   readonly closing: boolean;
   /** Everybody's sockets, and answers that go on. They are closed with the proxy, and when their identity expires. */
   readonly sockets: Set<Socket>;
+  /** Closes those that take nothing of what they are sent. */
+  readonly slow: SlowSockets;
   readonly tickets: Tickets;
   readonly audit: Audit;
   /** Readers without a group. */

@@ -17,6 +17,7 @@ import type { Samples } from './figures/samples';
 import { Groups } from './group/groups';
 import { Logs } from './log/logs';
 import type { LegacyOptions, Limits, Log, ReadOptions } from './options';
+import { SlowSockets } from './slow';
 import { Sockets } from './sockets';
 import { within } from './within';
 
@@ -29,6 +30,7 @@ export class Shared implements Context {
   readonly figures = new Figures();
   readonly audit: Audit;
   readonly sockets: Sockets;
+  readonly slow: SlowSockets;
   readonly tickets: Tickets;
   readonly rates: Rates;
   readonly logs: Logs;
@@ -52,6 +54,7 @@ export class Shared implements Context {
     this.ui = options.ui;
     this.audit = new Audit(options.log, options.audit);
     this.sockets = new Sockets(this.audit);
+    this.slow = new SlowSockets(options.limits.slow);
     this.tickets = new Tickets(options.ticketLifetime);
     this.rates = new Rates(options.limits);
     this.#admin = new Lasting(

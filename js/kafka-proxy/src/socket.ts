@@ -26,6 +26,8 @@ export interface Socket {
   readonly open: boolean;
   /** Bytes that were sent and the operating system has not taken yet. */
   readonly buffered: number;
+  /** Bytes of frames that the operating system has taken since the socket was opened, about. */
+  readonly taken: number;
   /** Never throws. `written` is called once, with an error when the frame was not written. A string is a text frame. */
   send(frame: Buffer | string, options?: { binary?: boolean; written?: (error?: Error) => void }): void;
   /** Resolves when `buffered` is at most `low` (default {@link LOW}), or the socket is closed. */
@@ -45,5 +47,7 @@ export interface Socket {
 export const HIGH = 1024 * 1024;
 /** So few bytes must wait before it gets more. */
 export const LOW = 256 * 1024;
-/** Bytes that may wait for a socket at the most, frames of live topics included. */
+/** Of live topics a socket gets more, for bursts, until so many bytes wait. */
+export const FULL = 3 * 1024 * 1024;
+/** Bytes that may wait for a socket at the most, besides one frame: behind FULL there is room for answers. */
 export const LIMIT = 4 * 1024 * 1024;

@@ -113,13 +113,17 @@ export class WsSocket implements Socket {
     return waiting === 0 || this.#gone ? 0 : waiting - takenOf(this.#net);
   }
 
+  get taken(): number {
+    return this.#sent - this.buffered;
+  }
+
   send(frame: Buffer | string, options?: { binary?: boolean; written?: (error?: Error) => void }): void {
     const ws = this.#ws;
     const written = options?.written;
     const waiting = ws.bufferedAmount;
     if (waiting === 0) this.#largest = 0;
-    else if (waiting - this.#largest > 2 * LIMIT && this.open) {
-      // Nobody has asked for `buffered`: answers to a client that asks, and does not read.
+    else if (waiting - this.#largest > LIMIT && this.buffered - this.#largest > LIMIT && this.open) {
+      // Those who send messages have stopped before: answers to a client that asks, and does not read.
       this.close(CloseCode.TooSlow, 'the client does not read what it asked for');
       this.terminate();
     }
@@ -180,7 +184,7 @@ export class WsSocket implements Socket {
   /** Asks whether somebody is there. A client that has not answered the last time is gone. */
   ping(): void {
     if (!this.open) return;
-    const taken = this.#sent - this.buffered;
+    const { taken } = this;
     if (this.#pinging && taken > this.#taken) this.#alive = true;
     this.#taken = taken;
     if (!this.#alive && !this.#held) return this.terminate();

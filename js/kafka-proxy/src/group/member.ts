@@ -5,6 +5,7 @@ import { clearInterval, setImmediate, setInterval } from 'node:timers';
 import type { KafkaConsumer } from 'kafka-native';
 import type { Context } from '../context';
 import { CloseCode, ProxyError } from '../errors';
+import type { SlowSockets } from '../slow';
 import type { Outlet, Seek, Subscription, TopicPartition } from '../subscription';
 import { Commits } from './commits';
 import { deal } from './dealing';
@@ -86,6 +87,10 @@ export class Member implements PartitionOwner, ReaderOwner {
     this.#consumer.on(events.CRASH, ({ payload: { error, restart } }) => this.#crashed(ProxyError.of(error), restart));
     this.#started = this.#start();
     this.#started.catch((error: unknown) => this.#fail(ProxyError.of(error)));
+  }
+
+  get slow(): SlowSockets {
+    return this.#context.slow;
   }
 
   get wish(): GroupWish {

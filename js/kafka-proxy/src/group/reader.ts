@@ -1,11 +1,13 @@
 // One socket's subscription to a group.
 
 import { ProxyError } from '../errors';
+import type { SlowSockets } from '../slow';
 import type { Lag, Notice, Outlet, Seek, Subscription, TopicPartition } from '../subscription';
 import type { GroupPartition } from './partition';
 
 /** The group's consumer, as a reader needs it. */
 export interface ReaderOwner {
+  readonly slow: SlowSockets;
   /** The partitions that the reader had are given to others; resolves when what it acknowledged is committed, as far as that goes. */
   leave(reader: Reader): Promise<void>;
   /** The offset that a seek means. Rejects with a ProxyError. */
@@ -91,6 +93,8 @@ export class Reader implements Subscription {
     if (this.#waiting) return;
     this.#waiting = true;
     const { flow } = this.outlet;
+    // Not the client's credit, but its socket is why: its partitions wait for it.
+    if (flow.credit) this.#owner.slow.watch(flow.socket);
     void flow.changed().then(() => {
       this.#waiting = false;
       if (flow.ended) void this.close();

@@ -38,6 +38,7 @@ class Reader implements Socket {
   readonly traffic = new Exchange();
   readonly reads = [];
   readonly buffered = 0;
+  readonly taken = 0;
 
   constructor(readonly closed: AbortSignal) {}
 

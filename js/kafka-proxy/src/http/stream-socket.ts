@@ -6,7 +6,7 @@ import type { Conversation, Reads } from '../context';
 import type { Identity } from '../doors/identity';
 import { CloseCode } from '../errors';
 import { Exchange } from '../figures/traffic';
-import { LIMIT, LOW, type Socket } from '../socket';
+import { LOW, type Socket } from '../socket';
 import { nextNumber, takenOf, type Owner } from '../ws-socket';
 
 /** How long a client has to take what waits for it when its answer ends, milliseconds. */
@@ -81,6 +81,10 @@ export class StreamSocket implements Socket {
     return net ? Math.max(waiting - takenOf(net), 0) : waiting;
   }
 
+  get taken(): number {
+    return this.#sent - this.buffered;
+  }
+
   send(frame: Buffer | string, options?: { binary?: boolean; written?: (error?: Error) => void }): void {
     const written = options?.written;
     if (!this.open) {
@@ -117,14 +121,13 @@ export class StreamSocket implements Socket {
 
   close(code: CloseCode, reason: string): void {
     if (!this.open) return;
-    const full = this.buffered >= LIMIT;
     const last = this.#farewell(code, reason);
     if (last !== '') this.#write(last);
     this.#code = code;
     this.#response.end();
     this.#leave(reason);
     // A client that has not read for so long will not read on.
-    if (full && code === CloseCode.TooSlow) return this.terminate();
+    if (code === CloseCode.TooSlow) return this.terminate();
     this.#last = setTimeout(() => this.terminate(), LAST).unref();
   }
 
@@ -135,8 +138,7 @@ export class StreamSocket implements Socket {
   /** Says that it is there. A client that has taken nothing since the last time, and has something waiting, is gone. */
   ping(): void {
     if (!this.open) return;
-    const { buffered } = this;
-    const taken = this.#sent - buffered;
+    const { buffered, taken } = this;
     if (buffered > 0 && taken === this.#taken) return this.terminate();
     this.#taken = taken;
     if (buffered === 0 && this.#response.headersSent) this.send(ALIVE);

@@ -10,7 +10,7 @@ import { Past } from './past';
 import type { PartitionLog } from './partition-log';
 import { Questions } from './questions';
 import { gone, Reading, type ReadingOwner } from './reading';
-import { SlowSockets } from './slow';
+import type { SlowSockets } from '../slow';
 import { Table, type TableLimits } from './table';
 import { TopicLog, type Ends, type TopicReader } from './topic-log';
 
@@ -66,9 +66,9 @@ export class Logs implements ReadingOwner {
   constructor(context: Context, options: Partial<LogOptions> = {}) {
     this.#context = context;
     this.#options = { refresh: 5000, linger: 5000, table: { entries: 1_000_000, bytes: 256 * 1024 * 1024 }, ...options };
-    const { kafka, limits } = context;
+    const { kafka, limits, slow } = context;
     this.#cache = new Cache(limits.cache);
-    this.slow = new SlowSockets(limits.slow);
+    this.slow = slow;
     this.#questions = new Questions(() => context.admin());
     this.past = new Past({ kafka, cache: this.#cache, most: limits.past, low: async (log) => (await this.#endsOf(log)).low });
   }

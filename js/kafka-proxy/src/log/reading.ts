@@ -2,14 +2,14 @@
 
 import { ProxyError } from '../errors';
 import { frameOf } from '../frames';
-import { LIMIT } from '../socket';
+import type { SlowSockets } from '../slow';
+import { FULL } from '../socket';
 import type { Outlet, Place, Seek, Subscription, TopicPartition } from '../subscription';
 import { Cursor, type CursorOwner } from './cursor';
 import type { Room } from '../flow';
 import type { Page } from './page';
 import type { Answer, Past } from './past';
 import type { PartitionLog } from './partition-log';
-import type { SlowSockets } from './slow';
 import { Snapshot } from './snapshot';
 import type { TablePart } from './table';
 
@@ -122,17 +122,14 @@ export class Reading implements Subscription, CursorOwner {
   /** A page behind which the cursor follows. */
   follow(cursor: Cursor, page: Page): void {
     const { socket } = this.outlet.flow;
-    const full = socket.buffered >= LIMIT;
+    const full = socket.buffered >= FULL;
     const credit = full ? undefined : this.outlet.flow.credit;
     if (credit && cursor.next <= page.first && page.count <= credit.messages && page.size <= credit.bytes) {
       this.#send(cursor, page, credit);
       return;
     }
     cursor.log.leave(cursor);
-    if (full) {
-      cursor.fell = true;
-      if (!this.#newest) this.#owner.slow.watch(socket);
-    }
+    if (full) cursor.fell = true;
     this.#enqueue(cursor);
     this.#pump();
   }
@@ -178,8 +175,13 @@ export class Reading implements Subscription, CursorOwner {
     let left = TURN;
     try {
       while ((this.#snapshot || this.#line.length > 0) && !this.closed) {
-        const room = this.outlet.flow.room();
-        if (!room) return this.#wait(this.outlet.flow.changed());
+        const { flow } = this.outlet;
+        const room = flow.room();
+        if (!room) {
+          // Not the client's credit, but its socket is why.
+          if (flow.credit && !this.#newest) this.#owner.slow.watch(flow.socket);
+          return this.#wait(flow.changed());
+        }
         if (left-- === 0) return this.#wait(new Promise(setImmediate));
         if (this.#snapshot) {
           if (this.#sendEntries(this.#snapshot, room)) continue;

@@ -1,7 +1,7 @@
 // Sockets that are full.
 
-import { CloseCode } from '../errors';
-import { LOW, type Socket } from '../socket';
+import { CloseCode } from './errors';
+import { LOW, type Socket } from './socket';
 
 export class SlowSockets {
   readonly #watched = new WeakSet<Socket>();
@@ -12,14 +12,14 @@ export class SlowSockets {
     this.#limit = limit;
   }
 
-  /** The socket is full: it is closed unless it takes something, time after time, until it has drained. */
+  /** There is more than the socket may have waiting: it is closed unless it takes something, time after time, until it has drained. */
   watch(socket: Socket): void {
     if (this.#watched.has(socket)) return;
     this.#watched.add(socket);
-    let least = socket.buffered;
+    // Not what waits: others may send meanwhile.
+    let { taken } = socket;
     const timer = setInterval(() => {
-      const { buffered } = socket;
-      if (buffered < least) least = buffered;
+      if (socket.taken > taken) ({ taken } = socket);
       else socket.close(CloseCode.TooSlow, `the client has not read for ${this.#limit} ms: read faster, give credit, or subscribe with slow: 'newest'`);
     }, this.#limit);
     void socket.drained(LOW).then(() => {
