@@ -11,10 +11,10 @@ class LegacyClient extends Calls {
   /** Their messages: { message, offset }. */
   messages = [];
 
-  /** @param {number} port @param {string} query what stands behind the question mark @param {{ path?: string, headers?: Record<string, string> }} [options] */
-  constructor(port, query, { path = '/', headers } = {}) {
+  /** @param {number} port @param {string} query what stands behind the question mark @param {{ path?: string, headers?: Record<string, string>, autoPong?: boolean }} [options] */
+  constructor(port, query, { path = '/', headers, autoPong = true } = {}) {
     super();
-    this.ws = new WebSocket(`ws://127.0.0.1:${port}${path}?${query}`, { headers });
+    this.ws = new WebSocket(`ws://127.0.0.1:${port}${path}?${query}`, /** @type {any} */ ({ headers, autoPong }));
     /** How it ended: { code, reason }. */
     this.closed = new Promise((resolve) => this.ws.on('close', (code, reason) => resolve({ code, reason: String(reason) })));
     this.opened = new Promise((resolve) => this.ws.once('open', resolve).once('close', resolve));

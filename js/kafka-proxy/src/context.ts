@@ -14,7 +14,7 @@ import type { Groups } from './group/groups';
 import type { Logs } from './log/logs';
 import type { LegacyOptions, Limits, Log } from './options';
 import type { SlowSockets } from './slow';
-import type { Socket } from './socket';
+import type { AnsweringSocket, Socket } from './socket';
 
 /** One a proxy. Its clients of Kafka are made when somebody needs them, and ended by the proxy. */
 export interface Context {
@@ -68,4 +68,4 @@ export interface Conversation {
 }
 
 /** A protocol: begins the conversation of a socket that was let in. */
-export type Protocol = (socket: Socket, context: Context, query: URLSearchParams) => Conversation;
+export type Protocol = (socket: AnsweringSocket, context: Context, query: URLSearchParams) => Conversation;

@@ -28,8 +28,8 @@ export interface Socket {
   readonly buffered: number;
   /** Bytes of frames that the operating system has taken since the socket was opened, about. */
   readonly taken: number;
-  /** Never throws. `written` is called once, with an error when the frame was not written. A string is a text frame. */
-  send(frame: Buffer | string, options?: { binary?: boolean; written?: (error?: Error) => void }): void;
+  /** Never throws. A string is a text frame. */
+  send(frame: Buffer | string, options?: { binary?: boolean }): void;
   /** Resolves when `buffered` is at most `low` (default {@link LOW}), or the socket is closed. */
   drained(low?: number): Promise<void>;
   /** Reads no more frames of the client's until `release`: it writes faster than they can be worked off. Its close is still noticed. */
@@ -41,6 +41,15 @@ export interface Socket {
   readonly path?: string | undefined;
   /** Aborted when the socket is closed, whoever closed it; the reason says why. */
   readonly closed: AbortSignal;
+}
+
+/** A socket whose client answers pings: WebSockets are. */
+export interface AnsweringSocket extends Socket {
+  /**
+   * Resolves with true when the client has answered a ping that was sent behind everything before: it has got it, whatever still lies in the
+   * system's buffers. Of a socket that the proxy has closed, a ping that was sent before the close frame. False: the connection has ended before.
+   */
+  reached(): Promise<boolean>;
 }
 
 /** A socket that has so many bytes waiting gets no more until they are written. */

@@ -7,7 +7,7 @@ import type { Conversation, Reads } from './context';
 import type { Identity } from './doors/identity';
 import { CloseCode } from './errors';
 import { Exchange } from './figures/traffic';
-import { LIMIT, LOW, type Socket } from './socket';
+import { type AnsweringSocket, LIMIT, LOW, type Socket } from './socket';
 
 const TEXT = { binary: false };
 const BINARY = { binary: true };
@@ -34,7 +34,7 @@ export interface Owner {
   failed(error: unknown, socket: Socket): void;
 }
 
-export class WsSocket implements Socket {
+export class WsSocket implements AnsweringSocket {
   readonly number = nextNumber();
   readonly id = this.number.toString(36);
   readonly identity: Identity;
@@ -64,6 +64,11 @@ export class WsSocket implements Socket {
   #taken = 0;
   #pinging = false;
   #late = false;
+  /** The number of the last ping of `reached`, that of the last one that was answered, and that of the one before the proxy's close frame. */
+  #asked = 0;
+  #answered = 0;
+  #last = Number.POSITIVE_INFINITY;
+  #asking: { ping: number; resolve: (reached: boolean) => void }[] | undefined;
 
   constructor(ws: WebSocket, net: NetSocket, identity: Identity, address: string, owner: Owner, path?: string) {
     this.#ws = ws;
@@ -76,10 +81,12 @@ export class WsSocket implements Socket {
     this.#frames = owner.rate * BURST;
     ws.on('message', (data, binary) => this.#received(data, binary));
     ws.on('ping', (data) => this.#heard() && this.buffered < LIMIT && ws.pong(data, false, this.#written));
-    ws.on('pong', () => this.#heard());
+    ws.on('pong', (data) => this.#isAnswer(data) || this.#heard());
     // ws closes it with 1002, 1007, 1008 or 1009 by itself.
     ws.on('error', ignore);
     ws.on('close', (code) => {
+      for (const { resolve } of this.#asking ?? []) resolve(false);
+      this.#asking = undefined;
       this.#leave(`closed with ${code}`);
       owner.closed(this, code);
     });
@@ -117,9 +124,8 @@ export class WsSocket implements Socket {
     return this.#sent - this.buffered;
   }
 
-  send(frame: Buffer | string, options?: { binary?: boolean; written?: (error?: Error) => void }): void {
+  send(frame: Buffer | string, options?: { binary?: boolean }): void {
     const ws = this.#ws;
-    const written = options?.written;
     const waiting = ws.bufferedAmount;
     if (waiting === 0) this.#largest = 0;
     else if (waiting - this.#largest > LIMIT && this.buffered - this.#largest > LIMIT && this.open) {
@@ -127,20 +133,11 @@ export class WsSocket implements Socket {
       this.close(CloseCode.TooSlow, 'the client does not read what it asked for');
       this.terminate();
     }
-    if (!this.open) {
-      if (written) process.nextTick(written, new Error('the socket is closed'));
-      return;
-    }
+    if (!this.open) return;
     if (frame.length > this.#largest) this.#largest = frame.length;
     this.#sent += frame.length;
     const binary = options?.binary ?? typeof frame !== 'string';
-    ws.send(frame, binary ? BINARY : TEXT, written ? (error) => this.#wrote(written, error) : this.#written);
-  }
-
-  #wrote(written: (error?: Error) => void, error: Error | null | undefined): void {
-    this.#written();
-    // Node says of a write that was under way when the connection broke that it went well.
-    written(error ?? (this.#net.destroyed ? new Error('the socket is closed') : undefined));
+    ws.send(frame, binary ? BINARY : TEXT, this.#written);
   }
 
   drained(low = LOW): Promise<void> {
@@ -172,6 +169,8 @@ export class WsSocket implements Socket {
   close(code: CloseCode, reason: string): void {
     if (!this.open) return;
     this.release();
+    // In a moment the client answers nothing more.
+    if (this.#asked > 0) this.#last = this.#ask();
     this.#ws.close(code, cut(reason));
     // A proxy that ends hears what the client has acknowledged before it knew. All others have said enough.
     if (code !== CloseCode.GoingAway) process.nextTick(() => this.#leave(`closed by the proxy with ${code}`));
@@ -200,6 +199,30 @@ export class WsSocket implements Socket {
       if (this.#late) this.#alive = true;
       this.#late = false;
     });
+  }
+
+  reached(): Promise<boolean> {
+    const ping = this.open ? this.#ask() : this.#last;
+    if (this.#answered >= ping) return Promise.resolve(true);
+    if (this.#ws.readyState === this.#ws.CLOSED) return Promise.resolve(false);
+    return new Promise((resolve) => (this.#asking ??= []).push({ ping, resolve }));
+  }
+
+  #ask(): number {
+    this.#ws.ping(String(++this.#asked), false, this.#written);
+    return this.#asked;
+  }
+
+  /** An answer that was asked for is no frame of the client's own. */
+  #isAnswer(data: Buffer): boolean {
+    const ping = Number(data.toString('latin1'));
+    if (!(ping > this.#answered && ping <= this.#asked)) return false;
+    this.#answered = ping;
+    this.#alive = true;
+    const asking = this.#asking ?? [];
+    this.#asking = asking.filter((each) => each.ping > ping);
+    for (const each of asking) if (each.ping <= ping) each.resolve(true);
+    return true;
   }
 
   #received(data: RawData, binary: boolean): void {

@@ -85,30 +85,22 @@ export class StreamSocket implements Socket {
     return this.#sent - this.buffered;
   }
 
-  send(frame: Buffer | string, options?: { binary?: boolean; written?: (error?: Error) => void }): void {
-    const written = options?.written;
-    if (!this.open) {
-      if (written) process.nextTick(written, new Error('the socket is closed'));
-      return;
-    }
-    this.#write(frame, written);
+  send(frame: Buffer | string): void {
+    if (this.open) this.#write(frame);
   }
 
-  #write(frame: Buffer | string, written?: (error?: Error) => void): void {
+  #write(frame: Buffer | string): void {
     this.#sent += Buffer.byteLength(frame);
-    this.#response.write(frame, (error) => {
-      this.#written();
-      written?.(error ?? undefined);
-    });
+    this.#response.write(frame, this.#written);
   }
 
-  #written(): void {
+  readonly #written = (): void => {
     if (this.#waiting.length === 0) return;
     const { buffered } = this;
     const ready = this.#waiting.filter(({ low }) => buffered <= low);
     this.#waiting = this.#waiting.filter(({ low }) => buffered > low);
     for (const { resolve } of ready) resolve();
-  }
+  };
 
   drained(low = LOW): Promise<void> {
     if (this.buffered <= low || !this.open) return Promise.resolve();

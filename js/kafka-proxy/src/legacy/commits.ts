@@ -55,7 +55,7 @@ export interface GroupPlace {
  * until one succeeds: Kafka refuses it while the group has members.
  */
 export class Commits {
-  /** The offset behind what was written, until it is being committed. */
+  /** The offset behind what the client has got, until it is being committed. */
   #next: number | undefined;
   #running = false;
   /** The commit under way. */
@@ -69,8 +69,8 @@ export class Commits {
     readonly turns: CommitTurns,
   ) {}
 
-  /** Everything before this offset is written. Never throws. */
-  written(next: number): void {
+  /** The client has got everything before this offset. Never throws. */
+  got(next: number): void {
     if (this.#ending.signal.aborted) return;
     this.#next = next;
     if (!this.#running) void this.#run();

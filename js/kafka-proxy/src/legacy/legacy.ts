@@ -5,7 +5,7 @@ import type { Context, Conversation, Protocol, Reads } from '../context';
 import { CloseCode, ProxyError } from '../errors';
 import { Flow } from '../flow';
 import { legacyFormat, type Frame } from '../frames';
-import type { Socket } from '../socket';
+import type { AnsweringSocket } from '../socket';
 import type { Ends } from '../log/topic-log';
 import type { Notice, Outlet, Subscription, TopicPartition } from '../subscription';
 import { Commits } from './commits';
@@ -13,8 +13,10 @@ import { Pace } from './pace';
 import { Places, type Holder } from './places';
 import { readWish, type LegacyWish } from './wish';
 
-/** Milliseconds that who ends waits for its last frames to be written. Frames written later come again. */
-const WRITTEN_MS = 1000;
+/** Milliseconds that who ends waits to hear that the client has got its last frames. Others come again. */
+const LAST_MS = 1000;
+/** Milliseconds from an answer to the next question whether the client has got what it was sent. */
+const REST_MS = 200;
 
 export const legacy: Protocol = (socket, context, query) => new LegacyConversation(socket, context, query);
 
@@ -28,14 +30,16 @@ class LegacyConversation implements Conversation, Outlet, Holder {
   #wish: LegacyWish | undefined;
   #subscription: Subscription | undefined;
   #commits: Commits | undefined;
-  /** Frames that are not written yet. */
-  #writing = 0;
-  #allWritten: (() => void) | undefined;
-  #lost = false;
+  /** Frames that were sent, and the offset behind the last of them. */
+  #sent = 0;
+  #next = 0;
+  /** So many of them has the client got. */
+  #got = 0;
+  #asking = false;
   #ended: Promise<void> | undefined;
 
   constructor(
-    readonly socket: Socket,
+    readonly socket: AnsweringSocket,
     readonly context: Context,
     query: URLSearchParams,
   ) {
@@ -111,16 +115,30 @@ class LegacyConversation implements Conversation, Outlet, Holder {
     this.#pace.took(count, bytes.length);
     this.#places.sent(count, bytes.length);
     this.context.figures.sent(this.socket.traffic, topic, this.#wish?.group, count, bytes.length);
-    this.#writing++;
-    this.socket.send(bytes, {
-      binary: false,
-      written: (error) => {
-        // Messages behind a frame that is lost must not be committed.
-        if (error) this.#lost = true;
-        else if (!this.#lost) this.#commits?.written(next);
-        if (--this.#writing === 0) this.#allWritten?.();
-      },
-    });
+    this.#sent++;
+    this.#next = next;
+    this.socket.send(bytes, { binary: false });
+    if (!this.#asking) void this.#ask();
+  }
+
+  /**
+   * Commits what the client has got. A frame that was written may lie in the system's buffers when the client dies: only an answer says
+   * more. One question is under way, and sending does not wait for it.
+   */
+  async #ask(): Promise<void> {
+    this.#asking = true;
+    while (this.#got < this.#sent && !this.#ended) {
+      await this.#confirm();
+      await pause(REST_MS, undefined, { ref: false });
+    }
+    this.#asking = false;
+  }
+
+  async #confirm(): Promise<void> {
+    const [sent, next] = [this.#sent, this.#next];
+    if (sent <= this.#got || !(await this.socket.reached()) || sent <= this.#got) return;
+    this.#got = sent;
+    this.#commits?.got(next);
   }
 
   reads(): Iterable<Reads> {
@@ -156,17 +174,15 @@ class LegacyConversation implements Conversation, Outlet, Holder {
     this.#places.go();
     await this.#started;
     await this.#subscription?.close().catch((error: unknown) => this.warn(ProxyError.of(error)));
-    await this.#written();
+    await this.#lastConfirmed();
     await this.#commits?.end();
     if (this.#wish) this.#places.leave(this.#wish, this);
   }
 
-  /** Resolves when nothing is being written, or that takes too long. */
-  async #written(): Promise<void> {
-    if (this.#writing === 0) return;
+  /** Resolves when it is known what the client has got, or that takes too long. */
+  async #lastConfirmed(): Promise<void> {
     const late = new AbortController();
-    const all = new Promise<void>((resolve) => (this.#allWritten = resolve));
-    await Promise.race([all, pause(WRITTEN_MS, undefined, { signal: late.signal }).catch(() => {})]);
+    await Promise.race([this.#confirm(), pause(LAST_MS, undefined, { signal: late.signal }).catch(() => {})]);
     late.abort();
   }
 }
