@@ -723,6 +723,19 @@ test('the client stays below the limit of frames a second that the proxy has', a
   );
 });
 
+test('a subscription has the same id in equal programs, whatever they have written: the proxy makes one frame for all of them', async (t) => {
+  const proxy = await ModelProxy.start(t);
+  const topic = proxy.topic('t');
+  for (const writes of [0, 3]) {
+    const client = await connected(t, proxy);
+    for (let i = 0; i < writes; i++) await client.produce(topic, [{ value: 'x' }]);
+    for (let i = 0; i < 2; i++) await client.subscribe({ topics: [topic] }).lag();
+  }
+  const ids = (type) => proxy.heard.filter((message) => message.type === type).map(({ id }) => id);
+  assert.deepEqual(ids('subscribe'), [1, 2, 1, 2]);
+  assert.deepEqual(ids('produce'), [-1, -2, -3]);
+});
+
 test('errors of a subscription: the first ends it, later ones that may pass are waited out', async (t) => {
   const proxy = await ModelProxy.start(t);
   const topic = proxy.topic('t');

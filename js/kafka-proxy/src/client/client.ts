@@ -84,7 +84,9 @@ export class KafkaProxyClient extends Emitter<ClientEvents> {
   #delay = 0;
   #openedAt = 0;
 
-  #ids = 0;
+  /** Ids of subscriptions from 1 up, of requests from -1 down: equal programs have the same ones, whatever they write, and the proxy makes a frame once for an id. */
+  #subscribed = 0;
+  #produced = 0;
   readonly #subscriptions = new Map<number, Subscription<any>>();
   readonly #requests = new Map<number, Request>();
   /** Those that are not sent yet. */
@@ -174,7 +176,7 @@ export class KafkaProxyClient extends Emitter<ClientEvents> {
    * connection they wait for one. Nothing is ever sent twice.
    */
   produce(topic: string, messages: readonly NewMessage[]): Promise<{ partition: number; offset: number }[]> {
-    const id = ++this.#ids;
+    const id = --this.#produced;
     let frame: string | Uint8Array;
     try {
       frame = this.#wire.encode({ type: 'produce', id, topic, messages: Array.from(messages, (message) => written(message, this.#wire)) });
@@ -218,7 +220,7 @@ export class KafkaProxyClient extends Emitter<ClientEvents> {
   }
 
   #subscribe(options: SubscribeOptions, table: boolean): Subscription<any> {
-    const subscription = new Subscription<any>(++this.#ids, options, this.#owner, table);
+    const subscription = new Subscription<any>(++this.#subscribed, options, this.#owner, table);
     this.#subscriptions.set(subscription.id, subscription);
     if (this.#usable) subscription.begin();
     return subscription;
