@@ -526,6 +526,22 @@ describe('groups of a real Kafka', () => {
     assert.deepEqual(values(next), range(10, 15));
   });
 
+  test('sockets that would begin elsewhere share the consumer of the first, whose wish counts', async (t) => {
+    const topic = await cluster.topic(2);
+    const { groups } = proxy(t, cluster);
+    const send = await producer(t, cluster);
+    for (const partition of [0, 1]) await send.send({ topic, messages: numbers(5).map((each) => ({ ...each, partition })) });
+    const group = topicName('group');
+    const [first, second] = await Promise.all(['earliest', 'latest'].map((from) => Client.open(groups, { group, topics: [topic], from })));
+    assert.equal(groups.readers, 1);
+    await eventually(PATIENCE, 'one each', () => first.has.size === 1 && second.has.size === 1);
+    for (const client of [first, second]) {
+      const own = () => client.records.filter(({ partition }) => client.has.has(`${topic}/${partition}`));
+      await eventually(PATIENCE, 'all of its partition', () => own().length >= 5);
+      assert.equal(own()[0].offset, 0);
+    }
+  });
+
   test('lag is what is not acknowledged', async (t) => {
     const { client, topic } = await reading(t, 10);
     await client.got(10);

@@ -10,7 +10,7 @@ export interface GroupWish {
   topics: string[];
   /** A regular expression; topics that are made later are found, too. */
   pattern?: RegExp;
-  /** Where a partition begins of which the group has no offset. */
+  /** Where a partition begins of which the group has no offset: of those who share a consumer the first says it. */
   from: 'earliest' | 'latest';
 }
 
@@ -40,8 +40,9 @@ export class Groups {
   }
 
   #member(wish: GroupWish): Member {
-    const { group, topics, pattern, from } = wish;
-    const key = JSON.stringify([group, topics, pattern?.source, pattern?.flags, from]);
+    const { group, topics, pattern } = wish;
+    // Not by where fresh partitions begin: Kafka would deal them among two members, and it would be chance which of the two counts.
+    const key = JSON.stringify([group, topics, pattern?.source, pattern?.flags]);
     const known = this.#members.get(key);
     if (known) return known;
     const most = this.#context.limits.readers;
