@@ -262,7 +262,8 @@ async function bench(brokers, { seconds, messages, clients: many, sockets, rate 
       const subscribed = await waiting(await topic());
       // Elsewhere the URL has said what is read.
       const silent = row.startsWith('v2') ? await waiting(undefined) : subscribed;
-      return { ...subscribed, silent: silent.rss };
+      const each = ({ rss, empty }) => ((rss - empty) * 1000) / sockets;
+      return { ...subscribed, silent: silent.rss, each: each(subscribed), eachSilent: each(silent) };
     },
 
     /** A socket that hardly reads beside one that does. @param {Kind} row */
@@ -334,17 +335,19 @@ const PARTS = {
   },
   idle: {
     title: 'Sockets that wait',
-    rows: ['v2.json', 'ws-kafkajs'],
+    rows: ['legacy', 'v2.json', 'v2.msgpack', 'ws-kafkajs'],
     columns: [
       ['silent', 'MB of RSS of the server', 0],
       ['rss', 'when they have subscribed', 0],
       ['empty', 'without sockets', 0],
+      ['eachSilent', 'kB a silent socket', 1],
+      ['each', 'kB a subscribed one', 1],
       ['cpu', '% of a CPU', 1],
     ],
   },
   slow: {
     title: 'A socket that hardly reads beside one that does',
-    rows: ['v2.json', 'v2.msgpack'],
+    rows: ['legacy', 'v2.json', 'v2.msgpack', 'ws-kafkajs'],
     columns: [
       ['kept', 'rate of the fast one, of that without the slow one', 2],
       ['rss', 'MB of RSS of the server', 0],
@@ -352,6 +355,14 @@ const PARTS = {
     ],
   },
 };
+
+/** Figures that kafka-proxy is to reach in each of its protocols. @type {{ part: string, name: string, title: string, least?: number, most?: number }[]} */
+const AIMS = [
+  { part: 'one', name: 'live', title: 'messages a second to one client, as they come', least: 1_000_000 },
+  { part: 'many', name: 'rate', title: 'deliveries a second', least: 1_500_000 },
+  { part: 'idle', name: 'eachSilent', title: 'kB a silent socket', most: 15 },
+  { part: 'idle', name: 'each', title: 'kB a subscribed socket', most: 15 },
+];
 
 /** @param {string[]} titles @param {string[][]} lines */
 const table = (titles, lines) =>
@@ -367,6 +378,12 @@ function report(part, measured) {
     ['', ...columns.map(([, each]) => each)],
     rows.map((row) => [ROWS[row].title, ...columns.map(([name, , digits]) => of(row, name).toFixed(digits))]),
   );
+  for (const { name, title: what, least, most } of AIMS.filter((aim) => aim.part === part)) {
+    const aim = least === undefined ? `at most ${most}` : `at least ${least}`;
+    const met = (row) => (least === undefined ? of(row, name) <= (most ?? 0) : of(row, name) >= least);
+    const told = rows.filter((row) => row !== BASE).map((row) => `${ROWS[row].title} ${met(row) ? 'met' : 'missed'}`);
+    if (told.length > 0) console.log(`\nThe aim, ${aim} ${what}: ${told.join('; ')}.`);
+  }
   const rates = columns.filter(([name]) => ['past', 'live', 'rate'].includes(name));
   if (rates.length === 0 || rows.length === 1 || !measured.has(BASE)) return;
   console.log(`\nThe same as multiples of ${ROWS[BASE].title}:\n`);
