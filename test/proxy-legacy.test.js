@@ -348,6 +348,20 @@ describe('the protocol of kafka-proxy 1.0', () => {
       }
     });
 
+    test('what a client has got that says goodbye at once, message by message: nothing comes again', async (t) => {
+      const name = await topic();
+      const door = await proxy(t);
+      for (let n = 0; n < 5; n++) {
+        await write(name, [`${n}`]);
+        const one = client(t, door, `topic=${name}&consumerGroup=polite`);
+        // In the handler itself, before the library sees what is behind the message.
+        one.ws.once('message', () => one.ws.close());
+        await one.closed;
+        assert.deepEqual(one.offsets, [n]);
+        await commits('polite', name, n + 1);
+      }
+    });
+
     test('nothing of a client that answers no pings, which gets everything all the same', async (t) => {
       const name = await topic();
       await write(name, numbers(0, 10));

@@ -50,6 +50,8 @@ export interface AnsweringSocket extends Socket {
    * system's buffers. Of a socket that the proxy has closed, a ping that was sent before the close frame. False: the connection has ended before.
    */
   reached(): Promise<boolean>;
+  /** Sends a text frame; resolves as `reached`, for this frame. */
+  sendAsking(frame: Buffer): Promise<boolean>;
 }
 
 /** A socket that has so many bytes waiting gets no more until they are written. */

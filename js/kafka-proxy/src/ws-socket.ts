@@ -10,6 +10,8 @@ import { Exchange } from './figures/traffic';
 import { type AnsweringSocket, LIMIT, LOW, type Socket } from './socket';
 
 const TEXT = { binary: false };
+/** Bytes of a frame that goes into one packet with a ping. */
+const PACKET = 1200;
 const BINARY = { binary: true };
 /** So much of a frame's reason fits into a close frame, bytes. */
 const REASON = 123;
@@ -206,6 +208,17 @@ export class WsSocket implements AnsweringSocket {
     if (this.#answered >= ping) return Promise.resolve(true);
     if (this.#ws.readyState === this.#ws.CLOSED) return Promise.resolve(false);
     return new Promise((resolve) => (this.#asking ??= []).push({ ping, resolve }));
+  }
+
+  sendAsking(frame: Buffer): Promise<boolean> {
+    // A client that says goodbye because of the frame answers nothing behind it. So the ping of a small one is in front of it, in one packet: the client
+    // has both or neither, as nothing else is on its way.
+    const small = frame.length <= PACKET && this.#answered === this.#asked && this.buffered === 0 && this.#ws.extensions === '';
+    if (small) this.#net.cork();
+    const reached = small ? this.reached() : undefined;
+    this.send(frame, TEXT);
+    if (small) this.#net.uncork();
+    return reached ?? this.reached();
   }
 
   #ask(): number {

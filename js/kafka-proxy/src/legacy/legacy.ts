@@ -15,8 +15,9 @@ import { readWish, type LegacyWish } from './wish';
 
 /** Milliseconds that who ends waits to hear that the client has got its last frames. Others come again. */
 const LAST_MS = 1000;
-/** Milliseconds from an answer to the next question whether the client has got what it was sent. */
-const REST_MS = 200;
+const TEXT = { binary: false };
+/** So many questions whether the client has got what it was sent are under way at the most: with more frames one goes behind them all. */
+const QUESTIONS = 8;
 
 export const legacy: Protocol = (socket, context, query) => new LegacyConversation(socket, context, query);
 
@@ -35,7 +36,7 @@ class LegacyConversation implements Conversation, Outlet, Holder {
   #next = 0;
   /** So many of them has the client got. */
   #got = 0;
-  #asking = false;
+  #questions = 0;
   #ended: Promise<void> | undefined;
 
   constructor(
@@ -117,28 +118,22 @@ class LegacyConversation implements Conversation, Outlet, Holder {
     this.context.figures.sent(this.socket.traffic, topic, this.#wish?.group, count, bytes.length);
     this.#sent++;
     this.#next = next;
-    this.socket.send(bytes, { binary: false });
-    if (!this.#asking) void this.#ask();
+    if (this.#questions < QUESTIONS) void this.#confirm(this.socket.sendAsking(bytes));
+    else this.socket.send(bytes, TEXT);
   }
 
-  /**
-   * Commits what the client has got. A frame that was written may lie in the system's buffers when the client dies: only an answer says
-   * more. One question is under way, and sending does not wait for it.
-   */
-  async #ask(): Promise<void> {
-    this.#asking = true;
-    while (this.#got < this.#sent && !this.#ended) {
-      await this.#confirm();
-      await pause(REST_MS, undefined, { ref: false });
-    }
-    this.#asking = false;
-  }
-
-  async #confirm(): Promise<void> {
+  /** Commits what the client has got. A frame that was written may lie in the system's buffers when the client dies: only an answer says more. */
+  async #confirm(reached: Promise<boolean>): Promise<void> {
     const [sent, next] = [this.#sent, this.#next];
-    if (sent <= this.#got || !(await this.socket.reached()) || sent <= this.#got) return;
-    this.#got = sent;
-    this.#commits?.got(next);
+    this.#questions++;
+    const got = await reached;
+    this.#questions--;
+    if (!got) return;
+    if (sent > this.#got) {
+      this.#got = sent;
+      this.#commits?.got(next);
+    }
+    if (this.#questions === 0 && this.#got < this.#sent) await this.#confirm(this.socket.reached());
   }
 
   reads(): Iterable<Reads> {
@@ -182,7 +177,8 @@ class LegacyConversation implements Conversation, Outlet, Holder {
   /** Resolves when it is known what the client has got, or that takes too long. */
   async #lastConfirmed(): Promise<void> {
     const late = new AbortController();
-    await Promise.race([this.#confirm(), pause(LAST_MS, undefined, { signal: late.signal }).catch(() => {})]);
+    const confirmed = this.#got < this.#sent ? this.#confirm(this.socket.reached()) : undefined;
+    await Promise.race([confirmed, pause(LAST_MS, undefined, { signal: late.signal }).catch(() => {})]);
     late.abort();
   }
 }
