@@ -381,8 +381,8 @@ function report(part, measured) {
   for (const { name, title: what, least, most } of AIMS.filter((aim) => aim.part === part)) {
     const aim = least === undefined ? `at most ${most}` : `at least ${least}`;
     const met = (row) => (least === undefined ? of(row, name) <= (most ?? 0) : of(row, name) >= least);
-    const told = rows.filter((row) => row !== BASE).map((row) => `${ROWS[row].title} ${met(row) ? 'met' : 'missed'}`);
-    if (told.length > 0) console.log(`\nThe aim, ${aim} ${what}: ${told.join('; ')}.`);
+    const results = rows.filter((row) => row !== BASE).map((row) => `${ROWS[row].title} ${met(row) ? 'met' : 'missed'}`);
+    if (results.length > 0) console.log(`\nThe aim, ${aim} ${what}: ${results.join('; ')}.`);
   }
   const rates = columns.filter(([name]) => ['past', 'live', 'rate'].includes(name));
   if (rates.length === 0 || rows.length === 1 || !measured.has(BASE)) return;

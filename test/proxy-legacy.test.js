@@ -336,7 +336,7 @@ describe('the protocol of kafka-proxy 1.0', () => {
         const fast = client(t, door, `topic=${name}&consumerGroup=fast-${end}`);
         for (let i = 0; i < 3; i++) await write(name, Array.from({ length: 1000 }, () => 'x'.repeat(1000)));
         await fast.got(3001);
-        // Who says goodbye has not read what comes behind, either.
+        // A client that says goodbye has not read what comes behind, either.
         if (end === 'close') await new Promise((resolve) => (slow.ws.close(), slow.ws._socket.write('', resolve)));
         await slow.kill();
         const read = slow.offsets.at(-1) + 1;
