@@ -472,7 +472,7 @@ describe('the consumer of Kafka', () => {
     const topic = `${prefix}-0`;
     await cluster.admin.createTopic(topic, { partitions: 1, replication: 1 });
     await send(t, topic, ['0']);
-    const pattern = new RegExp(`^(__.*|${prefix}.*)$`);
+    const pattern = new RegExp(`^(__consumer_offsets|${prefix}.*)$`);
     const consumer = await member(t, cluster, { metadataMaxAge: 300 });
     const got = new Got();
     await consumer.subscribe({ topics: [pattern], fromBeginning: true });

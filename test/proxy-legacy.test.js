@@ -280,6 +280,30 @@ describe('the protocol of kafka-proxy 1.0', () => {
       assert.deepEqual(two.offsets, numbers(50, 60).map(Number));
     });
 
+    test('nothing that a proxy that ends under traffic has not sent any more', async (t) => {
+      const name = await topic();
+      let written = 0;
+      let over = false;
+      const traffic = (async () => {
+        while (!over) await write(name, [String(written++)]);
+      })();
+      cleanup(t, () => {
+        over = true;
+        return traffic;
+      });
+      let next = 0;
+      for (let round = 0; round < 5; round++) {
+        const door = await proxy(t);
+        const one = client(t, door, `topic=${name}&consumerGroup=traffic`);
+        await one.got(20);
+        await door.proxy.close();
+        await one.closed;
+        assert.ok(one.offsets[0] <= next, `it has read up to ${next}, and the next one begins at ${one.offsets[0]}`);
+        one.offsets.forEach((offset, i) => assert.equal(offset, one.offsets[0] + i));
+        next = one.offsets.at(-1) + 1;
+      }
+    });
+
     test('when the proxy ends, also of many sockets', async (t) => {
       const name = await topic();
       const door = await proxy(t);

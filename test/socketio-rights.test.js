@@ -84,6 +84,22 @@ test('a server that may not make its topics says which are missing and what help
   assert.equal(peer.adapter().stats().ready, true);
 });
 
+test('a server that may not read yet says so, and begins once it may', async (t) => {
+  const key = newKey();
+  await allow('bob', [key, `${key}-replies`], [WRITE, DESCRIBE, CREATE]);
+  const free = await start(t, createAdapter(new Kafka({ ...kafkaOf(cluster), logLevel: logLevel.NOTHING }), { key, logger: SILENT }));
+  const { lines, logger } = witness();
+  const peer = await Peer.start(createAdapter(kafkaFor('bob'), { key, logger }));
+  cleanup(t, () => peer.close());
+  const client = await peer.client();
+  await lines.until(([level, text]) => level === 'error' && /authorization/i.test(text), PATIENCE);
+  await allow('bob', [key, `${key}-replies`], [READ]);
+  await peer.adapter().init();
+  for (let n = 0; n < 10; n++) free.io.emit('n', n);
+  await client.hears('n', (n) => n === 9);
+  assert.deepEqual(client.events('n').flat(), Array.from({ length: 10 }, (_, n) => n));
+});
+
 test('a server whose right to read is taken away says so, is not ready, and goes on where it was when it has it again: nothing missing, nothing twice', async (t) => {
   const key = newKey();
   await allow('bob', [key, `${key}-replies`], [READ, WRITE, DESCRIBE, CREATE]);

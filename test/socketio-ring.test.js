@@ -42,6 +42,21 @@ describe('packets that clients can have missed', () => {
     assert.deepEqual(ring.after('/', 0, 0, []), []);
   });
 
+  test('that were never read here are looked for elsewhere, in their partition alone', () => {
+    const ring = new Ring();
+    ring.add(packet('/a', 0, 1, 0));
+    ring.add(packet('/b', 1, 1, 0));
+    ring.lose(0, 5, 1);
+    ring.lose(1, 0, 1);
+    ring.add(packet('/a', 0, 6, 2));
+    assert.equal(ring.after('/a', 0, 4, []), undefined);
+    assert.deepEqual(offsets(ring.after('/a', 0, 5, [])), [6]);
+    assert.deepEqual(offsets(ring.after('/b', 1, 0, [])), [1]);
+    // Whoever has an older place has answered pings since.
+    ring.expire(2);
+    assert.deepEqual(offsets(ring.after('/a', 0, 4, [])), [6]);
+  });
+
   test('are of no use to a client whose place is in another partition', () => {
     const ring = new Ring();
     ring.add(packet('/', 0, 7, 0));
@@ -61,6 +76,7 @@ test('own packets that wait for their place in the log have a bound in bytes: th
   const late = [];
   const outgoing = new OrderedOutgoing(60_000, 3500, ({ number }) => late.push(number));
   for (let n = 1; n <= 5; n++) outgoing.logged(n, body(n));
+  outgoing.bound();
   assert.deepEqual(late, [1, 2]);
   const read = [];
   for (let n = 1; n <= 5; n++) outgoing.read(n, () => read.push(n));

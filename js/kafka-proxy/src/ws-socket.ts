@@ -196,7 +196,8 @@ export class WsSocket implements AnsweringSocket {
       return;
     }
     this.#pinging = true;
-    this.#ws.ping(undefined, false, () => {
+    // A client may answer the newest ping only.
+    this.#ws.ping(this.#asked > 0 ? String(++this.#asked) : undefined, false, () => {
       this.#pinging = false;
       if (this.#late) this.#alive = true;
       this.#late = false;

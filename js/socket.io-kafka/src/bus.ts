@@ -186,6 +186,7 @@ export class Bus {
     const own = this.repliesOf(this.uid);
     const { topic, repliesTopic, options } = this;
     try {
+      const producer = makeProducer(options);
       const reader = new LogReader({
         options,
         topic,
@@ -193,14 +194,14 @@ export class Bus {
         only: this.#rule(),
         // An answer is read by the server that asked.
         others: Array.from({ length: topics?.replies ?? 0 }, (_, partition) => partition).filter((partition) => partition !== own),
-        onBatch: (batch, next) => this.#onBatch(batch, next),
+        onBatch: (batch, next, begin) => this.#onBatch(batch, next, begin),
         onAnew: () => this.#forget('was deleted and made anew'),
         onRefused: (error) => {
           const text = `socket.io-kafka: ${topic} and ${repliesTopic} cannot be read, and it is tried again: ${error.message}`;
           this.tell('reading', new Error(text, { cause: error }));
         },
       });
-      return [makeProducer(options), reader];
+      return [producer, reader];
     } catch (error) {
       throw Object.assign(error as Error, { final: true });
     }
@@ -293,7 +294,7 @@ export class Bus {
     return headers;
   }
 
-  #onBatch(batch: Batch, next: number | undefined): void {
+  #onBatch(batch: Batch, next: number | undefined, begin: number): void {
     const { partition, messages } = batch;
     const log = batch.topic === this.topic;
     if (log) {
@@ -305,9 +306,10 @@ export class Bus {
     let expected = next;
     for (const message of messages) {
       const offset = Number(message.offset);
+      if (offset < begin) continue;
       // With recovery everything in the log is read: a hole is what retention took.
       if (log && this.recovery && !this.options.bridged && expected !== undefined && offset !== expected) {
-        if (offset < expected) this.#forget('has lost its end');
+        if (offset < expected) this.#loseEnd(partition, expected);
         else this.#lose(partition, expected, offset - 1);
       }
       expected = offset + 1;
@@ -373,9 +375,18 @@ export class Bus {
     }
   }
 
+  /** Offsets are given anew, up to one that clients may have already. */
+  #loseEnd(partition: number, expected: number): void {
+    this.recovery?.lose(partition, expected);
+    this.tell('log', new Error(`socket.io-kafka: the log ${this.topic} has lost its end: clients whose connections break start anew`));
+  }
+
   /** Retention was faster than this server. */
   #lose(partition: number, first: number, last: number): void {
     this.recovery?.lose(partition, last);
+    this.recovery?.sendAway((error) => {
+      this.tell('listener', new Error(`socket.io-kafka: a listener failed on a disconnect: ${(error as Error)?.message ?? error}`, { cause: error }));
+    });
     const what = `the log ${this.topic} has lost the records from ${first} to ${last} before they were read`;
     this.tell('log', new Error(`socket.io-kafka: ${what}: this server's clients are closed, and come again; give the topic a longer retention`));
   }

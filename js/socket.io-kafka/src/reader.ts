@@ -9,8 +9,8 @@ export interface LogReaderOptions {
   only: MessageRule;
   /** Partitions of the replies that have nothing for this server: they are not fetched. */
   others: number[];
-  /** `next`: the offset behind what was read of the partition before; undefined for the first. */
-  onBatch(batch: Batch, next: number | undefined): void;
+  /** `next`: the offset behind what was read of the partition before; undefined for the first. What is before `begin` was read already. */
+  onBatch(batch: Batch, next: number | undefined, begin: number): void;
   /** The log was deleted and made anew. */
   onAnew(): void;
   /** Kafka refuses to let it read. It is tried again. */
@@ -32,8 +32,10 @@ export class LogReader {
   readonly #next = new Map<number, number>();
   /** Partitions of the log that it has. */
   #partitions: number[] = [];
-  /** Where one begins of which nothing was read. */
-  #begin: 'end' | 'beginning' = 'end';
+  /** Where those begin of which nothing was read. */
+  #from: Date | 'beginning' = 'beginning';
+  /** By partition, where what is read anew was read already. */
+  readonly #known = new Map<number, number>();
   #id: string | null = null;
   readonly #unhear: () => void;
   #running = false;
@@ -66,6 +68,7 @@ export class LogReader {
 
   /** Resolves when it is settled where each partition begins. */
   async start(from: Date): Promise<void> {
+    this.#from = from;
     if (!this.#lent) await this.#consumer.connect();
     await this.#run(from);
   }
@@ -95,19 +98,30 @@ export class LogReader {
   #onBatch(batch: Batch): void {
     const { topic, partition } = batch;
     this.#heard = performance.now();
-    if (topic !== this.#options.topic) return this.#options.onBatch(batch, undefined);
+    if (topic !== this.#options.topic) return this.#options.onBatch(batch, undefined, 0);
     const id = this.id;
-    if (id !== null && this.#id !== null && id !== this.#id) this.#anew();
+    if (id !== null && this.#id !== null && id !== this.#id) {
+      // Made anew while nothing was read: this may be the middle of it.
+      this.#anew();
+      this.#id = id;
+      for (const each of this.#partitions) this.#consumer.seek({ topic, partition: each, offset: '-2' });
+      return;
+    }
     this.#id = id;
+    const end = Number(batch.lastOffset()) + 1;
+    const known = this.#known.get(partition) ?? 0;
+    if (end <= known) return;
+    this.#known.delete(partition);
     const next = this.#next.get(partition);
-    this.#next.set(partition, Number(batch.lastOffset()) + 1);
-    this.#options.onBatch(batch, next);
+    this.#next.set(partition, end);
+    this.#options.onBatch(batch, next, known);
   }
 
   #anew(): void {
     this.#id = null;
     this.#next.clear();
-    this.#begin = 'beginning';
+    this.#known.clear();
+    this.#from = 'beginning';
     this.#options.onAnew();
   }
 
@@ -138,10 +152,9 @@ export class LogReader {
   /** The replies that came meanwhile are too late. */
   #goOn(): void {
     this.#retry = setTimeout(() => {
-      const places = Object.fromEntries(this.#partitions.map((partition) => [partition, String(this.#next.get(partition) ?? this.#begin)]));
       const again = async (): Promise<void> => {
         await this.#consumer.unsubscribe();
-        await this.#run({ [this.#options.topic]: places });
+        await this.#run(this.#places());
       };
       again().catch((error: Error) => {
         if (this.#stopped) return;
@@ -149,6 +162,15 @@ export class LogReader {
         this.#goOn();
       });
     }, RETRY_MS);
+  }
+
+  /** Behind what was read; as long as of a partition nothing was, where all began. */
+  #places(): ReadStart {
+    const next = this.#next;
+    if (this.#partitions.every((partition) => next.has(partition)))
+      return { [this.#options.topic]: Object.fromEntries([...next].map(([partition, offset]) => [partition, String(offset)])) };
+    for (const [partition, offset] of next) this.#known.set(partition, offset);
+    return this.#from;
   }
 
   /** A caller's consumer is his to end; it reads no more for us. Never rejects. */

@@ -112,7 +112,8 @@ class LegacyConversation implements Conversation, Outlet, Holder {
   }
 
   batch(topic: string, _partition: number, { bytes, count }: Frame, next: number): void {
-    if (count === 0 || this.#ended) return;
+    // A socket that the proxy closes gets nothing more, and the answer to its last ping says nothing of this.
+    if (count === 0 || this.#ended || !this.socket.open) return;
     this.#pace.took(count, bytes.length);
     this.#places.sent(count, bytes.length);
     this.context.figures.sent(this.socket.traffic, topic, this.#wish?.group, count, bytes.length);

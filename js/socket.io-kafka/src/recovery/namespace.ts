@@ -124,6 +124,7 @@ export class NamespaceRecovery {
       const { body, number } = this.#bus.encode(type, data);
       this.#outgoing.logged(number, body);
       this.#bus.write(this.#adapter.name, body);
+      this.#outgoing.bound();
     } catch (error) {
       this.#bus.tell('encoding', error as Error);
     }
@@ -323,8 +324,14 @@ export class NamespaceRecovery {
   }
 
   /** The log has a gap that this server has not read: its clients come again with their old places, and others may have what is missing. */
-  sendAway(): void {
-    for (const sid of [...this.#connections.keys()]) this.#adapter.nsp.sockets.get(sid)?.client.close();
+  sendAway(onFailure: (error: unknown) => void): void {
+    for (const sid of [...this.#connections.keys()]) {
+      try {
+        this.#adapter.nsp.sockets.get(sid)?.client.close();
+      } catch (error) {
+        onFailure(error); // of a listener of the program's
+      }
+    }
     for (const coming of this.#coming.values()) if (!coming.full) comeAgain(coming);
   }
 

@@ -40,7 +40,10 @@ export class OrderedOutgoing {
     this.#items.push({ number, body, bytes, at: performance.now() });
     this.#bytes += bytes;
     this.#timer ??= this.#wait(this.#timeout);
-    // The oldest wait no longer.
+  }
+
+  /** Those that are too much go out, the oldest first: behind the write, because listeners may publish. */
+  bound(): void {
     for (let first = this.#first; first && !('action' in first) && this.#bytes > this.#maxBytes; first = this.#first) this.#late(first);
   }
 

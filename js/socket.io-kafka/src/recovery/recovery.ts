@@ -142,11 +142,16 @@ export class Recovery {
     for (const namespace of this.namespaces.values()) namespace.rewrite();
   }
 
-  /** Records up to an offset are gone before this server has read them: others may have. */
+  /** Records below an offset of the partition are not what clients know, or were never read here: sessions that are open are written again. */
   lose(partition: number, offset: number): void {
-    this.forget();
+    Object.assign(this, { sessions: new Sessions() });
     this.ring.lose(partition, offset, Date.now());
-    for (const namespace of this.namespaces.values()) namespace.sendAway();
+    for (const namespace of this.namespaces.values()) namespace.rewrite();
+  }
+
+  /** All clients of this server come again with their places: others may have what it lacks. */
+  sendAway(onFailure: (error: unknown) => void): void {
+    for (const namespace of this.namespaces.values()) namespace.sendAway(onFailure);
   }
 
   stop(): void {

@@ -73,7 +73,7 @@ export class Ring {
   readonly #gone = new Map<string, { partition: number; offset: number }>();
   /** By namespace, of its newest packet; those of the newest packets are the last. */
   readonly #newest = new Map<string, { partition: number; at: number }>();
-  /** By partition: up to this offset records are gone that this server never had, and when that was known. */
+  /** By partition: below this offset places are of no use here, and since when. */
   readonly #unread = new Map<number, { offset: number; at: number }>();
   bytes = 0;
 
@@ -114,7 +114,7 @@ export class Ring {
     for (const [partition, { at }] of this.#unread) if (at < before) this.#unread.delete(partition);
   }
 
-  /** The log has lost records up to this offset before they were read: whoever wants them is to look elsewhere. */
+  /** A client whose place is below this offset is to look elsewhere. */
   lose(partition: number, offset: number, at: number): void {
     this.#unread.set(partition, { offset, at });
   }

@@ -396,7 +396,9 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
   async #listTopics(): Promise<Map<string, number>> {
     const { topics, counts } = await this.calls.start<NativeTopics>((id) => this.native.listTopics(id, CALL_MS));
     const { subscription } = this.#owner;
-    return new Map(topics.map((topic, i): [string, number] => [topic, counts[i]!]).filter(([topic]) => subscription.takes(topic)));
+    const all = topics.map((topic, i): [string, number] => [topic, counts[i]!]).filter(([topic]) => subscription.takes(topic));
+    // Two answers with the same topics are the same.
+    return new Map(all.sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   async #subscribe(there: Iterable<string>, anyway = false): Promise<void> {
