@@ -21,8 +21,14 @@ onBoth('the main job', (cluster) => {
     const messages = await inbox.until(4);
     await receiver.stop();
     const first = messages.filter((m) => m.partition === 0);
-    assert.deepEqual(first.map((m) => m.payload), ['one', 'two', 'three']);
-    assert.deepEqual(first.map((m) => m.offset), [0, 1, 2]);
+    assert.deepEqual(
+      first.map((m) => m.payload),
+      ['one', 'two', 'three'],
+    );
+    assert.deepEqual(
+      first.map((m) => m.offset),
+      [0, 1, 2],
+    );
     assert.equal(first[2].key, 'k');
     assert.deepEqual(first[2].headers, { h: Buffer.from('v') });
     assert.deepEqual(offsets(directory, topic), { 0: 2, 1: 0 });

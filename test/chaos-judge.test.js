@@ -18,16 +18,34 @@ function evidence() {
     const all = [...values('one-1', p), ...values('two-1', p)];
     log.set(`in/${p}`, partition(all));
     // A transaction's marker takes an offset that no reader sees.
-    log.set(`out/${p}`, partition(all.map((value) => `${value}!`)).map(({ offset, value }) => ({ offset: offset + (offset > 4 ? 1 : 0), value })));
+    log.set(
+      `out/${p}`,
+      partition(all.map((value) => `${value}!`)).map(({ offset, value }) => ({ offset: offset + (offset > 4 ? 1 : 0), value })),
+    );
   }
-  const seen = () => new Map([...log].filter(([place]) => place.startsWith('in/')).map(([place, messages]) => [place, new Map(messages.map(({ offset, value }) => [offset, value]))]));
+  const seen = () =>
+    new Map(
+      [...log].filter(([place]) => place.startsWith('in/')).map(([place, messages]) => [place, new Map(messages.map(({ offset, value }) => [offset, value]))]),
+    );
   return {
     log,
-    acknowledged: [{ topic: 'in', session: 'one-1', from: 0, to: 10 }, { topic: 'in', session: 'two-1', from: 0, to: 4 }],
+    acknowledged: [
+      { topic: 'in', session: 'one-1', from: 0, to: 10 },
+      { topic: 'in', session: 'two-1', from: 0, to: 4 },
+    ],
     idempotent: ['in'],
     transactions: [{ input: 'in', output: 'out' }],
     readers: [{ name: 'reader', topics: ['in'], seen: seen() }],
-    killed: [{ name: 'reader', next: new Map([['in/0', 4], ['in/1', 0]]), seen: seen() }],
+    killed: [
+      {
+        name: 'reader',
+        next: new Map([
+          ['in/0', 4],
+          ['in/1', 0],
+        ]),
+        seen: seen(),
+      },
+    ],
   };
 }
 
@@ -55,17 +73,34 @@ for (const [finding, breaks] of Object.entries(defects)) {
     const broken = evidence();
     breaks(broken);
     const findings = judge(broken);
-    assert.ok(findings.some((text) => text.startsWith(finding)), findings.join('\n'));
+    assert.ok(
+      findings.some((text) => text.startsWith(finding)),
+      findings.join('\n'),
+    );
   });
 }
 
 test('what a ledger has is what was written before the kill, without a line that it cut off', (t) => {
   const directory = folder(t);
   new Ledger(directory, 'sent.one.1').acknowledged('in', 'one-1', 5, 9);
-  new Ledger(directory, 'read.group.a.1').processed('in', 1, [{ offset: 7, value: 'one-1/3' }, { offset: 8, value: 'one-1/4' }]);
+  new Ledger(directory, 'read.group.a.1').processed('in', 1, [
+    { offset: 7, value: 'one-1/3' },
+    { offset: 8, value: 'one-1/4' },
+  ]);
   new Ledger(directory, 'read.group.b.1').processed('in', 1, [{ offset: 8, value: 'one-1/4' }]);
   new Ledger(directory, 'read.grouped.a.1').processed('in', 1, [{ offset: 9, value: 'one-1/5' }]);
   fs.appendFileSync(path.join(directory, 'read.group.b.1'), 'in 1 10 one-1/');
   assert.deepEqual(readAcknowledged(directory), [{ topic: 'in', session: 'one-1', from: 5, to: 9 }]);
-  assert.deepEqual(readProcessed(directory, 'group'), new Map([['in/1', new Map([[7, 'one-1/3'], [8, 'one-1/4']])]]));
+  assert.deepEqual(
+    readProcessed(directory, 'group'),
+    new Map([
+      [
+        'in/1',
+        new Map([
+          [7, 'one-1/3'],
+          [8, 'one-1/4'],
+        ]),
+      ],
+    ]),
+  );
 });

@@ -13,7 +13,14 @@ async function filled(t, cluster, partitions, each) {
   const topic = await cluster.topic(partitions);
   const sender = producer(t, cluster);
   for (let partition = 0; partition < partitions; partition++) {
-    assert.equal(sender.send(topic, partition, Array.from({ length: each }, (_, n) => `${partition}/${n}`)).enqueued, each);
+    assert.equal(
+      sender.send(
+        topic,
+        partition,
+        Array.from({ length: each }, (_, n) => `${partition}/${n}`),
+      ).enqueued,
+      each,
+    );
   }
   await sender.stop();
   return topic;
@@ -23,15 +30,26 @@ onBoth('a backlog', (cluster) => {
   test('is given one batch a turn of the event loop, so that timers and sockets have theirs', async (t) => {
     const topic = await cluster().topic(1);
     const sender = producer(t, cluster());
-    assert.equal(sender.send(topic, 0, Array.from({ length: 20_000 }, () => 'x'.repeat(100))).enqueued, 20_000);
+    assert.equal(
+      sender.send(
+        topic,
+        0,
+        Array.from({ length: 20_000 }, () => 'x'.repeat(100)),
+      ).enqueued,
+      20_000,
+    );
     await sender.stop();
     const [turns, seen, all] = [countTurns(t), [], deferred()];
     let left = 20_000;
-    const one = consumer(t, cluster(), { topic, offset_directory: folder(t), receive_callback({ messages }) {
-      if (messages.length >= 500) seen.push(turns.now);
-      block(5); // others arrive meanwhile
-      if ((left -= messages.length) === 0) all.resolve();
-    } });
+    const one = consumer(t, cluster(), {
+      topic,
+      offset_directory: folder(t),
+      receive_callback({ messages }) {
+        if (messages.length >= 500) seen.push(turns.now);
+        block(5); // others arrive meanwhile
+        if ((left -= messages.length) === 0) all.resolve();
+      },
+    });
     await one.start();
     await all.promise;
     assert.ok(seen.length > 5, `${seen.length} large batches`);
@@ -42,13 +60,19 @@ onBoth('a backlog', (cluster) => {
 onBoth('start', (cluster) => {
   test('resolves with the partitions of the slot, and pulls from those alone', async (t) => {
     const topic = await filled(t, cluster(), 5, 3);
-    for (const [worker_slot, partitions] of [[0, [0, 2, 4]], [1, [1, 3]]]) {
+    for (const [worker_slot, partitions] of [
+      [0, [0, 2, 4]],
+      [1, [1, 3]],
+    ]) {
       const inbox = new Inbox();
       const one = consumer(t, cluster(), { topic, offset_directory: folder(t), num_workers: 2, worker_slot, receive_callback: inbox.receive });
       assert.deepEqual(await one.start(), partitions);
       await inbox.until(3 * partitions.length);
       await one.stop();
-      assert.deepEqual(inbox.messages.map((m) => m.payload).sort(), partitions.flatMap((p) => [0, 1, 2].map((n) => `${p}/${n}`)));
+      assert.deepEqual(
+        inbox.messages.map((m) => m.payload).sort(),
+        partitions.flatMap((p) => [0, 1, 2].map((n) => `${p}/${n}`)),
+      );
       assert.deepEqual([inbox.misses, inbox.repeats], [0, 0]);
     }
   });
@@ -109,9 +133,16 @@ onBoth('receive_callback', (cluster) => {
     const topic = await cluster().topic(1);
     const sender = producer(t, cluster());
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, n) => n));
-    sender.send(topic, 0, [{ key: bytes, value: bytes }, { key: bytes, value: null }]);
+    sender.send(topic, 0, [
+      { key: bytes, value: bytes },
+      { key: bytes, value: null },
+    ]);
     await sender.stop();
-    for (const [payload_encoding, key_encoding] of [['buffer', 'utf8'], ['utf8', 'buffer'], ['buffer', 'buffer']]) {
+    for (const [payload_encoding, key_encoding] of [
+      ['buffer', 'utf8'],
+      ['utf8', 'buffer'],
+      ['buffer', 'buffer'],
+    ]) {
       const inbox = new Inbox();
       const one = consumer(t, cluster(), { topic, offset_directory: folder(t), payload_encoding, key_encoding, receive_callback: inbox.receive });
       await one.start();
@@ -127,15 +158,23 @@ onBoth('receive_callback', (cluster) => {
     const topic = await filled(t, cluster(), 2, 1000);
     const [inbox, sizes] = [new Inbox(), []];
     const one = consumer(t, cluster(), {
-      topic, offset_directory: folder(t), max_messages_per_callback: 7,
+      topic,
+      offset_directory: folder(t),
+      max_messages_per_callback: 7,
       receive_callback: (batch) => (sizes.push(batch.messages.length), inbox.receive(batch)),
     });
     await one.start();
     await inbox.until(2000);
-    assert.ok(sizes.every((size) => size >= 1 && size <= 7), `${Math.max(...sizes)} in a batch`);
+    assert.ok(
+      sizes.every((size) => size >= 1 && size <= 7),
+      `${Math.max(...sizes)} in a batch`,
+    );
     for (const partition of [0, 1]) {
       const own = inbox.messages.filter((m) => m.partition === partition);
-      assert.deepEqual(own.map((m) => m.payload), Array.from({ length: 1000 }, (_, n) => `${partition}/${n}`));
+      assert.deepEqual(
+        own.map((m) => m.payload),
+        Array.from({ length: 1000 }, (_, n) => `${partition}/${n}`),
+      );
     }
   });
 
@@ -146,13 +185,17 @@ onBoth('receive_callback', (cluster) => {
     await one.start();
     const sender = producer(t, cluster(), { queue_buffering_max_ms: 0 });
     // The original took up to a second for each.
-    await within(PATIENCE, () => `${inbox.messages.length} lone messages`, async () => {
-      for (let n = 1; n <= 40; n++) {
-        sender.send(topic, 0, [`${n}`]);
-        await inbox.until(n);
-        assert.equal(inbox.calls, n);
-      }
-    });
+    await within(
+      PATIENCE,
+      () => `${inbox.messages.length} lone messages`,
+      async () => {
+        for (let n = 1; n <= 40; n++) {
+          sender.send(topic, 0, [`${n}`]);
+          await inbox.until(n);
+          assert.equal(inbox.calls, n);
+        }
+      },
+    );
   });
 
   test('is called for the next batch while a promise is pending, and with max_callbacks_in_flight: 1 is not', async (t) => {
@@ -161,7 +204,10 @@ onBoth('receive_callback', (cluster) => {
       let [running, most, received] = [0, 0, 0];
       const [calls, gates] = [new Calls(), []];
       const one = consumer(t, cluster(), {
-        topic, offset_directory: folder(t), max_messages_per_callback: 5, max_callbacks_in_flight,
+        topic,
+        offset_directory: folder(t),
+        max_messages_per_callback: 5,
+        max_callbacks_in_flight,
         receive_callback: async ({ messages }) => {
           most = Math.max(most, ++running);
           received += messages.length;
@@ -190,7 +236,10 @@ onBoth('receive_callback', (cluster) => {
     const { lines, logger } = witness();
     const inbox = new Inbox();
     const one = consumer(t, cluster(), {
-      topic, offset_directory: directory, logger, max_messages_per_callback: 5,
+      topic,
+      offset_directory: directory,
+      logger,
+      max_messages_per_callback: 5,
       receive_callback: (batch) => {
         inbox.receive(batch);
         if (batch.messages[0].offset === 0) throw new Error('thrown by the user');
@@ -213,7 +262,11 @@ onBoth('receive_callback', (cluster) => {
     const inbox = new Inbox();
     let failures = 0;
     const one = consumer(t, cluster(), {
-      topic, offset_directory: directory, max_messages_per_callback: 10, commit_on_error: false, payload_encoding: 'buffer',
+      topic,
+      offset_directory: directory,
+      max_messages_per_callback: 10,
+      commit_on_error: false,
+      payload_encoding: 'buffer',
       receive_callback: async (batch) => {
         batches.push(batch.messages.map((m) => String(m.payload)).join());
         for (const { payload } of batch.messages) if (failures < 3) payload.fill('x');
@@ -230,7 +283,10 @@ onBoth('receive_callback', (cluster) => {
     await one.stop({ drain: true });
     assert.equal(one.failed_callbacks, 3);
     assert.equal(new Set(batches.slice(0, 4)).size, 1, 'the same batch four times');
-    assert.deepEqual(inbox.messages.map((m) => m.offset), Array.from({ length: 20 }, (_, n) => n));
+    assert.deepEqual(
+      inbox.messages.map((m) => m.offset),
+      Array.from({ length: 20 }, (_, n) => n),
+    );
     assert.deepEqual(offsets(directory, topic), { 0: 19 });
   });
 
@@ -238,7 +294,12 @@ onBoth('receive_callback', (cluster) => {
     const topic = await filled(t, cluster(), 1, 5);
     const directory = folder(t);
     const calls = new Calls();
-    const failing = consumer(t, cluster(), { topic, offset_directory: directory, commit_on_error: false, receive_callback: async (batch) => (calls.take(batch), Promise.reject(new Error('never'))) });
+    const failing = consumer(t, cluster(), {
+      topic,
+      offset_directory: directory,
+      commit_on_error: false,
+      receive_callback: async (batch) => (calls.take(batch), Promise.reject(new Error('never'))),
+    });
     await failing.start();
     await calls.count(2);
     await failing.stop();
@@ -269,7 +330,10 @@ onBoth('stop', (cluster) => {
     const rest = new Inbox();
     const two = consumer(t, cluster(), { topic, offset_directory: directory, receive_callback: rest.receive });
     await two.start();
-    assert.deepEqual((await rest.until(1)).map((m) => [m.partition, m.offset, m.payload]), [[1, 100, 'new']]);
+    assert.deepEqual(
+      (await rest.until(1)).map((m) => [m.partition, m.offset, m.payload]),
+      [[1, 100, 'new']],
+    );
   });
 
   test('does not wait for a running callback, which may be its caller', async (t) => {
@@ -284,7 +348,12 @@ onBoth('stop', (cluster) => {
     const topic = await filled(t, cluster(), 1, 10);
     const directory = folder(t);
     const [calls, gate] = [new Calls(), deferred()];
-    const one = consumer(t, cluster(), { topic, offset_directory: directory, max_messages_per_callback: 5, receive_callback: async (batch) => (calls.take(batch), gate.promise) });
+    const one = consumer(t, cluster(), {
+      topic,
+      offset_directory: directory,
+      max_messages_per_callback: 5,
+      receive_callback: async (batch) => (calls.take(batch), gate.promise),
+    });
     await one.start();
     await calls.until((batch) => batch.messages.at(-1).offset === 9);
     let stopped = false;
@@ -314,7 +383,12 @@ onBoth('stop', (cluster) => {
     const topic = await filled(t, cluster(), 1, 5000);
     let [stopped, late] = [false, 0];
     const first = deferred();
-    const one = consumer(t, cluster(), { topic, offset_directory: folder(t), max_messages_per_callback: 1, receive_callback: () => (first.resolve(), (late += stopped)) });
+    const one = consumer(t, cluster(), {
+      topic,
+      offset_directory: folder(t),
+      max_messages_per_callback: 1,
+      receive_callback: () => (first.resolve(), (late += stopped)),
+    });
     await one.start();
     await first.promise;
     const stopping = one.stop();
@@ -342,7 +416,13 @@ onBoth('stop', (cluster) => {
     const directory = folder(t);
     const [calls, gate] = [new Calls(), deferred()];
     const { lines, logger } = witness();
-    const one = consumer(t, cluster(), { topic, offset_directory: directory, logger, max_messages_per_callback: 2, receive_callback: async (batch) => (calls.take(batch), gate.promise) });
+    const one = consumer(t, cluster(), {
+      topic,
+      offset_directory: directory,
+      logger,
+      max_messages_per_callback: 2,
+      receive_callback: async (batch) => (calls.take(batch), gate.promise),
+    });
     await one.start();
     await calls.count(1);
     await one.stop();

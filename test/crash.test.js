@@ -59,16 +59,25 @@ test('a killed consumer never skips a message', async (t) => {
 
   // The last life works off the rest and stops in peace.
   const last = start(KILLS + 1);
-  await within(PATIENCE, () => `after the last kill ${last.last} of ${sent}`, () => new Promise((resolve) => {
-    last.on('progress', ({ done }) => {
-      // Of a partition that it has nothing of yet there is no entry.
-      if (sent.every((count, partition) => done[partition] === count - 1)) resolve();
-    });
-  }));
+  await within(
+    PATIENCE,
+    () => `after the last kill ${last.last} of ${sent}`,
+    () =>
+      new Promise((resolve) => {
+        last.on('progress', ({ done }) => {
+          // Of a partition that it has nothing of yet there is no entry.
+          if (sent.every((count, partition) => done[partition] === count - 1)) resolve();
+        });
+      }),
+  );
   last.tell('stop');
   await last.exits();
   book.enter(`the last life, SEED=${seed}`, path.join(journals, `${KILLS + 1}`), offsets(directory, topic));
-  assert.deepEqual(Object.values(offsets(directory, topic)), sent.map((count) => count - 1), 'everything is recorded in the end');
+  assert.deepEqual(
+    Object.values(offsets(directory, topic)),
+    sent.map((count) => count - 1),
+    'everything is recorded in the end',
+  );
 
   for (let partition = 0; partition < PARTITIONS; partition++) {
     for (let n = 0; n < sent[partition]; n++) {
@@ -87,8 +96,10 @@ test('a killed consumer never skips a message', async (t) => {
   assert.ok(book.duplicates > 0, 'no kill made a duplicate');
   assert.ok(book.outOfOrder > KILLS / 5, `only ${book.outOfOrder} batches ended before an earlier one`);
   assert.ok(watched.values > KILLS / 5, `only ${watched.values} different offsets were seen in ${watched.reads} reads`);
-  t.diagnostic(`${KILLS} kills, ${midTraffic} in the middle of work; ${sent.reduce((a, b) => a + b)} messages, ${book.duplicates} duplicates of ${book.bound} allowed; ` +
-    `${book.outOfOrder} batches ended out of order; ${watched.reads} reads of offset files saw ${watched.values} values; SEED=${seed}`);
+  t.diagnostic(
+    `${KILLS} kills, ${midTraffic} in the middle of work; ${sent.reduce((a, b) => a + b)} messages, ${book.duplicates} duplicates of ${book.bound} allowed; ` +
+      `${book.outOfOrder} batches ended out of order; ${watched.reads} reads of offset files saw ${watched.values} values; SEED=${seed}`,
+  );
 });
 
 /** Reports of the lives, checked against each other and against what was recorded when each ended. */
@@ -136,7 +147,11 @@ class Book {
       const after = recorded[partition] ?? -1;
       const given = handedOver[partition];
       // It begins right behind what is recorded: no gap, and no more repeats than must be.
-      assert.deepEqual(given, given.map((_, i) => before + 1 + i), `${where}: recorded was ${before}, handed over from ${given[0]}`);
+      assert.deepEqual(
+        given,
+        given.map((_, i) => before + 1 + i),
+        `${where}: recorded was ${before}, handed over from ${given[0]}`,
+      );
       assert.ok(after >= before, `${where}: the recorded offset fell from ${before} to ${after}`);
       // The heart of it: what is recorded was processed, however its batches finished.
       for (let n = before + 1; n <= after; n++) {
@@ -144,7 +159,10 @@ class Book {
       }
       lost += Math.max((given.at(-1) ?? before) - after, 0);
     }
-    assert.ok(repeated <= this.bound - this.duplicates, `${life}: ${repeated} repeats, but only ${this.bound - this.duplicates} were handed over and not recorded`);
+    assert.ok(
+      repeated <= this.bound - this.duplicates,
+      `${life}: ${repeated} repeats, but only ${this.bound - this.duplicates} were handed over and not recorded`,
+    );
     this.duplicates += repeated;
     this.bound += lost;
     this.#recorded = recorded;

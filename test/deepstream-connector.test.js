@@ -294,7 +294,9 @@ test('a topic that was deleted is not made again with createTopics: false', asyn
   cleanup(t, () => admin.disconnect());
   await eventually(PATIENCE, 'it is written', async () => (await admin.fetchTopicOffsets(topic))[0].high === '1');
   await admin.deleteTopics({ topics: [topic] });
-  b.publish(topic, 'two');
+  // The broker may take some before it knows that the topic is gone.
+  const again = setInterval(() => b.publish(topic, 'two'), 50);
+  cleanup(t, () => clearInterval(again));
   await b.errors.until();
   assert.ok(!(await admin.listTopics()).includes(topic));
 });

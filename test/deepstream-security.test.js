@@ -178,7 +178,12 @@ describe('options of one client', () => {
     const topic = newTopic();
     const [any] = await startNodes(t, cluster, { count: 1, topic });
     const [careful] = await startNodes(t, cluster, { count: 1, topic, consumer: { readUncommitted: false } });
-    await write(t, topic, ['aborted', 'committed'].map((name) => ({ topic: 4, action: 0, name })), { f: 'x', s: 'foreign' });
+    await write(
+      t,
+      topic,
+      ['aborted', 'committed'].map((name) => ({ topic: 4, action: 0, name })),
+      { f: 'x', s: 'foreign' },
+    );
     await Promise.all([any.hears('committed'), careful.hears('committed')]);
     assert.deepEqual([any.names(), careful.names()], [['aborted', 'committed'], ['committed']]);
   });
@@ -188,7 +193,11 @@ describe('options of one client', () => {
     const [any, careful] = [connect(t, cluster), connect(t, cluster, { consumer: { readUncommitted: false } })];
     await Promise.all([isReady(any), isReady(careful)]);
     const heard = await Promise.all([hear(any, topic), hear(careful, topic)]);
-    await write(t, topic, ['aborted', 'committed'].map((data) => ({ data, _s: 'foreign' })));
+    await write(
+      t,
+      topic,
+      ['aborted', 'committed'].map((data) => ({ data, _s: 'foreign' })),
+    );
     for (const calls of heard) await calls.until((data) => data === 'committed', PATIENCE);
     assert.deepEqual(
       heard.map(({ all }) => all),

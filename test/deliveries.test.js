@@ -55,16 +55,26 @@ describe('what cannot be delivered', () => {
   test('by the deadline of stop is purged and reported, and then stop rejects and says how many messages it was', async (t) => {
     const reports = new Calls();
     const { topic, sender } = await stranded(t, { delivery_report_callback: reports.take });
-    sender.send(topic, 1, Array.from({ length: 10 }, (_, n) => `${n}`));
+    sender.send(
+      topic,
+      1,
+      Array.from({ length: 10 }, (_, n) => `${n}`),
+    );
     const late = new Calls();
     const left = sender.send(topic, 0, ['x']).send_queue_length;
     const error = await sender.stop({ timeout: 300 }).catch((error) => (late.take(reports.all.length), error));
     assert.ok(error instanceof KafkaError && error.code === 'ETIMEDOUT', String(error));
     assert.match(error.message, new RegExp(`${left} messages.*300 ms`));
     assert.ok(late.all[0] > 0, 'the report came before the rejection');
-    assert.equal(reports.all.reduce((sum, { errors }) => sum + errors, 0), left);
+    assert.equal(
+      reports.all.reduce((sum, { errors }) => sum + errors, 0),
+      left,
+    );
     for (const { errors, rdkafka_errinfo } of reports.all) {
-      assert.equal(rdkafka_errinfo.reduce((sum, { count }) => sum + count, 0), errors);
+      assert.equal(
+        rdkafka_errinfo.reduce((sum, { count }) => sum + count, 0),
+        errors,
+      );
       for (const info of rdkafka_errinfo) {
         assert.deepEqual(Object.keys(info).sort(), ['count', 'errcode', 'errstr', 'partition', 'topic']);
         assert.ok([-151, -152].includes(info.errcode), `purged: ${info.errcode}`);
@@ -83,8 +93,17 @@ describe('what cannot be delivered', () => {
     const reports = new Calls();
     const { topic, sender } = await stranded(t, { delivery_report_callback: reports.take, topic_options: { 'message.timeout.ms': 500 } });
     const storm = 50_000;
-    sender.send(topic, 0, Array.from({ length: storm / 2 }, () => 'x'));
-    for (let n = 0; n < 50; n++) sender.send(topic, 1, Array.from({ length: storm / 100 }, () => ({ value: 'x', headers: { h: '' } })));
+    sender.send(
+      topic,
+      0,
+      Array.from({ length: storm / 2 }, () => 'x'),
+    );
+    for (let n = 0; n < 50; n++)
+      sender.send(
+        topic,
+        1,
+        Array.from({ length: storm / 100 }, () => ({ value: 'x', headers: { h: '' } })),
+      );
     // This thread is busy while all of them fail: one call tells of them, or two if one was on its way.
     const end = Date.now() + PATIENCE;
     while (sender.send(topic, 0, []).send_queue_length > 0 && Date.now() < end) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
@@ -104,13 +123,23 @@ describe('what cannot be delivered', () => {
   test('is what the broker refused, too, while the others of the call are delivered', async (t) => {
     const topic = await cluster.topic(1);
     const reports = new Calls();
-    const sender = producer(t, cluster, { delivery_report_callback: reports.take, queue_buffering_max_ms: 0, driver_options: { 'batch.num.messages': 1, 'max.in.flight': 1 } });
+    const sender = producer(t, cluster, {
+      delivery_report_callback: reports.take,
+      queue_buffering_max_ms: 0,
+      driver_options: { 'batch.num.messages': 1, 'max.in.flight': 1 },
+    });
     await sender.partition_count(topic);
     cluster.mock.injectErrors(0, [0, 87]); // INVALID_RECORD for the second request
     sender.send(topic, 0, ['a', 'b', 'c']);
     await sender.stop();
-    assert.deepEqual((await received(t, cluster, topic, 2)).map((m) => m.payload), ['a', 'c']);
-    assert.deepEqual(reports.all.map(({ errors, rdkafka_errinfo: [{ errcode, topic, partition }] }) => ({ errors, errcode, topic, partition })), [{ errors: 1, errcode: 87, topic, partition: 0 }]);
+    assert.deepEqual(
+      (await received(t, cluster, topic, 2)).map((m) => m.payload),
+      ['a', 'c'],
+    );
+    assert.deepEqual(
+      reports.all.map(({ errors, rdkafka_errinfo: [{ errcode, topic, partition }] }) => ({ errors, errcode, topic, partition })),
+      [{ errors: 1, errcode: 87, topic, partition: 0 }],
+    );
   });
 
   test('is a line of the log for each kind when there is no callback', async (t) => {

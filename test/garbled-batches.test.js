@@ -46,10 +46,22 @@ describe('garbled record batches', () => {
     const topic = await filled(t, 100);
     const { proxy, flipped } = await flipping(t);
     const inbox = new Inbox();
-    const reader = consumer(t, { options: () => ({ broker: proxy.broker }) }, { topic, offset_directory: folder(t), receive_callback: inbox.receive, driver_options: { 'max.partition.fetch.bytes': 1000, 'fetch.error.backoff.ms': 5 } });
+    const reader = consumer(
+      t,
+      { options: () => ({ broker: proxy.broker }) },
+      {
+        topic,
+        offset_directory: folder(t),
+        receive_callback: inbox.receive,
+        driver_options: { 'max.partition.fetch.bytes': 1000, 'fetch.error.backoff.ms': 5 },
+      },
+    );
     await reader.start();
     await inbox.until(100);
-    assert.deepEqual(inbox.messages.map(({ payload }) => payload), Array.from({ length: 100 }, (_, i) => `garble me ${i}`));
+    assert.deepEqual(
+      inbox.messages.map(({ payload }) => payload),
+      Array.from({ length: 100 }, (_, i) => `garble me ${i}`),
+    );
     assert.ok(flipped() > 1);
   });
 
@@ -57,13 +69,20 @@ describe('garbled record batches', () => {
     const topic = await filled(t, 100);
     const { proxy, flipped } = await flipping(t);
     const got = new Got();
-    const reader = new Kafka({ brokers: [proxy.broker], logger: silent }).consumer({ groupId: topicName('group'), maxWaitTimeInMs: 20, properties: { 'max.partition.fetch.bytes': 1000, 'fetch.error.backoff.ms': 5 } });
+    const reader = new Kafka({ brokers: [proxy.broker], logger: silent }).consumer({
+      groupId: topicName('group'),
+      maxWaitTimeInMs: 20,
+      properties: { 'max.partition.fetch.bytes': 1000, 'fetch.error.backoff.ms': 5 },
+    });
     cleanup(t, () => reader.disconnect());
     await reader.connect();
     await reader.subscribe({ topic, fromBeginning: true });
     await reader.run({ eachMessage: got.each });
     await got.until(100);
-    assert.deepEqual(got.values(), Array.from({ length: 100 }, (_, i) => `garble me ${i}`));
+    assert.deepEqual(
+      got.values(),
+      Array.from({ length: 100 }, (_, i) => `garble me ${i}`),
+    );
     assert.ok(flipped() > 1);
   });
 
@@ -88,6 +107,9 @@ describe('garbled record batches', () => {
     assert.deepEqual(got.values(), ['before', 'behind']);
     const roomy = await read({ 'receive.message.max.bytes': 200_000_000 });
     await roomy.got.until(3);
-    assert.deepEqual(roomy.got.messages.map(({ value }) => value.length), [6, 110_000_000, 6]);
+    assert.deepEqual(
+      roomy.got.messages.map(({ value }) => value.length),
+      [6, 110_000_000, 6],
+    );
   });
 });

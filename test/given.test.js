@@ -14,7 +14,10 @@ after(() => cluster.close());
 
 async function connected(t, config) {
   const { broker, driver_options } = cluster.options();
-  const producer = new Kafka({ brokers: broker.split(','), logLevel: logLevel.NOTHING }).producer({ ...config, properties: { 'topic.metadata.refresh.fast.interval.ms': driver_options['topic.metadata.refresh.fast.interval.ms'], ...config?.properties } });
+  const producer = new Kafka({ brokers: broker.split(','), logLevel: logLevel.NOTHING }).producer({
+    ...config,
+    properties: { 'topic.metadata.refresh.fast.interval.ms': driver_options['topic.metadata.refresh.fast.interval.ms'], ...config?.properties },
+  });
   cleanup(t, () => producer.disconnect());
   await producer.connect();
   return producer;
@@ -29,12 +32,24 @@ function classic(t, options) {
 /** The first so many messages of a topic, keys, values and headers as text. */
 async function read(t, topic, count) {
   const inbox = new Inbox();
-  const consumer = new Consumer({ ...cluster.options(), topic, offset_directory: folder(t), logger: silent, payload_encoding: 'buffer', key_encoding: 'buffer', receive_callback: inbox.receive });
+  const consumer = new Consumer({
+    ...cluster.options(),
+    topic,
+    offset_directory: folder(t),
+    logger: silent,
+    payload_encoding: 'buffer',
+    key_encoding: 'buffer',
+    receive_callback: inbox.receive,
+  });
   cleanup(t, () => consumer.stop());
   await consumer.start();
   const messages = await inbox.until(count);
   const text = (value) => (Array.isArray(value) ? value.map(text) : value == null ? value : value.toString());
-  return messages.map(({ key, payload, headers = {} }) => ({ key: text(key), value: text(payload), headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, text(value)])) }));
+  return messages.map(({ key, payload, headers = {} }) => ({
+    key: text(key),
+    value: text(payload),
+    headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, text(value)])),
+  }));
 }
 
 const values = (messages) => messages.map(({ value }) => value);
@@ -67,7 +82,8 @@ describe('headers', () => {
     }
     // 5 MiB a partition is what the embedded cluster keeps.
     const found = await read(t, topic, 10);
-    for (const message of found) assert.deepEqual([message.headers.large.length, message.headers.trace, message.headers.second], [Number(message.value) - 200, 't'.repeat(1000), '2']);
+    for (const message of found)
+      assert.deepEqual([message.headers.large.length, message.headers.trace, message.headers.second], [Number(message.value) - 200, 't'.repeat(1000), '2']);
   });
 
   test('have names with a NUL in them', async (t) => {
@@ -84,7 +100,8 @@ describe('an array', () => {
     shortened: (messages) => (messages.length = 1),
     filled: (messages) => messages.fill({ value: 'later' }),
     'made longer': (messages) => messages.push({ value: 'later' }),
-    'with other values in its messages': (messages) => messages.forEach((message) => Object.assign(message, { key: 'later', value: 'later', headers: { later: 'later' } })),
+    'with other values in its messages': (messages) =>
+      messages.forEach((message) => Object.assign(message, { key: 'later', value: 'later', headers: { later: 'later' } })),
   })) {
     test(`that is ${what} after the call is sent as it was`, async (t) => {
       const topic = await cluster.topic(1);
@@ -92,7 +109,16 @@ describe('an array', () => {
       const given = () => ['one', 'two', 'three'].map((value) => ({ key: 'k', value, headers: { h: value } }));
       const lists = Array.from({ length: 6 }, given);
       // Alone and among others of the turn, in a batch, and behind what has no room.
-      const sent = [producer.send({ topic, messages: lists[0] }), producer.send({ topic, messages: lists[1] }), producer.sendBatch({ topicMessages: [{ topic, messages: lists[2] }, { topic, messages: lists[3] }] })];
+      const sent = [
+        producer.send({ topic, messages: lists[0] }),
+        producer.send({ topic, messages: lists[1] }),
+        producer.sendBatch({
+          topicMessages: [
+            { topic, messages: lists[2] },
+            { topic, messages: lists[3] },
+          ],
+        }),
+      ];
       for (const list of lists.slice(0, 4)) change(list);
       await within(PATIENCE, 'the sends', () => Promise.all(sent));
       sent.push(producer.send({ topic, messages: lists[4] }));
@@ -110,7 +136,11 @@ describe('an array', () => {
   test('and Buffers that are changed before a partitioner knows the partitions are sent, and placed, as they were', async (t) => {
     const topic = await cluster.topic(4);
     const seen = [];
-    const producer = await connected(t, { createPartitioner: () => ({ message }) => (seen.push(`${message.key}=${message.value}+${message.headers.h}`), 3) });
+    const producer = await connected(t, {
+      createPartitioner:
+        () =>
+        ({ message }) => (seen.push(`${message.key}=${message.value}+${message.headers.h}`), 3),
+    });
     const [key, value, header] = ['key', 'value', 'header'].map((text) => Buffer.from(text));
     const messages = [{ key, value, headers: { h: header } }];
     const sent = producer.send({ topic, messages });
@@ -123,10 +153,27 @@ describe('an array', () => {
 
   test('that a getter of its messages changes is sent as it was given', async (t) => {
     const topic = await cluster.topic(1);
-    const payloads = [{ get value() { payloads.length = 0; return 'one'; } }, { value: 'two' }, 'three'];
+    const payloads = [
+      {
+        get value() {
+          payloads.length = 0;
+          return 'one';
+        },
+      },
+      { value: 'two' },
+      'three',
+    ];
     assert.deepEqual(classic(t).send(topic, 0, payloads).enqueued, 3);
     assert.deepEqual(values(await read(t, topic, 3)), ['one', 'two', 'three']);
-    const messages = [{ get value() { messages.length = 0; return 'four'; } }, { value: 'five' }];
+    const messages = [
+      {
+        get value() {
+          messages.length = 0;
+          return 'four';
+        },
+      },
+      { value: 'five' },
+    ];
     await (await connected(t)).send({ topic, messages });
     assert.deepEqual(values(await read(t, topic, 5)).slice(3), ['four', 'five']);
   });
@@ -137,21 +184,43 @@ describe('a getter', () => {
     const topic = await cluster.topic(1);
     const producer = await connected(t);
     const inner = [];
-    const nested = (n) => inner.push(producer.send({ topic, messages: Array.from({ length: 50 }, (_, i) => ({ value: `inner ${n}/${i}`, headers: { h: 'i'.repeat(1000) } })) }));
+    const nested = (n) =>
+      inner.push(producer.send({ topic, messages: Array.from({ length: 50 }, (_, i) => ({ value: `inner ${n}/${i}`, headers: { h: 'i'.repeat(1000) } })) }));
     let calls = 0;
     const outer = Array.from({ length: 300 }, (_, n) => ({
-      get key() { if (n % 50 === 1) nested(calls++); return `k${n}`; },
+      get key() {
+        if (n % 50 === 1) nested(calls++);
+        return `k${n}`;
+      },
       value: `outer ${n}`,
-      headers: { first: 'f'.repeat(900), get second() { if (n % 50 === 2) nested(calls++); return 's'; }, list: [{ toString: () => '' }].fill('x') },
-      timestamp: { valueOf() { if (n % 50 === 3) nested(calls++); return 1000 + n; } },
+      headers: {
+        first: 'f'.repeat(900),
+        get second() {
+          if (n % 50 === 2) nested(calls++);
+          return 's';
+        },
+        list: [{ toString: () => '' }].fill('x'),
+      },
+      timestamp: {
+        valueOf() {
+          if (n % 50 === 3) nested(calls++);
+          return 1000 + n;
+        },
+      },
     }));
     await Promise.all([producer.send({ topic, messages: outer }), producer.send({ topic, messages: [{ value: 'last' }] })]);
     await Promise.all(inner);
     assert.equal(inner.length, 18);
     const found = await read(t, topic, 300 + 18 * 50 + 1);
     const outers = found.filter(({ value }) => value.startsWith('outer'));
-    outers.forEach((message, n) => assert.deepEqual(message, { key: `k${n}`, value: `outer ${n}`, headers: { first: 'f'.repeat(900), second: 's', list: 'x' } }));
-    for (let n = 0; n < 18; n++) assert.deepEqual(values(found).filter((value) => value.startsWith(`inner ${n}/`)), Array.from({ length: 50 }, (_, i) => `inner ${n}/${i}`));
+    outers.forEach((message, n) =>
+      assert.deepEqual(message, { key: `k${n}`, value: `outer ${n}`, headers: { first: 'f'.repeat(900), second: 's', list: 'x' } }),
+    );
+    for (let n = 0; n < 18; n++)
+      assert.deepEqual(
+        values(found).filter((value) => value.startsWith(`inner ${n}/`)),
+        Array.from({ length: 50 }, (_, i) => `inner ${n}/${i}`),
+      );
     assert.equal(found.at(-1).value, 'last');
   });
 
@@ -160,11 +229,24 @@ describe('a getter', () => {
     const producer = await connected(t);
     const before = producer.send({ topic, messages: [{ value: 'before', headers: { h: '1' } }] });
     const thrown = new Error('no value today');
-    const refused = producer.send({ topic, messages: [...Array(20_000).fill({ value: 'never', partition: 0, timestamp: '5' }), { get value() { throw thrown; } }] });
+    const refused = producer.send({
+      topic,
+      messages: [
+        ...Array(20_000).fill({ value: 'never', partition: 0, timestamp: '5' }),
+        {
+          get value() {
+            throw thrown;
+          },
+        },
+      ],
+    });
     const behind = producer.send({ topic, messages: [{ value: 'behind' }] });
     await assert.rejects(refused, thrown);
     await Promise.all([before, behind]);
-    assert.deepEqual(await read(t, topic, 2), [{ key: undefined, value: 'before', headers: { h: '1' } }, { key: undefined, value: 'behind', headers: {} }]);
+    assert.deepEqual(await read(t, topic, 2), [
+      { key: undefined, value: 'before', headers: { h: '1' } },
+      { key: undefined, value: 'behind', headers: {} },
+    ]);
   });
 
   test('that ends another send, also the one that is being made, harms neither', async (t) => {
@@ -173,7 +255,15 @@ describe('a getter', () => {
     const [first, own] = [new AbortController(), new AbortController()];
     const reason = new Error('enough');
     const given = producer.send({ topic, messages: [{ value: 'given up' }], signal: first.signal });
-    const messages = [{ get value() { first.abort(reason); own.abort(reason); return 'never'; } }];
+    const messages = [
+      {
+        get value() {
+          first.abort(reason);
+          own.abort(reason);
+          return 'never';
+        },
+      },
+    ];
     await assert.rejects(producer.send({ topic, messages, signal: own.signal }), reason);
     await assert.rejects(given, reason);
     await producer.send({ topic, messages: [{ value: 'sent' }] });
@@ -185,9 +275,17 @@ test('a Uint8Array that lies about its length is sent as long as it is', async (
   const topic = await cluster.topic(1);
   const lying = (length) => Object.defineProperty(Buffer.from('whole'), 'length', { value: length });
   const producer = await connected(t);
-  await producer.send({ topic, messages: [0, 3, 100, -1, NaN, 'x'].map((length) => ({ key: lying(length), value: lying(length), headers: { h: lying(length) } })) });
+  await producer.send({
+    topic,
+    messages: [0, 3, 100, -1, NaN, 'x'].map((length) => ({ key: lying(length), value: lying(length), headers: { h: lying(length) } })),
+  });
   assert.equal(classic(t).send(topic, 0, [lying(2), { key: lying(9), value: lying(1) }]).enqueued, 2);
-  for (const { key = 'whole', value, headers: { h = 'whole' } } of await read(t, topic, 8)) assert.deepEqual([key, value, h], ['whole', 'whole', 'whole']);
+  for (const {
+    key = 'whole',
+    value,
+    headers: { h = 'whole' },
+  } of await read(t, topic, 8))
+    assert.deepEqual([key, value, h], ['whole', 'whole', 'whole']);
 });
 
 test('memory that was transferred away is refused by name', async (t) => {
@@ -224,7 +322,10 @@ test('headers count against the budget of the Kafka API', async (t) => {
   await Promise.allSettled(sends.slice(3));
   await producer.flush();
   const outcomes = await Promise.allSettled(sends);
-  assert.deepEqual(outcomes.map(({ status }) => status), ['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected', 'rejected']);
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected', 'rejected'],
+  );
 });
 
 test('maxBlock ends what waits for a topic, also when nothing else is under way', async (t) => {
@@ -243,8 +344,16 @@ test('a topic that no topic can be is refused at once, by name', async (t) => {
   const sender = classic(t);
   const producer = await connected(t);
   for (const topic of ['', '.', '..', 'a b', 'a/b', 'a\nb', 'topic\n', '\u00e4', 'x'.repeat(250)]) {
-    assert.throws(() => sender.send(topic, -1, ['x']), (error) => error instanceof TypeError && error.message.includes('topic'), topic);
-    await assert.rejects(producer.send({ topic, messages: [{ value: 'x' }] }), (error) => error instanceof KafkaJSNonRetriableError && /Invalid topic/.test(error.message), topic);
+    assert.throws(
+      () => sender.send(topic, -1, ['x']),
+      (error) => error instanceof TypeError && error.message.includes('topic'),
+      topic,
+    );
+    await assert.rejects(
+      producer.send({ topic, messages: [{ value: 'x' }] }),
+      (error) => error instanceof KafkaJSNonRetriableError && /Invalid topic/.test(error.message),
+      topic,
+    );
     await assert.rejects(producer.sendBatch({ topicMessages: [{ topic, messages: [{ value: 'x' }] }] }), /Invalid topic/);
   }
   assert.equal(sender.send('x'.repeat(249), -1, []).send_queue_length, 0);

@@ -49,14 +49,22 @@ describe('an idempotent producer', () => {
         },
       });
       const reports = new Calls();
-      const sender = producer(t, { options: () => ({ broker: proxy.broker }) }, {
-        delivery_report_callback: reports.take, queue_buffering_max_ms: 0,
-        // The other partition's answer is there before the message is sent again.
-        driver_options: { 'enable.idempotence': true, 'reconnect.backoff.ms': 10, 'reconnect.backoff.max.ms': 50, 'retry.backoff.ms': 1000 },
-      });
+      const sender = producer(
+        t,
+        { options: () => ({ broker: proxy.broker }) },
+        {
+          delivery_report_callback: reports.take,
+          queue_buffering_max_ms: 0,
+          // The other partition's answer is there before the message is sent again.
+          driver_options: { 'enable.idempotence': true, 'reconnect.backoff.ms': 10, 'reconnect.backoff.max.ms': 50, 'retry.backoff.ms': 1000 },
+        },
+      );
       sender.send(topic, 0, ['first']);
       const { rdkafka_errinfo } = await reports.until();
-      assert.deepEqual(rdkafka_errinfo.map((failure) => [failure.topic, failure.errcode]), [[small, MESSAGE_TOO_LARGE]]);
+      assert.deepEqual(
+        rdkafka_errinfo.map((failure) => [failure.topic, failure.errcode]),
+        [[small, MESSAGE_TOO_LARGE]],
+      );
       sender.send(topic, 0, ['second']);
       sender.send(small, 0, ['fits']);
       await sender.stop();
@@ -83,7 +91,10 @@ describe('an idempotent producer', () => {
     const inbox = new Inbox();
     const reader = consumer(t, mock, { topic, offset_directory: folder(t), receive_callback: inbox.receive });
     await reader.start();
-    assert.deepEqual((await inbox.until(3)).map(({ payload }) => payload), ['first', 'second', 'third']);
+    assert.deepEqual(
+      (await inbox.until(3)).map(({ payload }) => payload),
+      ['first', 'second', 'third'],
+    );
   });
 
   test('that has sent what it may, and has more to send, rests until an answer comes', async (t) => {
@@ -144,14 +155,25 @@ describe('an idempotent producer', () => {
     });
     const sender = new Kafka({ brokers: [proxy.broker], logger: silent }).producer({
       idempotent: true,
-      properties: { 'message.timeout.ms': TIMEOUT, 'batch.num.messages': 4, 'retry.backoff.ms': 50, 'retry.backoff.max.ms': 200, 'reconnect.backoff.ms': 10, 'reconnect.backoff.max.ms': 50 },
+      properties: {
+        'message.timeout.ms': TIMEOUT,
+        'batch.num.messages': 4,
+        'retry.backoff.ms': 50,
+        'retry.backoff.max.ms': 200,
+        'reconnect.backoff.ms': 10,
+        'reconnect.backoff.max.ms': 50,
+      },
     });
     cleanup(t, () => sender.disconnect());
     await sender.connect();
 
     const acknowledged = [];
     const failed = new Map();
-    const outcome = (sent, values) => sent.then(() => acknowledged.push(...values), (error) => values.forEach((value) => failed.set(value, error)));
+    const outcome = (sent, values) =>
+      sent.then(
+        () => acknowledged.push(...values),
+        (error) => values.forEach((value) => failed.set(value, error)),
+      );
     const writing = Array.from({ length: PARTITIONS }, async (_, partition) => {
       const underWay = new Set();
       for (let from = 0, sends = 0; sends < SENDS; sends++) {
@@ -166,24 +188,45 @@ describe('an idempotent producer', () => {
     await Promise.all(writing);
     over = true;
     // It goes on: none of that was fatal. On a busy machine an end can run out of time, too.
-    const end = (partition) => sender.send({ topic, messages: [{ partition, value: 'end' }] }).then(() => true, () => false);
+    const end = (partition) =>
+      sender.send({ topic, messages: [{ partition, value: 'end' }] }).then(
+        () => true,
+        () => false,
+      );
     await Promise.all(Array.from({ length: PARTITIONS }, (_, partition) => eventually(PATIENCE, `the end of partition ${partition}`, () => end(partition))));
     await sender.disconnect();
     const errors = [...failed.values()];
     const told = [...new Set(errors.map(({ message }) => message.replace(/ \(.*/, '')))];
     const refused = errors.filter(({ name, type }) => name !== 'KafkaJSNumberOfRetriesExceeded' && type !== 'OUT_OF_ORDER_SEQUENCE_NUMBER');
 
-    const log = await readWithKafkaJS(t, cluster, topic, (messages) => new Set(messages.filter(({ value }) => String(value) === 'end').map(({ partition }) => partition)).size === PARTITIONS);
+    const log = await readWithKafkaJS(
+      t,
+      cluster,
+      topic,
+      (messages) => new Set(messages.filter(({ value }) => String(value) === 'end').map(({ partition }) => partition)).size === PARTITIONS,
+    );
     const values = log.map(({ value }) => String(value)).filter((value) => value !== 'end');
     t.diagnostic(JSON.stringify({ did, acknowledged: acknowledged.length, failed: failed.size, told }));
     // They ran out of time. The cause is the leader's last refusal: mostly one that may be tried again, or, behind a request that was lost, that
     // the sequence is broken.
     assert.deepEqual(refused, []);
-    assert.deepEqual(values.filter((value, at) => values.indexOf(value) !== at), [], 'twice');
-    assert.deepEqual(acknowledged.filter((value) => !values.includes(value)), [], 'acknowledged and lost');
+    assert.deepEqual(
+      values.filter((value, at) => values.indexOf(value) !== at),
+      [],
+      'twice',
+    );
+    assert.deepEqual(
+      acknowledged.filter((value) => !values.includes(value)),
+      [],
+      'acknowledged and lost',
+    );
     for (let partition = 0; partition < PARTITIONS; partition++) {
       const order = values.filter((value) => value.startsWith(`${partition}/`)).map((value) => Number(value.split('/')[1]));
-      assert.deepEqual(order, order.toSorted((a, b) => a - b), `the order of partition ${partition}`);
+      assert.deepEqual(
+        order,
+        order.toSorted((a, b) => a - b),
+        `the order of partition ${partition}`,
+      );
     }
     assert.ok(acknowledged.length > 0);
   });

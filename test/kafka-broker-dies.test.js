@@ -18,12 +18,18 @@ test('a broker that dies keeps no consumer from ending: what it could not commit
   const lines = new Calls();
   const handler = deferred();
   const got = new Got();
-  const consumer = await member(t, cluster, { sessionTimeout: 60_000, rebalanceTimeout: 60_000, client: { logger: { error() {}, info() {}, debug() {}, warn: lines.take } } });
+  const consumer = await member(t, cluster, {
+    sessionTimeout: 60_000,
+    rebalanceTimeout: 60_000,
+    client: { logger: { error() {}, info() {}, debug() {}, warn: lines.take } },
+  });
   await consumer.subscribe({ topic, fromBeginning: true });
-  await consumer.run({ eachMessage: async (payload) => {
-    await got.each(payload);
-    await handler.promise;
-  } });
+  await consumer.run({
+    eachMessage: async (payload) => {
+      await got.each(payload);
+      await handler.promise;
+    },
+  });
   await got.until(1);
   await cluster.kafka.nodes[0].kill();
   handler.resolve();

@@ -14,7 +14,6 @@ const { PATIENCE, folder, producer, within } = require('./support/flow.js');
 const { Calls, block, countTurns, deferred, eventually } = require('./support/watch.js');
 const { Got, client, committed, event, kafkaJs, member } = require('./support/groups.js');
 
-
 describe('the consumer of Kafka', () => {
   let cluster;
   before(async () => (cluster = await real()));
@@ -40,17 +39,26 @@ describe('the consumer of Kafka', () => {
   test('a backlog is given one batch a turn of the event loop, so that timers and sockets have theirs', async (t) => {
     const topic = await cluster.topic(1);
     const sender = producer(t, cluster);
-    assert.equal(sender.send(topic, 0, Array.from({ length: 20_000 }, () => 'x'.repeat(100))).enqueued, 20_000);
+    assert.equal(
+      sender.send(
+        topic,
+        0,
+        Array.from({ length: 20_000 }, () => 'x'.repeat(100)),
+      ).enqueued,
+      20_000,
+    );
     await sender.stop();
     const [turns, seen, all] = [countTurns(t), [], deferred()];
     let left = 20_000;
     const consumer = await member(t, cluster);
     await consumer.subscribe({ topic, fromBeginning: true });
-    await consumer.run({ eachBatch: ({ batch: { messages } }) => {
-      if (messages.length >= 500) seen.push(turns.now);
-      block(5); // others arrive meanwhile
-      if ((left -= messages.length) === 0) all.resolve();
-    } });
+    await consumer.run({
+      eachBatch: ({ batch: { messages } }) => {
+        if (messages.length >= 500) seen.push(turns.now);
+        block(5); // others arrive meanwhile
+        if ((left -= messages.length) === 0) all.resolve();
+      },
+    });
     await all.promise;
     assert.ok(seen.length > 5, `${seen.length} large batches`);
     assert.equal(new Set(seen).size, seen.length);
@@ -59,23 +67,28 @@ describe('the consumer of Kafka', () => {
   test('messages have the fields and types of KafkaJS', async (t) => {
     const topic = await cluster.topic(1);
     const { producer: sender } = await kafkaJs(t, cluster);
-    await sender.send({ topic, messages: [
-      { key: 'k', value: 'v', headers: { text: 'x', bytes: Buffer.from([0, 255]), many: ['1', '2'] }, timestamp: '1700000000000' },
-      { key: '', value: '' },
-      { value: null },
-      { key: Buffer.from([1, 2]), value: Buffer.from([3]) },
-    ] });
+    await sender.send({
+      topic,
+      messages: [
+        { key: 'k', value: 'v', headers: { text: 'x', bytes: Buffer.from([0, 255]), many: ['1', '2'] }, timestamp: '1700000000000' },
+        { key: '', value: '' },
+        { value: null },
+        { key: Buffer.from([1, 2]), value: Buffer.from([3]) },
+      ],
+    });
     const shapes = await onBoth(t, async (library) => {
       const all = [];
       const done = deferred();
       const consumer = await member(t, cluster, { library });
       await consumer.subscribe({ topic, fromBeginning: true });
-      await consumer.run({ eachMessage: async ({ topic, partition, message, heartbeat, pause, ...rest }) => {
-        const { magicByte, isControlRecord, batchContext, ...fields } = message;
-        if (Number(message.offset) > 0) delete fields.timestamp; // the broker's clock
-        all.push({ topic, partition, fields, heartbeat: await heartbeat(), pause: typeof pause, rest });
-        if (all.length === 4) done.resolve();
-      } });
+      await consumer.run({
+        eachMessage: async ({ topic, partition, message, heartbeat, pause, ...rest }) => {
+          const { magicByte, isControlRecord, batchContext, ...fields } = message;
+          if (Number(message.offset) > 0) delete fields.timestamp; // the broker's clock
+          all.push({ topic, partition, fields, heartbeat: await heartbeat(), pause: typeof pause, rest });
+          if (all.length === 4) done.resolve();
+        },
+      });
       await done.promise;
       await consumer.disconnect();
       return all;
@@ -90,19 +103,39 @@ describe('the consumer of Kafka', () => {
       const consumer = await member(t, cluster, { library });
       const got = deferred();
       await consumer.subscribe({ topics: [topic], fromBeginning: true });
-      await consumer.run({ eachBatchAutoResolve: false, eachBatch: async (payload) => {
-        const { batch, resolveOffset, uncommittedOffsets, isRunning, isStale, commitOffsetsIfNecessary } = payload;
-        const before = uncommittedOffsets();
-        resolveOffset('2');
-        const { topics } = uncommittedOffsets();
-        const plain = JSON.parse(JSON.stringify(topics)).map((one) => ({ ...one, partitions: one.partitions.map((each) => ({ ...each, partition: Number(each.partition) })) }));
-        await commitOffsetsIfNecessary();
-        got.resolve({
-          keys: Object.keys(payload), before, plain, running: isRunning(), stale: isStale(),
-          batch: [batch.topic, batch.partition, batch.highWatermark, batch.isEmpty(), batch.firstOffset(), batch.lastOffset(), batch.offsetLag(), batch.offsetLagLow(), batch.messages.map(({ offset, value }) => [offset, String(value)])],
-        });
-        resolveOffset(batch.lastOffset());
-      } });
+      await consumer.run({
+        eachBatchAutoResolve: false,
+        eachBatch: async (payload) => {
+          const { batch, resolveOffset, uncommittedOffsets, isRunning, isStale, commitOffsetsIfNecessary } = payload;
+          const before = uncommittedOffsets();
+          resolveOffset('2');
+          const { topics } = uncommittedOffsets();
+          const plain = JSON.parse(JSON.stringify(topics)).map((one) => ({
+            ...one,
+            partitions: one.partitions.map((each) => ({ ...each, partition: Number(each.partition) })),
+          }));
+          await commitOffsetsIfNecessary();
+          got.resolve({
+            keys: Object.keys(payload),
+            before,
+            plain,
+            running: isRunning(),
+            stale: isStale(),
+            batch: [
+              batch.topic,
+              batch.partition,
+              batch.highWatermark,
+              batch.isEmpty(),
+              batch.firstOffset(),
+              batch.lastOffset(),
+              batch.offsetLag(),
+              batch.offsetLagLow(),
+              batch.messages.map(({ offset, value }) => [offset, String(value)]),
+            ],
+          });
+          resolveOffset(batch.lastOffset());
+        },
+      });
       const result = await got.promise;
       await consumer.disconnect();
       return result;
@@ -123,16 +156,32 @@ describe('the consumer of Kafka', () => {
         if (/FETCH|REQUEST|HEARTBEAT/.test(key)) continue;
         consumer.on(name, ({ type, payload }) => {
           const { topics, error, restart, firstOffset, lastOffset, batchSize, offsetLag, highWatermark } = payload ?? {};
-          order.push(JSON.stringify([type, topics?.map(({ partitions }) => partitions.map(({ offset }) => offset)), error?.name, error?.cause?.message, error?.retryCount, restart, firstOffset, lastOffset, batchSize, offsetLag, highWatermark]));
+          order.push(
+            JSON.stringify([
+              type,
+              topics?.map(({ partitions }) => partitions.map(({ offset }) => offset)),
+              error?.name,
+              error?.cause?.message,
+              error?.retryCount,
+              restart,
+              firstOffset,
+              lastOffset,
+              batchSize,
+              offsetLag,
+              highWatermark,
+            ]),
+          );
           if (topics?.[0].partitions[0].offset === '4') done.resolve();
         });
       }
       let failures = 4;
       await consumer.subscribe({ topic, fromBeginning: true });
-      await consumer.run({ eachMessage: async ({ message }) => {
-        order.push(message.offset);
-        if (message.offset === '2' && failures-- > 0) throw new Error('not now');
-      } });
+      await consumer.run({
+        eachMessage: async ({ message }) => {
+          order.push(message.offset);
+          if (message.offset === '2' && failures-- > 0) throw new Error('not now');
+        },
+      });
       await done.promise;
       await consumer.disconnect();
       return { order, committed: await committed(admin, groupId, topic) };
@@ -148,7 +197,12 @@ describe('the consumer of Kafka', () => {
       await consumer.subscribe({ topic, fromBeginning: true });
       const crash = event(consumer, 'CRASH');
       let calls = 0;
-      await consumer.run({ eachMessage: async () => { calls++; undefined.x; } });
+      await consumer.run({
+        eachMessage: async () => {
+          calls++;
+          undefined.x;
+        },
+      });
       const { error, restart } = await crash;
       return [calls, asked, error.name, error.message, error.retriable, error.cause.name, restart];
     });
@@ -162,7 +216,11 @@ describe('the consumer of Kafka', () => {
       const consumer = await member(t, cluster, { library, retry: { retries: 0, restartOnFailure: async (error) => (asked.push(error.name), false) } });
       await consumer.subscribe({ topic, fromBeginning: true });
       const crash = event(consumer, 'CRASH');
-      await consumer.run({ eachMessage: async () => { throw new Error('no'); } });
+      await consumer.run({
+        eachMessage: async () => {
+          throw new Error('no');
+        },
+      });
       return [(await crash).restart, asked];
     });
   });
@@ -174,7 +232,10 @@ describe('the consumer of Kafka', () => {
       await consumer.subscribe({ topic });
       const crash = event(consumer, 'CRASH');
       await consumer.run({ eachMessage: async () => {} });
-      const { error: { name, type, code, retriable }, restart } = await crash;
+      const {
+        error: { name, type, code, retriable },
+        restart,
+      } = await crash;
       return [name, type, code, retriable, restart];
     });
   });
@@ -186,10 +247,12 @@ describe('the consumer of Kafka', () => {
     const first = await member(t, cluster, { groupId });
     const got = new Got();
     await first.subscribe({ topic, fromBeginning: true });
-    await first.run({ eachMessage: async (payload) => {
-      await got.each(payload);
-      if (payload.message.offset === '3') payload.pause();
-    } });
+    await first.run({
+      eachMessage: async (payload) => {
+        await got.each(payload);
+        if (payload.message.offset === '3') payload.pause();
+      },
+    });
     await got.until((messages) => messages.some(({ offset }) => offset === 3) && messages.some(({ partition }) => partition === 1));
     await first.disconnect();
     const again = await member(t, cluster, { groupId });
@@ -204,7 +267,10 @@ describe('the consumer of Kafka', () => {
     await late.run({ eachMessage: news.each });
     // Where the log ends is known with the first answer of its leader: a message before that is not new.
     await eventually(PATIENCE, 'both partitions at their end', async () => {
-      await send(t, topic, [[0, 'news'], [1, 'news']]);
+      await send(t, topic, [
+        [0, 'news'],
+        [1, 'news'],
+      ]);
       return new Set(news.messages.map(({ partition }) => partition)).size === 2;
     });
     assert.ok(news.values().every((value) => value === 'news'));
@@ -285,7 +351,7 @@ describe('the consumer of Kafka', () => {
     assert.deepEqual(got.values().slice(11), numbers(0, 10));
     consumer.seek({ topic, partition: 0, offset: '5' });
     consumer.pause([{ topic }]);
-    await eventually(PATIENCE, 'the offset is the group\'s', async () => (await committed(admin, groupId, topic))[0] === 5);
+    await eventually(PATIENCE, "the offset is the group's", async () => (await committed(admin, groupId, topic))[0] === 5);
   });
 
   test('seek inside a batch makes it stale', async (t) => {
@@ -295,16 +361,18 @@ describe('the consumer of Kafka', () => {
     const got = new Got();
     let sought = false;
     await consumer.subscribe({ topic, fromBeginning: true });
-    await consumer.run({ eachBatch: async ({ batch, isStale }) => {
-      for (const message of batch.messages) {
-        if (isStale()) return;
-        await got.each({ topic, partition: 0, message });
-        if (message.offset === '4' && !sought) {
-          sought = true;
-          consumer.seek({ topic, partition: 0, offset: '1' });
+    await consumer.run({
+      eachBatch: async ({ batch, isStale }) => {
+        for (const message of batch.messages) {
+          if (isStale()) return;
+          await got.each({ topic, partition: 0, message });
+          if (message.offset === '4' && !sought) {
+            sought = true;
+            consumer.seek({ topic, partition: 0, offset: '1' });
+          }
         }
-      }
-    } });
+      },
+    });
     await got.until(14);
     assert.deepEqual(got.values(), [...numbers(0, 5), ...numbers(1, 10)]);
   });
@@ -312,24 +380,34 @@ describe('the consumer of Kafka', () => {
   test('pause and resume, by partition and topic, lose and repeat nothing', async (t) => {
     const topic = await cluster.topic(4);
     const total = 4000;
-    await send(t, topic, Array.from({ length: total }, (_, i) => [i % 4, String(i)]));
+    await send(
+      t,
+      topic,
+      Array.from({ length: total }, (_, i) => [i % 4, String(i)]),
+    );
     const consumer = await member(t, cluster, { maxMessagesPerBatch: 50 });
     const got = new Got();
     let calls = 0;
     await consumer.subscribe({ topic, fromBeginning: true });
-    await consumer.run({ partitionsConsumedConcurrently: 2, eachMessage: async (payload) => {
-      await got.each(payload);
-      if (++calls % 37 === 0) {
-        const resume = payload.pause();
-        setImmediate(resume);
-      } else if (calls % 101 === 0) {
-        consumer.pause([{ topic, partitions: [0, 1, 2, 3] }]);
-        setImmediate(() => consumer.resume([{ topic }]));
-      }
-    } });
+    await consumer.run({
+      partitionsConsumedConcurrently: 2,
+      eachMessage: async (payload) => {
+        await got.each(payload);
+        if (++calls % 37 === 0) {
+          const resume = payload.pause();
+          setImmediate(resume);
+        } else if (calls % 101 === 0) {
+          consumer.pause([{ topic, partitions: [0, 1, 2, 3] }]);
+          setImmediate(() => consumer.resume([{ topic }]));
+        }
+      },
+    });
     await got.until(total);
     for (let partition = 0; partition < 4; partition++) {
-      assert.deepEqual(got.messages.filter((message) => message.partition === partition).map(({ offset }) => offset), Array.from({ length: total / 4 }, (_, i) => i));
+      assert.deepEqual(
+        got.messages.filter((message) => message.partition === partition).map(({ offset }) => offset),
+        Array.from({ length: total / 4 }, (_, i) => i),
+      );
     }
   });
 
@@ -339,12 +417,16 @@ describe('the consumer of Kafka', () => {
     const consumer = await member(t, cluster, { sessionTimeout: 4000, heartbeatInterval: 200, rebalanceTimeout: 4000 });
     const got = new Got();
     const joins = [];
-    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => { joins.push(payload.memberId); });
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      joins.push(payload.memberId);
+    });
     await consumer.subscribe({ topic, fromBeginning: true });
-    await consumer.run({ eachMessage: async (payload) => {
-      await got.each(payload);
-      if (payload.message.offset === '0') await delay(6000);
-    } });
+    await consumer.run({
+      eachMessage: async (payload) => {
+        await got.each(payload);
+        if (payload.message.offset === '0') await delay(6000);
+      },
+    });
     await got.until(3);
     assert.deepEqual(got.values(), numbers(0, 3));
     assert.equal(joins.length, 1);
@@ -359,10 +441,12 @@ describe('the consumer of Kafka', () => {
     const got = new Got();
     const going = deferred();
     await consumer.subscribe({ topic, fromBeginning: true });
-    await consumer.run({ eachMessage: async (payload) => {
-      await got.each(payload);
-      if (payload.message.offset === '41') await going.promise;
-    } });
+    await consumer.run({
+      eachMessage: async (payload) => {
+        await got.each(payload);
+        if (payload.message.offset === '41') await going.promise;
+      },
+    });
     await got.until(42);
     const stopped = consumer.stop();
     going.resolve();
@@ -395,7 +479,12 @@ describe('the consumer of Kafka', () => {
       const offsets = new Calls();
       consumer.on(consumer.events.COMMIT_OFFSETS, ({ payload }) => offsets.take(Number(payload.topics[0].partitions[0].offset)));
       await consumer.subscribe({ topic, fromBeginning: true });
-      await consumer.run({ ...options, eachMessage: async () => { await delay(2); } });
+      await consumer.run({
+        ...options,
+        eachMessage: async () => {
+          await delay(2);
+        },
+      });
       await offsets.until((offset) => offset === 10);
       assert.ok(offsets.all[0] < 10, `${JSON.stringify(options)}: ${offsets.all}`);
       await consumer.disconnect();
@@ -442,11 +531,17 @@ describe('the consumer of Kafka', () => {
     const got = [];
     const done = deferred();
     await consumer.subscribe({ topic, fromBeginning: true });
-    await consumer.run({ eachMessage: async ({ message }) => {
-      got.push(message.value === null ? null : message.value.length);
-      if (got.length === sizes.length + 1) done.resolve();
-    } });
-    await within(PATIENCE, () => `${got} came`, () => done.promise);
+    await consumer.run({
+      eachMessage: async ({ message }) => {
+        got.push(message.value === null ? null : message.value.length);
+        if (got.length === sizes.length + 1) done.resolve();
+      },
+    });
+    await within(
+      PATIENCE,
+      () => `${got} came`,
+      () => done.promise,
+    );
     assert.deepEqual(got, [null, ...sizes]);
   });
 
@@ -498,8 +593,16 @@ describe('the consumer of Kafka', () => {
     const named = await member(t, cluster);
     const offsets = deferred();
     await named.subscribe({ topics: ['__consumer_offsets', pattern], fromBeginning: true });
-    await named.run({ eachMessage: async (message) => { if (message.topic === '__consumer_offsets') offsets.resolve(); } });
-    await within(PATIENCE, () => 'no offset came', () => offsets.promise);
+    await named.run({
+      eachMessage: async (message) => {
+        if (message.topic === '__consumer_offsets') offsets.resolve();
+      },
+    });
+    await within(
+      PATIENCE,
+      () => 'no offset came',
+      () => offsets.promise,
+    );
   });
 
   test('a topic that is deleted under the consumer does not stop the others, and may come again', async (t) => {
@@ -508,7 +611,9 @@ describe('the consumer of Kafka', () => {
     await send(t, goes, ['g0']);
     const consumer = await member(t, cluster, { metadataMaxAge: 300, allowAutoTopicCreation: false });
     const crashed = [];
-    consumer.on(consumer.events.CRASH, ({ payload }) => { crashed.push(payload.error); });
+    consumer.on(consumer.events.CRASH, ({ payload }) => {
+      crashed.push(payload.error);
+    });
     const got = new Got();
     await consumer.subscribe({ topics: [stays, goes], fromBeginning: true });
     await consumer.run({ eachMessage: got.each });
@@ -560,7 +665,12 @@ describe('the consumer of Kafka', () => {
   test('partitions are assigned without a group: from an offset, a time, the begin and the end', async (t) => {
     const topic = await cluster.topic(4);
     const sender = producer(t, cluster);
-    for (let partition = 0; partition < 4; partition++) sender.send(topic, partition, numbers(0, 5).map((value) => ({ value, timestamp: 1_700_000_000_000 + 1000 * Number(value) })));
+    for (let partition = 0; partition < 4; partition++)
+      sender.send(
+        topic,
+        partition,
+        numbers(0, 5).map((value) => ({ value, timestamp: 1_700_000_000_000 + 1000 * Number(value) })),
+      );
     await sender.stop();
     const consumer = await member(t, cluster, { groupId: null });
     const got = new Got();
@@ -590,15 +700,20 @@ describe('the consumer of Kafka', () => {
     assert.ok(every.messages.every(({ offset }) => Number(offset) >= 4));
   });
 
-  test('an assignment of one\'s own goes on where the group committed, and commits for it', async (t) => {
+  test("an assignment of one's own goes on where the group committed, and commits for it", async (t) => {
     const topic = await cluster.topic(1);
     await send(t, topic, numbers(0, 5));
     const { admin } = await kafkaJs(t, cluster);
     const groupId = topicName('group');
-    for (const [from, to] of [[0, 5], [5, 8]]) {
+    for (const [from, to] of [
+      [0, 5],
+      [5, 8],
+    ]) {
       const consumer = await member(t, cluster, { groupId });
       const joins = [];
-      consumer.on(consumer.events.GROUP_JOIN, () => { joins.push(1); });
+      consumer.on(consumer.events.GROUP_JOIN, () => {
+        joins.push(1);
+      });
       const got = new Got();
       await consumer.assign([{ topic, partition: 0 }]);
       await assert.rejects(consumer.subscribe({ topic }), { message: /assign\(\[\]\)/ });
@@ -617,7 +732,10 @@ describe('the consumer of Kafka', () => {
     const config = { groupId: null, offsetDirectory: folder(t) };
     const first = await member(t, cluster, config);
     const got = new Got();
-    await first.assign([{ topic, partition: 0 }, { topic, partition: 1 }]);
+    await first.assign([
+      { topic, partition: 0 },
+      { topic, partition: 1 },
+    ]);
     await first.run({ eachMessage: got.each });
     await got.until(6);
     await first.disconnect();
@@ -649,12 +767,14 @@ describe('the consumer of Kafka', () => {
     const consumer = await member(t, cluster, { retry: { initialRetryTime: 5 } });
     await consumer.subscribe({ topic, fromBeginning: true });
     let failed = false;
-    await consumer.run({ eachMessage: async () => {
-      seen.take('handler');
-      if (failed) return;
-      failed = true;
-      throw new Error('once');
-    } });
+    await consumer.run({
+      eachMessage: async () => {
+        seen.take('handler');
+        if (failed) return;
+        failed = true;
+        throw new Error('once');
+      },
+    });
     await seen.until((what) => what === 'commit 1');
     const start = `start ${topic} 0 00-1`;
     assert.deepEqual(seen.all, [start, 'handler', 'error once', 'end', start, 'handler', 'end', 'commit 1']);
@@ -681,7 +801,11 @@ describe('the consumer of Kafka', () => {
       await consumer.run({ eachMessage: async () => {} });
       await joined;
       const { members, protocol, groupId: id, ...group } = await consumer.describeGroup();
-      const of = members.map(({ memberId, memberAssignment, clientHost }) => [memberId.length > 0, clientHost, kafkajs.AssignerProtocol.MemberAssignment.decode(memberAssignment).assignment[topic]]);
+      const of = members.map(({ memberId, memberAssignment, clientHost }) => [
+        memberId.length > 0,
+        clientHost,
+        kafkajs.AssignerProtocol.MemberAssignment.decode(memberAssignment).assignment[topic],
+      ]);
       await consumer.disconnect();
       return { group, same: id === groupId, of };
     });

@@ -24,7 +24,14 @@ const ARGUMENTS = {
   KafkaJSDeleteGroupsError: [['why', [{ groupId: 'g', errorCode: 68 }]], ['why']],
   KafkaJSServerDoesNotSupportApiKey: [['why', { apiKey: 1, apiName: 'Fetch' }]],
   KafkaJSDeleteTopicRecordsError: [
-    [{ partitions: [{ partition: 0, offset: '1', error: { retriable: true } }, { partition: 1, offset: '1' }] }],
+    [
+      {
+        partitions: [
+          { partition: 0, offset: '1', error: { retriable: true } },
+          { partition: 1, offset: '1' },
+        ],
+      },
+    ],
     [{ partitions: [{ partition: 0, offset: '1', error: { retriable: false } }] }],
   ],
   KafkaJSCreateTopicError: [[failure, 't']],
@@ -51,7 +58,7 @@ for (const name of Object.keys(kafkajs).filter((name) => typeof kafkajs[name] ==
   });
 }
 
-test('every code of a broker has KafkaJS\'s type and its verdict on another try', () => {
+test("every code of a broker has KafkaJS's type and its verdict on another try", () => {
   for (const { code, type, retriable } of kafkajsCodes.errorCodes) {
     const cause = new KafkaError('m', { code: 'X', errno: code, topic: 't', partition: 0 });
     const error = toKafkaJSError(cause);
@@ -61,7 +68,7 @@ test('every code of a broker has KafkaJS\'s type and its verdict on another try'
   }
 });
 
-test('a code newer than KafkaJS keeps Kafka\'s name and number', () => {
+test("a code newer than KafkaJS keeps Kafka's name and number", () => {
   const error = toKafkaJSError(new KafkaError('m', { code: 'THROTTLING_QUOTA_EXCEEDED', errno: 89, retriable: true }));
   assert.deepEqual([error.name, error.type, error.code, error.retriable], ['KafkaJSProtocolError', 'THROTTLING_QUOTA_EXCEEDED', 89, true]);
 });
@@ -92,10 +99,18 @@ test('local failures have the class that KafkaJS gives the same situation', () =
   assert.ok(map('_STATE') instanceof ours.KafkaJSNonRetriableError);
   const tls = map('_SSL', { broker: 'sasl_ssl://b:9093/1' });
   assert.deepEqual([tls.name, tls.broker, tls.code], ['KafkaJSConnectionError', 'b:9093', '_SSL']);
-  const refused = new KafkaError('Connect to ipv4#127.0.0.1:9 failed: Connection refused', { code: '_TRANSPORT', errno: -195, retriable: true, broker: '127.0.0.1:9/bootstrap' });
+  const refused = new KafkaError('Connect to ipv4#127.0.0.1:9 failed: Connection refused', {
+    code: '_TRANSPORT',
+    errno: -195,
+    retriable: true,
+    broker: '127.0.0.1:9/bootstrap',
+  });
   const gaveUp = map('ETIMEDOUT', { cause: refused });
   assert.ok(gaveUp instanceof ours.KafkaJSNumberOfRetriesExceeded);
-  assert.deepEqual([gaveUp.cause.name, gaveUp.cause.broker, gaveUp.cause.code, gaveUp.cause.cause], ['KafkaJSConnectionError', '127.0.0.1:9', 'ECONNREFUSED', refused]);
+  assert.deepEqual(
+    [gaveUp.cause.name, gaveUp.cause.broker, gaveUp.cause.code, gaveUp.cause.cause],
+    ['KafkaJSConnectionError', '127.0.0.1:9', 'ECONNREFUSED', refused],
+  );
   const denied = new KafkaError('no', { code: '_AUTHENTICATION', errno: -169 });
   assert.ok(map('ETIMEDOUT', { cause: denied }) instanceof ours.KafkaJSSASLAuthenticationError);
   const other = new TypeError('x');

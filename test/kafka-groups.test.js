@@ -66,7 +66,10 @@ describe('groups', () => {
     const second = await member(t, cluster, { groupId });
     await second.subscribe({ topic, fromBeginning: true });
     await second.run({ eachMessage: got.each });
-    assert.deepEqual((await got.until(2)).map(({ value }) => value), ['1', '2']);
+    assert.deepEqual(
+      (await got.until(2)).map(({ value }) => value),
+      ['1', '2'],
+    );
     hung.resolve();
   });
 
@@ -131,9 +134,13 @@ describe('groups', () => {
       await child.kill();
       await all;
       total = await ended();
-      await within(PATIENCE, () => `${seen.size} of ${total} came`, async () => {
-        while (seen.size < total) await once(news, 'message');
-      });
+      await within(
+        PATIENCE,
+        () => `${seen.size} of ${total} came`,
+        async () => {
+          while (seen.size < total) await once(news, 'message');
+        },
+      );
     }
   });
 
@@ -142,17 +149,31 @@ describe('groups', () => {
     const topic = await cluster.topic(2);
     const groupId = topicName('group');
     const sender = producer(t, cluster);
-    for (const partition of [0, 1]) sender.send(topic, partition, Array.from({ length: 2000 }, (_, i) => String(i)));
+    for (const partition of [0, 1])
+      sender.send(
+        topic,
+        partition,
+        Array.from({ length: 2000 }, (_, i) => String(i)),
+      );
     await sender.stop();
     const hook = deferred();
     const moving = deferred();
-    const first = await member(t, cluster, { groupId, onPartitionsRevoked: async ([{ partitions }]) => { moving.resolve(partitions); await hook.promise; } });
+    const first = await member(t, cluster, {
+      groupId,
+      onPartitionsRevoked: async ([{ partitions }]) => {
+        moving.resolve(partitions);
+        await hook.promise;
+      },
+    });
     const got = new Got();
     await first.subscribe({ topic, fromBeginning: true });
-    await first.run({ partitionsConsumedConcurrently: 2, eachMessage: async (payload) => {
-      await got.each(payload);
-      await delay(1);
-    } });
+    await first.run({
+      partitionsConsumedConcurrently: 2,
+      eachMessage: async (payload) => {
+        await got.each(payload);
+        await delay(1);
+      },
+    });
     await got.until((messages) => new Set(messages.map(({ partition }) => partition)).size === 2);
     const second = await member(t, cluster, { groupId });
     const others = new Got();
@@ -188,14 +209,17 @@ describe('groups', () => {
     first = await member(t, cluster, { groupId, partitionAssigners: ['range'], onPartitionsRevoked });
     const got = new Got();
     await first.subscribe({ topic, fromBeginning: true });
-    await first.run({ eachBatchAutoResolve: false, eachBatch: async ({ batch, resolveOffset, isStale }) => {
-      for (const message of batch.messages.slice(0, 2)) {
-        await got.each({ topic, partition: 0, message });
-        resolveOffset(message.offset);
-      }
-      await handler.promise;
-      order.push(`stale: ${isStale()}`);
-    } });
+    await first.run({
+      eachBatchAutoResolve: false,
+      eachBatch: async ({ batch, resolveOffset, isStale }) => {
+        for (const message of batch.messages.slice(0, 2)) {
+          await got.each({ topic, partition: 0, message });
+          resolveOffset(message.offset);
+        }
+        await handler.promise;
+        order.push(`stale: ${isStale()}`);
+      },
+    });
     await got.until(2);
     const rebalancing = event(first, 'REBALANCING');
     const second = await member(t, cluster, { groupId, partitionAssigners: ['range'] });
@@ -236,10 +260,12 @@ describe('groups', () => {
     sender.send(topic, 0, ['0', '1', '2', '3']);
     await sender.stop();
     let consumer;
-    consumer = await member(t, cluster, { onPartitionsAssigned: async (partitions) => {
-      assert.deepEqual(partitions, [{ topic, partitions: [0] }]);
-      consumer.seek({ topic, partition: 0, offset: '2' });
-    } });
+    consumer = await member(t, cluster, {
+      onPartitionsAssigned: async (partitions) => {
+        assert.deepEqual(partitions, [{ topic, partitions: [0] }]);
+        consumer.seek({ topic, partition: 0, offset: '2' });
+      },
+    });
     const got = new Got();
     await consumer.subscribe({ topic, fromBeginning: true });
     await consumer.run({ eachMessage: got.each });
@@ -272,7 +298,10 @@ describe('groups', () => {
       after.push((await child.says('GROUP_JOIN')).payload.memberAssignment);
     }
     const own = Object.values(before.memberAssignment)[0] ?? after[0][topic];
-    assert.deepEqual(after.map((assignment) => assignment[topic]), [own, own]);
+    assert.deepEqual(
+      after.map((assignment) => assignment[topic]),
+      [own, own],
+    );
     assert.deepEqual(events, []);
   });
 
@@ -302,7 +331,10 @@ describe('groups', () => {
       await consumer.run({ eachMessage: got[i].each });
     }
     await Promise.all(got.map((one) => one.until(2)));
-    assert.deepEqual(got.map((one) => [...new Set(one.values())]), [[a], [b]]);
+    assert.deepEqual(
+      got.map((one) => [...new Set(one.values())]),
+      [[a], [b]],
+    );
   });
 
   test('a member without a partition has joined, and takes over', async (t) => {

@@ -13,7 +13,10 @@ const page = fs.readFileSync(path.join(__dirname, '../docs/migrating-from-kafkaj
 
 /** Exports of KafkaJS's types, with the members of each: top-level declarations, and what is one level inside them. */
 function declarations() {
-  const text = fs.readFileSync(path.join(path.dirname(require.resolve('kafkajs')), 'types/index.d.ts'), 'utf8').replace(/\/\*[^]*?\*\//g, '').replace(/\/\/.*$/gm, '');
+  const text = fs
+    .readFileSync(path.join(path.dirname(require.resolve('kafkajs')), 'types/index.d.ts'), 'utf8')
+    .replace(/\/\*[^]*?\*\//g, '')
+    .replace(/\/\/.*$/gm, '');
   const members = new Map();
   let current;
   let depth = 0;
@@ -39,28 +42,62 @@ test('the page names everything that KafkaJS exports', () => {
 });
 
 for (const [type, of = type] of [
-  ['Kafka'], ['KafkaConfig'], ['SASLOptions', 'SASLMechanismOptionsMap'], ['RetryOptions'], ['ProducerConfig'], ['Producer'], ['Producer', 'Sender'], ['ProducerRecord'], ['ProducerBatch'],
-  ['Message'], ['RecordMetadata'], ['Transaction'], ['ProducerEvents'], ['CompressionTypes'], ['ConsumerConfig'], ['Consumer'], ['ConsumerRunConfig'], ['EachMessagePayload'], ['EachBatchPayload'],
-  ['Batch'], ['KafkaMessage', 'RecordBatchEntry'], ['ConsumerEvents'], ['Admin'], ['AdminEvents'],
+  ['Kafka'],
+  ['KafkaConfig'],
+  ['SASLOptions', 'SASLMechanismOptionsMap'],
+  ['RetryOptions'],
+  ['ProducerConfig'],
+  ['Producer'],
+  ['Producer', 'Sender'],
+  ['ProducerRecord'],
+  ['ProducerBatch'],
+  ['Message'],
+  ['RecordMetadata'],
+  ['Transaction'],
+  ['ProducerEvents'],
+  ['CompressionTypes'],
+  ['ConsumerConfig'],
+  ['Consumer'],
+  ['ConsumerRunConfig'],
+  ['EachMessagePayload'],
+  ['EachBatchPayload'],
+  ['Batch'],
+  ['KafkaMessage', 'RecordBatchEntry'],
+  ['ConsumerEvents'],
+  ['Admin'],
+  ['AdminEvents'],
 ]) {
   test(`the page says of every part of ${of} whether it is the same`, () => {
     const members = [...(types.get(of) ?? assert.fail(`KafkaJS has no ${of}`))];
     assert.ok(members.length > 0);
-    assert.deepEqual(members.filter((member) => !section(type).includes(`\`${member}\``)), []);
+    assert.deepEqual(
+      members.filter((member) => !section(type).includes(`\`${member}\``)),
+      [],
+    );
   });
 }
 
-test('the entry point has KafkaJS\'s names, and no others', () => {
+test("the entry point has KafkaJS's names, and no others", () => {
   assert.deepEqual(Object.keys(ours).sort(), Object.keys(kafkajs).sort());
 });
 
 test('import gives the same objects as require', () => {
-  const script = "import * as named from 'kafka-native/kafkajs'; import whole from 'kafka-native/kafkajs'; import { createRequire } from 'node:module'; const required = createRequire(import.meta.url)('kafka-native/kafkajs'); console.log(whole === required, Object.keys(required).every((name) => named[name] === required[name]))";
+  const script =
+    "import * as named from 'kafka-native/kafkajs'; import whole from 'kafka-native/kafkajs'; import { createRequire } from 'node:module'; const required = createRequire(import.meta.url)('kafka-native/kafkajs'); console.log(whole === required, Object.keys(required).every((name) => named[name] === required[name]))";
   assert.equal(execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: __dirname, encoding: 'utf8' }), 'true true\n');
 });
 
-test('enumerations have KafkaJS\'s numbers', () => {
-  for (const name of ['logLevel', 'CompressionTypes', 'ConfigResourceTypes', 'ConfigSource', 'AclResourceTypes', 'AclOperationTypes', 'AclPermissionTypes', 'ResourcePatternTypes']) {
+test("enumerations have KafkaJS's numbers", () => {
+  for (const name of [
+    'logLevel',
+    'CompressionTypes',
+    'ConfigResourceTypes',
+    'ConfigSource',
+    'AclResourceTypes',
+    'AclOperationTypes',
+    'AclPermissionTypes',
+    'ResourcePatternTypes',
+  ]) {
     for (const [key, value] of Object.entries(kafkajs[name])) assert.equal(ours[name][key], value, `${name}.${key}`);
   }
 });

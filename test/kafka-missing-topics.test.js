@@ -35,7 +35,10 @@ const CALLS = {
 
 for (const [name, call] of Object.entries(CALLS)) {
   test(`${name} rejects`, async (t) => {
-    const error = await call(await connected(t, kafka().admin()), topicName('missing')).then(() => assert.fail('resolved'), (reason) => reason);
+    const error = await call(await connected(t, kafka().admin()), topicName('missing')).then(
+      () => assert.fail('resolved'),
+      (reason) => reason,
+    );
     assert.equal(error.type ?? error.cause.type, 'UNKNOWN_TOPIC_OR_PARTITION', error);
   });
 }

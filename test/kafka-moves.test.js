@@ -14,7 +14,12 @@ onBoth('moves of the consumer of Kafka', (cluster) => {
   /** Writes that many messages to each partition, their values the offsets. */
   async function write(t, topic, partitions, count) {
     const sender = producer(t, cluster());
-    for (let p = 0; p < partitions; p++) sender.send(topic, p, Array.from({ length: count }, (_, i) => String(i)));
+    for (let p = 0; p < partitions; p++)
+      sender.send(
+        topic,
+        p,
+        Array.from({ length: count }, (_, i) => String(i)),
+      );
     await sender.stop();
   }
 
@@ -34,13 +39,15 @@ onBoth('moves of the consumer of Kafka', (cluster) => {
     await write(t, topic, 4, 100);
     const consumer = await reader(t, [{ topic }]);
     const got = new Got();
-    await consumer.run({ eachMessage: (payload) => {
-      if (got.messages.length === 0) {
-        consumer.pause([{ topic }]);
-        consumer.resume([{ topic }]);
-      }
-      return got.each(payload);
-    } });
+    await consumer.run({
+      eachMessage: (payload) => {
+        if (got.messages.length === 0) {
+          consumer.pause([{ topic }]);
+          consumer.resume([{ topic }]);
+        }
+        return got.each(payload);
+      },
+    });
     await got.until(400);
     for (const partition of numbers(0, 4)) assert.deepEqual(offsets(got.messages, partition), numbers(0, 100));
   });
@@ -50,14 +57,16 @@ onBoth('moves of the consumer of Kafka', (cluster) => {
     await write(t, topic, 2, 500);
     const consumer = await reader(t, [{ topic }]);
     const got = new Got();
-    await consumer.run({ eachMessage: (payload) => {
-      if (got.messages.length === 0) {
-        setTimeout(() => consumer.pause([{ topic }]), 5);
-        setTimeout(() => consumer.resume([{ topic }]), 10);
-        block(50);
-      }
-      return got.each(payload);
-    } });
+    await consumer.run({
+      eachMessage: (payload) => {
+        if (got.messages.length === 0) {
+          setTimeout(() => consumer.pause([{ topic }]), 5);
+          setTimeout(() => consumer.resume([{ topic }]), 10);
+          block(50);
+        }
+        return got.each(payload);
+      },
+    });
     await got.until(1000);
     for (const partition of [0, 1]) assert.deepEqual(offsets(got.messages, partition), numbers(0, 500));
   });
@@ -66,10 +75,12 @@ onBoth('moves of the consumer of Kafka', (cluster) => {
     const topic = await cluster().topic(2);
     await write(t, topic, 2, 50);
     const hook = deferred();
-    const consumer = await reader(t, [{ topic }], { onPartitionsAssigned: () => {
-      consumer.seek({ topic, partition: 1, offset: '30' });
-      return hook.promise;
-    } });
+    const consumer = await reader(t, [{ topic }], {
+      onPartitionsAssigned: () => {
+        consumer.seek({ topic, partition: 1, offset: '30' });
+        return hook.promise;
+      },
+    });
     const got = new Got();
     const fetched = once(new Fetches(consumer), 'fetch');
     const run = consumer.run({ eachMessage: got.each });
@@ -85,18 +96,29 @@ onBoth('moves of the consumer of Kafka', (cluster) => {
   test('a handler that transfers the memory of its messages away gets every message, whole', async (t) => {
     const topic = await cluster().topic(2);
     await write(t, topic, 2, 500);
-    const consumer = await reader(t, [{ topic, partition: 0 }, { topic, partition: 1 }]);
+    const consumer = await reader(t, [
+      { topic, partition: 0 },
+      { topic, partition: 1 },
+    ]);
     const got = new Got();
-    await consumer.run({ eachMessage: ({ topic, partition, message }) => {
-      const value = Buffer.from(message.value);
-      message.value.buffer.transfer?.() ?? structuredClone(message.value, { transfer: [message.value.buffer] });
-      return got.each({ topic, partition, message: { offset: message.offset, value } });
-    } });
+    await consumer.run({
+      eachMessage: ({ topic, partition, message }) => {
+        const value = Buffer.from(message.value);
+        message.value.buffer.transfer?.() ?? structuredClone(message.value, { transfer: [message.value.buffer] });
+        return got.each({ topic, partition, message: { offset: message.offset, value } });
+      },
+    });
     await got.until(1000);
     for (const partition of [0, 1]) {
       const mine = got.messages.filter((message) => message.partition === partition);
-      assert.deepEqual(mine.map(({ offset }) => offset), numbers(0, 500));
-      assert.deepEqual(mine.map(({ value }) => value), numbers(0, 500).map(String));
+      assert.deepEqual(
+        mine.map(({ offset }) => offset),
+        numbers(0, 500),
+      );
+      assert.deepEqual(
+        mine.map(({ value }) => value),
+        numbers(0, 500).map(String),
+      );
     }
   });
 
@@ -107,16 +129,22 @@ onBoth('moves of the consumer of Kafka', (cluster) => {
     const fetches = new Fetches(consumer);
     const batches = [];
     const [first, all] = [deferred(), deferred()];
-    await consumer.run({ eachBatch: async ({ batch }) => {
-      batches.push(batch.messages.length);
-      if (batches.length === 1) await first.promise;
-      if (batches.reduce((sum, size) => sum + size) === 401) all.resolve();
-    } });
+    await consumer.run({
+      eachBatch: async ({ batch }) => {
+        batches.push(batch.messages.length);
+        if (batches.length === 1) await first.promise;
+        if (batches.reduce((sum, size) => sum + size) === 401) all.resolve();
+      },
+    });
     sender.send(topic, 0, ['first']);
     while (fetches.count < 1) await once(fetches, 'fetch');
     for (let i = 0; i < 20; i++) {
       const { count } = fetches;
-      sender.send(topic, 0, Array.from({ length: 20 }, () => 'x'));
+      sender.send(
+        topic,
+        0,
+        Array.from({ length: 20 }, () => 'x'),
+      );
       while (fetches.count === count) await once(fetches, 'fetch');
     }
     first.resolve();

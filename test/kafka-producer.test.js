@@ -10,7 +10,14 @@ const { Readable, Writable } = require('node:stream');
 const { pipeline } = require('node:stream/promises');
 const { setTimeout: delay } = require('node:timers/promises');
 const {
-  CompressionTypes, Kafka, KafkaJSError, KafkaJSNonRetriableError, KafkaJSProtocolError, KafkaJSTimeout, Partitioners, logLevel,
+  CompressionTypes,
+  Kafka,
+  KafkaJSError,
+  KafkaJSNonRetriableError,
+  KafkaJSProtocolError,
+  KafkaJSTimeout,
+  Partitioners,
+  logLevel,
 } = require('kafka-native');
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
@@ -49,7 +56,11 @@ async function lateBroker(t) {
       setTimeout(() => socket.write(answer), late);
       late = 1500;
     });
-    for (const [one, other] of [[socket, inner], [inner, socket]]) one.on('error', () => {}).on('close', () => other.destroy());
+    for (const [one, other] of [
+      [socket, inner],
+      [inner, socket],
+    ])
+      one.on('error', () => {}).on('close', () => other.destroy());
     socket.pipe(inner);
   });
   await once(door.listen(0, '127.0.0.1'), 'listening');
@@ -57,17 +68,33 @@ async function lateBroker(t) {
   return `127.0.0.1:${door.address().port}`;
 }
 
-for (const [how, late] of [['', false], [', however late a broker answers', true]]) {
+for (const [how, late] of [
+  ['', false],
+  [', however late a broker answers', true],
+]) {
   test(`connecting asks the cluster for none of its topics${how}`, async (t) => {
     const lines = [];
     const brokers = late ? { brokers: [await lateBroker(t)], connectionTimeout: PATIENCE } : {};
-    const client = kafka({ ...brokers, logLevel: logLevel.DEBUG, logCreator: () => ({ log }) => lines.push(log.message) });
+    const client = kafka({
+      ...brokers,
+      logLevel: logLevel.DEBUG,
+      logCreator:
+        () =>
+        ({ log }) =>
+          lines.push(log.message),
+    });
     const properties = { debug: 'metadata' };
     const [producer, consumer] = [client.producer({ properties }), client.consumer({ groupId: topicName(), properties })];
     await Promise.all([producer.connect(), consumer.connect()]);
     await Promise.all([producer.disconnect(), consumer.disconnect()]);
-    assert.ok(lines.some((line) => line.includes('Request metadata for brokers only')), 'it does ask');
-    assert.deepEqual(lines.filter((line) => line.includes('for all topics')), []);
+    assert.ok(
+      lines.some((line) => line.includes('Request metadata for brokers only')),
+      'it does ask',
+    );
+    assert.deepEqual(
+      lines.filter((line) => line.includes('for all topics')),
+      [],
+    );
   });
 }
 
@@ -106,10 +133,22 @@ describe('what is sent', () => {
       ],
     });
     const messages = await readWithKafkaJS(t, cluster, topic, count(7));
-    assert.deepEqual(messages.map(({ partition }) => partition), Array(7).fill(1));
-    assert.deepEqual(messages.map(({ offset }) => offset), ['0', '1', '2', '3', '4', '5', '6']);
-    assert.deepEqual(messages.map(({ key }) => key?.toString('latin1') ?? null), [null, 'text', binary.toString('latin1'), 'deleted', '', null, null]);
-    assert.deepEqual(messages.map(({ value }) => value?.toString() ?? null), ['plain', 'ünïcödé', binary.toString(), null, '', '42', '\x01\x02']);
+    assert.deepEqual(
+      messages.map(({ partition }) => partition),
+      Array(7).fill(1),
+    );
+    assert.deepEqual(
+      messages.map(({ offset }) => offset),
+      ['0', '1', '2', '3', '4', '5', '6'],
+    );
+    assert.deepEqual(
+      messages.map(({ key }) => key?.toString('latin1') ?? null),
+      [null, 'text', binary.toString('latin1'), 'deleted', '', null, null],
+    );
+    assert.deepEqual(
+      messages.map(({ value }) => value?.toString() ?? null),
+      ['plain', 'ünïcödé', binary.toString(), null, '', '42', '\x01\x02'],
+    );
     assert.equal(messages[1].timestamp, '1700000000123');
     assert.ok(Math.abs(Number(messages[0].timestamp) - Date.now()) < 60_000);
     assert.deepEqual(messages[2].headers, { one: Buffer.from('a'), many: ['1', '2', '3'].map((text) => Buffer.from(text)), binary, empty: Buffer.from('') });
@@ -119,9 +158,15 @@ describe('what is sent', () => {
     const topic = await cluster.topic(3);
     const producer = await connected(t);
     const messages = [0, 2, 2, 1, 0].map((partition) => ({ value: 'x', partition }));
-    const expected = (base) => [0, 1, 2].map((partition) => ({
-      topicName: topic, partition, errorCode: 0, baseOffset: base[partition], logAppendTime: '-1', logStartOffset: '-1',
-    }));
+    const expected = (base) =>
+      [0, 1, 2].map((partition) => ({
+        topicName: topic,
+        partition,
+        errorCode: 0,
+        baseOffset: base[partition],
+        logAppendTime: '-1',
+        logStartOffset: '-1',
+      }));
     assert.deepEqual(await producer.send({ topic, messages }), expected(['0', '0', '0']));
     assert.deepEqual(await producer.send({ topic, messages }), expected(['2', '1', '2']));
     assert.deepEqual(await producer.send({ topic, messages: [] }), []);
@@ -132,8 +177,20 @@ describe('what is sent', () => {
     const topics = [await cluster.topic(1), await cluster.topic(1)];
     const producer = await connected(t);
     const [a, b] = topics;
-    const results = await producer.sendBatch({ topicMessages: [{ topic: b, messages: numbered(2) }, { topic: a, messages: numbered(1) }, { topic: b, messages: numbered(1) }] });
-    assert.deepEqual(results.map(({ topicName, baseOffset }) => [topicName, baseOffset]), [[b, '0'], [a, '0']]);
+    const results = await producer.sendBatch({
+      topicMessages: [
+        { topic: b, messages: numbered(2) },
+        { topic: a, messages: numbered(1) },
+        { topic: b, messages: numbered(1) },
+      ],
+    });
+    assert.deepEqual(
+      results.map(({ topicName, baseOffset }) => [topicName, baseOffset]),
+      [
+        [b, '0'],
+        [a, '0'],
+      ],
+    );
     assert.equal((await readWithKafkaJS(t, cluster, b, count(3))).length, 3);
     assert.deepEqual(await producer.sendBatch({ topicMessages: [] }), []);
   });
@@ -141,15 +198,28 @@ describe('what is sent', () => {
   test('keeps the order of the calls though nothing is awaited, whatever the messages are made of', async (t) => {
     const topic = await cluster.topic(1);
     const producer = await connected(t);
-    const sends = Array.from({ length: 3000 }, (_, n) => producer.send({
-      topic,
-      compression: n % 1000 < 500 ? undefined : CompressionTypes.GZIP,
-      messages: n % 7 === 0 ? [{ value: `${n}`, headers: { n: `${n}` } }] : n % 5 === 0 ? [{ value: Buffer.from(`${n}`), partition: 0 }] : [{ key: 'ü', value: `${n}` }],
-    }));
+    const sends = Array.from({ length: 3000 }, (_, n) =>
+      producer.send({
+        topic,
+        compression: n % 1000 < 500 ? undefined : CompressionTypes.GZIP,
+        messages:
+          n % 7 === 0
+            ? [{ value: `${n}`, headers: { n: `${n}` } }]
+            : n % 5 === 0
+              ? [{ value: Buffer.from(`${n}`), partition: 0 }]
+              : [{ key: 'ü', value: `${n}` }],
+      }),
+    );
     const results = await Promise.all(sends);
-    assert.deepEqual(results.map(([{ baseOffset }]) => baseOffset), sends.map((_, n) => `${n}`));
+    assert.deepEqual(
+      results.map(([{ baseOffset }]) => baseOffset),
+      sends.map((_, n) => `${n}`),
+    );
     const messages = await readWithKafkaJS(t, cluster, topic, count(3000));
-    assert.deepEqual(messages.map(({ value }) => Number(value)), sends.map((_, n) => n));
+    assert.deepEqual(
+      messages.map(({ value }) => Number(value)),
+      sends.map((_, n) => n),
+    );
   });
 
   test('can be compressed in every way, call by call', async (t) => {
@@ -160,7 +230,10 @@ describe('what is sent', () => {
       await producer.send({ topic, compression, messages: Array(10).fill({ value: `${compression}`.repeat(1000) }) });
     }
     const values = (await received(t, cluster, topic, 100)).map(({ payload }) => payload);
-    assert.deepEqual(values, [...kinds, ...kinds].flatMap((kind) => Array(10).fill(`${kind}`.repeat(1000))));
+    assert.deepEqual(
+      values,
+      [...kinds, ...kinds].flatMap((kind) => Array(10).fill(`${kind}`.repeat(1000))),
+    );
     const size = (await logDirs(topic)).size;
     assert.ok(size > 20_000 && size < 60_000, `only what was not to be compressed takes its size: ${size}`);
   });
@@ -170,10 +243,12 @@ describe('what is sent', () => {
     const producer = await connected(t);
     await producer.send({ topic, compression: CompressionTypes.GZIP, messages: numbered(100, { headers: { a: 'b' } }) });
     const messages = await readWithKafkaJS(t, cluster, topic, count(100));
-    assert.deepEqual(messages.map(({ value }) => value.toString()), numbered(100).map(({ value }) => value));
+    assert.deepEqual(
+      messages.map(({ value }) => value.toString()),
+      numbered(100).map(({ value }) => value),
+    );
   });
 });
-
 
 describe('a message', () => {
   /** Kafka's own default of max.message.bytes, without what a batch of one message takes besides its value. */
@@ -192,13 +267,20 @@ describe('a message', () => {
     });
     await producer.send({ topic, messages: [{ value: 'end' }] });
     const messages = await readWithKafkaJS(t, cluster, topic, count(sizes.length + 1));
-    assert.deepEqual(messages.map(({ value }) => value.length), [...sizes, 3]);
+    assert.deepEqual(
+      messages.map(({ value }) => value.length),
+      [...sizes, 3],
+    );
   });
 
   test('beyond the limit of the property message.max.bytes is not sent at all', async (t) => {
     const topic = await cluster.topic(1);
     const producer = await connected(t, { properties: { 'message.max.bytes': 1000 } });
-    await assert.rejects(producer.send({ topic, messages: [{ value: 'x'.repeat(1001) }] }), { type: 'MESSAGE_TOO_LARGE', code: 10, message: /1001 bytes.*1000/ });
+    await assert.rejects(producer.send({ topic, messages: [{ value: 'x'.repeat(1001) }] }), {
+      type: 'MESSAGE_TOO_LARGE',
+      code: 10,
+      message: /1001 bytes.*1000/,
+    });
     await assert.rejects(producer.send({ topic, messages: [{ value: 'x'.repeat(1000) }] }), { type: 'MESSAGE_TOO_LARGE', message: /1000 bytes.*framing/ });
     const [{ baseOffset }] = await producer.send({ topic, messages: [{ value: 'x'.repeat(900) }] });
     assert.equal(baseOffset, '0');
@@ -246,8 +328,17 @@ describe('a message', () => {
       [{ topic, messages: [], acks: 2 }, /acks/],
       [{ topic, messages: [], compression: 9 }, /compression/],
       [{ topic, messages: [], timeout: 0 }, /timeout/],
-    ]) await assert.rejects(producer.send(record), (error) => error instanceof KafkaJSNonRetriableError && expected.test(error.message));
-    await assert.rejects(producer.sendBatch({ topicMessages: [{ topic, messages: numbered(5) }, { topic: '', messages: [] }] }), /Invalid topic/);
+    ])
+      await assert.rejects(producer.send(record), (error) => error instanceof KafkaJSNonRetriableError && expected.test(error.message));
+    await assert.rejects(
+      producer.sendBatch({
+        topicMessages: [
+          { topic, messages: numbered(5) },
+          { topic: '', messages: [] },
+        ],
+      }),
+      /Invalid topic/,
+    );
     assert.equal((await producer.send({ topic, messages: numbered(1) }))[0].baseOffset, '0');
   });
 });
@@ -256,7 +347,12 @@ describe('a topic', () => {
   test('that others delete stops no send to another', async (t) => {
     const [doomed, other] = [await cluster.topic(1), await cluster.topic(1)];
     const producer = await connected(t, { retry: { retries: 2 }, metadataMaxAge: 100 });
-    await producer.sendBatch({ topicMessages: [{ topic: doomed, messages: numbered(1) }, { topic: other, messages: numbered(1) }] });
+    await producer.sendBatch({
+      topicMessages: [
+        { topic: doomed, messages: numbered(1) },
+        { topic: other, messages: numbered(1) },
+      ],
+    });
     await cluster.admin.deleteTopic(doomed);
     const gone = producer.send({ topic: doomed, messages: numbered(1) }).catch((error) => error);
     for (let n = 1; n <= 20; n++) assert.equal((await producer.send({ topic: other, messages: numbered(1) }))[0].baseOffset, `${n}`);
@@ -312,7 +408,10 @@ describe('partitions', () => {
     const topic = await cluster.topic(5);
     const producer = await connected(t);
     for (let n = 0; n < 3; n++) {
-      assert.deepEqual((await producer.send({ topic, messages: numbered(5) })).map(({ partition }) => partition), [0, 1, 2, 3, 4]);
+      assert.deepEqual(
+        (await producer.send({ topic, messages: numbered(5) })).map(({ partition }) => partition),
+        [0, 1, 2, 3, 4],
+      );
     }
     const legacy = await connected(t, { createPartitioner: Partitioners.LegacyPartitioner });
     assert.equal((await legacy.send({ topic, messages: numbered(5) })).length, 5);
@@ -338,22 +437,34 @@ describe('partitions', () => {
     const producer = await connected(t, { createPartitioner: () => (args) => (seen.push(args), Number(args.message.value) % 3) });
     const sends = Array.from({ length: 100 }, (_, n) => producer.send({ topic, messages: [{ value: `${n}`, headers: { h: 'x' } }] }));
     const results = await Promise.all(sends);
-    assert.deepEqual(results.map(([{ partition }]) => partition), sends.map((_, n) => n % 3));
-    assert.deepEqual(results.map(([{ baseOffset }]) => Number(baseOffset)), sends.map((_, n) => Math.floor(n / 3)));
+    assert.deepEqual(
+      results.map(([{ partition }]) => partition),
+      sends.map((_, n) => n % 3),
+    );
+    assert.deepEqual(
+      results.map(([{ baseOffset }]) => Number(baseOffset)),
+      sends.map((_, n) => Math.floor(n / 3)),
+    );
     assert.deepEqual(seen[5].message, { value: '5', headers: { h: 'x' } });
     assert.equal(seen[5].topic, topic);
-    assert.deepEqual(seen[5].partitionMetadata.map(({ partitionId, partitionErrorCode }) => [partitionId, partitionErrorCode]).sort(), [[0, 0], [1, 0], [2, 0]]);
+    assert.deepEqual(seen[5].partitionMetadata.map(({ partitionId, partitionErrorCode }) => [partitionId, partitionErrorCode]).sort(), [
+      [0, 0],
+      [1, 0],
+      [2, 0],
+    ]);
     const [{ leader, replicas, isr }] = seen[5].partitionMetadata;
     assert.deepEqual([replicas, isr], [[leader], [leader]]);
   });
 
-  test("that a function gets wrong reject its send, with what it threw, and stop no other", async (t) => {
+  test('that a function gets wrong reject its send, with what it threw, and stop no other', async (t) => {
     const topic = await cluster.topic(3);
     const producer = await connected(t, {
-      createPartitioner: () => ({ message }) => {
-        if (message.value === 'throws') throw new Error('on purpose');
-        return message.value === 'wrong' ? 1.5 : 2;
-      },
+      createPartitioner:
+        () =>
+        ({ message }) => {
+          if (message.value === 'throws') throw new Error('on purpose');
+          return message.value === 'wrong' ? 1.5 : 2;
+        },
     });
     const sends = ['throws', 'wrong', 'right'].map((value) => producer.send({ topic, messages: [{ value }] }));
     const [threw, wrong, right] = await Promise.allSettled(sends);
@@ -381,9 +492,14 @@ describe('back-pressure', () => {
     const topic = await cluster.topic(1);
     const producer = await connected(t, { properties: { 'queue.buffering.max.messages': 1000 } });
     const order = [];
-    const sends = Array.from({ length: 50_000 }, (_, n) => producer.send({ topic, messages: [{ value: `${n}` }] }).then(([{ baseOffset }]) => void order.push(Number(baseOffset))));
+    const sends = Array.from({ length: 50_000 }, (_, n) =>
+      producer.send({ topic, messages: [{ value: `${n}` }] }).then(([{ baseOffset }]) => void order.push(Number(baseOffset))),
+    );
     await Promise.all(sends);
-    assert.deepEqual(order, Array.from({ length: 50_000 }, (_, n) => n));
+    assert.deepEqual(
+      order,
+      Array.from({ length: 50_000 }, (_, n) => n),
+    );
     const messages = await readWithKafkaJS(t, cluster, topic, count(50_000));
     assert.ok(messages.every(({ value }, n) => Number(value) === n));
   });
@@ -393,10 +509,12 @@ describe('back-pressure', () => {
     const producer = await connected(t, { linger: 100 });
     await producer.send({ topic, messages: numbered(1) });
     const [turn, turns] = [countTurns(t), new Map()];
-    await Promise.all(Array.from({ length: 100 }, async () => {
-      await producer.send({ topic, messages: numbered(1000) });
-      turns.set(turn.now, (turns.get(turn.now) ?? 0) + 1);
-    }));
+    await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        await producer.send({ topic, messages: numbered(1000) });
+        turns.set(turn.now, (turns.get(turn.now) ?? 0) + 1);
+      }),
+    );
     // One that begins below the 1024 messages of a turn, one behind it; a turn can have an event and an immediate of its own.
     assert.ok(Math.max(...turns.values()) <= 10, `${[...turns.values()]} sends in a turn`);
   });
@@ -405,7 +523,13 @@ describe('back-pressure', () => {
     const topic = await cluster.topic(2);
     const producer = await connected(t, tiny);
     const results = await producer.send({ topic, messages: Array.from({ length: 100 }, (_, n) => ({ value: `${n}`, partition: n % 2 })) });
-    assert.deepEqual(results.map(({ partition, baseOffset }) => [partition, baseOffset]), [[0, '0'], [1, '0']]);
+    assert.deepEqual(
+      results.map(({ partition, baseOffset }) => [partition, baseOffset]),
+      [
+        [0, '0'],
+        [1, '0'],
+      ],
+    );
     const bytes = await connected(t, { properties: { 'queue.buffering.max.kbytes': 1 } });
     const large = await bytes.send({ topic, messages: Array(50).fill({ value: 'x'.repeat(10_000), partition: 0 }) });
     assert.equal(large[0].baseOffset, '50');
@@ -489,7 +613,10 @@ describe('a stream', () => {
   test('tells its writer to wait', async (t) => {
     const producer = await connected(t, { linger: 100 });
     const stream = producer.stream({ topic: await cluster.topic(1), highWaterMark: 3 });
-    assert.deepEqual([1, 2, 3].map((n) => stream.write(`${n}`)), [true, true, false]);
+    assert.deepEqual(
+      [1, 2, 3].map((n) => stream.write(`${n}`)),
+      [true, true, false],
+    );
     await once(stream, 'drain');
     assert.equal(stream.write('4'), true);
     stream.end();
@@ -540,7 +667,10 @@ describe('a producer', () => {
     const messages = await readWithKafkaJS(t, own, topic, count(n));
     for (const partition of [0, 1, 2]) {
       const values = messages.filter((message) => message.partition === partition).map(({ value }) => Number(value));
-      assert.deepEqual(values, Array.from({ length: Math.ceil((n - partition) / 3) }, (_, i) => 3 * i + partition));
+      assert.deepEqual(
+        values,
+        Array.from({ length: Math.ceil((n - partition) / 3) }, (_, i) => 3 * i + partition),
+      );
     }
   });
 
@@ -555,7 +685,9 @@ describe('a producer', () => {
     cleanup(t, () => admin.disconnect());
     await admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] });
     // By itself librdkafka would look after five minutes.
-    const [{ partition, baseOffset }] = await eventually(PATIENCE, 'the new partition', () => producer.send({ topic, messages: [{ value: 'new', partition: 1 }] }));
+    const [{ partition, baseOffset }] = await eventually(PATIENCE, 'the new partition', () =>
+      producer.send({ topic, messages: [{ value: 'new', partition: 1 }] }),
+    );
     assert.deepEqual([partition, baseOffset], [1, '0']);
   });
 
@@ -578,7 +710,10 @@ describe('a producer', () => {
       await producer.disconnect();
     }
     assert.deepEqual(events, [['producer.connect', null], ['producer.disconnect'], ['producer.connect', null], ['producer.disconnect']]);
-    assert.throws(() => producer.on('producer.nothing', () => {}), (error) => error instanceof KafkaJSNonRetriableError && /producer\.events\.CONNECT/.test(error.message));
+    assert.throws(
+      () => producer.on('producer.nothing', () => {}),
+      (error) => error instanceof KafkaJSNonRetriableError && /producer\.events\.CONNECT/.test(error.message),
+    );
   });
 
   test('delivers what was sent before it disconnects', async (t) => {
@@ -586,7 +721,10 @@ describe('a producer', () => {
     const producer = await connected(t, { linger: 60_000, properties: { 'queue.buffering.max.messages': 10 } });
     const sends = numbered(100).map((message) => producer.send({ topic, messages: [message] }));
     await producer.disconnect();
-    assert.deepEqual((await Promise.all(sends)).map(([{ baseOffset }]) => Number(baseOffset)), sends.map((_, n) => n));
+    assert.deepEqual(
+      (await Promise.all(sends)).map(([{ baseOffset }]) => Number(baseOffset)),
+      sends.map((_, n) => n),
+    );
   });
 
   test('has settled every send when it is disconnected, also those that were not delivered', async (t) => {
@@ -648,9 +786,15 @@ describe('a producer', () => {
 
   test("refuses options that it cannot use, and the engine's own properties", () => {
     const make = (config) => () => kafka().producer(config);
-    assert.throws(make({ properties: { 'enable.idempotence': true } }), (error) => error instanceof KafkaJSNonRetriableError && /use idempotent/.test(error.message));
+    assert.throws(
+      make({ properties: { 'enable.idempotence': true } }),
+      (error) => error instanceof KafkaJSNonRetriableError && /use idempotent/.test(error.message),
+    );
     assert.throws(make({ properties: { 'bootstrap.servers': 'x' } }), /use brokers/);
-    assert.throws(make({ idempotent: true, retry: { retries: 0 } }), (error) => error instanceof KafkaJSNonRetriableError && /Idempotent producer must allow retries/.test(error.message));
+    assert.throws(
+      make({ idempotent: true, retry: { retries: 0 } }),
+      (error) => error instanceof KafkaJSNonRetriableError && /Idempotent producer must allow retries/.test(error.message),
+    );
     assert.throws(make({ linger: -1 }), RangeError);
     assert.throws(make({ idempotent: 'yes' }), TypeError);
     assert.throws(make({ createPartitioner: 1 }), TypeError);
@@ -676,8 +820,14 @@ describe('a producer', () => {
     await producer.send({ topic, messages: [{ value: 'x', partition: 5 }] }).catch(() => {});
     channel.unsubscribe(handlers);
     await producer.send({ topic, messages: [message] });
-    assert.deepEqual(told.slice(0, 2), [['start', topic, 1], ['asyncEnd', '0']]);
-    assert.deepEqual(told.slice(2, 4), [['start', topic, 1], ['error', 'UNKNOWN_TOPIC_OR_PARTITION']]);
+    assert.deepEqual(told.slice(0, 2), [
+      ['start', topic, 1],
+      ['asyncEnd', '0'],
+    ]);
+    assert.deepEqual(told.slice(2, 4), [
+      ['start', topic, 1],
+      ['error', 'UNKNOWN_TOPIC_OR_PARTITION'],
+    ]);
     assert.deepEqual(message.headers, { own: '1' });
     const [first, second] = await readWithKafkaJS(t, cluster, topic, count(2));
     assert.deepEqual(first.headers, { own: Buffer.from('1'), traceparent: Buffer.from('00-1-2-3') });

@@ -40,12 +40,19 @@ describe('rolling moves', () => {
       consumer.on(consumer.events.CRASH, ({ payload }) => crashes.push(payload));
       await consumer.subscribe({ topic, fromBeginning: true });
       const has = event(consumer, 'GROUP_JOIN', joined);
-      await consumer.run({ eachMessage: async (payload) => { by.set(name, (by.get(name) ?? 0) + 1); await got.each(payload); } });
+      await consumer.run({
+        eachMessage: async (payload) => {
+          by.set(name, (by.get(name) ?? 0) + 1);
+          await got.each(payload);
+        },
+      });
       return { consumer, crashes, has, logged };
     };
     const sender = producer(t, cluster);
     let next = 0;
-    const timer = setInterval(() => { for (let i = 0; i < 4; i++, next++) sender.send(topic, i, [String(next)]); }, 10);
+    const timer = setInterval(() => {
+      for (let i = 0; i < 4; i++, next++) sender.send(topic, i, [String(next)]);
+    }, 10);
     cleanup(t, () => clearInterval(timer));
     const ended = async () => {
       clearInterval(timer);
@@ -80,7 +87,10 @@ describe('rolling moves', () => {
     });
   }
 
-  for (const [name, from, to] of [['KafkaJS', KAFKAJS, ROUND_ROBIN], ['another assigner', ROUND_ROBIN, COOPERATIVE]]) {
+  for (const [name, from, to] of [
+    ['KafkaJS', KAFKAJS, ROUND_ROBIN],
+    ['another assigner', ROUND_ROBIN, COOPERATIVE],
+  ]) {
     test(`a member that meets a group of ${name} says once what to do, keeps trying, and takes over when the last of them has left`, async (t) => {
       const { topic, got, by, join, first, ended } = await group(t, from);
       const second = await join('second', to); // run resolves
@@ -91,7 +101,10 @@ describe('rolling moves', () => {
       assert.equal((await second.has).memberAssignment[topic].length, 4);
       await got.until(() => by.get('second') > 50);
       await ended();
-      assert.deepEqual(second.crashes.map(({ error, restart }) => [error.type, restart]), [['INCONSISTENT_GROUP_PROTOCOL', true]]);
+      assert.deepEqual(
+        second.crashes.map(({ error, restart }) => [error.type, restart]),
+        [['INCONSISTENT_GROUP_PROTOCOL', true]],
+      );
       assert.match(second.crashes[0].error.message, /partitionAssigners in common/);
       assert.equal(second.logged.length, 1, second.logged.join('\n'));
     });

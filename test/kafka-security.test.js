@@ -25,7 +25,13 @@ after(() => cluster?.close());
 
 const pem = (name) => fs.readFileSync(servers.tls[name], 'utf8');
 const kafka = (listener, config) =>
-  new Kafka({ brokers: [servers.listeners[listener]], connectionTimeout: 600_000, retry: { retries: 0 }, logger: { error() {}, warn() {}, info() {}, debug() {} }, ...config });
+  new Kafka({
+    brokers: [servers.listeners[listener]],
+    connectionTimeout: 600_000,
+    retry: { retries: 0 },
+    logger: { error() {}, warn() {}, info() {}, debug() {} },
+    ...config,
+  });
 
 const CLIENTS = {
   producer: (of) => of.producer(),
@@ -43,12 +49,17 @@ async function connects(of) {
 
 /** The error that each client's `connect` rejects with. */
 async function refusals(of) {
-  return Promise.all(Object.values(CLIENTS).map(async (make) => {
-    const client = make(of);
-    const error = await client.connect().then(() => assert.fail('connected'), (reason) => reason);
-    await client.disconnect();
-    return error;
-  }));
+  return Promise.all(
+    Object.values(CLIENTS).map(async (make) => {
+      const client = make(of);
+      const error = await client.connect().then(
+        () => assert.fail('connected'),
+        (reason) => reason,
+      );
+      await client.disconnect();
+      return error;
+    }),
+  );
 }
 
 /** An unsigned JWT, which the brokers of the tests take. */
@@ -74,7 +85,8 @@ describe('every client connects', () => {
       return kafka('mtls', { ssl: { ca: pem('ca'), cert: pem('clientCert'), key: fs.readFileSync(file), passphrase: 'open sesame' } });
     },
     'without verification': () => kafka('sslExpired', { ssl: { rejectUnauthorized: false } }),
-    'to another host when names do not matter': () => kafka('sslWrongHost', { ssl: { ca: pem('ca') }, properties: { 'ssl.endpoint.identification.algorithm': 'none' } }),
+    'to another host when names do not matter': () =>
+      kafka('sslWrongHost', { ssl: { ca: pem('ca') }, properties: { 'ssl.endpoint.identification.algorithm': 'none' } }),
     'with PLAIN': () => kafka('saslPlaintext', { sasl: plain(servers.users.alice.password) }),
     'with PLAIN over TLS': () => kafka('saslSsl', { ssl: { ca: pem('ca') }, sasl: plain(servers.users.alice.password) }),
     'with SCRAM-SHA-256': () => kafka('saslPlaintext', { sasl: scram(256, servers.users.bob.password) }),
@@ -90,9 +102,15 @@ describe('a refusal ends connect at once, with its own class', () => {
     'a wrong password for PLAIN': () => kafka('saslPlaintext', { sasl: plain('wrong-secret') }),
     'a wrong password for SCRAM': () => kafka('saslSsl', { ssl: { ca: pem('ca') }, sasl: scram(256, 'wrong-secret') }),
     'a token that is over by its own claims': () => kafka('saslPlaintext', { sasl: oauth(async () => ({ value: jwt({ seconds: -500 }) })) }),
-    'a token that the broker finds over': () => kafka('saslPlaintext', { sasl: oauth(async () => ({ value: jwt({ seconds: -500 }), lifetime: Date.now() + 600_000 })) }),
+    'a token that the broker finds over': () =>
+      kafka('saslPlaintext', { sasl: oauth(async () => ({ value: jwt({ seconds: -500 }), lifetime: Date.now() + 600_000 })) }),
     'a token that is none': () => kafka('saslPlaintext', { sasl: oauth(async () => ({ value: 'wrong-secret' })) }),
-    'a provider that fails': () => kafka('saslPlaintext', { sasl: oauth(async () => { throw new Error('the vault is closed'); }) }),
+    'a provider that fails': () =>
+      kafka('saslPlaintext', {
+        sasl: oauth(async () => {
+          throw new Error('the vault is closed');
+        }),
+      }),
     'a provider without a token': () => kafka('saslPlaintext', { sasl: oauth(async () => {}) }),
     'a provider that never answers': () => kafka('saslPlaintext', { authenticationTimeout: 50, sasl: oauth(() => new Promise(() => {})) }),
   };
@@ -118,16 +136,25 @@ describe('a refusal ends connect at once, with its own class', () => {
     test(what, async () => {
       for (const error of await refusals(kafka('saslPlaintext', { sasl }))) {
         assert.ok(error instanceof KafkaJSSASLAuthenticationError, `${error.name}: ${error.message}`);
-        assert.match(error.message, /^SASL (FOO|UNDEFINED) mechanism is not supported by the client: use|^SASL [A-Z0-9-]+: (Invalid username or password|Missing OAuth bearer token provider): /);
+        assert.match(
+          error.message,
+          /^SASL (FOO|UNDEFINED) mechanism is not supported by the client: use|^SASL [A-Z0-9-]+: (Invalid username or password|Missing OAuth bearer token provider): /,
+        );
       }
     });
   }
 
   const untrusted = {
-    'an unknown authority': [/(self-signed certificate in certificate chain|unable to get local issuer certificate); give its authority \(the option ssl: \{ ca \}/, () => kafka('ssl', { ssl: { ca: pem('clientCert') } })],
+    'an unknown authority': [
+      /(self-signed certificate in certificate chain|unable to get local issuer certificate); give its authority \(the option ssl: \{ ca \}/,
+      () => kafka('ssl', { ssl: { ca: pem('clientCert') } }),
+    ],
     'an expired certificate': [/certificate has expired/, () => kafka('sslExpired', { ssl: { ca: pem('ca') } })],
     "another host's certificate": [/IP address mismatch/, () => kafka('sslWrongHost', { ssl: { ca: pem('ca') } })],
-    'an expired certificate of the client': [/the broker refuses this client's certificate/, () => kafka('mtls', { ssl: { ca: pem('ca'), cert: pem('expiredCert'), key: pem('expiredKey') } })],
+    'an expired certificate of the client': [
+      /the broker refuses this client's certificate/,
+      () => kafka('mtls', { ssl: { ca: pem('ca'), cert: pem('expiredCert'), key: pem('expiredKey') } }),
+    ],
     'no certificate of the client': [/the broker refuses this client's certificate, or wants one/, () => kafka('mtls', { ssl: { ca: pem('ca') } })],
   };
   for (const [what, [why, of]] of Object.entries(untrusted)) {
@@ -146,7 +173,9 @@ describe('a refusal ends connect at once, with its own class', () => {
   test('a key whose passphrase is wrong', async (t) => {
     const file = path.join(folder(t), 'key.pem');
     execFileSync('openssl', ['pkcs8', '-topk8', '-in', servers.tls.clientKey, '-out', file, '-passout', 'pass:open sesame']);
-    for (const error of await refusals(kafka('mtls', { ssl: { ca: pem('ca'), cert: pem('clientCert'), key: fs.readFileSync(file), passphrase: 'wrong-secret' } }))) {
+    for (const error of await refusals(
+      kafka('mtls', { ssl: { ca: pem('ca'), cert: pem('clientCert'), key: fs.readFileSync(file), passphrase: 'wrong-secret' } }),
+    )) {
       assert.equal(error.retriable, false, `${error.name}: ${error.message}`);
       assert.match(error.message, /ssl\.key\.pem/);
       assert.ok(!error.message.includes('wrong-secret'), error.message);
@@ -175,27 +204,54 @@ describe("an identity provider's tokens", () => {
   /** @type {http.Server} */ let server;
   /** @type {any[]} */ let asked;
   before(async () => {
-    server = http.createServer((request, response) => {
-      let body = '';
-      request.on('data', (chunk) => { body += chunk; });
-      request.on('end', () => {
-        const [user, secret] = Buffer.from(request.headers.authorization.split(' ')[1], 'base64').toString().split(':').map(decodeURIComponent);
-        asked.push({ user, type: request.headers['content-type'], ...Object.fromEntries(new URLSearchParams(body)) });
-        const right = user === 'app' && secret === 's3cret:/+';
-        response.writeHead(right ? 200 : 401, { 'content-type': 'application/json' });
-        response.end(JSON.stringify(right ? { access_token: jwt(), token_type: 'bearer', expires_in: 600 } : { error: 'invalid_client', error_description: 'who are you' }));
-      });
-    }).listen(0, '127.0.0.1');
+    server = http
+      .createServer((request, response) => {
+        let body = '';
+        request.on('data', (chunk) => {
+          body += chunk;
+        });
+        request.on('end', () => {
+          const [user, secret] = Buffer.from(request.headers.authorization.split(' ')[1], 'base64').toString().split(':').map(decodeURIComponent);
+          asked.push({ user, type: request.headers['content-type'], ...Object.fromEntries(new URLSearchParams(body)) });
+          const right = user === 'app' && secret === 's3cret:/+';
+          response.writeHead(right ? 200 : 401, { 'content-type': 'application/json' });
+          response.end(
+            JSON.stringify(
+              right ? { access_token: jwt(), token_type: 'bearer', expires_in: 600 } : { error: 'invalid_client', error_description: 'who are you' },
+            ),
+          );
+        });
+      })
+      .listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
   });
   after(() => server.close());
 
-  const oidc = (more) => ({ mechanism: 'oauthbearer', oidc: { tokenEndpoint: `http://127.0.0.1:${server.address().port}/token`, clientId: 'app', clientSecret: 's3cret:/+', scope: 'a b', parameters: { audience: 'kafka' }, ...more } });
+  const oidc = (more) => ({
+    mechanism: 'oauthbearer',
+    oidc: {
+      tokenEndpoint: `http://127.0.0.1:${server.address().port}/token`,
+      clientId: 'app',
+      clientSecret: 's3cret:/+',
+      scope: 'a b',
+      parameters: { audience: 'kafka' },
+      ...more,
+    },
+  });
 
   test('the built-in provider gets them for client credentials', async () => {
     asked = [];
     await connects(kafka('saslPlaintext', { sasl: oidc() }));
-    assert.deepEqual(asked, Array(Object.keys(CLIENTS).length).fill({ user: 'app', type: 'application/x-www-form-urlencoded', grant_type: 'client_credentials', scope: 'a b', audience: 'kafka' }));
+    assert.deepEqual(
+      asked,
+      Array(Object.keys(CLIENTS).length).fill({
+        user: 'app',
+        type: 'application/x-www-form-urlencoded',
+        grant_type: 'client_credentials',
+        scope: 'a b',
+        audience: 'kafka',
+      }),
+    );
   });
 
   test('what the identity provider refuses, connect tells', async () => {
@@ -218,9 +274,9 @@ describe("an identity provider's tokens", () => {
 describe('a listener that wants something else says so', () => {
   const impatient = { connectionTimeout: 3000 };
   const wishes = {
-    'TLS': ['ssl', {}, /may want TLS/],
+    TLS: ['ssl', {}, /may want TLS/],
     'TLS, and SASL behind it': ['saslSsl', {}, /may want TLS/],
-    'SASL': ['saslPlaintext', {}, /may want SASL/],
+    SASL: ['saslPlaintext', {}, /may want SASL/],
     'SASL over TLS': ['saslSsl', { ssl: { rejectUnauthorized: false } }, /may want SASL/],
     'no TLS': ['plaintext', { ssl: { rejectUnauthorized: false } }, /may want no TLS/],
   };
@@ -262,7 +318,9 @@ describe('without a CA', () => {
   const run = (env, command = process.execPath, ...args) =>
     spawnSync(command, [...args, '-e', program, servers.listeners.ssl], { cwd: __dirname, encoding: 'utf8', env: { ...bare, ...env } }).stdout.trim();
 
-  test("the system's authorities are trusted, and nobody else", { skip: spawnSync('unshare', ['--mount', 'true']).status !== 0 && 'no mount namespaces here' }, (t) => {
+  test("the system's authorities are trusted, and nobody else", {
+    skip: spawnSync('unshare', ['--mount', 'true']).status !== 0 && 'no mount namespaces here',
+  }, (t) => {
     // The system of this one process has the test's CA installed.
     const installed = folder(t);
     fs.copyFileSync(servers.tls.ca, path.join(installed, 'ca-certificates.crt'));
@@ -278,8 +336,13 @@ describe('without a CA', () => {
 
   test("a system without authorities has Node's", { skip: spawnSync('unshare', ['--mount', 'true']).status !== 0 && 'no mount namespaces here' }, (t) => {
     const script = 'mount --bind "$0" /etc/ssl && exec "$@"';
-    const config = "const { readKafkaConfig } = require('../js/kafka-native/dist/kafka/config.js'); readKafkaConfig({ brokers: ['b:1'], ssl: true }).properties().then((all) => console.log(Object.fromEntries(all)['ssl.ca.pem'].split('BEGIN CERTIFICATE').length - 1 === require('node:tls').rootCertificates.length))";
-    const { stdout } = spawnSync('unshare', ['--mount', 'sh', '-c', script, folder(t), process.execPath, '-e', config], { cwd: __dirname, encoding: 'utf8', env: bare });
+    const config =
+      "const { readKafkaConfig } = require('../js/kafka-native/dist/kafka/config.js'); readKafkaConfig({ brokers: ['b:1'], ssl: true }).properties().then((all) => console.log(Object.fromEntries(all)['ssl.ca.pem'].split('BEGIN CERTIFICATE').length - 1 === require('node:tls').rootCertificates.length))";
+    const { stdout } = spawnSync('unshare', ['--mount', 'sh', '-c', script, folder(t), process.execPath, '-e', config], {
+      cwd: __dirname,
+      encoding: 'utf8',
+      env: bare,
+    });
     assert.equal(stdout.trim(), 'true');
   });
 });

@@ -38,7 +38,11 @@ test('messages of every size come back as they were sent', async (t) => {
       if (received.length === messages.length) done();
     },
   });
-  await within(PATIENCE, () => `${received.length} of ${messages.length} came`, () => all);
+  await within(
+    PATIENCE,
+    () => `${received.length} of ${messages.length} came`,
+    () => all,
+  );
   messages.forEach(({ key, value }, i) => {
     assert.deepEqual(received[i].key === null ? null : Buffer.from(received[i].key), key === null ? null : Buffer.from(key));
     assert.ok(value === null ? received[i].value === null : Buffer.from(value).equals(received[i].value), `message ${i}`);

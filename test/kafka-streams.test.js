@@ -22,7 +22,11 @@ describe('streams of a consumer', () => {
     if (!topic) {
       topic = await cluster.topic(1);
       const sender = producer(t, cluster);
-      sender.send(topic, 0, Array.from({ length: COUNT }, (_, i) => String(i)));
+      sender.send(
+        topic,
+        0,
+        Array.from({ length: COUNT }, (_, i) => String(i)),
+      );
       await sender.stop();
     }
     const groupId = topicName('group');
@@ -117,7 +121,7 @@ describe('streams of a consumer', () => {
     assert.equal(count, 10);
   });
 
-  test('an error in the loop body stops the consumer and is the caller\'s', async (t) => {
+  test("an error in the loop body stops the consumer and is the caller's", async (t) => {
     const { consumer, offset } = await reader(t);
     const stopped = event(consumer, 'STOP');
     await assert.rejects(async () => {
@@ -131,13 +135,20 @@ describe('streams of a consumer', () => {
     const { consumer, offset } = await reader(t);
     const taken = [];
     const controller = new AbortController();
-    const slow = new Writable({ objectMode: true, highWaterMark: 1, write(message, _, done) {
-      taken.push(Number(message.offset));
-      if (taken.length === 300) controller.abort();
-      setImmediate(done);
-    } });
+    const slow = new Writable({
+      objectMode: true,
+      highWaterMark: 1,
+      write(message, _, done) {
+        taken.push(Number(message.offset));
+        if (taken.length === 300) controller.abort();
+        setImmediate(done);
+      },
+    });
     await pipeline(consumer.stream({ signal: controller.signal }), slow);
-    assert.deepEqual(taken, Array.from({ length: taken.length }, (_, i) => i));
+    assert.deepEqual(
+      taken,
+      Array.from({ length: taken.length }, (_, i) => i),
+    );
     const at = await offset();
     assert.ok(at >= 299 && at <= taken.length, `committed ${at} of ${taken.length}`);
   });
@@ -162,7 +173,7 @@ describe('streams of a consumer', () => {
     assert.ok((await offset()) <= 20);
   });
 
-  test('a second reader is refused, and a crash that is not restarted is the reader\'s error', async (t) => {
+  test("a second reader is refused, and a crash that is not restarted is the reader's error", async (t) => {
     const { consumer } = await reader(t);
     const messages = consumer.messages();
     await messages.next();

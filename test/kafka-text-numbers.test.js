@@ -15,7 +15,12 @@ describe('numbers as text', () => {
   let kafka;
   before(async () => {
     cluster = await real();
-    kafka = new Kafka({ brokers: cluster.options().broker.split(','), logLevel: logLevel.NOTHING, requestTimeout: '30000', retry: { retries: '3', initialRetryTime: '100' } });
+    kafka = new Kafka({
+      brokers: cluster.options().broker.split(','),
+      logLevel: logLevel.NOTHING,
+      requestTimeout: '30000',
+      retry: { retries: '3', initialRetryTime: '100' },
+    });
   });
   after(() => cluster?.close());
 
@@ -63,7 +68,11 @@ describe('numbers as text', () => {
         if (got.length === 5) all();
       },
     });
-    await within(PATIENCE, () => `got ${got}`, () => four);
+    await within(
+      PATIENCE,
+      () => `got ${got}`,
+      () => four,
+    );
     const line = (i) => `${i} v${i} ${1_700_000_000_000 + i}`;
     assert.deepEqual(got, [1, 2, 3, 2, 3].map(line));
     await consumer.commitOffsets([{ topic, partition: '1', offset: 3 }]);
@@ -74,7 +83,10 @@ describe('numbers as text', () => {
     assert.deepEqual(consumer.paused(), []);
     await consumer.stop();
     await control.deleteOffsets({ groupId, topic, partitions: ['1'] });
-    assert.deepEqual((await control.fetchOffsets({ groupId, topics: [topic] }))[0].partitions.map(({ offset }) => offset), ['-1', '-1', '-1']);
+    assert.deepEqual(
+      (await control.fetchOffsets({ groupId, topics: [topic] }))[0].partitions.map(({ offset }) => offset),
+      ['-1', '-1', '-1'],
+    );
   });
 
   test('that are none are refused with a sentence that names them, never with one of a converter', async (t) => {
@@ -95,45 +107,52 @@ describe('numbers as text', () => {
     let wrong;
     const validateOnly = true; // -7 partitions are for nobody, but null is a default, and 2 ** 40 replicas nobody has
     const calls = {
-      'numPartitions': () => control.createTopics({ validateOnly, topics: [{ topic: topicName('not'), numPartitions: wrong }] }),
-      'replicationFactor': () => control.createTopics({ validateOnly, topics: [{ topic: topicName('not'), replicationFactor: wrong }] }),
-      'replicaAssignment': () => control.createTopics({ validateOnly, topics: [{ topic: topicName('not'), replicaAssignment: [{ partition: wrong, replicas: [1] }] }] }),
-      'replicas': () => control.createTopics({ validateOnly, topics: [{ topic: topicName('not'), replicaAssignment: [{ partition: 0, replicas: [wrong] }] }] }),
-      'count': () => control.createPartitions({ validateOnly, topicPartitions: [{ topic, count: wrong }] }),
-      'assignments': () => control.createPartitions({ validateOnly, topicPartitions: [{ topic, count: 2, assignments: [[wrong]] }] }),
+      numPartitions: () => control.createTopics({ validateOnly, topics: [{ topic: topicName('not'), numPartitions: wrong }] }),
+      replicationFactor: () => control.createTopics({ validateOnly, topics: [{ topic: topicName('not'), replicationFactor: wrong }] }),
+      replicaAssignment: () =>
+        control.createTopics({ validateOnly, topics: [{ topic: topicName('not'), replicaAssignment: [{ partition: wrong, replicas: [1] }] }] }),
+      replicas: () => control.createTopics({ validateOnly, topics: [{ topic: topicName('not'), replicaAssignment: [{ partition: 0, replicas: [wrong] }] }] }),
+      count: () => control.createPartitions({ validateOnly, topicPartitions: [{ topic, count: wrong }] }),
+      assignments: () => control.createPartitions({ validateOnly, topicPartitions: [{ topic, count: 2, assignments: [[wrong]] }] }),
       'assignments of one': () => control.createPartitions({ validateOnly, topicPartitions: [{ topic, count: 2, assignments: [wrong] }] }),
       'deleteTopicRecords partition': () => control.deleteTopicRecords({ topic, partitions: [{ partition: wrong, offset: '0' }] }),
       'deleteTopicRecords offset': () => control.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: wrong }] }),
       'setOffsets partition': () => control.setOffsets({ groupId, topic, partitions: [{ partition: wrong, offset: '0' }] }),
       'setOffsets offset': () => control.setOffsets({ groupId, topic, partitions: [{ partition: 0, offset: wrong }] }),
-      'deleteOffsets': () => control.deleteOffsets({ groupId, topic, partitions: [wrong] }),
-      'electLeaders': () => control.electLeaders({ topics: [{ topic, partitions: [wrong] }] }),
+      deleteOffsets: () => control.deleteOffsets({ groupId, topic, partitions: [wrong] }),
+      electLeaders: () => control.electLeaders({ topics: [{ topic, partitions: [wrong] }] }),
       'timestamp of fetchTopicOffsetsByTimestamp': () => control.fetchTopicOffsetsByTimestamp(topic, wrong),
       'timeout of an admin': () => control.listTopics({ timeout: wrong }),
-      'iterations': () => control.alterUsers({ alterations: [{ user: 'nobody', mechanism: 'SCRAM-SHA-256', password: 'p', iterations: wrong }] }),
+      iterations: () => control.alterUsers({ alterations: [{ user: 'nobody', mechanism: 'SCRAM-SHA-256', password: 'p', iterations: wrong }] }),
       'config type': () => control.describeConfigs({ resources: [{ type: wrong, name: 'a' }] }),
       'acl operation': () => control.describeAcls({ resourceType: 2, resourcePatternType: 3, operation: wrong, permissionType: 3 }),
       'partition of a message': () => producer.send({ topic, messages: [{ value: 'x', partition: wrong }] }),
       'timestamp of a message': () => producer.send({ topic, messages: [{ value: 'x', timestamp: wrong }] }),
-      'acks': () => producer.send({ topic, acks: wrong, messages: [{ value: 'x' }] }),
+      acks: () => producer.send({ topic, acks: wrong, messages: [{ value: 'x' }] }),
       'timeout of a send': () => producer.send({ topic, timeout: wrong, messages: [{ value: 'x' }] }),
-      'compression': () => producer.send({ topic, compression: wrong, messages: [{ value: 'x' }] }),
-      'partitioner': () => partitioned.send({ topic, messages: [{ value: 'x' }] }),
-      'flush': () => producer.flush({ timeout: wrong }),
-      'sendOffsets partition': () => inTransaction((transaction) => transaction.sendOffsets({ consumerGroupId: groupId, topics: [{ topic, partitions: [{ partition: wrong, offset: '1' }] }] })),
-      'sendOffsets offset': () => inTransaction((transaction) => transaction.sendOffsets({ consumerGroupId: groupId, topics: [{ topic, partitions: [{ partition: 0, offset: wrong }] }] })),
+      compression: () => producer.send({ topic, compression: wrong, messages: [{ value: 'x' }] }),
+      partitioner: () => partitioned.send({ topic, messages: [{ value: 'x' }] }),
+      flush: () => producer.flush({ timeout: wrong }),
+      'sendOffsets partition': () =>
+        inTransaction((transaction) =>
+          transaction.sendOffsets({ consumerGroupId: groupId, topics: [{ topic, partitions: [{ partition: wrong, offset: '1' }] }] }),
+        ),
+      'sendOffsets offset': () =>
+        inTransaction((transaction) =>
+          transaction.sendOffsets({ consumerGroupId: groupId, topics: [{ topic, partitions: [{ partition: 0, offset: wrong }] }] }),
+        ),
       'seek partition': async () => consumer.seek({ topic, partition: wrong, offset: '0' }),
       'seek offset': async () => consumer.seek({ topic, partition: 0, offset: wrong }),
       'commitOffsets partition': () => consumer.commitOffsets([{ topic, partition: wrong, offset: '0' }]),
       'commitOffsets offset': () => consumer.commitOffsets([{ topic, partition: 0, offset: wrong }]),
-      'pause': async () => consumer.pause([{ topic, partitions: [wrong] }]),
-      'committed': () => consumer.committed([{ topic, partition: wrong }]),
+      pause: async () => consumer.pause([{ topic, partitions: [wrong] }]),
+      committed: () => consumer.committed([{ topic, partition: wrong }]),
       'committed timeout': () => consumer.committed([{ topic, partition: 0 }], { timeout: wrong }),
       'stop timeout': () => kafka.consumer({ groupId }).stop({ timeout: wrong }),
       'assign partition': () => kafka.consumer({ groupId }).assign([{ topic, partition: wrong }]),
       'assign offset': () => kafka.consumer({ groupId }).assign([{ topic, partition: 0, offset: wrong }]),
       'assign timestamp': () => kafka.consumer({ groupId }).assign([{ topic, partition: 0, timestamp: wrong }]),
-      'concurrency': async () => {
+      concurrency: async () => {
         const other = kafka.consumer({ groupId });
         await other.subscribe({ topic });
         await other.run({ eachMessage: () => {}, partitionsConsumedConcurrently: wrong }).finally(() => other.disconnect());
@@ -154,7 +173,8 @@ describe('numbers as text', () => {
           await within(PATIENCE, `${name} of a ${typeof wrong}`, call);
         } catch (error) {
           const text = `${name}, ${typeof wrong === 'object' || typeof wrong === 'symbol' ? typeof wrong : String(wrong)}: ${error.name}: ${error.message}`;
-          if (!(error instanceof KafkaJSError) || /convert|cannot be read|column|undefined \(reading|not a function|is not iterable/i.test(error.message)) bad.push(text);
+          if (!(error instanceof KafkaJSError) || /convert|cannot be read|column|undefined \(reading|not a function|is not iterable/i.test(error.message))
+            bad.push(text);
         }
       }
     }

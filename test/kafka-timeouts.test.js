@@ -29,7 +29,10 @@ onBoth('time-outs', (cluster) => {
   test('what librdkafka does not take rejects with its reason', async () => {
     const wrong = kafka({ properties: { 'no.such.property': 1 } });
     for (const client of [wrong.producer(), wrong.consumer({ groupId: 'g' }), wrong.admin()]) {
-      await assert.rejects(client.connect(), (error) => error instanceof KafkaJSNonRetriableError && /no\.such\.property/.test(error.message) && error.cause.code === '_INVALID_ARG');
+      await assert.rejects(
+        client.connect(),
+        (error) => error instanceof KafkaJSNonRetriableError && /no\.such\.property/.test(error.message) && error.cause.code === '_INVALID_ARG',
+      );
       await client.disconnect();
     }
   });
@@ -53,6 +56,8 @@ test('a send whose time is over says how the leader has refused messages', async
     assert.deepEqual([name, cause.name, cause.type], ['KafkaJSNumberOfRetriesExceeded', 'KafkaJSProtocolError', 'NOT_ENOUGH_REPLICAS']);
     return true;
   });
-  const { rdkafka_errinfo: [{ errstr }] } = await reports.until();
+  const {
+    rdkafka_errinfo: [{ errstr }],
+  } = await reports.until();
   assert.match(errstr, /timed out.*refused.*Not enough in-sync replicas/);
 });

@@ -19,7 +19,7 @@ test('the Kafka of the entry is one of the package', () => {
   assert.equal(ours.Kafka.name, 'Kafka');
 });
 
-describe('the entry with KafkaJS\'s names', () => {
+describe("the entry with KafkaJS's names", () => {
   let cluster;
   before(async () => (cluster = await real()));
   after(() => cluster?.close());
@@ -88,7 +88,9 @@ describe('the entry with KafkaJS\'s names', () => {
 
     const second = await consuming(t, { groupId });
     await second.subscribe({ topics: there });
-    const both = [first, second].map((each) => event(each, 'GROUP_JOIN', ({ memberAssignment }) => there.every((topic) => memberAssignment[topic]?.length === 2)));
+    const both = [first, second].map((each) =>
+      event(each, 'GROUP_JOIN', ({ memberAssignment }) => there.every((topic) => memberAssignment[topic]?.length === 2)),
+    );
     await second.run({ eachMessage: async () => {} });
     await Promise.all(both);
   });
@@ -99,7 +101,13 @@ describe('the entry with KafkaJS\'s names', () => {
     const consumer = await consuming(
       t,
       { partitionAssigners: [() => assert.fail('it was called'), ours.PartitionAssigners.roundRobin] },
-      { logLevel: ours.logLevel.WARN, logCreator: () => (/** @type {any} */ { log }) => lines.push(log.message) },
+      {
+        logLevel: ours.logLevel.WARN,
+        logCreator:
+          () =>
+          (/** @type {any} */ { log }) =>
+            lines.push(log.message),
+      },
     );
     await consumer.subscribe({ topic });
     const joined = event(consumer, 'GROUP_JOIN');
@@ -148,7 +156,10 @@ describe('the entry with KafkaJS\'s names', () => {
         await go.promise;
       },
     });
-    assert.deepEqual(sorted(consumer.assignment()), [{ topic, partition: 0 }, { topic, partition: 1 }]);
+    assert.deepEqual(sorted(consumer.assignment()), [
+      { topic, partition: 0 },
+      { topic, partition: 1 },
+    ]);
     await second.promise;
     const [lag] = sorted(await consumer.lag());
     assert.deepEqual(lag, { topic, partition: 0, offset: '2', end: '4', lag: '2' });
@@ -156,9 +167,18 @@ describe('the entry with KafkaJS\'s names', () => {
     go.resolve();
     await consumer.caughtUp();
     await consumer.commitOffsets([{ topic, partition: 0, offset: '3' }]);
-    assert.deepEqual(sorted(await consumer.committed()), [{ topic, partition: 0, offset: '3' }, { topic, partition: 1, offset: '-1' }]);
+    assert.deepEqual(sorted(await consumer.committed()), [
+      { topic, partition: 0, offset: '3' },
+      { topic, partition: 1, offset: '-1' },
+    ]);
     assert.deepEqual(await consumer.committed([{ topic, partition: 0 }]), [{ topic, partition: 0, offset: '3' }]);
-    assert.deepEqual(sorted(await consumer.lag()).map(({ offset, end, lag }) => [offset, end, lag]), [['4', '4', '0'], ['0', '0', '0']]);
+    assert.deepEqual(
+      sorted(await consumer.lag()).map(({ offset, end, lag }) => [offset, end, lag]),
+      [
+        ['4', '4', '0'],
+        ['0', '0', '0'],
+      ],
+    );
     await caught;
 
     await assert.rejects(consumer.unsubscribe(), { name: 'KafkaJSNonRetriableError' });
@@ -195,10 +215,19 @@ describe('the entry with KafkaJS\'s names', () => {
       await consumer.run({ eachMessage: got.each });
       await got.until(1);
       const wanted = [['Produce'], ['Metadata'], ['JoinGroup', 'SyncGroup', 'Fetch']];
-      await eventually(PATIENCE, 'requests are told', () => wanted.every((names, i) => names.every((name) => requests[i].some(({ apiName }) => apiName === name))));
+      await eventually(PATIENCE, 'requests are told', () =>
+        wanted.every((names, i) => names.every((name) => requests[i].some(({ apiName }) => apiName === name))),
+      );
       const produce = requests[0].find(({ apiName }) => apiName === 'Produce');
       assert.ok(produce.size > 0 && produce.duration >= 0 && produce.sentAt <= Date.now() && produce.createdAt <= produce.sentAt);
-      return { types: Object.entries(produce).map(([name, value]) => [name, typeof value]).sort(), key: produce.apiKey, broker: produce.broker, clientId: produce.clientId };
+      return {
+        types: Object.entries(produce)
+          .map(([name, value]) => [name, typeof value])
+          .sort(),
+        key: produce.apiKey,
+        broker: produce.broker,
+        clientId: produce.clientId,
+      };
     };
     assert.deepEqual(await told(ours), await told(kafkajs));
 

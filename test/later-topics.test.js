@@ -14,7 +14,10 @@ describe('topics that are made later', { concurrency: true }, () => {
   before(async () => (cluster = await real()));
   after(() => cluster?.close());
 
-  for (const [protocol, config] of [['classic', {}], ['KIP-848', { groupProtocol: 'consumer' }]]) {
+  for (const [protocol, config] of [
+    ['classic', {}],
+    ['KIP-848', { groupProtocol: 'consumer' }],
+  ]) {
     for (const [how, subscription, more] of [
       ['a pattern that librdkafka follows', (prefix) => new RegExp(`^${prefix}-`)],
       ['a pattern that JavaScript follows', (prefix) => new RegExp(`^${prefix}-(?!not)`)],
@@ -30,7 +33,14 @@ describe('topics that are made later', { concurrency: true }, () => {
         cleanup(t, () => producer.disconnect());
         const make = async (topic) => {
           await cluster.admin.createTopic(topic, { partitions: 2, replication: 1 });
-          for (const partition of [0, 1]) await producer.send({ topic, messages: [{ partition, value: 'first' }, { partition, value: 'second' }] });
+          for (const partition of [0, 1])
+            await producer.send({
+              topic,
+              messages: [
+                { partition, value: 'first' },
+                { partition, value: 'second' },
+              ],
+            });
         };
         await make(`${prefix}-there`);
         const consumer = await member(t, cluster, { allowAutoTopicCreation: false, ...config, ...more });
@@ -38,14 +48,20 @@ describe('topics that are made later', { concurrency: true }, () => {
         const got = new Got();
         await consumer.run({ eachMessage: got.each });
         if (!more) await make(`${prefix}-late`);
-        else for (const value of ['first', 'second']) for (const partition of [0, 0]) await producer.send({ topic: `${prefix}-late`, messages: [{ partition, value }] });
+        else
+          for (const value of ['first', 'second'])
+            for (const partition of [0, 0]) await producer.send({ topic: `${prefix}-late`, messages: [{ partition, value }] });
         await got.until(4);
         assert.deepEqual([...new Set(got.messages.map(({ topic }) => topic))], [`${prefix}-late`]);
         await consumer.disconnect();
       });
     }
 
-    for (const [how, pattern] of [['a name', (prefix) => `${prefix}-there`], ['a pattern that librdkafka follows', (prefix) => new RegExp(`^${prefix}-`)], ['a pattern that JavaScript follows', (prefix) => new RegExp(`^${prefix}-(?!not)`)]]) {
+    for (const [how, pattern] of [
+      ['a name', (prefix) => `${prefix}-there`],
+      ['a pattern that librdkafka follows', (prefix) => new RegExp(`^${prefix}-`)],
+      ['a pattern that JavaScript follows', (prefix) => new RegExp(`^${prefix}-(?!not)`)],
+    ]) {
       test(`${protocol}: partitions that are added to a topic of ${how} are found within seconds and begin at their first message; those that were there begin at their end`, async (t) => {
         const prefix = topicName('grown');
         const topic = `${prefix}-there`;
@@ -71,7 +87,11 @@ describe('topics that are made later', { concurrency: true }, () => {
         const admin = client(cluster).admin();
         await admin.connect();
         cleanup(t, () => admin.disconnect());
-        await eventually(PATIENCE, 'the broker knows of them', async () => (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0].partitions.length === 3);
+        await eventually(
+          PATIENCE,
+          'the broker knows of them',
+          async () => (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0].partitions.length === 3,
+        );
         const added = client(cluster).producer();
         await added.connect();
         cleanup(t, () => added.disconnect());
@@ -80,7 +100,10 @@ describe('topics that are made later', { concurrency: true }, () => {
         // Offsets that the group committed win, though the consumer that comes back still knows the partitions as new.
         await added.send({ topic, messages: [1, 2].map((partition) => ({ partition, value: 'fails once' })) });
         await got.until(6);
-        assert.deepEqual(got.messages.map(({ partition, value }) => `${partition} ${value}`).sort(), [1, 2].flatMap((partition) => ['fails once', 'first', 'second'].map((value) => `${partition} ${value}`)));
+        assert.deepEqual(
+          got.messages.map(({ partition, value }) => `${partition} ${value}`).sort(),
+          [1, 2].flatMap((partition) => ['fails once', 'first', 'second'].map((value) => `${partition} ${value}`)),
+        );
         await consumer.disconnect();
       });
     }

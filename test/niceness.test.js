@@ -40,7 +40,7 @@ const own = Number(execFileSync('nice', { encoding: 'utf8' }));
 
 const skip = process.platform !== 'linux' && 'threads have no niceness of their own';
 
-test('KAFKA_NATIVE_NICENESS is the niceness of every thread of the clients, librdkafka\'s too, and of no other', { skip }, () => {
+test("KAFKA_NATIVE_NICENESS is the niceness of every thread of the clients, librdkafka's too, and of no other", { skip }, () => {
   const wanted = Math.max(10, own);
   assert.deepEqual(niceness({ KAFKA_NATIVE_NICENESS: '10' }), { ours: wanted, others: [own] });
 });

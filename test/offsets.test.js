@@ -22,7 +22,12 @@ after(() => cluster.close());
 async function filled(t, partitions, each) {
   const topic = await cluster.topic(partitions);
   const sender = producer(t, cluster);
-  for (let partition = 0; partition < partitions; partition++) sender.send(topic, partition, Array.from({ length: each }, (_, n) => `${n}`));
+  for (let partition = 0; partition < partitions; partition++)
+    sender.send(
+      topic,
+      partition,
+      Array.from({ length: each }, (_, n) => `${n}`),
+    );
   await sender.stop();
   return topic;
 }
@@ -88,7 +93,7 @@ describe('an offset file', () => {
     assert.equal(fs.readFileSync(elsewhere, 'utf8'), '0\n');
   });
 
-  test('of an interrupted write is removed at start, and nobody else\'s file is', async (t) => {
+  test("of an interrupted write is removed at start, and nobody else's file is", async (t) => {
     const topic = await filled(t, 1, 1);
     const directory = folder(t);
     const leftover = `.${topic}-0~AbC12`;
@@ -108,7 +113,9 @@ describe('what is recorded', () => {
     const directory = folder(t);
     const [calls, gates] = [new Calls(), []];
     const one = consumer(t, cluster, {
-      topic, offset_directory: directory, max_messages_per_callback: 5,
+      topic,
+      offset_directory: directory,
+      max_messages_per_callback: 5,
       receive_callback: ({ messages }) => {
         const gate = deferred();
         gates.push({ ...gate, last: messages.at(-1).offset });
@@ -134,7 +141,12 @@ describe('what is recorded', () => {
     const topic = await filled(t, 2, 10);
     const directory = folder(t);
     const stuck = deferred();
-    const one = consumer(t, cluster, { topic, offset_directory: directory, max_messages_per_callback: 1, receive_callback: ({ messages: [m] }) => (m.partition === 0 && m.offset === 0 ? stuck.promise : undefined) });
+    const one = consumer(t, cluster, {
+      topic,
+      offset_directory: directory,
+      max_messages_per_callback: 1,
+      receive_callback: ({ messages: [m] }) => (m.partition === 0 && m.offset === 0 ? stuck.promise : undefined),
+    });
     await one.start();
     await eventually(PATIENCE, 'partition 1', () => offsets(directory, topic)[1] === 9);
     assert.equal(offsets(directory, topic)[0], undefined);
@@ -151,7 +163,10 @@ describe('a partition in a directory has one holder', () => {
     const [first, second, slice] = [make(), make(), make({ num_workers: 2, worker_slot: 1 })];
     await first.start();
     for (const one of [second, slice]) {
-      await assert.rejects(one.start(), (error) => error instanceof KafkaError && error.message.includes(`${process.pid}`) && error.message.includes(directory));
+      await assert.rejects(
+        one.start(),
+        (error) => error instanceof KafkaError && error.message.includes(`${process.pid}`) && error.message.includes(directory),
+      );
     }
     await first.stop();
     await slice.start();
@@ -190,8 +205,13 @@ describe('a partition in a directory has one holder', () => {
     const topic = await filled(t, 4, 5);
     const directory = folder(t);
     const inboxes = [0, 1].map(() => new Inbox());
-    const workers = inboxes.map((inbox, worker_slot) => consumer(t, cluster, { topic, offset_directory: directory, num_workers: 2, worker_slot, receive_callback: inbox.receive }));
-    assert.deepEqual(await Promise.all(workers.map((worker) => worker.start())), [[0, 2], [1, 3]]);
+    const workers = inboxes.map((inbox, worker_slot) =>
+      consumer(t, cluster, { topic, offset_directory: directory, num_workers: 2, worker_slot, receive_callback: inbox.receive }),
+    );
+    assert.deepEqual(await Promise.all(workers.map((worker) => worker.start())), [
+      [0, 2],
+      [1, 3],
+    ]);
     await Promise.all(inboxes.map((inbox) => inbox.until(10)));
     await Promise.all(workers.map((worker) => worker.stop()));
     assert.deepEqual(offsets(directory, topic), { 0: 4, 1: 4, 2: 4, 3: 4 });
@@ -245,7 +265,12 @@ describe('a directory in trouble', () => {
     const topic = await filled(t, 1, 10);
     const directory = path.join(folder(t), 'offsets');
     const [inbox, errors] = [new Inbox(), new Calls()];
-    const one = consumer(t, cluster, { topic, offset_directory: directory, error_callback: errors.take, receive_callback: (batch) => (fs.rmSync(directory, { recursive: true, force: true }), inbox.receive(batch)) });
+    const one = consumer(t, cluster, {
+      topic,
+      offset_directory: directory,
+      error_callback: errors.take,
+      receive_callback: (batch) => (fs.rmSync(directory, { recursive: true, force: true }), inbox.receive(batch)),
+    });
     await one.start();
     await inbox.until(10);
     await errors.until();
@@ -314,7 +339,20 @@ describe('offset_manager', () => {
 
   test('that cannot read, or reads nonsense, makes start reject with its reason', async (t) => {
     const topic = await filled(t, 2, 1);
-    const reads = [() => Promise.reject(new Error('no database')), () => { throw new Error('no database'); }, async () => [0], async () => ['0', 0], async () => [0.5, 0], async () => [NaN, 0], async () => [-2, 0], async () => 7, async () => undefined, async () => [2 ** 60, 0]];
+    const reads = [
+      () => Promise.reject(new Error('no database')),
+      () => {
+        throw new Error('no database');
+      },
+      async () => [0],
+      async () => ['0', 0],
+      async () => [0.5, 0],
+      async () => [NaN, 0],
+      async () => [-2, 0],
+      async () => 7,
+      async () => undefined,
+      async () => [2 ** 60, 0],
+    ];
     for (const read of reads) {
       const one = consumer(t, cluster, { topic, offset_manager: { read, commit: async () => {} }, receive_callback() {} });
       await assert.rejects(one.start(), (error) => error instanceof KafkaError && /no database|offset_manager\.read/.test(error.message), String(read));
@@ -334,7 +372,10 @@ describe('offset_manager', () => {
     const sender = producer(t, cluster);
     sender.send(topic, 0, ['goes on']);
     await inbox.until(6);
-    assert.deepEqual(errors.all.map((error) => /no database/.test(error.message)), [true]);
+    assert.deepEqual(
+      errors.all.map((error) => /no database/.test(error.message)),
+      [true],
+    );
     broken = false;
     await eventually(PATIENCE, 'the commit', () => stored[0] === 5);
     await one.stop();
@@ -342,7 +383,10 @@ describe('offset_manager', () => {
 
   test('that is neither a class nor an object with read and commit is refused', () => {
     for (const offset_manager of [{}, { read() {} }, 7, 'x', class {}]) {
-      assert.throws(() => consumer({ after() {} }, cluster, { topic: 't', offset_manager, receive_callback() {} }), { name: 'TypeError', message: /offset_manager/ });
+      assert.throws(() => consumer({ after() {} }, cluster, { topic: 't', offset_manager, receive_callback() {} }), {
+        name: 'TypeError',
+        message: /offset_manager/,
+      });
     }
   });
 });

@@ -81,7 +81,7 @@ plays('docs/kafka.md', broker, {
     await consumer.disconnect();
   },
 
-  "for await (const { topic, partition, offset, value } of consumer.messages({ signal })) await bill(value);": async (t, run) => {
+  'for await (const { topic, partition, offset, value } of consumer.messages({ signal })) await bill(value);': async (t, run) => {
     const [bills, written, stop] = [/** @type {any[]} */ ([]), new Calls(), new AbortController()];
     const consumer = await reader(t, 'streaming', ['orders']);
     const bill = async (value) => {
@@ -119,7 +119,13 @@ plays('docs/kafka.md', broker, {
   'const consumer = kafka.consumer({ groupId: null });': async (_, run) => {
     await made('rooms.1');
     const { consumer } = await run({ kafka: own() }, ['consumer']);
-    assert.deepEqual(consumer.assignment().map(({ topic }) => topic).sort(), ['orders', 'rooms.1']);
+    assert.deepEqual(
+      consumer
+        .assignment()
+        .map(({ topic }) => topic)
+        .sort(),
+      ['orders', 'rooms.1'],
+    );
     await consumer.disconnect();
   },
 
@@ -128,10 +134,16 @@ plays('docs/kafka.md', broker, {
     const consumer = await member(t, cluster, { groupId: null });
     await consumer.subscribe({ topics: ['orders'], from: 'beginning' });
     await run({ consumer, rows });
-    assert.deepEqual(rows.map((row) => row && `${row}`), ['one', '\x01\x02\x03', null, '"four"']);
+    assert.deepEqual(
+      rows.map((row) => row && `${row}`),
+      ['one', '\x01\x02\x03', null, '"four"'],
+    );
   },
 
-  "await consumer.assign([{ topic: 'orders', partition: 0, offset: '42' }, { topic: 'orders', partition: 1, timestamp: Date.now() - 60_000 }]);": async (t, run) => {
+  "await consumer.assign([{ topic: 'orders', partition: 0, offset: '42' }, { topic: 'orders', partition: 1, timestamp: Date.now() - 60_000 }]);": async (
+    t,
+    run,
+  ) => {
     await cluster.grow('orders', 2);
     const consumer = await member(t, cluster, { groupId: null });
     await run({ consumer });
@@ -161,7 +173,10 @@ plays('docs/kafka.md', broker, {
     await producer.send({ topic: 'users', messages: [{ key: 'ann', value: '{"name":"Ann"}' }] });
     const changes = new Calls();
     await run({ kafka: own(), console: { log: changes.take } });
-    assert.deepEqual(changes.all, [['bob', undefined, { name: 'Bob' }], ['ann', { name: 'Ann' }, undefined]]);
+    assert.deepEqual(changes.all, [
+      ['bob', undefined, { name: 'Bob' }],
+      ['ann', { name: 'Ann' }, undefined],
+    ]);
   },
 
   'const admin = kafka.admin();': async (_, run) => {

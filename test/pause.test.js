@@ -70,7 +70,10 @@ onBoth('with 100 000 messages flowing no callback starts after pause() returned'
     let whole;
     const all = new Promise((resolve) => (whole = resolve));
     const receiver = consumer(t, cluster(), {
-      topic, offset_directory: folder(t), max_messages_per_callback: 100, ...options,
+      topic,
+      offset_directory: folder(t),
+      max_messages_per_callback: 100,
+      ...options,
       receive_callback: ({ messages }) => {
         witness.started(messages);
         if (witness.received >= MESSAGES || witness.wrong) whole();
@@ -80,7 +83,11 @@ onBoth('with 100 000 messages flowing no callback starts after pause() returned'
     cleanup(t, () => (witness.over = true));
     begin(receiver, witness);
     await receiver.start();
-    await within(PATIENCE, () => `${witness.received} of ${MESSAGES} messages, ${witness.pauses} pauses, paused: ${witness.paused}, SEED=${seed}`, () => all);
+    await within(
+      PATIENCE,
+      () => `${witness.received} of ${MESSAGES} messages, ${witness.pauses} pauses, paused: ${witness.paused}, SEED=${seed}`,
+      () => all,
+    );
     assert.equal(witness.wrong, undefined, `SEED=${seed}`);
     assert.deepEqual(witness.next, new Array(PARTITIONS).fill(EACH), 'each message once');
     assert.ok(witness.pauses > 10, `only ${witness.pauses} pauses`);

@@ -12,7 +12,14 @@ const { Calls, eventually, witness } = require('./support/watch.js');
 
 async function send(t, cluster, topic, partition, from, count) {
   const sender = producer(t, cluster);
-  assert.equal(sender.send(topic, partition, Array.from({ length: count }, (_, n) => `${from + n}`)).enqueued, count);
+  assert.equal(
+    sender.send(
+      topic,
+      partition,
+      Array.from({ length: count }, (_, n) => `${from + n}`),
+    ).enqueued,
+    count,
+  );
   await sender.stop();
 }
 
@@ -28,10 +35,22 @@ onBoth('without a recorded offset', (cluster) => {
   test('a partition is read from its beginning, or from its end where auto.offset.reset says so', async (t) => {
     const topic = await cluster().topic(1);
     await send(t, cluster(), topic, 0, 0, 10);
-    for (const [value, first] of [['earliest', 0], ['smallest', 0], ['latest', 10], ['largest', 11]]) {
+    for (const [value, first] of [
+      ['earliest', 0],
+      ['smallest', 0],
+      ['latest', 10],
+      ['largest', 11],
+    ]) {
       const inbox = new Inbox();
       const stats = new Calls();
-      const one = consumer(t, cluster(), { topic, offset_directory: folder(t), ...reset(value), receive_callback: inbox.receive, statistics_interval_ms: 20, stats_callback: stats.take });
+      const one = consumer(t, cluster(), {
+        topic,
+        offset_directory: folder(t),
+        ...reset(value),
+        receive_callback: inbox.receive,
+        statistics_interval_ms: 20,
+        stats_callback: stats.take,
+      });
       await one.start();
       if (first >= 10) {
         // It stands at the end when a fetch has told it where that is.
@@ -69,12 +88,21 @@ onBoth('a recorded offset beyond the end of the log', (cluster) => {
     await latest.start();
     await lines.until(([level, line]) => level === 'warn' && line.includes('5001'));
     await send(t, cluster(), topic, 0, 10, 1);
-    assert.deepEqual((await inbox.until(1)).map((m) => m.offset), [10]);
+    assert.deepEqual(
+      (await inbox.until(1)).map((m) => m.offset),
+      [10],
+    );
     assert.equal(inbox.repeats, 1);
 
     const [still, errors] = [new Inbox(), new Calls()];
     const directory = recorded(t, topic, 5000);
-    const error = consumer(t, cluster(), { topic, offset_directory: directory, ...reset('error'), receive_callback: still.receive, error_callback: errors.take });
+    const error = consumer(t, cluster(), {
+      topic,
+      offset_directory: directory,
+      ...reset('error'),
+      receive_callback: still.receive,
+      error_callback: errors.take,
+    });
     await error.start();
     const told = await errors.until();
     assert.ok(told instanceof KafkaError);
@@ -91,7 +119,10 @@ onBoth('a recorded offset beyond the end of the log', (cluster) => {
     const one = consumer(t, cluster(), { topic, offset_directory: recorded(t, topic, 9), receive_callback: inbox.receive });
     await one.start();
     await send(t, cluster(), topic, 0, 10, 1);
-    assert.deepEqual((await inbox.until(1)).map((m) => m.offset), [10]);
+    assert.deepEqual(
+      (await inbox.until(1)).map((m) => m.offset),
+      [10],
+    );
     assert.deepEqual([inbox.misses, inbox.repeats], [0, 0]);
   });
 });
@@ -129,10 +160,20 @@ describe('on a real cluster', () => {
     const topic = await cluster.topic(1);
     const inbox = new Inbox();
     // Room for about a hundred of these at a time.
-    const one = consumer(t, cluster, { topic, offset_directory: folder(t), queued_max_messages_kbytes: 4096, receive_callback: (batch) => (inbox.receive(batch), one.pause()) });
+    const one = consumer(t, cluster, {
+      topic,
+      offset_directory: folder(t),
+      queued_max_messages_kbytes: 4096,
+      receive_callback: (batch) => (inbox.receive(batch), one.pause()),
+    });
     await one.start();
     const sender = producer(t, cluster);
-    for (let n = 0; n < 40; n++) sender.send(topic, 0, Array.from({ length: 10 }, () => Buffer.alloc(50_000)));
+    for (let n = 0; n < 40; n++)
+      sender.send(
+        topic,
+        0,
+        Array.from({ length: 10 }, () => Buffer.alloc(50_000)),
+      );
     await sender.stop();
     await inbox.until(1);
     await cluster.admin.deleteRecords(topic, 0, 390);
@@ -160,7 +201,10 @@ describe('on a real cluster', () => {
     const inbox = new Inbox();
     const two = consumer(t, cluster, { topic, offset_directory: directory, receive_callback: inbox.receive });
     await two.start();
-    assert.deepEqual((await inbox.until(5)).map((m) => m.offset), [0, 1, 2, 3, 4]);
+    assert.deepEqual(
+      (await inbox.until(5)).map((m) => m.offset),
+      [0, 1, 2, 3, 4],
+    );
     assert.equal(inbox.repeats, 1);
     await eventually(PATIENCE, 'the offset of the new topic', () => offsets(directory, topic)[0] === 4);
   });
@@ -171,7 +215,18 @@ describe('on a real cluster', () => {
     const watch = witness();
     const workers = ['earliest', 'latest'].map((value, worker_slot) => {
       const inbox = new Inbox();
-      return { inbox, consumer: consumer(t, cluster, { topic, offset_directory: directory, num_workers: 2, worker_slot, ...reset(value), logger: watch.logger, receive_callback: inbox.receive }) };
+      return {
+        inbox,
+        consumer: consumer(t, cluster, {
+          topic,
+          offset_directory: directory,
+          num_workers: 2,
+          worker_slot,
+          ...reset(value),
+          logger: watch.logger,
+          receive_callback: inbox.receive,
+        }),
+      };
     });
     for (const worker of workers) await worker.consumer.start();
     await cluster.grow(topic, 5);

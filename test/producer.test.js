@@ -23,9 +23,12 @@ function murmur2(data) {
   }
   const rest = words * 4;
   switch (data.length % 4) {
-    case 3: h ^= data[rest + 2] << 16; // falls through
-    case 2: h ^= data[rest + 1] << 8; // falls through
-    case 1: h = Math.imul(h ^ data[rest], m);
+    case 3:
+      h ^= data[rest + 2] << 16; // falls through
+    case 2:
+      h ^= data[rest + 1] << 8; // falls through
+    case 1:
+      h = Math.imul(h ^ data[rest], m);
   }
   h = Math.imul(h ^ (h >>> 13), m);
   return h ^ (h >>> 15);
@@ -34,8 +37,12 @@ function murmur2(data) {
 test('the partitioner of this test is the one of Java', () => {
   // From org.apache.kafka.common.utils.UtilsTest.
   const known = {
-    21: -973932308, foobar: -790332482, 'a-little-bit-long-string': -985981536, 'a-little-bit-longer-string': -1486304829,
-    lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8: -58897971, abc: 479470107,
+    21: -973932308,
+    foobar: -790332482,
+    'a-little-bit-long-string': -985981536,
+    'a-little-bit-longer-string': -1486304829,
+    lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8: -58897971,
+    abc: 479470107,
   };
   for (const [key, hash] of Object.entries(known)) assert.equal(murmur2(Buffer.from(key)), hash, key);
 });
@@ -48,7 +55,10 @@ onBoth('send', (cluster) => {
     assert.deepEqual(sender.send(two, 0, ['d']), { enqueued: 1, send_queue_length: 4 });
     assert.deepEqual(sender.send(two, 0, []), { enqueued: 0, send_queue_length: 4 });
     await sender.stop();
-    assert.deepEqual((await received(t, cluster(), one, 3)).map((m) => m.payload), ['a', 'b', 'c']);
+    assert.deepEqual(
+      (await received(t, cluster(), one, 3)).map((m) => m.payload),
+      ['a', 'b', 'c'],
+    );
   });
 
   test('takes strings, Buffers, any Uint8Array and objects, and null and empty arrive as what they are', async (t) => {
@@ -56,12 +66,28 @@ onBoth('send', (cluster) => {
     const sender = producer(t, cluster());
     const shared = new Uint8Array(new SharedArrayBuffer(4)).fill(9);
     const sent = [
-      ['text', 'text'], ['', ''], ['\u00e4\u{1f600}\0', '\u00e4\u{1f600}\0'],
-      [Buffer.from([0, 255, 128]), [0, 255, 128]], [Buffer.alloc(0), ''], [new Uint8Array([1, 2, 3]).subarray(1), [2, 3]], [shared, [9, 9, 9, 9]],
-      [{ value: 'v' }, 'v'], [{ value: null }, null], [{ value: '', key: '' }, '', ''], [{ value: null, key: null }, null],
-      [{ value: Buffer.from([254]), key: new Uint8Array([253]) }, [254], [253]], [{ key: 'k\u00e4y', value: 'v' }, 'v', 'k\u00e4y'],
+      ['text', 'text'],
+      ['', ''],
+      ['\u00e4\u{1f600}\0', '\u00e4\u{1f600}\0'],
+      [Buffer.from([0, 255, 128]), [0, 255, 128]],
+      [Buffer.alloc(0), ''],
+      [new Uint8Array([1, 2, 3]).subarray(1), [2, 3]],
+      [shared, [9, 9, 9, 9]],
+      [{ value: 'v' }, 'v'],
+      [{ value: null }, null],
+      [{ value: '', key: '' }, '', ''],
+      [{ value: null, key: null }, null],
+      [{ value: Buffer.from([254]), key: new Uint8Array([253]) }, [254], [253]],
+      [{ key: 'k\u00e4y', value: 'v' }, 'v', 'k\u00e4y'],
     ];
-    assert.equal(sender.send(topic, 0, sent.map(([payload]) => payload)).enqueued, sent.length);
+    assert.equal(
+      sender.send(
+        topic,
+        0,
+        sent.map(([payload]) => payload),
+      ).enqueued,
+      sent.length,
+    );
     await sender.stop();
     const messages = await received(t, cluster(), topic, sent.length, BUFFERS);
     const bytes = (wanted) => (wanted === null ? null : Buffer.from(wanted));
@@ -89,11 +115,27 @@ onBoth('send', (cluster) => {
     const topic = await cluster().topic(1);
     const sender = producer(t, cluster());
     // More than one packing of the arena holds, and each kind next to each other kind.
-    const kinds = [(n) => `${n}`, (n) => Buffer.from(`${n}`), (n) => ({ value: `${n}`, headers: { n: `${n}` } }), (n) => ({ value: `${n}`, timestamp: 1e12 + n }), (n) => ({ key: `${n}`, value: `${n}` }), (n) => `${n}`];
+    const kinds = [
+      (n) => `${n}`,
+      (n) => Buffer.from(`${n}`),
+      (n) => ({ value: `${n}`, headers: { n: `${n}` } }),
+      (n) => ({ value: `${n}`, timestamp: 1e12 + n }),
+      (n) => ({ key: `${n}`, value: `${n}` }),
+      (n) => `${n}`,
+    ];
     const make = (n) => kinds[(n + Math.floor(n / 6)) % 6](n);
     const total = 20_000;
-    sender.send(topic, 0, Array.from({ length: total - 1000 }, (_, n) => make(n)));
-    for (let n = total - 1000; n < total; n += 10) sender.send(topic, 0, Array.from({ length: 10 }, (_, i) => make(n + i)));
+    sender.send(
+      topic,
+      0,
+      Array.from({ length: total - 1000 }, (_, n) => make(n)),
+    );
+    for (let n = total - 1000; n < total; n += 10)
+      sender.send(
+        topic,
+        0,
+        Array.from({ length: 10 }, (_, i) => make(n + i)),
+      );
     await sender.stop();
     const messages = await received(t, cluster(), topic, total);
     const wrong = messages.findIndex((message, n) => message.payload !== `${n}`);
@@ -105,10 +147,21 @@ onBoth('send', (cluster) => {
     const topic = await cluster().topic(1);
     const sender = producer(t, cluster());
     const headers = { one: 'x', many: ['1', Buffer.from([255]), null, ''], none: null, empty: Buffer.alloc(0), '\u00fcber': 'u', ['__proto__']: 'p' };
-    sender.send(topic, 0, [{ value: 'v', headers }, { value: 'none', headers: {} }, { value: 'no repeats', headers: { a: [] } }]);
+    sender.send(topic, 0, [
+      { value: 'v', headers },
+      { value: 'none', headers: {} },
+      { value: 'no repeats', headers: { a: [] } },
+    ]);
     await sender.stop();
     const [first, second, third] = await received(t, cluster(), topic, 3);
-    const expected = { one: Buffer.from('x'), many: [Buffer.from('1'), Buffer.from([255]), null, Buffer.alloc(0)], none: null, empty: Buffer.alloc(0), '\u00fcber': Buffer.from('u'), ['__proto__']: Buffer.from('p') };
+    const expected = {
+      one: Buffer.from('x'),
+      many: [Buffer.from('1'), Buffer.from([255]), null, Buffer.alloc(0)],
+      none: null,
+      empty: Buffer.alloc(0),
+      '\u00fcber': Buffer.from('u'),
+      ['__proto__']: Buffer.from('p'),
+    };
     assert.deepEqual(Object.entries(first.headers), Object.entries(expected));
     assert.ok(!('headers' in second) && !('headers' in third));
   });
@@ -117,7 +170,13 @@ onBoth('send', (cluster) => {
     const topic = await cluster().topic(1);
     const sender = producer(t, cluster());
     const before = Date.now();
-    sender.send(topic, 0, [{ value: 'then', timestamp: 1_500_000_000_123 }, 'now', { value: 'now', timestamp: null }, { value: 'now', timestamp: 0 }, { value: 'early', timestamp: 1 }]);
+    sender.send(topic, 0, [
+      { value: 'then', timestamp: 1_500_000_000_123 },
+      'now',
+      { value: 'now', timestamp: null },
+      { value: 'now', timestamp: 0 },
+      { value: 'early', timestamp: 1 },
+    ]);
     await sender.stop();
     const times = (await received(t, cluster(), topic, 5)).map((m) => m.timestamp);
     assert.deepEqual([times[0], times[4]], [1_500_000_000_123, 1]);
@@ -128,11 +187,21 @@ onBoth('send', (cluster) => {
     const partitions = 7;
     const topic = await cluster().topic(partitions);
     const sender = producer(t, cluster());
-    const keys = ['', 'a', 'ab', 'abc', '21', 'foobar', '\u00e4\u{1f600}', ...Array.from({ length: 300 }, (_, n) => `user-${n * n}`)].map((key) => Buffer.from(key));
+    const keys = ['', 'a', 'ab', 'abc', '21', 'foobar', '\u00e4\u{1f600}', ...Array.from({ length: 300 }, (_, n) => `user-${n * n}`)].map((key) =>
+      Buffer.from(key),
+    );
     keys.push(...Array.from({ length: 50 }, (_, n) => Buffer.from([255 - n, 128, n, 200]).subarray(0, 1 + (n % 4))));
     // With headers messages go another way to librdkafka.
-    sender.send(topic, -1, keys.map((key, n) => ({ key, value: `${n}`, ...(n % 5 === 0 && { headers: { h: '' } }) })));
-    sender.send(topic, -1, keys.map((key, n) => ({ key, value: `${n}` })));
+    sender.send(
+      topic,
+      -1,
+      keys.map((key, n) => ({ key, value: `${n}`, ...(n % 5 === 0 && { headers: { h: '' } }) })),
+    );
+    sender.send(
+      topic,
+      -1,
+      keys.map((key, n) => ({ key, value: `${n}` })),
+    );
     await sender.stop();
     for (const { key, partition } of await received(t, cluster(), topic, 2 * keys.length, BUFFERS)) {
       assert.equal(partition, (murmur2(key) & 0x7fffffff) % partitions, `key ${key.toString('hex')}`);
@@ -143,20 +212,37 @@ onBoth('send', (cluster) => {
     const topic = await cluster().topic(3);
     // A request a partition: the partitioner stays with one while it gathers.
     const sender = producer(t, cluster(), { driver_options: { 'sticky.partitioning.linger.ms': 0 } });
-    sender.send(topic, -1, Array.from({ length: 300 }, (_, n) => `${n}`));
+    sender.send(
+      topic,
+      -1,
+      Array.from({ length: 300 }, (_, n) => `${n}`),
+    );
     await sender.stop();
     const messages = await received(t, cluster(), topic, 300);
     assert.deepEqual([...new Set(messages.map((m) => m.partition))].sort(), [0, 1, 2]);
-    assert.deepEqual(messages.map((m) => Number(m.payload)).sort((a, b) => a - b), Array.from({ length: 300 }, (_, n) => n));
+    assert.deepEqual(
+      messages.map((m) => Number(m.payload)).sort((a, b) => a - b),
+      Array.from({ length: 300 }, (_, n) => n),
+    );
   });
 
   test('refuses a message that is larger than message.max.bytes, and no other', async (t) => {
     const topic = await cluster().topic(1);
     const reports = new Calls();
     const sender = producer(t, cluster(), { driver_options: { 'message.max.bytes': 1000 }, delivery_report_callback: reports.take });
-    const result = sender.send(topic, 0, ['small', 'x'.repeat(1001), Buffer.alloc(900), { key: 'k'.repeat(600), value: 'v'.repeat(600) }, { value: 'x', headers: { h: 'h'.repeat(2000) } }, 'small']);
+    const result = sender.send(topic, 0, [
+      'small',
+      'x'.repeat(1001),
+      Buffer.alloc(900),
+      { key: 'k'.repeat(600), value: 'v'.repeat(600) },
+      { value: 'x', headers: { h: 'h'.repeat(2000) } },
+      'small',
+    ]);
     assert.equal(result.enqueued, 3);
-    assert.deepEqual(result.errors.map(({ index, code, errno }) => ({ index, code, errno })), [1, 3, 4].map((index) => ({ index, code: 'MSG_SIZE_TOO_LARGE', errno: 10 })));
+    assert.deepEqual(
+      result.errors.map(({ index, code, errno }) => ({ index, code, errno })),
+      [1, 3, 4].map((index) => ({ index, code: 'MSG_SIZE_TOO_LARGE', errno: 10 })),
+    );
     assert.match(result.errors[0].message, /1001.*message\.max\.bytes.*1000/);
     await sender.stop();
     assert.equal((await received(t, cluster(), topic, 3)).length, 3);
@@ -177,11 +263,17 @@ onBoth('send', (cluster) => {
     assert.equal(await sender.partition_count(topic), 2);
     const result = sender.send(topic, 2, ['a', 'b']);
     assert.equal(result.enqueued, 0);
-    assert.deepEqual(result.errors.map(({ index, code, errno }) => ({ index, code, errno })), [0, 1].map((index) => ({ index, code: '_UNKNOWN_PARTITION', errno: -190 })));
+    assert.deepEqual(
+      result.errors.map(({ index, code, errno }) => ({ index, code, errno })),
+      [0, 1].map((index) => ({ index, code: '_UNKNOWN_PARTITION', errno: -190 })),
+    );
     assert.match(result.errors[0].message, /2 partitions/);
     assert.equal(sender.send(topic, 1, ['c']).enqueued, 1);
     await sender.stop();
-    assert.deepEqual((await received(t, cluster(), topic, 1)).map((m) => m.payload), ['c']);
+    assert.deepEqual(
+      (await received(t, cluster(), topic, 1)).map((m) => m.payload),
+      ['c'],
+    );
     assert.equal(reports.all.length, 1);
   });
 
@@ -195,7 +287,10 @@ onBoth('send', (cluster) => {
     await cluster().admin.createPartitions(topic, 4);
     await eventually(PATIENCE, 'the new partition', () => sender.send(topic, 3, ['x']).enqueued === 1);
     await sender.stop();
-    assert.deepEqual((await received(t, cluster(), topic, 1)).map((m) => m.partition), [3]);
+    assert.deepEqual(
+      (await received(t, cluster(), topic, 1)).map((m) => m.partition),
+      [3],
+    );
   });
 
   test('refuses the rest of a call when the queue is full, and counts what it refused neither as enqueued nor as under way', async (t) => {
@@ -211,7 +306,10 @@ onBoth('send', (cluster) => {
     for (const [i, { index, code, errno }] of result.errors.entries()) assert.deepEqual([index, code, errno], [i + 3, '_QUEUE_FULL', -184]);
     assert.equal(sender.send(topic, 0, ['none']).enqueued, 0);
     await sender.stop();
-    assert.deepEqual((await received(t, cluster(), topic, 9_000)).map((m) => m.payload), numbers(0, 9_000));
+    assert.deepEqual(
+      (await received(t, cluster(), topic, 9_000)).map((m) => m.payload),
+      numbers(0, 9_000),
+    );
   });
 
   test('has room again when messages were delivered', async (t) => {
@@ -220,13 +318,20 @@ onBoth('send', (cluster) => {
     assert.equal(sender.send(topic, 0, ['a', 'b', 'c']).enqueued, 2);
     await eventually(PATIENCE, 'room for another one', () => sender.send(topic, 0, ['d']).enqueued === 1);
     await sender.stop();
-    assert.deepEqual((await received(t, cluster(), topic, 3)).map((m) => m.payload), ['a', 'b', 'd']);
+    assert.deepEqual(
+      (await received(t, cluster(), topic, 3)).map((m) => m.payload),
+      ['a', 'b', 'd'],
+    );
   });
 
   test('bounds bytes, too', async (t) => {
     const topic = await cluster().topic(1);
     const sender = producer(t, cluster(), { ...HELD, driver_options: { 'queue.buffering.max.kbytes': 10 } });
-    const result = sender.send(topic, 0, Array.from({ length: 30 }, () => Buffer.alloc(1000)));
+    const result = sender.send(
+      topic,
+      0,
+      Array.from({ length: 30 }, () => Buffer.alloc(1000)),
+    );
     assert.ok(result.enqueued >= 10 && result.enqueued <= 11, `${result.enqueued} enqueued`);
     assert.ok(result.errors.every(({ code }) => code === '_QUEUE_FULL'));
     assert.equal(result.enqueued + result.errors.length, 30);

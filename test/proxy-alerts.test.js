@@ -24,8 +24,13 @@ const turn = () => new Promise(setImmediate);
 /** Alerts of one lag that a test sets; undefined: Kafka does not say it. */
 function watched(options, channel, log = silent) {
   const state = { lag: /** @type {number | undefined} */ (0) };
-  const samples = { lag: () => state.lag === undefined ? undefined : { lag: state.lag, topics: {} } };
-  const alerts = new Alerts({ alerts: [{ lag: { group: 'g', above: 10 }, ...options }], hook: undefined, webhook: undefined, ...channel }, /** @type {any} */ (samples), new Figures(), log);
+  const samples = { lag: () => (state.lag === undefined ? undefined : { lag: state.lag, topics: {} }) };
+  const alerts = new Alerts(
+    { alerts: [{ lag: { group: 'g', above: 10 }, ...options }], hook: undefined, webhook: undefined, ...channel },
+    /** @type {any} */ (samples),
+    new Figures(),
+    log,
+  );
   return Object.assign(state, { alerts, look: (now) => (alerts.tick(now), alerts.states[0]) });
 }
 
@@ -95,7 +100,13 @@ describe('what is told', () => {
     assert.equal(state.look(1000).state, 'firing');
     const { since, ...alarm } = await told.until();
     assert.ok(Math.abs(Date.now() - since) < 10_000);
-    assert.deepEqual(alarm, { name: 'billing is late', state: 'firing', value: 12, threshold: 10, message: 'The group g is 12 messages behind: more than 10.' });
+    assert.deepEqual(alarm, {
+      name: 'billing is late',
+      state: 'firing',
+      value: 12,
+      threshold: 10,
+      message: 'The group g is 12 messages behind: more than 10.',
+    });
     state.lag = undefined;
     assert.deepEqual({ ...state.look(2 * MINUTE), since: 0 }, { name: 'billing is late', state: 'unknown', since: 0, message: 'Kafka does not say it now.' });
     assert.equal(state.alerts.all[0].firing, true);
@@ -115,7 +126,15 @@ describe('what is told', () => {
     own.lag = 11;
     own.look(0);
     await told.until();
-    const bad = watched({}, { hook: () => { throw new Error('no'); } }, logger);
+    const bad = watched(
+      {},
+      {
+        hook: () => {
+          throw new Error('no');
+        },
+      },
+      logger,
+    );
     bad.lag = 11;
     bad.look(0);
     const [level, line] = await lines.until();
@@ -132,10 +151,13 @@ describe('a webhook', () => {
     const got = [];
     const made = http.createServer((request, response) => {
       let body = '';
-      request.setEncoding('utf8').on('data', (text) => (body += text)).on('end', () => {
-        got.push({ method: request.method, headers: request.headers, url: request.url, body });
-        answers[Math.min(got.length, answers.length) - 1](response);
-      });
+      request
+        .setEncoding('utf8')
+        .on('data', (text) => (body += text))
+        .on('end', () => {
+          got.push({ method: request.method, headers: request.headers, url: request.url, body });
+          answers[Math.min(got.length, answers.length) - 1](response);
+        });
     });
     made.listen(0, '127.0.0.1');
     await once(made, 'listening');
@@ -145,7 +167,10 @@ describe('a webhook', () => {
     });
     return { got, url: `http://127.0.0.1:${/** @type {any} */ (made.address()).port}` };
   }
-  const says = (status, headers = {}) => (response) => response.writeHead(status, headers).end('x');
+  const says =
+    (status, headers = {}) =>
+    (response) =>
+      response.writeHead(status, headers).end('x');
   const { signal } = new AbortController();
 
   test('is POSTed JSON with the given headers, and tried again a few times', async (t) => {
@@ -232,17 +257,27 @@ test('a wrong alert throws an error that names it, and shows no secret', () => {
     [/alerts\.0\.hook must be a function/, { alerts: [{ lag, hook: 'x' }] }],
     [/alerts\.1\.name must be another/, { alerts: [{ lag }, { lag }] }],
     [/alertHook must be a function/, { alertHook: 1 }],
-    ...['4711', 'ftp://4711', { url: 'http://x', header: { a: '4711' } }, { url: 'http://x', headers: { 'a b': '4711' } }, { url: 'http://x', headers: { a: '4711\n' } }, { url: 'http://x', headers: { a: 4711 } }].flatMap((webhook) => [
+    ...[
+      '4711',
+      'ftp://4711',
+      { url: 'http://x', header: { a: '4711' } },
+      { url: 'http://x', headers: { 'a b': '4711' } },
+      { url: 'http://x', headers: { a: '4711\n' } },
+      { url: 'http://x', headers: { a: 4711 } },
+    ].flatMap((webhook) => [
       [/^kafka-proxy: alertWebhook must be a URL of http or https/, { alertWebhook: webhook }],
       [/^kafka-proxy: alerts\.0\.webhook must be a URL of http or https/, { alerts: [{ lag, webhook }] }],
     ]),
   ];
   for (const [message, options] of table) {
-    assert.throws(() => new KafkaProxy(/** @type {any} */ ({ port: 0, brokers: NOBODY, ...options })), (error) => {
-      assert.match(error.message, /** @type {RegExp} */ (message));
-      assert.doesNotMatch(error.message, /4711/);
-      return true;
-    });
+    assert.throws(
+      () => new KafkaProxy(/** @type {any} */ ({ port: 0, brokers: NOBODY, ...options })),
+      (error) => {
+        assert.match(error.message, /** @type {RegExp} */ (message));
+        assert.doesNotMatch(error.message, /4711/);
+        return true;
+      },
+    );
   }
 });
 
@@ -327,7 +362,10 @@ describe('on a real Kafka', () => {
       cluster.kafka.nodes[0].resume();
     }
     await eventually(PATIENCE, 'it fires as before', async () => (await states()).lag === 'firing');
-    assert.deepEqual(told.all.filter(({ name }) => name !== 'refused').map(({ state }) => state), Array(4).fill('firing'));
+    assert.deepEqual(
+      told.all.filter(({ name }) => name !== 'refused').map(({ state }) => state),
+      Array(4).fill('firing'),
+    );
 
     const consumer = kafka.consumer({ groupId: group, sessionTimeout: 6000 });
     cleanup(t, () => consumer.disconnect());
@@ -340,7 +378,11 @@ describe('on a real Kafka', () => {
     cleanup(t, () => clearInterval(beat));
     for (const name of ['lag', 'everywhere', 'nobody', 'silence', 'refused']) await fires(name, 'ok');
     for (const name of ['lag', 'everywhere', 'nobody', 'silence', 'refused']) {
-      assert.deepEqual(told.all.filter((each) => each.name === name).map(({ state }) => state), ['firing', 'ok'], name);
+      assert.deepEqual(
+        told.all.filter((each) => each.name === name).map(({ state }) => state),
+        ['firing', 'ok'],
+        name,
+      );
     }
   });
 });

@@ -92,38 +92,67 @@ for (const protocol of ['json', 'msgpack']) {
   test(`${protocol}: a page subscribes, produces and follows a table, and goes on when the proxy has begun anew`, async (t) => {
     const { origin, restart } = await site(t);
     const [topic, entries] = await Promise.all([cluster.topic(2), cluster.topic(2, { config: { 'cleanup.policy': 'compact' } })]);
-    await producer.send({ topic: entries, messages: [{ key: 'a', value: '1' }, { key: 'gone', value: '2' }, { key: 'b', value: '3' }, { key: 'gone', value: null }] });
+    await producer.send({
+      topic: entries,
+      messages: [
+        { key: 'a', value: '1' },
+        { key: 'gone', value: '2' },
+        { key: 'b', value: '3' },
+        { key: 'gone', value: null },
+      ],
+    });
     const { page, errors } = await open(t, origin);
-    await page.evaluate(async ({ url, topic, entries, protocol }) => {
-      const { KafkaProxyClient, MessagePack } = globalThis;
-      const client = new KafkaProxyClient(url, { protocol, codec: MessagePack, reconnect: { min: 20, max: 200 } });
-      const world = (globalThis.world = { client, opens: 0, got: [], values: [] });
-      client.on('open', () => world.opens++);
-      await client.connect();
-      world.table = await client.table(entries, { value: 'json' });
-      world.changes = [];
-      world.table.on('change', (change) => world.changes.push(change));
-      world.results = await client.produce(topic, [{ key: 'grüße', value: { n: 1 }, partition: 0 }, { value: new Uint8Array([0, 255, 1]), partition: 1, headers: { h: 'x' } }]);
-      const subscription = client.subscribe({ topics: [topic], from: 'earliest', value: 'binary' });
-      (async () => {
-        for await (const { partition, offset, key, value, headers } of subscription) world.got.push([partition, offset, key, [...value], headers]);
-      })();
-      world.work = client.subscribe({ topics: [topic], group: `g-${topic}`, from: 'earliest' });
-      world.committed = [];
-      world.work.on('committed', (where) => world.committed.push(where));
-      (async () => {
-        for await (const { value } of world.work) world.values.push(value);
-      })();
-      await globalThis.until('two messages', () => world.got.length === 2 && world.values.length === 2);
-    }, { url: `${origin.replace('http', 'ws')}/kafka`, topic, entries, protocol });
+    await page.evaluate(
+      async ({ url, topic, entries, protocol }) => {
+        const { KafkaProxyClient, MessagePack } = globalThis;
+        const client = new KafkaProxyClient(url, { protocol, codec: MessagePack, reconnect: { min: 20, max: 200 } });
+        const world = (globalThis.world = { client, opens: 0, got: [], values: [] });
+        client.on('open', () => world.opens++);
+        await client.connect();
+        world.table = await client.table(entries, { value: 'json' });
+        world.changes = [];
+        world.table.on('change', (change) => world.changes.push(change));
+        world.results = await client.produce(topic, [
+          { key: 'grüße', value: { n: 1 }, partition: 0 },
+          { value: new Uint8Array([0, 255, 1]), partition: 1, headers: { h: 'x' } },
+        ]);
+        const subscription = client.subscribe({ topics: [topic], from: 'earliest', value: 'binary' });
+        (async () => {
+          for await (const { partition, offset, key, value, headers } of subscription) world.got.push([partition, offset, key, [...value], headers]);
+        })();
+        world.work = client.subscribe({ topics: [topic], group: `g-${topic}`, from: 'earliest' });
+        world.committed = [];
+        world.work.on('committed', (where) => world.committed.push(where));
+        (async () => {
+          for await (const { value } of world.work) world.values.push(value);
+        })();
+        await globalThis.until('two messages', () => world.got.length === 2 && world.values.length === 2);
+      },
+      { url: `${origin.replace('http', 'ws')}/kafka`, topic, entries, protocol },
+    );
     const world = (path) => page.evaluate(`globalThis.world.${path}`);
-    assert.deepEqual(await world('results'), [{ partition: 0, offset: 0 }, { partition: 1, offset: 0 }]);
-    assert.deepEqual((await world('got')).sort(), [[0, 0, 'grüße', [...Buffer.from('{"n":1}')], {}], [1, 0, null, [0, 255, 1], { h: 'x' }]]);
-    assert.deepEqual(await page.evaluate('[...world.table].sort()'), [['a', 1], ['b', 3]]);
+    assert.deepEqual(await world('results'), [
+      { partition: 0, offset: 0 },
+      { partition: 1, offset: 0 },
+    ]);
+    assert.deepEqual((await world('got')).sort(), [
+      [0, 0, 'grüße', [...Buffer.from('{"n":1}')], {}],
+      [1, 0, null, [0, 255, 1], { h: 'x' }],
+    ]);
+    assert.deepEqual(await page.evaluate('[...world.table].sort()'), [
+      ['a', 1],
+      ['b', 3],
+    ]);
 
     await restart();
     await producer.send({ topic, messages: Array.from({ length: 20 }, (_, i) => ({ partition: i % 2, value: `after ${i}` })) });
-    await producer.send({ topic: entries, messages: [{ key: 'a', value: null }, { key: 'c', value: '{"x":4}' }] });
+    await producer.send({
+      topic: entries,
+      messages: [
+        { key: 'a', value: null },
+        { key: 'c', value: '{"x":4}' },
+      ],
+    });
     await page.evaluate(async () => {
       const { world, until } = globalThis;
       await until('it is back', () => world.opens === 2);
@@ -135,9 +164,22 @@ for (const protocol of ['json', 'msgpack']) {
       await world.work.close();
     });
     const got = await world('got');
-    for (const partition of [0, 1]) assert.deepEqual(got.filter((each) => each[0] === partition).map(([, offset]) => offset), Array.from({ length: partition === 0 ? 12 : 11 }, (_, i) => i));
-    assert.deepEqual(await page.evaluate('[...world.table].sort()'), [['b', 3], ['c', { x: 4 }]]);
-    assert.deepEqual((await world('changes')).sort((a, b) => (a.key < b.key ? -1 : 1)), [{ key: 'a', value: undefined, previous: 1 }, { key: 'c', value: { x: 4 }, previous: undefined }]);
+    for (const partition of [0, 1])
+      assert.deepEqual(
+        got.filter((each) => each[0] === partition).map(([, offset]) => offset),
+        Array.from({ length: partition === 0 ? 12 : 11 }, (_, i) => i),
+      );
+    assert.deepEqual(await page.evaluate('[...world.table].sort()'), [
+      ['b', 3],
+      ['c', { x: 4 }],
+    ]);
+    assert.deepEqual(
+      (await world('changes')).sort((a, b) => (a.key < b.key ? -1 : 1)),
+      [
+        { key: 'a', value: undefined, previous: 1 },
+        { key: 'c', value: { x: 4 }, previous: undefined },
+      ],
+    );
     assert.ok((await world('committed')).length > 0);
     await page.evaluate('world.client.close()');
     assert.equal(await world('client.connected'), false);
@@ -149,15 +191,18 @@ test('a page whose network is gone for a while misses nothing; one of another or
   const { origin, restart, log } = await site(t);
   const topic = await cluster.topic(1);
   const { page, errors, context } = await open(t, origin);
-  await page.evaluate(async ({ url, topic }) => {
-    const client = new globalThis.KafkaProxyClient(url, { reconnect: { min: 20, max: 200 } });
-    const world = (globalThis.world = { client, topic, got: [], attempts: 0 });
-    client.on('reconnect', ({ attempt }) => (world.attempts = attempt));
-    await client.connect();
-    const subscription = client.subscribe({ topics: [topic] });
-    await new Promise((resolve) => subscription.once('assigned', resolve));
-    subscription.on('message', ({ value }) => world.got.push(value));
-  }, { url: `${origin.replace('http', 'ws')}/kafka`, topic });
+  await page.evaluate(
+    async ({ url, topic }) => {
+      const client = new globalThis.KafkaProxyClient(url, { reconnect: { min: 20, max: 200 } });
+      const world = (globalThis.world = { client, topic, got: [], attempts: 0 });
+      client.on('reconnect', ({ attempt }) => (world.attempts = attempt));
+      await client.connect();
+      const subscription = client.subscribe({ topics: [topic] });
+      await new Promise((resolve) => subscription.once('assigned', resolve));
+      subscription.on('message', ({ value }) => world.got.push(value));
+    },
+    { url: `${origin.replace('http', 'ws')}/kafka`, topic },
+  );
   // An open socket stays open; the page gets a new one only when the network is back.
   await context.setOffline(true);
   await restart();
@@ -165,12 +210,21 @@ test('a page whose network is gone for a while misses nothing; one of another or
   await producer.send({ topic, messages: Array.from({ length: 50 }, (_, i) => ({ value: String(i) })) });
   await context.setOffline(false);
   await page.evaluate(() => globalThis.until('all', () => globalThis.world.got.length === 50));
-  assert.deepEqual(await page.evaluate('world.got'), Array.from({ length: 50 }, (_, i) => String(i)));
+  assert.deepEqual(
+    await page.evaluate('world.got'),
+    Array.from({ length: 50 }, (_, i) => String(i)),
+  );
 
   const other = await site(t);
   const stranger = await open(t, other.origin.replace('127.0.0.1', STRANGER));
-  const refused = await stranger.page.evaluate(async (url) => new globalThis.KafkaProxyClient(url).connect().catch(({ code, retriable }) => ({ code, retriable })), `${origin.replace('http', 'ws')}/kafka`);
+  const refused = await stranger.page.evaluate(
+    async (url) => new globalThis.KafkaProxyClient(url).connect().catch(({ code, retriable }) => ({ code, retriable })),
+    `${origin.replace('http', 'ws')}/kafka`,
+  );
   assert.deepEqual(refused, { code: 'CONNECTION_LOST', retriable: true });
-  assert.ok(log.some((line) => /"event":"refused".*"status":403/.test(line)), log.join('\n'));
+  assert.ok(
+    log.some((line) => /"event":"refused".*"status":403/.test(line)),
+    log.join('\n'),
+  );
   assert.deepEqual(errors, []);
 });

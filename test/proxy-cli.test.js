@@ -28,7 +28,10 @@ class Program extends EventEmitter {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KAFKA_PROXY_') && name !== 'NODE_TEST_CONTEXT'));
     this.process = spawn(file, args, { env: { ...inherited, ...env }, stdio: 'pipe' });
     cleanup(t, () => this.process.kill('SIGKILL'));
-    for (const [name, stream] of /** @type {const} */ ([['out', this.process.stdout], ['err', this.process.stderr]])) {
+    for (const [name, stream] of /** @type {const} */ ([
+      ['out', this.process.stdout],
+      ['err', this.process.stderr],
+    ])) {
       stream.setEncoding('utf8').on('data', (text) => {
         this[name] += text;
         this.emit('text');
@@ -39,13 +42,20 @@ class Program extends EventEmitter {
 
   /** @param {RegExp} fits @param {'out' | 'err'} [where] */
   async says(fits, where = 'out') {
-    return within(PATIENCE, () => `${fits} never came; it said ${this.out}${this.err}`, async () => {
-      for (;;) {
-        const match = fits.exec(this[where]);
-        if (match) return match;
-        await Promise.race([once(this, 'text'), this.ended.then((code) => fits.test(this[where]) || assert.fail(`it ended with ${code}, and said ${this.out}${this.err}`))]);
-      }
-    });
+    return within(
+      PATIENCE,
+      () => `${fits} never came; it said ${this.out}${this.err}`,
+      async () => {
+        for (;;) {
+          const match = fits.exec(this[where]);
+          if (match) return match;
+          await Promise.race([
+            once(this, 'text'),
+            this.ended.then((code) => fits.test(this[where]) || assert.fail(`it ended with ${code}, and said ${this.out}${this.err}`)),
+          ]);
+        }
+      },
+    );
   }
 
   /** The port in the line that it prints when it listens. */
@@ -54,7 +64,11 @@ class Program extends EventEmitter {
   }
 
   async exits() {
-    return within(PATIENCE, () => `it ends; it said ${this.out}${this.err}`, () => this.ended);
+    return within(
+      PATIENCE,
+      () => `it ends; it said ${this.out}${this.err}`,
+      () => this.ended,
+    );
   }
 }
 
@@ -104,13 +118,15 @@ test('what is wrong is named, ends with 2, and shows no secret', async (t) => {
     [/tls\.key: the file .*key\.pem cannot be read/, ['--config', file('tls.yaml', 'brokers: a:1\ntls: { key: key.pem, cert: cert.pem }')]],
     [/tls cannot be used/, ['--config', file('pem.yaml', 'brokers: a:1\ntls: { key: "-----BEGIN s3cret", cert: "-----BEGIN x" }')]],
   ];
-  await Promise.all(table.map(async ([message, args, env]) => {
-    const program = proxy(t, /** @type {string[]} */ (args), /** @type {any} */ (env));
-    assert.equal(await program.exits(), 2, program.err);
-    assert.match(program.err, /** @type {RegExp} */ (message));
-    assert.match(program.err, /^error: /);
-    assert.doesNotMatch(program.err + program.out, /s3cret|\n +at /);
-  }));
+  await Promise.all(
+    table.map(async ([message, args, env]) => {
+      const program = proxy(t, /** @type {string[]} */ (args), /** @type {any} */ (env));
+      assert.equal(await program.exits(), 2, program.err);
+      assert.match(program.err, /** @type {RegExp} */ (message));
+      assert.match(program.err, /^error: /);
+      assert.doesNotMatch(program.err + program.out, /s3cret|\n +at /);
+    }),
+  );
 });
 
 test('a port that is taken ends it with 1, and words that help', async (t) => {
@@ -125,7 +141,10 @@ test('a flag counts more than its variable, that more than the file; the file ha
   const certificates = path.join(dir, 'tls');
   await makeTls(certificates);
   const yaml = path.join(dir, 'proxy.yaml');
-  fs.writeFileSync(yaml, `brokers: [${NOBODY}]\nport: 0\nhost: 127.0.0.1\npath: /file\nusers: { ali: "op:en" }\nlimits: { payload: 100 }\ntls: { key: tls/server.key, cert: tls/server.pem }\nlogLevel: error\n`);
+  fs.writeFileSync(
+    yaml,
+    `brokers: [${NOBODY}]\nport: 0\nhost: 127.0.0.1\npath: /file\nusers: { ali: "op:en" }\nlimits: { payload: 100 }\ntls: { key: tls/server.key, cert: tls/server.pem }\nlogLevel: error\n`,
+  );
   const url = async (args, env) => (await proxy(t, args, env).says(/listens on (\S+)/))[1].replace(/\d+/, 'PORT');
   assert.equal(await url(['--config', yaml]), 'wss://localhost:PORT/file');
   assert.equal(await url(['--config', yaml], { KAFKA_PROXY_PATH: '/env' }), 'wss://localhost:PORT/env');
@@ -142,14 +161,21 @@ test('a flag counts more than its variable, that more than the file; the file ha
   const json = path.join(dir, 'proxy.json');
   fs.writeFileSync(json, JSON.stringify({ kafka: { brokers: [NOBODY], clientId: 'json' }, port: 0, origins: ['https://a.example'] }));
   const plain = await proxy(t, ['--config', json, '--host', '127.0.0.1', '--origins', 'https://b.example, https://c.example']).port();
-  for (const [origin, status] of [['https://a.example', 403], ['https://b.example', 101], ['https://c.example', 101]]) {
+  for (const [origin, status] of [
+    ['https://a.example', 403],
+    ['https://b.example', 101],
+    ['https://c.example', 101],
+  ]) {
     assert.equal((await knock(plain, { headers: { origin } })).status, status, String(origin));
   }
 });
 
 test('variables that mean nothing are told, those that Kubernetes makes for a service of that name harm nothing', async (t) => {
   const program = proxy(t, ['--brokers', NOBODY, '--log-level', 'warn', '-p', '0'], {
-    KAFKA_PROXY_AUHT: 's3cret', KAFKA_PROXY_PORT: 'tcp://10.0.0.1:80', KAFKA_PROXY_PORT_80_TCP_ADDR: '10.0.0.1', KAFKA_PROXY_SERVICE_HOST: '10.0.0.1',
+    KAFKA_PROXY_AUHT: 's3cret',
+    KAFKA_PROXY_PORT: 'tcp://10.0.0.1:80',
+    KAFKA_PROXY_PORT_80_TCP_ADDR: '10.0.0.1',
+    KAFKA_PROXY_SERVICE_HOST: '10.0.0.1',
   });
   await program.says(/listens on/);
   await program.says(/KAFKA_PROXY_AUHT means nothing/, 'err');
@@ -180,10 +206,16 @@ describe('SIGTERM and SIGINT', () => {
   }
 
   test('a second one ends it at once with 1, a client that does not answer ends it after closeTimeout', async (t) => {
-    const UPGRADE = 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: kafka.v2.json\r\n\r\n';
-    const [patient, bounded] = [['--close-timeout', '600000'], ['--close-timeout', '200']].map((args) => proxy(t, ['--brokers', NOBODY, '-p', '0', ...args]));
+    const UPGRADE =
+      'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: kafka.v2.json\r\n\r\n';
+    const [patient, bounded] = [
+      ['--close-timeout', '600000'],
+      ['--close-timeout', '200'],
+    ].map((args) => proxy(t, ['--brokers', NOBODY, '-p', '0', ...args]));
     for (const program of [patient, bounded]) {
-      const mute = require('node:net').connect(await program.port(), '127.0.0.1').on('error', () => {});
+      const mute = require('node:net')
+        .connect(await program.port(), '127.0.0.1')
+        .on('error', () => {});
       cleanup(t, () => mute.destroy());
       mute.write(UPGRADE);
       await once(mute, 'data');

@@ -69,7 +69,9 @@ describe('a proxy that dies', { concurrency: true }, () => {
       // In a group, on two sockets.
       const committed = [-1, -1, -1];
       const done = [new Set(), new Set(), new Set()];
-      const members = [client, await connected(t, proxy, options)].map((each) => each.subscribe({ topics: [numbers], group: `group-${numbers}`, from: 'earliest', window: { messages: 20 } }));
+      const members = [client, await connected(t, proxy, options)].map((each) =>
+        each.subscribe({ topics: [numbers], group: `group-${numbers}`, from: 'earliest', window: { messages: 20 } }),
+      );
       for (const member of members) {
         member.on('committed', ({ partition, offset }) => (committed[partition] = Math.max(committed[partition], offset)));
         (async () => {
@@ -122,9 +124,14 @@ describe('a proxy that dies', { concurrency: true }, () => {
       over = true;
       await writing;
 
-      const why = () => `SEED=${seed} ${JSON.stringify({ failures, committed, written: written.map(({ size }) => size), got: Object.values(got).map((each) => each.map(({ length }) => length)) })}`;
+      const why = () =>
+        `SEED=${seed} ${JSON.stringify({ failures, committed, written: written.map(({ size }) => size), got: Object.values(got).map((each) => each.map(({ length }) => length)) })}`;
       for (const each of Object.values(got)) {
-        await eventually(PATIENCE, 'the readers have all', () => written.every(({ size }, partition) => each[partition].length >= size) || Promise.reject(new Error(why())));
+        await eventually(
+          PATIENCE,
+          'the readers have all',
+          () => written.every(({ size }, partition) => each[partition].length >= size) || Promise.reject(new Error(why())),
+        );
         for (const [partition, offsets] of each.entries()) assert.deepEqual(offsets, [...written[partition].keys()], why());
       }
       await eventually(PATIENCE, 'the group has committed all but what its loops have in hand', () => {
@@ -137,7 +144,17 @@ describe('a proxy that dies', { concurrency: true }, () => {
         return true;
       });
       assert.deepEqual(followed, new Map(table));
-      await eventually(PATIENCE, 'all is answered', async () => (await client.produce(sink, [{ value: 'end', partition: 0 }, { value: 'end', partition: 1 }]).catch(() => undefined)) !== undefined);
+      await eventually(
+        PATIENCE,
+        'all is answered',
+        async () =>
+          (await client
+            .produce(sink, [
+              { value: 'end', partition: 0 },
+              { value: 'end', partition: 1 },
+            ])
+            .catch(() => undefined)) !== undefined,
+      );
       const places = new Map();
       const reader = client.subscribe({ topics: [sink], from: 'earliest' });
       const ends = new Set();
@@ -163,19 +180,46 @@ test('from an offset, a time, the end; some partitions, some keys; a seek; how f
   const topic = await cluster.topic(2);
   const client = await connected(t, proxy, KINDS.json);
   const begin = 1_700_000_000_000;
-  const messages = Array.from({ length: 10 }, (_, i) => ({ partition: i % 2, key: `k${i % 5}`, value: String(i), timestamp: begin + i * 1000, headers: { odd: String(i % 2) } }));
-  assert.deepEqual(await client.produce(topic, messages), messages.map((_, i) => ({ partition: i % 2, offset: Math.floor(i / 2) })));
+  const messages = Array.from({ length: 10 }, (_, i) => ({
+    partition: i % 2,
+    key: `k${i % 5}`,
+    value: String(i),
+    timestamp: begin + i * 1000,
+    headers: { odd: String(i % 2) },
+  }));
+  assert.deepEqual(
+    await client.produce(topic, messages),
+    messages.map((_, i) => ({ partition: i % 2, offset: Math.floor(i / 2) })),
+  );
   const read = async (count, options) => {
     const values = [];
     for await (const { value } of client.subscribe({ topics: [topic], ...options })) if (values.push(value) === count) break;
     return values.sort();
   };
-  assert.deepEqual(await read(3, { from: { offsets: [{ topic, partition: 0, offset: 4 }, { topic, partition: 1, offset: 3 }] } }), ['7', '8', '9']);
+  assert.deepEqual(
+    await read(3, {
+      from: {
+        offsets: [
+          { topic, partition: 0, offset: 4 },
+          { topic, partition: 1, offset: 3 },
+        ],
+      },
+    }),
+    ['7', '8', '9'],
+  );
   assert.deepEqual(await read(4, { from: { timestamp: begin + 6000 } }), ['6', '7', '8', '9']);
   assert.deepEqual(await read(5, { from: 'earliest', partitions: [1] }), ['1', '3', '5', '7', '9']);
   assert.deepEqual(await read(2, { from: 'earliest', only: { key: 'k1' } }), ['1', '6']);
-  assert.deepEqual(await read(1, { from: 'earliest', only: { all: [{ key: ['k1', 'k2'] }, { not: { header: 'odd', is: '1' } }] }, window: { messages: 1 } }), ['2']);
-  assert.deepEqual(await read(5, { topics: undefined, pattern: `${topic.slice(0, -1)}*${topic.slice(-1)}`, from: 'earliest', partitions: [0] }), ['0', '2', '4', '6', '8']);
+  assert.deepEqual(await read(1, { from: 'earliest', only: { all: [{ key: ['k1', 'k2'] }, { not: { header: 'odd', is: '1' } }] }, window: { messages: 1 } }), [
+    '2',
+  ]);
+  assert.deepEqual(await read(5, { topics: undefined, pattern: `${topic.slice(0, -1)}*${topic.slice(-1)}`, from: 'earliest', partitions: [0] }), [
+    '0',
+    '2',
+    '4',
+    '6',
+    '8',
+  ]);
 
   const subscription = client.subscribe({ topics: [topic], lag: 1000 });
   const values = new Calls();
@@ -183,7 +227,10 @@ test('from an offset, a time, the end; some partitions, some keys; a seek; how f
   subscription.on('message', ({ value }) => values.take(value));
   subscription.on('lag', lags.take);
   await subscription.caughtUp();
-  assert.deepEqual((await subscription.lag()).map(({ partition, offset, end, lag }) => [partition, offset, end, lag]).sort(), [[0, 5, 5, 0], [1, 5, 5, 0]]);
+  assert.deepEqual((await subscription.lag()).map(({ partition, offset, end, lag }) => [partition, offset, end, lag]).sort(), [
+    [0, 5, 5, 0],
+    [1, 5, 5, 0],
+  ]);
   assert.equal(await subscription.seek({ topic, partition: 1 }, 4), 4);
   await values.until((value) => value === '9');
   assert.equal(await subscription.seek({ topic, partition: 0 }, { timestamp: begin + 7000 }), 4);

@@ -75,7 +75,11 @@ test('the client is one file without imports, which a browser can load, of less 
 
 test("its types hold what they promise, for pages' and Node's programs", () => {
   const root = path.dirname(require.resolve('kafka-proxy/package.json'));
-  const { status, stdout } = spawnSync(process.execPath, [path.join(root, '..', '..', 'node_modules', 'typescript', 'bin', 'tsc'), '-p', path.join(root, 'test', 'types')], { encoding: 'utf8' });
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [path.join(root, '..', '..', 'node_modules', 'typescript', 'bin', 'tsc'), '-p', path.join(root, 'test', 'types')],
+    { encoding: 'utf8' },
+  );
   assert.equal(status, 0, stdout);
 });
 
@@ -427,7 +431,10 @@ test('acknowledgements of a message from before a reconnect, or of a partition t
   assert.equal((await subscription.next()).value.offset, 0);
   old.ack();
   old.nack();
-  assert.deepEqual(proxy.heard.filter(({ type }) => type === 'ack' || type === 'nack'), []);
+  assert.deepEqual(
+    proxy.heard.filter(({ type }) => type === 'ack' || type === 'nack'),
+    [],
+  );
 
   // One that crosses the loss on its way is refused, which nobody needs to know.
   const faults = new Calls();
@@ -479,7 +486,10 @@ test('a nack gives a message and those behind it again; what was given before it
   given[5].ack();
   given[0].ack();
   await take(3);
-  assert.deepEqual(given.map(({ offset }) => offset), [0, 1, 2, 3, 4, 5, 2, 3, 4]);
+  assert.deepEqual(
+    given.map(({ offset }) => offset),
+    [0, 1, 2, 3, 4, 5, 2, 3, 4],
+  );
   // Of before, and has come again since.
   given[4].ack();
   given[1].ack();
@@ -487,10 +497,19 @@ test('a nack gives a message and those behind it again; what was given before it
   given[8].ack();
   assert.throws(() => given[7].nack(), { code: 'INVALID_OFFSET' });
   await take(3);
-  assert.deepEqual(given.slice(-3).map(({ offset }) => offset), [5, 6, 7]);
+  assert.deepEqual(
+    given.slice(-3).map(({ offset }) => offset),
+    [5, 6, 7],
+  );
   await subscription.close();
   assert.equal(proxy.committed.get(`g ${topic} 0`), 5);
-  assert.deepEqual(proxy.heard.filter(({ type }) => type === 'nack').map(({ offset, delay }) => [offset, delay]), [[4, 0], [2, 5]]);
+  assert.deepEqual(
+    proxy.heard.filter(({ type }) => type === 'nack').map(({ offset, delay }) => [offset, delay]),
+    [
+      [4, 0],
+      [2, 5],
+    ],
+  );
   assert.deepEqual(proxy.faults, []);
 });
 
@@ -842,7 +861,8 @@ test('a token that cannot be had is told without a word of it, and asked for aga
   for (const bad of ['', 'a secret', 'secret\r\nx: y', 7, undefined])
     await assert.rejects(make({ token: () => bad }).connect(), ({ code, message }) => code === 'BAD_TOKEN' && !/secret|x: y/.test(message));
   await assert.rejects(make({ ticket: () => new Promise(() => {}), timeout: 20 }).connect(), { code: 'CONNECTION_LOST' });
-  for (const options of [{ token: 7 }, { ticket: 'x' }, { token: 'x', ticket: () => 'x' }, { token: 'x', headers: { Authorization: 'y' } }]) assert.throws(() => make(options), TypeError);
+  for (const options of [{ token: 7 }, { ticket: 'x' }, { token: 'x', ticket: () => 'x' }, { token: 'x', headers: { Authorization: 'y' } }])
+    assert.throws(() => make(options), TypeError);
 
   let asked = 0;
   const client = await connected(t, proxy, {

@@ -37,7 +37,10 @@ const as = (name) => ({ headers: { authorization: basic(name, users[name]) } });
 const whoAmI = (port, authorization, more = {}) => ask({ port, path: '/whoami', headers: authorization ? { authorization } : {}, ...more });
 
 test('who writes more messages or bytes a second than a principal may is told so, on all of its sockets, and nobody else', async (t) => {
-  for (const [limits, batch, what] of [[{ messagesPerSecond: 2 }, Array(200).fill({ value: 'x' }), /2 messages a second/], [{ bytesPerSecond: 100 }, [{ value: 'x'.repeat(20_000) }], /100 bytes a second/]]) {
+  for (const [limits, batch, what] of [
+    [{ messagesPerSecond: 2 }, Array(200).fill({ value: 'x' }), /2 messages a second/],
+    [{ bytesPerSecond: 100 }, [{ value: 'x'.repeat(20_000) }], /100 bytes a second/],
+  ]) {
     const { url } = await listening(t, { host: '127.0.0.1', kafka: reach(cluster), users, limits });
     const [one, two, other] = [await opened(url, undefined, as('ali')), await opened(url, undefined, as('ali')), await opened(url, undefined, as('bob'))];
     let id = 0;
@@ -101,7 +104,9 @@ test('who guesses waits; a right password from elsewhere comes in, and what is o
     assert.match(body, /too many wrong passwords/);
     assert.ok(Number(headers['retry-after']) > 0 && Number(headers['retry-after']) <= 60);
   }
-  const elsewhere = await new Promise((resolve, reject) => http.get({ port, host: '127.0.0.1', localAddress: '127.0.0.2', path: '/whoami', agent: false, ...as('ali') }, resolve).on('error', reject));
+  const elsewhere = await new Promise((resolve, reject) =>
+    http.get({ port, host: '127.0.0.1', localAddress: '127.0.0.2', path: '/whoami', agent: false, ...as('ali') }, resolve).on('error', reject),
+  );
   elsewhere.resume();
   assert.equal(elsewhere.statusCode, 200);
   open.send('{"type":"lag","id":1}');
@@ -119,7 +124,9 @@ test('who guesses many passwords at once learns of no more of them', async (t) =
     return headers.authorization === 'right' ? 'ali' : null;
   };
   const { port } = await listening(t, { authenticate, limits: { failedLogins: 3 } });
-  const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => whoAmI(port, i === 19 ? 'right' : `wrong ${i}`).then(({ status }) => ({ status, i }))));
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => whoAmI(port, i === 19 ? 'right' : `wrong ${i}`).then(({ status }) => ({ status, i }))),
+  );
   const told = answers.filter(({ status }) => status !== 429);
   assert.ok(told.length <= 4, `${told.length} were answered`);
 });
@@ -146,8 +153,17 @@ test('failures of a minute count, those before it do not, and only so many addre
 
 test('addresses of IPv6 are counted by their first 64 bits, and what is loopback is known', () => {
   const table = {
-    '10.1.2.3': '10.1.2.3', '': '', '::1': '0:0:0:0::/64', 'fe80::1%eth0': 'fe80:0:0:0::/64', '2001:db8::': '2001:db8:0:0::/64', '2001:db8:1:2:3:4:5:6': '2001:db8:1:2::/64',
-    '2001:0DB8:1::2:3:4:5': '2001:db8:1:0::/64', '::ffff:1.2.3.4': '0:0:0:0::/64', '64:ff9b::1.2.3.4': '64:ff9b:0:0::/64', '1:2:3:4:5:6::': '1:2:3:4::/64', '::2:3:4:5:6:7:8': '0:2:3:4::/64',
+    '10.1.2.3': '10.1.2.3',
+    '': '',
+    '::1': '0:0:0:0::/64',
+    'fe80::1%eth0': 'fe80:0:0:0::/64',
+    '2001:db8::': '2001:db8:0:0::/64',
+    '2001:db8:1:2:3:4:5:6': '2001:db8:1:2::/64',
+    '2001:0DB8:1::2:3:4:5': '2001:db8:1:0::/64',
+    '::ffff:1.2.3.4': '0:0:0:0::/64',
+    '64:ff9b::1.2.3.4': '64:ff9b:0:0::/64',
+    '1:2:3:4:5:6::': '1:2:3:4::/64',
+    '::2:3:4:5:6:7:8': '0:2:3:4::/64',
   };
   for (const [address, network] of Object.entries(table)) assert.equal(networkOf(address), network, address);
   for (const host of ['localhost', '127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1']) assert.ok(isLoopback(host), host);
@@ -179,12 +195,20 @@ test('ten thousand sockets that expire have one timer, and each is closed when i
   for (let days = 0; days < 38; days++) t.mock.timers.tick(day);
   assert.equal(closed.length, 0);
   t.mock.timers.tick(day);
-  assert.deepEqual(closed.map(([code, expires]) => [code, expires]), [[4401, month.identity.expires]]);
+  assert.deepEqual(
+    closed.map(([code, expires]) => [code, expires]),
+    [[4401, month.identity.expires]],
+  );
 });
 
 test('an audit has a line and an event for who comes in, is refused, and leaves, with what was sent and received, and without secrets', async (t) => {
   const events = new Calls();
-  const { url, port, lines, proxy } = await listening(t, { host: '127.0.0.1', kafka: reach(cluster), users: { ...users, 'a\u001b[31m\u2028\n': 'x' }, audit: events.take });
+  const { url, port, lines, proxy } = await listening(t, {
+    host: '127.0.0.1',
+    kafka: reach(cluster),
+    users: { ...users, 'a\u001b[31m\u2028\n': 'x' },
+    audit: events.take,
+  });
   const client = await opened(`${url}/some/where?ticket=s3cret&x=1`, undefined, as('ali'));
   client.send(JSON.stringify({ type: 'subscribe', id: 's', topics: ['orders'] }));
   await client.hears(({ type }) => type === 'caughtUp');
@@ -194,16 +218,54 @@ test('an audit has a line and an event for who comes in, is refused, and leaves,
   client.close(4000, 's3cret');
   const [opening, closing] = [await events.until(({ event }) => event === 'open'), await events.until(({ event }) => event === 'close')];
   const { socket } = opening;
-  assert.deepEqual(opening, { event: 'open', name: 'ali', way: 'password', address: '127.0.0.1', socket, protocol: 'kafka.v2.json', path: null, ticket: false });
+  assert.deepEqual(opening, {
+    event: 'open',
+    name: 'ali',
+    way: 'password',
+    address: '127.0.0.1',
+    socket,
+    protocol: 'kafka.v2.json',
+    path: null,
+    ticket: false,
+  });
   const { milliseconds, sent } = closing;
-  assert.deepEqual(closing, { event: 'close', name: 'ali', way: 'password', address: '127.0.0.1', socket, protocol: 'kafka.v2.json', code: 4000, milliseconds, sent, received: { messages: 1, bytes: 5 } });
+  assert.deepEqual(closing, {
+    event: 'close',
+    name: 'ali',
+    way: 'password',
+    address: '127.0.0.1',
+    socket,
+    protocol: 'kafka.v2.json',
+    code: 4000,
+    milliseconds,
+    sent,
+    received: { messages: 1, bytes: 5 },
+  });
   assert.ok(milliseconds >= 0 && sent.messages === 1 && sent.bytes > 50);
 
   await ask({ port, upgrade: 'kafka.v2.json', path: '/x?y=s3cret', headers: { authorization: 'basic s3cret', origin: 'http://127.0.0.1\u0085' } });
   await ask({ port, path: 'http://ali:s3cret@localhost/whoami?y=s3cret', headers: { authorization: 'basic s3cret' } });
   await events.count(4);
-  assert.deepEqual(events.all[2], { event: 'refused', name: null, way: null, address: '127.0.0.1', status: 403, reason: events.all[2].reason, path: null, origin: 'http://127.0.0.1\\u0085' });
-  assert.deepEqual(events.all[3], { event: 'refused', name: null, way: null, address: '127.0.0.1', status: 401, reason: 'unauthorized', path: '/whoami', origin: null });
+  assert.deepEqual(events.all[2], {
+    event: 'refused',
+    name: null,
+    way: null,
+    address: '127.0.0.1',
+    status: 403,
+    reason: events.all[2].reason,
+    path: null,
+    origin: 'http://127.0.0.1\\u0085',
+  });
+  assert.deepEqual(events.all[3], {
+    event: 'refused',
+    name: null,
+    way: null,
+    address: '127.0.0.1',
+    status: 401,
+    reason: 'unauthorized',
+    path: '/whoami',
+    origin: null,
+  });
   const strange = await opened(url, undefined, { headers: { authorization: basic('a\u001b[31m\u2028\n', 'x') } });
   strange.close();
   assert.equal((await events.until(({ name }) => name?.startsWith('a\\'))).name, 'a\\u001b[31m\\u2028\\u000a');
@@ -216,20 +278,28 @@ test('an audit has a line and an event for who comes in, is refused, and leaves,
 
 test('an audit that throws or rejects harms nobody, and a flood of refused clients does not fill the log', async (t) => {
   const { port, lines } = await listening(t, {
-    host: '127.0.0.1', users, limits: { failedLogins: Number.POSITIVE_INFINITY },
+    host: '127.0.0.1',
+    users,
+    limits: { failedLogins: Number.POSITIVE_INFINITY },
     audit: ({ origin }) => {
       if (origin === 'http://127.0.0.1:1') throw new Error('no disk');
       return origin === 'http://127.0.0.1:2' ? Promise.reject(new Error('no network')) : undefined;
     },
   });
   for (const number of [1, 2]) assert.equal((await ask({ port, upgrade: true, headers: { origin: `http://127.0.0.1:${number}` } })).status, 401);
-  for (const what of [/audit failed: Error: no disk/, /audit failed: Error: no network/]) await lines.until(([level, line]) => level === 'error' && what.test(line));
+  for (const what of [/audit failed: Error: no disk/, /audit failed: Error: no network/])
+    await lines.until(([level, line]) => level === 'error' && what.test(line));
   const began = performance.now();
   for (let i = 0; i < 10; i++) await Promise.all(Array.from({ length: 40 }, () => ask({ port, upgrade: true })));
   const seconds = Math.ceil((performance.now() - began) / 1000) + 1;
   assert.ok(lines.all.filter(([, line]) => line.includes('"event":"refused"')).length <= seconds * 100 + 2);
   // The next second's first line says how many are missing.
-  if (seconds <= 3) await eventually(PATIENCE, 'a line about those', async () => (await ask({ port, upgrade: true })) && lines.all.some(([, line]) => /"missed":\d+/.test(line)));
+  if (seconds <= 3)
+    await eventually(
+      PATIENCE,
+      'a line about those',
+      async () => (await ask({ port, upgrade: true })) && lines.all.some(([, line]) => /"missed":\d+/.test(line)),
+    );
 });
 
 test('a ticket opens one socket of many that come at once with it; only so many wait', async (t) => {
@@ -260,7 +330,11 @@ test('a ticket opens one socket of many that come at once with it; only so many 
 test('a certificate is its subject, or an alternative name, while it is good; one of nobody, or of an old session, is nobody', async (t) => {
   const server = { key: certificates('server.key'), cert: certificates('server.pem'), ca: certificates('ca.pem') };
   const client = { key: certificates('client.key'), cert: certificates('client.pem') };
-  for (const [option, expected] of [[true, 'client'], [{ name: 'DNS' }, 'localhost'], [{ name: 'email' }, undefined]]) {
+  for (const [option, expected] of [
+    [true, 'client'],
+    [{ name: 'DNS' }, 'localhost'],
+    [{ name: 'email' }, undefined],
+  ]) {
     const { port } = await listening(t, { host: '127.0.0.1', tls: server, certificates: /** @type {any} */ (option) });
     const { status, body } = await whoAmI(port, undefined, { tls: client });
     if (expected === undefined) assert.equal(status, 401);
@@ -270,29 +344,39 @@ test('a certificate is its subject, or an alternative name, while it is good; on
       assert.ok(expires > Date.now() + 3000 * 86_400_000, 'as long as the certificate');
     }
   }
-  const { port } = await listening(t, { host: '127.0.0.1', tls: server, certificates: true, rules: [{ who: { 'subject.CN': 'client' }, ways: 'certificate', may: 'admin' }] });
+  const { port } = await listening(t, {
+    host: '127.0.0.1',
+    tls: server,
+    certificates: true,
+    rules: [{ who: { 'subject.CN': 'client' }, ways: 'certificate', may: 'admin' }],
+  });
   assert.equal(JSON.parse((await whoAmI(port, undefined, { tls: client })).body).admin, true);
   for (const shown of [{}, { key: certificates('expired.key'), cert: certificates('expired.pem') }, client]) {
-    const answer = (session) => new Promise((resolve, reject) => {
-      const socket = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false, session, ...shown });
-      let text = '';
-      const got = { session: /** @type {Buffer | undefined} */ (undefined), status: 0, reused: false };
-      socket.on('session', (each) => (got.session = each));
-      socket.on('secureConnect', () => {
-        got.reused = socket.isSessionReused();
-        socket.write('GET /whoami HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    const answer = (session) =>
+      new Promise((resolve, reject) => {
+        const socket = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false, session, ...shown });
+        let text = '';
+        const got = { session: /** @type {Buffer | undefined} */ (undefined), status: 0, reused: false };
+        socket.on('session', (each) => (got.session = each));
+        socket.on('secureConnect', () => {
+          got.reused = socket.isSessionReused();
+          socket.write('GET /whoami HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+        });
+        socket.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+        socket.on('end', () => resolve({ ...got, status: Number(text.split(' ')[1]) }));
+        socket.on('error', reject);
       });
-      socket.setEncoding('utf8').on('data', (chunk) => (text += chunk));
-      socket.on('end', () => resolve({ ...got, status: Number(text.split(' ')[1]) }));
-      socket.on('error', reject);
-    });
     const first = await answer();
     const second = await answer(first.session);
     assert.ok(second.reused, 'the session goes on');
     const expected = shown === client ? 200 : 401;
     assert.deepEqual([first.status, second.status], [expected, expected]);
   }
-  for (const [options, message] of [[{ certificates: true }, /certificates needs tls\.ca/], [{ certificates: true, tls: { key: server.key, cert: server.cert } }, /certificates needs tls\.ca/], [{ certificates: 'yes' }, /certificates must be true, false/]])
+  for (const [options, message] of [
+    [{ certificates: true }, /certificates needs tls\.ca/],
+    [{ certificates: true, tls: { key: server.key, cert: server.cert } }, /certificates needs tls\.ca/],
+    [{ certificates: 'yes' }, /certificates must be true, false/],
+  ])
     assert.throws(() => new KafkaProxy(/** @type {any} */ ({ brokers: NOBODY, ...options })), { name: 'TypeError', message });
 });
 
@@ -333,7 +417,10 @@ test('the file of the command names keys and sets of keys, seen from its folder,
     return /** @type {any} */ (readConfig(file));
   };
   for (const key of ['one.pem', '[one.json]', 'one.json']) {
-    const { port } = await listening(t, { host: '127.0.0.1', ...options(`jwt: { key: ${key}, jwks: set.json, audience: kafka }\nrules:\n  - { who: ali, topics: 'a-*', may: [read], when: key == claims.sub }\n`) });
+    const { port } = await listening(t, {
+      host: '127.0.0.1',
+      ...options(`jwt: { key: ${key}, jwks: set.json, audience: kafka }\nrules:\n  - { who: ali, topics: 'a-*', may: [read], when: key == claims.sub }\n`),
+    });
     for (const each of [one, two]) assert.equal((await whoAmI(port, `Bearer ${token(each, { aud: 'kafka' })}`)).status, 200, key);
   }
   const published = await keyServer(t);

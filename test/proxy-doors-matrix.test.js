@@ -26,7 +26,12 @@ const DOORS = {
   events: { path: `/topics/${TOPIC}/events`, ticket: true },
   group: { path: '/groups/workers' },
   history: { path: '/groups/workers/history' },
-  reset: { method: 'POST', path: '/groups/workers/offsets', headers: { 'content-type': 'application/json' }, body: `{"topic":"${TOPIC}","to":"earliest","dryRun":true}` },
+  reset: {
+    method: 'POST',
+    path: '/groups/workers/offsets',
+    headers: { 'content-type': 'application/json' },
+    body: `{"topic":"${TOPIC}","to":"earliest","dryRun":true}`,
+  },
   sockets: { path: '/sockets' },
   cluster: { path: '/cluster' },
   figures: { path: '/figures' },
@@ -51,7 +56,15 @@ const t = { after: (end) => proxies.push({ close: end }) };
 async function proxyOf(options) {
   const { lines, logger } = witness();
   lines.on('call', () => logged.push(lines.all.at(-1).join(' ')));
-  const proxy = new KafkaProxy({ port: 0, host: '127.0.0.1', kafka: reach(cluster), logger, limits: { failedLogins: Number.POSITIVE_INFINITY }, authorize: () => false, ...options });
+  const proxy = new KafkaProxy({
+    port: 0,
+    host: '127.0.0.1',
+    kafka: reach(cluster),
+    logger,
+    limits: { failedLogins: Number.POSITIVE_INFINITY },
+    authorize: () => false,
+    ...options,
+  });
   proxies.push(proxy);
   return (await proxy.listen()).port;
 }
@@ -77,14 +90,20 @@ after(async () => {
   const lines = logged.join('\n');
   assert.ok(signatures.length > 50, 'tokens were made');
   for (const signature of signatures) assert.ok(!lines.includes(signature.slice(0, 20)), 'a token is in the log');
-  for (const secret of SECRETS) assert.deepEqual(logged.filter((line) => line.includes(secret) || line.includes(Buffer.from(secret).toString('base64').slice(0, 8))), []);
+  for (const secret of SECRETS)
+    assert.deepEqual(
+      logged.filter((line) => line.includes(secret) || line.includes(Buffer.from(secret).toString('base64').slice(0, 8))),
+      [],
+    );
 });
 
 /** Asks a door with what somebody has: { authorization, protocol, query, tls }. */
 function knockAt(port, door, { authorization, protocol, query, tls } = /** @type {any} */ ({})) {
   const url = door.path ?? '/';
   return ask({
-    port, tls, ...door,
+    port,
+    tls,
+    ...door,
     upgrade: protocol ? [door.upgrade, protocol].filter((each) => each !== true).join(', ') : door.upgrade,
     path: query ? `${url}${url.includes('?') ? '&' : '?'}${query}` : url,
     headers: { ...door.headers, ...(authorization && { authorization }) },
@@ -105,24 +124,39 @@ function refused(answer, what, secrets = []) {
 
 /** @type {Record<string, () => any>} each gives { options, tls?, right, wrong: { name: what }, only? } */
 const WAYS = {
-  secret: () => ({ options: { auth: SECRET }, right: { authorization: `basic ${SECRET}` }, wrong: { another: { authorization: 'basic wr0ng-secret' }, bearer: { authorization: `Bearer ${SECRET}` } } }),
-  password: () => ({ options: { users: { ali: PASSWORD } }, right: { authorization: basic('ali', PASSWORD) }, wrong: { another: { authorization: basic('ali', 'wr0ng-secret') }, nobody: { authorization: basic('bob', PASSWORD) } } }),
+  secret: () => ({
+    options: { auth: SECRET },
+    right: { authorization: `basic ${SECRET}` },
+    wrong: { another: { authorization: 'basic wr0ng-secret' }, bearer: { authorization: `Bearer ${SECRET}` } },
+  }),
+  password: () => ({
+    options: { users: { ali: PASSWORD } },
+    right: { authorization: basic('ali', PASSWORD) },
+    wrong: { another: { authorization: basic('ali', 'wr0ng-secret') }, nobody: { authorization: basic('bob', PASSWORD) } },
+  }),
   hook: () => ({
     options: { authenticate: ({ headers }) => headers['authorization'] === `Hook ${PASSWORD}` && { id: 'ali' } },
-    right: { authorization: `Hook ${PASSWORD}` }, wrong: { another: { authorization: 'Hook wr0ng-secret' } },
+    right: { authorization: `Hook ${PASSWORD}` },
+    wrong: { another: { authorization: 'Hook wr0ng-secret' } },
   }),
   certificate: () => {
     const server = { key: certificates('server.key'), cert: certificates('server.pem') };
     return {
-      tls: true, options: { tls: { ...server, ca: certificates('ca.pem') }, certificates: true },
+      tls: true,
+      options: { tls: { ...server, ca: certificates('ca.pem') }, certificates: true },
       right: { tls: { key: certificates('client.key'), cert: certificates('client.pem') } },
       wrong: { expired: { tls: { key: certificates('expired.key'), cert: certificates('expired.pem') } }, selfMade: { tls: selfMade() } },
     };
   },
-  ...Object.fromEntries(FAMILIES.map((alg) => [`token ${alg}`, () => {
-    const mine = signer(alg);
-    return tokenWay({ jwt: mine.secret ? { secret: mine.secret } : { key: mine.pem } }, mine, signer(alg));
-  }])),
+  ...Object.fromEntries(
+    FAMILIES.map((alg) => [
+      `token ${alg}`,
+      () => {
+        const mine = signer(alg);
+        return tokenWay({ jwt: mine.secret ? { secret: mine.secret } : { key: mine.pem } }, mine, signer(alg));
+      },
+    ]),
+  ),
   'token of a published key': () => {
     const mine = signer('RS256', 'one');
     const other = signer('ES256', 'two');
@@ -133,14 +167,20 @@ const WAYS = {
     const mine = signer('ES256');
     const way = tokenWay({ jwt: { key: mine.jwk } }, mine, signer('ES256'));
     const beside = ({ authorization }) => ({ protocol: `bearer.${authorization.slice('Bearer '.length)}` });
-    return { ...way, right: beside(way.right), wrong: Object.fromEntries(Object.entries(way.wrong).map(([name, what]) => [name, beside(what)])), only: ({ socket, upgrade }) => socket && typeof upgrade === 'string' };
+    return {
+      ...way,
+      right: beside(way.right),
+      wrong: Object.fromEntries(Object.entries(way.wrong).map(([name, what]) => [name, beside(what)])),
+      only: ({ socket, upgrade }) => socket && typeof upgrade === 'string',
+    };
   },
 };
 
 function tokenWay(options, mine, other, claims = {}) {
   const bearer = (text) => ({ authorization: `Bearer ${text}` });
   return {
-    options, right: bearer(token(mine, claims)),
+    options,
+    right: bearer(token(mine, claims)),
     wrong: {
       expired: bearer(token(mine, { ...claims, exp: now() - 60 })),
       'not yet': bearer(token(mine, { ...claims, nbf: now() + 60 })),
@@ -155,7 +195,11 @@ function selfMade() {
   const dir = fs.mkdtempSync(path.join(folder(t), 'self-'));
   const key = path.join(dir, 'key.pem');
   const cert = path.join(dir, 'cert.pem');
-  require('node:child_process').execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key, '-out', cert, '-subj', '/CN=client', '-days', '1'], { stdio: 'ignore' });
+  require('node:child_process').execFileSync(
+    'openssl',
+    ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key, '-out', cert, '-subj', '/CN=client', '-days', '1'],
+    { stdio: 'ignore' },
+  );
   return { key: fs.readFileSync(key), cert: fs.readFileSync(cert) };
 }
 
@@ -168,7 +212,10 @@ describe('each way alone', () => {
         letIn(await knockAt(port, how, { tls, ...right }), how, `${name} at ${door}`);
         refused(await knockAt(port, how, { tls }), `nothing at ${door}`);
         for (const [why, what] of Object.entries(wrong)) {
-          const secrets = [what.authorization, what.protocol].filter(Boolean).map((text) => text.split(/[ .]/).at(-1)).filter((text) => text.length > 3);
+          const secrets = [what.authorization, what.protocol]
+            .filter(Boolean)
+            .map((text) => text.split(/[ .]/).at(-1))
+            .filter((text) => text.length > 3);
           refused(await knockAt(port, how, { tls, ...what }), `${why} at ${door}`, secrets);
         }
       }
@@ -207,7 +254,9 @@ test('a ticket opens sockets and events once, for as long as it is good, and not
 });
 
 test('all ways beside each other: each opens every door, and what is wrong in each opens none', async () => {
-  const ways = Object.fromEntries(['secret', 'password', 'hook', 'certificate', 'token HS256', 'token ES256', 'token of a published key'].map((name) => [name, WAYS[name]()]));
+  const ways = Object.fromEntries(
+    ['secret', 'password', 'hook', 'certificate', 'token HS256', 'token ES256', 'token of a published key'].map((name) => [name, WAYS[name]()]),
+  );
   const options = Object.assign({}, ...Object.values(ways).map((way) => way.options));
   options.jwt = Object.assign({}, ...Object.values(ways).map((way) => way.options.jwt));
   // The audience is wanted of all of them.
@@ -232,5 +281,8 @@ test('the answer to a token beside the subprotocols names the protocol alone', a
   }
   assert.equal((await ask({ port, upgrade: `bearer.${token(mine)}` })).status, 400, 'no protocol that could be answered');
   refused(await ask({ port, upgrade: `kafka.v2.json, bearer.${token(mine)}, bearer.${token(mine)}` }), 'two tokens');
-  refused(await ask({ port, upgrade: 'kafka.v2.json', path: `/?token=${token(mine)}&access_token=${token(mine)}&bearer=${token(mine)}` }), 'a token in the URL');
+  refused(
+    await ask({ port, upgrade: 'kafka.v2.json', path: `/?token=${token(mine)}&access_token=${token(mine)}&bearer=${token(mine)}` }),
+    'a token in the URL',
+  );
 });

@@ -24,13 +24,24 @@ test('what no rule grants is forbidden; a rule is for whom it names, by name, wa
   const access = { operation: 'read', topic: 'orders' };
   assert.equal(may([], identity('ali'), access), false);
   const table = [
-    ['ali', identity('ali'), true], ['ali', identity('Ali'), false], ['ali', identity(undefined), false],
-    [['bob', 'ali'], identity('ali'), true], ['*', identity('eve'), true], ['*', identity(undefined), true],
-    [{ role: 'admin' }, identity('a', { role: 'admin' }), true], [{ role: 'admin' }, identity('a', { role: ['user', 'admin'] }), true],
-    [{ role: ['admin', 'root'] }, identity('a', { role: 'root' }), true], [{ role: 'admin' }, identity('a', { role: 'administrator' }), false],
-    [{ role: 'admin' }, identity('a'), false], [{ level: 3 }, identity('a', { level: 3 }), true], [{ level: 3 }, identity('a', { level: '3' }), false],
-    [{ 'realm.roles': 'x' }, identity('a', { realm: { roles: ['x'] } }), true], [{ 'realm.roles': 'x' }, identity('a', { 'realm.roles': 'x' }), true],
-    [{ constructor: 'x' }, identity('a'), false], [{ a: 1, b: 2 }, identity('a', { a: 1 }), false], [{ a: 1, b: 2 }, identity('a', { a: 1, b: 2 }), true],
+    ['ali', identity('ali'), true],
+    ['ali', identity('Ali'), false],
+    ['ali', identity(undefined), false],
+    [['bob', 'ali'], identity('ali'), true],
+    ['*', identity('eve'), true],
+    ['*', identity(undefined), true],
+    [{ role: 'admin' }, identity('a', { role: 'admin' }), true],
+    [{ role: 'admin' }, identity('a', { role: ['user', 'admin'] }), true],
+    [{ role: ['admin', 'root'] }, identity('a', { role: 'root' }), true],
+    [{ role: 'admin' }, identity('a', { role: 'administrator' }), false],
+    [{ role: 'admin' }, identity('a'), false],
+    [{ level: 3 }, identity('a', { level: 3 }), true],
+    [{ level: 3 }, identity('a', { level: '3' }), false],
+    [{ 'realm.roles': 'x' }, identity('a', { realm: { roles: ['x'] } }), true],
+    [{ 'realm.roles': 'x' }, identity('a', { 'realm.roles': 'x' }), true],
+    [{ constructor: 'x' }, identity('a'), false],
+    [{ a: 1, b: 2 }, identity('a', { a: 1 }), false],
+    [{ a: 1, b: 2 }, identity('a', { a: 1, b: 2 }), true],
     [['bob', { a: true }], identity('a', { a: true }), true],
   ];
   for (const [who, somebody, expected] of table) assert.equal(may([{ who, ...read }], somebody, access), expected, JSON.stringify([who, somebody]));
@@ -42,8 +53,12 @@ test('what no rule grants is forbidden; a rule is for whom it names, by name, wa
 
 test('each operation is granted for itself; admin without groups is all of it, and metrics', () => {
   const operations = {
-    read: { operation: 'read', topic: 'orders-1' }, write: { operation: 'write', topic: 'orders-1' }, group: { operation: 'group', group: 'g-1' },
-    admin: { operation: 'admin' }, reset: { operation: 'admin', group: 'g-1' }, metrics: { operation: 'metrics' },
+    read: { operation: 'read', topic: 'orders-1' },
+    write: { operation: 'write', topic: 'orders-1' },
+    group: { operation: 'group', group: 'g-1' },
+    admin: { operation: 'admin' },
+    reset: { operation: 'admin', group: 'g-1' },
+    metrics: { operation: 'metrics' },
   };
   const table = [
     [{ topics: 'orders-*', may: 'read' }, ['read']],
@@ -65,9 +80,21 @@ test('each operation is granted for itself; admin without groups is all of it, a
 
 test('conditions become rules of messages: of several grants any will do, and one without a condition is all', () => {
   const rule = (when, more = {}) => ({ who: '*', topics: 'orders', may: ['read', 'write'], when, ...more });
-  const ali = identity('ali', { tenant: ['blue', 'red'], level: 7, empty: '', none: [], object: {}, mixed: ['a', {}], long: 2 ** 60, half: '\ud800', flag: true });
+  const ali = identity('ali', {
+    tenant: ['blue', 'red'],
+    level: 7,
+    empty: '',
+    none: [],
+    object: {},
+    mixed: ['a', {}],
+    long: 2 ** 60,
+    half: '\ud800',
+    flag: true,
+  });
   assert.deepEqual(only([rule('key == claims.sub')], ali), { key: ['ali'] });
-  assert.deepEqual(only([rule(["key=='x'", '  headers.tenant-id  ==  claims.tenant '])], ali), { all: [{ key: ['x'] }, { header: 'tenant-id', is: ['blue', 'red'] }] });
+  assert.deepEqual(only([rule(["key=='x'", '  headers.tenant-id  ==  claims.tenant '])], ali), {
+    all: [{ key: ['x'] }, { header: 'tenant-id', is: ['blue', 'red'] }],
+  });
   assert.deepEqual(only([rule('key == "it\'s"')], ali), { key: ["it's"] });
   assert.deepEqual(only([rule('key == claims.level')], ali), { key: ['7'] });
   assert.deepEqual(only([rule('key == claims.sub'), rule("key == 'x'")], ali), { any: [{ key: ['ali'] }, { key: ['x'] }] });
@@ -82,16 +109,34 @@ test('conditions become rules of messages: of several grants any will do, and on
 test('what is wrong in a rule is named by its path', () => {
   const good = { who: '*', topics: 'orders', may: 'read' };
   const wrong = [
-    ['x', /rules must be an array/], [[{ ...good }, 7], /rules\[1\] must be an object/], [[{ ...good, whom: 'x' }], /rules\[0\]\.whom is nothing that a rule has/],
-    [[{ ...good, who: undefined }], /rules\[0\]\.who must say for whom/], [[{ ...good, who: [''] }], /rules\[0\]\.who\[0\] must be a name/], [[{ ...good, who: 7 }], /rules\[0\]\.who must be a name/],
-    [[{ ...good, who: {} }], /rules\[0\]\.who must be a name/], [[{ ...good, who: { role: [] } }], /rules\[0\]\.who must be a name/], [[{ ...good, who: { role: {} } }], /rules\[0\]\.who must be a name/],
-    [[{ ...good, ways: 'ticket' }], /rules\[0\]\.ways must be one of none, secret/], [[{ ...good, may: 'delete' }], /rules\[0\]\.may must be one of read/], [[{ ...good, may: undefined }], /rules\[0\]\.may must say/],
-    [[{ ...good, may: ['read', 'x'] }], /rules\[0\]\.may\[1\] must be one of/], [[{ ...good, topics: [] }], /rules\[0\]\.topics is empty/], [[{ ...good, topics: undefined }], /rules\[0\]\.topics must say/],
-    [[{ ...good, topics: 'a*b' }], /rules\[0\]\.topics must be a topic's name/], [[{ ...good, topics: ['a', 'a/b'] }], /rules\[0\]\.topics\[1\] must be/], [[{ ...good, topics: 'a**' }], /rules\[0\]\.topics must be/],
-    [[{ ...good, groups: 'g' }], /rules\[0\]\.groups are for group and admin/], [[{ who: '*', may: 'group' }], /rules\[0\]\.groups must say/], [[{ who: '*', may: 'admin', topics: 'x' }], /rules\[0\]\.topics are for read and write/],
-    [[{ ...good, when: 'key = claims.sub' }], /rules\[0\]\.when must be such as/], [[{ ...good, when: ['key == claims.sub', 'value == claims.sub'] }], /rules\[0\]\.when\[1\] must be/],
-    [[{ ...good, when: 'key == claims.sub || true' }], /rules\[0\]\.when must be/], [[{ ...good, when: "key == ''" }], /rules\[0\]\.when must be/], [[{ ...good, when: 'key == claims.' }], /rules\[0\]\.when must be/],
-    [[{ ...good, may: ['read', 'admin'], when: 'key == claims.sub' }], /rules\[0\]\.when is about messages/], [[{ who: '*', may: 'metrics', when: "key == 'x'" }], /rules\[0\]\.when is about messages/],
+    ['x', /rules must be an array/],
+    [[{ ...good }, 7], /rules\[1\] must be an object/],
+    [[{ ...good, whom: 'x' }], /rules\[0\]\.whom is nothing that a rule has/],
+    [[{ ...good, who: undefined }], /rules\[0\]\.who must say for whom/],
+    [[{ ...good, who: [''] }], /rules\[0\]\.who\[0\] must be a name/],
+    [[{ ...good, who: 7 }], /rules\[0\]\.who must be a name/],
+    [[{ ...good, who: {} }], /rules\[0\]\.who must be a name/],
+    [[{ ...good, who: { role: [] } }], /rules\[0\]\.who must be a name/],
+    [[{ ...good, who: { role: {} } }], /rules\[0\]\.who must be a name/],
+    [[{ ...good, ways: 'ticket' }], /rules\[0\]\.ways must be one of none, secret/],
+    [[{ ...good, may: 'delete' }], /rules\[0\]\.may must be one of read/],
+    [[{ ...good, may: undefined }], /rules\[0\]\.may must say/],
+    [[{ ...good, may: ['read', 'x'] }], /rules\[0\]\.may\[1\] must be one of/],
+    [[{ ...good, topics: [] }], /rules\[0\]\.topics is empty/],
+    [[{ ...good, topics: undefined }], /rules\[0\]\.topics must say/],
+    [[{ ...good, topics: 'a*b' }], /rules\[0\]\.topics must be a topic's name/],
+    [[{ ...good, topics: ['a', 'a/b'] }], /rules\[0\]\.topics\[1\] must be/],
+    [[{ ...good, topics: 'a**' }], /rules\[0\]\.topics must be/],
+    [[{ ...good, groups: 'g' }], /rules\[0\]\.groups are for group and admin/],
+    [[{ who: '*', may: 'group' }], /rules\[0\]\.groups must say/],
+    [[{ who: '*', may: 'admin', topics: 'x' }], /rules\[0\]\.topics are for read and write/],
+    [[{ ...good, when: 'key = claims.sub' }], /rules\[0\]\.when must be such as/],
+    [[{ ...good, when: ['key == claims.sub', 'value == claims.sub'] }], /rules\[0\]\.when\[1\] must be/],
+    [[{ ...good, when: 'key == claims.sub || true' }], /rules\[0\]\.when must be/],
+    [[{ ...good, when: "key == ''" }], /rules\[0\]\.when must be/],
+    [[{ ...good, when: 'key == claims.' }], /rules\[0\]\.when must be/],
+    [[{ ...good, may: ['read', 'admin'], when: 'key == claims.sub' }], /rules\[0\]\.when is about messages/],
+    [[{ who: '*', may: 'metrics', when: "key == 'x'" }], /rules\[0\]\.when is about messages/],
   ];
   for (const [rules, message] of wrong) assert.throws(() => new Rules(rules), { name: 'TypeError', message }, JSON.stringify(rules));
 });
@@ -106,7 +151,8 @@ test('a pattern is granted only where every topic that it fits is', () => {
   let fits = 0;
   for (let round = 0; round < 4000; round++) {
     const rules = Array.from({ length: below(3) + 1 }, () => ({
-      who: '*', may: 'read',
+      who: '*',
+      may: 'read',
       topics: Array.from({ length: below(3) + 1 }, () => `${text(2)}${below(2) ? '*' : ''}` || 'a'),
       ...(below(3) === 0 && { when: `key == '${text(1) || 'x'}'` }),
     }));
@@ -118,7 +164,10 @@ test('a pattern is granted only where every topic that it fits is', () => {
     const expression = topicPattern(glob);
     // Topics that fit it, of its parts and whatever lies between; and some that may.
     const parts = glob.split('*');
-    const topics = [...Array.from({ length: 20 }, () => parts.reduce((name, part) => `${name}${text(3)}${part}`)), ...Array.from({ length: 20 }, () => text(6))];
+    const topics = [
+      ...Array.from({ length: 20 }, () => parts.reduce((name, part) => `${name}${text(3)}${part}`)),
+      ...Array.from({ length: 20 }, () => text(6)),
+    ];
     for (const topic of topics.filter((each) => each !== '' && expression.test(each))) {
       fits++;
       const own = all.allow(identity('ali'), { operation: 'read', topic });
@@ -147,14 +196,26 @@ describe('no message outside the condition reaches the client', () => {
     prefix = `ruled-${process.pid}-${Date.now()}`;
     topic = `${prefix}-orders`;
     await cluster.admin.createTopic(topic, { partitions: 1, replication: 1, config: { 'cleanup.policy': 'compact' } });
-    proxy = await listening({ after: () => {} }, {
-      host: '127.0.0.1', kafka: reach(cluster), jwt: { key: mine.pem }, users: { root: 'r00t-password' },
-      rules: [
-        { who: 'root', ways: 'password', topics: '*', groups: '*', may: ['read', 'write', 'group', 'admin'] },
-        { who: { role: 'reader' }, topics: `${prefix}*`, groups: 'mine-*', may: ['read', 'write', 'group'], when: 'headers.tenant == claims.tenant' },
-        { who: { role: 'owner' }, topics: topic, groups: ['mine-*', 'default'], may: ['read', 'write', 'group'], when: ['key == claims.sub', 'headers.tenant == claims.tenant'] },
-      ],
-    });
+    proxy = await listening(
+      { after: () => {} },
+      {
+        host: '127.0.0.1',
+        kafka: reach(cluster),
+        jwt: { key: mine.pem },
+        users: { root: 'r00t-password' },
+        rules: [
+          { who: 'root', ways: 'password', topics: '*', groups: '*', may: ['read', 'write', 'group', 'admin'] },
+          { who: { role: 'reader' }, topics: `${prefix}*`, groups: 'mine-*', may: ['read', 'write', 'group'], when: 'headers.tenant == claims.tenant' },
+          {
+            who: { role: 'owner' },
+            topics: topic,
+            groups: ['mine-*', 'default'],
+            may: ['read', 'write', 'group'],
+            when: ['key == claims.sub', 'headers.tenant == claims.tenant'],
+          },
+        ],
+      },
+    );
     const root = await opened(proxy.url, ['kafka.v2.json'], { headers: { authorization: basic('root', 'r00t-password') } });
     const messages = [];
     for (let i = 0; i < 60; i++) {
@@ -188,7 +249,8 @@ describe('no message outside the condition reaches the client', () => {
   test('without a group: the past, what is live, a seek, a wish of its own that wants all, and a pattern', async () => {
     const client = await open(blue);
     const wishes = {
-      past: { topics: [topic], from: 'earliest' }, pattern: { pattern: `${prefix}*s`, from: 'earliest' },
+      past: { topics: [topic], from: 'earliest' },
+      pattern: { pattern: `${prefix}*s`, from: 'earliest' },
       all: { topics: [topic], from: 'earliest', only: { any: [{ header: 'tenant', is: 'red' }, { not: { header: 'tenant', is: 'x' } }] } },
       red: { topics: [topic], from: 'earliest', only: { header: 'tenant', is: 'red' } },
       bytes: { topics: [topic], from: 'earliest', credit: { messages: 1000, bytes: 500 } },
@@ -202,7 +264,8 @@ describe('no message outside the condition reaches the client', () => {
     client.send(JSON.stringify({ type: 'seek', id: 'past', topic, partition: 0, offset: 1 }));
     client.send(JSON.stringify({ type: 'produce', id: 'own', topic, messages: [{ key: 'ali', value: 'blue live', headers: { tenant: 'blue' } }] }));
     assert.equal((await client.hears(({ id, type }) => id === 'own' && type !== 'batch')).type, 'produced');
-    for (const id of ['past', 'pattern', 'all']) await client.hears((each) => each.type === 'batch' && each.id === id && each.records.some(({ value }) => value === 'blue live'));
+    for (const id of ['past', 'pattern', 'all'])
+      await client.hears((each) => each.type === 'batch' && each.id === id && each.records.some(({ value }) => value === 'blue live'));
     assert.deepEqual(foreign(client), []);
     assert.deepEqual(values(heard(client).filter(({ id }) => id === 'red')), []);
     everything.push({ key: 'ali', value: 'blue live', headers: { tenant: 'blue' } });
@@ -235,7 +298,9 @@ describe('no message outside the condition reaches the client', () => {
       client.send(JSON.stringify({ type: 'ack', id: 'g', topic, partition: 0, offset: records.at(-1).offset }));
       client.send(JSON.stringify({ type: 'credit', id: 'g', messages: 7 }));
     }
-    const last = heard(client).flatMap((each) => each.records).at(-1).offset;
+    const last = heard(client)
+      .flatMap((each) => each.records)
+      .at(-1).offset;
     await client.hears(({ type, offset }) => type === 'committed' && offset === last);
     assert.deepEqual(values(heard(client)), wanted());
     assert.deepEqual(foreign(client), []);
@@ -259,7 +324,10 @@ describe('no message outside the condition reaches the client', () => {
     await client.hears(({ type }) => type === 'caughtUp');
     const now = await open(blue);
     const write = (id, messages) => now.send(JSON.stringify({ type: 'produce', id, topic, messages }));
-    write('a', [{ key: 'eve', value: 'blue eve', headers: { tenant: 'blue' } }, { key: 'ali', value: 'blue ali', headers: { tenant: 'blue' } }]);
+    write('a', [
+      { key: 'eve', value: 'blue eve', headers: { tenant: 'blue' } },
+      { key: 'ali', value: 'blue ali', headers: { tenant: 'blue' } },
+    ]);
     await now.hears(({ id, type }) => id === 'a' && type === 'produced');
     everything.push({ key: 'eve', value: 'blue eve', headers: { tenant: 'blue' } }, { key: 'ali', value: 'blue ali', headers: { tenant: 'blue' } });
     await client.hears(({ type, records }) => type === 'batch' && records.some(({ value }) => value === 'blue ali'));
@@ -269,7 +337,9 @@ describe('no message outside the condition reaches the client', () => {
   });
 
   test('in the protocol of 1.0', async () => {
-    const client = await opened(`${proxy.url}/?topic=${topic}&offset=0`, [], { headers: { authorization: `Bearer ${token(mine, { ...blue, role: 'owner', sub: 'ali' })}` } });
+    const client = await opened(`${proxy.url}/?topic=${topic}&offset=0`, [], {
+      headers: { authorization: `Bearer ${token(mine, { ...blue, role: 'owner', sub: 'ali' })}` },
+    });
     const expected = everything.filter(({ key, headers }) => key === 'ali' && headers.tenant === 'blue').map(({ value }) => value);
     const all = () => client.heard.flatMap((each) => JSON.parse(each)).map(({ message }) => message);
     await eventually(PATIENCE, 'all of it', () => all().length >= expected.length);
@@ -282,35 +352,62 @@ describe('no message outside the condition reaches the client', () => {
     const expected = everything.filter(({ key, headers }) => key === 'ali' && headers.tenant === 'blue').map(({ value }) => value);
     const { status, body } = await ask({ port: proxy.port, path: `/topics/${topic}/messages?from=earliest&limit=1000`, headers: { authorization } });
     assert.equal(status, 200, body);
-    assert.deepEqual(JSON.parse(body).messages.map(({ value }) => value), expected);
+    assert.deepEqual(
+      JSON.parse(body).messages.map(({ value }) => value),
+      expected,
+    );
     const events = await new Promise((resolve, reject) => {
-      const request = http.get({ port: proxy.port, host: '127.0.0.1', agent: false, path: `/topics/${topic}/events?from=earliest`, headers: { authorization } }, (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (chunk) => {
-          text += chunk;
-          if (!expected.every((value) => text.includes(`"${value}"`))) return;
-          request.destroy();
-          resolve(text);
-        }).on('error', () => {});
-      });
+      const request = http.get(
+        { port: proxy.port, host: '127.0.0.1', agent: false, path: `/topics/${topic}/events?from=earliest`, headers: { authorization } },
+        (response) => {
+          let text = '';
+          response
+            .setEncoding('utf8')
+            .on('data', (chunk) => {
+              text += chunk;
+              if (!expected.every((value) => text.includes(`"${value}"`))) return;
+              request.destroy();
+              resolve(text);
+            })
+            .on('error', () => {});
+        },
+      );
       request.on('error', reject);
     });
     for (const { value } of everything.filter((each) => !expected.includes(each.value))) assert.ok(!events.includes(`"${value}"`), value);
     assert.equal((await ask({ port: proxy.port, path: '/topics/other/messages', headers: { authorization } })).status, 403);
-    const written = await ask({ port: proxy.port, method: 'POST', path: `/topics/${topic}/messages`, headers: { authorization, 'content-type': 'application/json' }, body: JSON.stringify({ messages: [{ key: 'bob', value: 'x', headers: { tenant: 'blue' } }] }) });
+    const written = await ask({
+      port: proxy.port,
+      method: 'POST',
+      path: `/topics/${topic}/messages`,
+      headers: { authorization, 'content-type': 'application/json' },
+      body: JSON.stringify({ messages: [{ key: 'bob', value: 'x', headers: { tenant: 'blue' } }] }),
+    });
     assert.equal(written.status, 403, written.body);
     const topics = JSON.parse((await ask({ port: proxy.port, path: '/topics', headers: { authorization } })).body).topics;
-    assert.deepEqual(topics.map((each) => each.topic), [topic], 'only what may be read is listed');
+    assert.deepEqual(
+      topics.map((each) => each.topic),
+      [topic],
+      'only what may be read is listed',
+    );
   });
 
   test('nor is one written that it does not allow, not one of several, nor with a second value of the header', async () => {
     const client = await open({ ...blue, role: 'owner', sub: 'ali' });
     const good = { key: 'ali', value: 'x', headers: { tenant: 'blue' } };
     const wrong = {
-      'another key': [{ ...good, key: 'bob' }], 'no key': [{ ...good, key: null }], 'another tenant': [{ ...good, headers: { tenant: 'red' } }], 'no header': [{ key: 'ali', value: 'x' }],
-      'one of two': [good, { ...good, key: 'bob' }], 'two tenants': [{ ...good, headers: { tenant: ['blue', 'red'] } }], 'two tenants, the other first': [{ ...good, headers: { tenant: ['red', 'blue'] } }],
-      'the same header as bytes': [{ ...good, headersBase64: { tenant: Buffer.from('red').toString('base64') } }], 'a tombstone': [{ ...good, key: 'bob', value: null }], 'no value of the header': [{ ...good, headers: { tenant: null } }],
-      'no values of the header': [{ ...good, headers: { tenant: [] } }], 'another case': [{ ...good, headers: { Tenant: 'blue' } }],
+      'another key': [{ ...good, key: 'bob' }],
+      'no key': [{ ...good, key: null }],
+      'another tenant': [{ ...good, headers: { tenant: 'red' } }],
+      'no header': [{ key: 'ali', value: 'x' }],
+      'one of two': [good, { ...good, key: 'bob' }],
+      'two tenants': [{ ...good, headers: { tenant: ['blue', 'red'] } }],
+      'two tenants, the other first': [{ ...good, headers: { tenant: ['red', 'blue'] } }],
+      'the same header as bytes': [{ ...good, headersBase64: { tenant: Buffer.from('red').toString('base64') } }],
+      'a tombstone': [{ ...good, key: 'bob', value: null }],
+      'no value of the header': [{ ...good, headers: { tenant: null } }],
+      'no values of the header': [{ ...good, headers: { tenant: [] } }],
+      'another case': [{ ...good, headers: { Tenant: 'blue' } }],
     };
     for (const [name, messages] of Object.entries(wrong)) {
       client.send(JSON.stringify({ type: 'produce', id: name, topic, messages }));
@@ -325,9 +422,17 @@ describe('no message outside the condition reaches the client', () => {
 
   test('other topics, groups and patterns are forbidden, and so is everything without the claim', async () => {
     const table = [
-      [blue, { topics: ['other'] }], [blue, { topics: [topic, 'other'] }], [blue, { pattern: `${prefix.slice(0, -1)}*` }], [blue, { pattern: '*' }], [blue, { pattern: `*${topic}` }],
-      [blue, { topics: [topic], group: 'theirs' }], [{ role: 'owner', tenant: 'blue' }, { pattern: `${topic}*` }],
-      [{ role: 'reader' }, { topics: [topic] }], [{ role: 'reader', tenant: {} }, { topics: [topic] }], [{ tenant: 'blue' }, { topics: [topic] }], [{ sub: 'root' }, { topics: [topic] }],
+      [blue, { topics: ['other'] }],
+      [blue, { topics: [topic, 'other'] }],
+      [blue, { pattern: `${prefix.slice(0, -1)}*` }],
+      [blue, { pattern: '*' }],
+      [blue, { pattern: `*${topic}` }],
+      [blue, { topics: [topic], group: 'theirs' }],
+      [{ role: 'owner', tenant: 'blue' }, { pattern: `${topic}*` }],
+      [{ role: 'reader' }, { topics: [topic] }],
+      [{ role: 'reader', tenant: {} }, { topics: [topic] }],
+      [{ tenant: 'blue' }, { topics: [topic] }],
+      [{ sub: 'root' }, { topics: [topic] }],
     ];
     for (const [claims, wish] of table) {
       const client = await open(claims);
@@ -342,7 +447,9 @@ describe('no message outside the condition reaches the client', () => {
 test('rules and authorize must both say yes', async (t) => {
   const asked = [];
   const { url } = await listening(t, {
-    host: '127.0.0.1', users: { ali: 'open-sesame' }, rules: [{ who: 'ali', topics: ['a', 'b'], may: 'write' }],
+    host: '127.0.0.1',
+    users: { ali: 'open-sesame' },
+    rules: [{ who: 'ali', topics: ['a', 'b'], may: 'write' }],
     authorize: (_, access) => {
       asked.push(access.topic);
       return access.topic !== 'b';

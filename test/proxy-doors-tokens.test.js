@@ -37,11 +37,16 @@ test('a token that its owner made up opens nothing, whatever its header says', a
   // A set that has a secret in it: whoever reads the set could sign.
   const shared = crypto.randomBytes(64);
   published.keys = [mine.jwk, small.jwk, { kty: 'oct', kid: 'shared', k: shared.toString('base64url') }];
-  const { knock } = await proxyOf(t, { jwt: { jwks: published.url, secret: secret.secret, issuer: 'https://id.example', audience: 'kafka', required: ['tenant'] } });
+  const { knock } = await proxyOf(t, {
+    jwt: { jwks: published.url, secret: secret.secret, issuer: 'https://id.example', audience: 'kafka', required: ['tenant'] },
+  });
   const claims = { iss: 'https://id.example', aud: 'kafka', tenant: 'blue' };
   for (const good of [mine, small, secret]) assert.equal((await knock(token(good, claims))).status, 200, good.alg);
 
-  const hmac = (key, hash = 'sha256') => (text) => crypto.createHmac(hash, key).update(text).digest();
+  const hmac =
+    (key, hash = 'sha256') =>
+    (text) =>
+      crypto.createHmac(hash, key).update(text).digest();
   const wrong = {
     'a secret that is the public key, as PEM': token({ alg: 'HS256', kid: 'mine', sign: hmac(mine.pem) }, claims),
     'a secret that is the public key, as PEM without its last line': token({ alg: 'HS256', kid: 'mine', sign: hmac(mine.pem.trim()) }, claims),
@@ -52,8 +57,8 @@ test('a token that its owner made up opens nothing, whatever its header says', a
     'a name that lies': token({ ...small, kid: 'mine' }, claims),
     'an algorithm that lies': token({ ...mine, alg: 'ES256' }, claims),
     'another algorithm of the family that lies': token({ ...mine, alg: 'RS512' }, claims),
-    'none': `${token(mine, claims, { alg: 'none' }).split('.').slice(0, 2).join('.')}.`,
-    'NONE': `${token(mine, claims, { alg: 'NoNe' }).split('.').slice(0, 2).join('.')}.`,
+    none: `${token(mine, claims, { alg: 'none' }).split('.').slice(0, 2).join('.')}.`,
+    NONE: `${token(mine, claims, { alg: 'NoNe' }).split('.').slice(0, 2).join('.')}.`,
     'no algorithm': token({ ...mine, alg: undefined }, claims),
     'a key of its own in the header': token(theirs, claims, { jwk: theirs.jwk }),
     'where its key is, jku': token(theirs, claims, { jku: evil.url }),
@@ -61,12 +66,12 @@ test('a token that its owner made up opens nothing, whatever its header says', a
     'a path as a name': token({ ...theirs, kid: '../../../../dev/null' }, claims),
     'an object as a name': token({ ...theirs, kid: { $ne: '' } }, claims),
     'something critical that is not known': token(mine, claims, { crit: ['exp'], exp: 1 }),
-    'unencoded': token(mine, claims, { b64: false, crit: ['b64'] }),
+    unencoded: token(mine, claims, { b64: false, crit: ['b64'] }),
     'another issuer': token(mine, { ...claims, iss: 'https://evil.example' }),
     'no issuer': token(mine, { ...claims, iss: undefined }),
     'another audience': token(mine, { ...claims, aud: ['else'] }),
     'without a claim that it must have': token(mine, { ...claims, tenant: undefined }),
-    'expired': token(mine, { ...claims, exp: now() - 6 }),
+    expired: token(mine, { ...claims, exp: now() - 6 }),
     'not yet': token(mine, { ...claims, nbf: now() + 60 }),
     'an expiry that is text': token(mine, { ...claims, exp: '9999999999' }),
     'an expiry that is null': token(mine, { ...claims, exp: null }),
@@ -74,10 +79,17 @@ test('a token that its owner made up opens nothing, whatever its header says', a
     'a name that is an object': token(mine, { ...claims, sub: { a: 1 } }),
     'a name that is empty': token(mine, { ...claims, sub: '' }),
     'a name that lost digits': token(mine, claims).replace(/\..*\./, () => `.${json64({ ...claims, sub: 1 })}.`),
-    'claims of another token': [token(mine, claims).split('.')[0], token(mine, { ...claims, sub: 'eve' }).split('.')[1], token(mine, claims).split('.')[2]].join('.'),
+    'claims of another token': [
+      token(mine, claims).split('.')[0],
+      token(mine, { ...claims, sub: 'eve' }).split('.')[1],
+      token(mine, claims).split('.')[2],
+    ].join('.'),
     'an array': `${token(mine, claims).split('.')[0]}.${Buffer.from('[]').toString('base64url')}.x`,
-    'encrypted': `${json64({ alg: 'dir', enc: 'A256GCM' })}..aaaa.bbbb.cccc`,
-    'dots': '...', 'nothing': '', 'text': 'open-sesame', 'one part': token(mine, claims).split('.')[0],
+    encrypted: `${json64({ alg: 'dir', enc: 'A256GCM' })}..aaaa.bbbb.cccc`,
+    dots: '...',
+    nothing: '',
+    text: 'open-sesame',
+    'one part': token(mine, claims).split('.')[0],
   };
   for (const [name, text] of Object.entries(wrong)) {
     const { status, headers, body } = await knock(text);
@@ -134,7 +146,7 @@ test('when the keys cannot be had known ones go on, others are told to come late
     'an error': (_, response) => response.writeHead(500).end(),
     'no JSON': (_, response) => response.end('<html>'),
     'no set': (_, response) => response.end('{"keys":{}}'),
-    'elsewhere': (_, response) => response.writeHead(302, { Location: published.url }).end(),
+    elsewhere: (_, response) => response.writeHead(302, { Location: published.url }).end(),
     'too large': (_, response) => response.end(`{"keys":[],"x":"${'x'.repeat(600_000)}"}`),
     'too many': (_, response) => response.end(JSON.stringify({ keys: Array(101).fill(first.jwk) })),
     'cut off': (request) => request.socket.destroy(),
@@ -222,7 +234,11 @@ test('a socket is closed with 4401 when its token expires, and what its group ac
   const next = await opened(url, bearer({}));
   next.send(subscribe);
   const { records } = await next.hears(({ type }) => type === 'batch');
-  assert.deepEqual(records.map(({ value }) => value), ['c'], 'what was acknowledged is committed');
+  assert.deepEqual(
+    records.map(({ value }) => value),
+    ['c'],
+    'what was acknowledged is committed',
+  );
   for (const each of [lasting, ancient]) assert.equal(each.readyState, each.OPEN);
   await proxy.close();
 });

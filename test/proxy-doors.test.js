@@ -24,13 +24,28 @@ async function proxyOf(t, options) {
 const SECRETS = ['s3cret-of-1.0', 'wr0ng-secret', 'open-sesame', 'tick-et-4711', 'c00kie-value', 'pass-in-url'];
 after(() => {
   assert.ok(logged.length > 50, 'the proxies have logged, at the level debug');
-  for (const secret of SECRETS) assert.deepEqual(logged.filter((line) => line.includes(secret) || line.includes(Buffer.from(secret).toString('base64').slice(0, 8))), []);
+  for (const secret of SECRETS)
+    assert.deepEqual(
+      logged.filter((line) => line.includes(secret) || line.includes(Buffer.from(secret).toString('base64').slice(0, 8))),
+      [],
+    );
 });
 
 test('the secret of 1.0 opens the door as it is, with either spelling; else it is 401', async (t) => {
   const { port } = await proxyOf(t, { auth: SECRETS[0], host: '127.0.0.1' });
   for (const scheme of ['basic', 'Basic']) assert.equal(await status(port, { authorization: `${scheme} ${SECRETS[0]}` }), 101);
-  for (const authorization of [undefined, '', 'basic', 'basic ', SECRETS[0], `basic ${SECRETS[1]}`, `basic ${SECRETS[0]}x`, `basic ${SECRETS[0].slice(0, -1)}`, `Bearer ${SECRETS[0]}`, basic('', SECRETS[0])]) {
+  for (const authorization of [
+    undefined,
+    '',
+    'basic',
+    'basic ',
+    SECRETS[0],
+    `basic ${SECRETS[1]}`,
+    `basic ${SECRETS[0]}x`,
+    `basic ${SECRETS[0].slice(0, -1)}`,
+    `Bearer ${SECRETS[0]}`,
+    basic('', SECRETS[0]),
+  ]) {
     const { status: code, headers, body } = await knock(port, { path: '/?pass=pass-in-url', headers: authorization === undefined ? {} : { authorization } });
     assert.equal(code, 401, authorization);
     assert.equal(body, 'unauthorized');
@@ -49,7 +64,21 @@ test('users come in with their own passwords, in UTF-8, with colons in them; nob
   const users = { ali: 'open-sesame', bäbä: 'sch:lüs:sel', constructor: 'x' };
   const { port } = await proxyOf(t, { users, host: '127.0.0.1' });
   for (const [name, password] of Object.entries(users)) assert.equal(await status(port, { authorization: basic(name, password) }), 101, name);
-  const wrong = [basic('ali', 'x'), basic('ali', ''), basic('', ''), basic('', 'open-sesame'), basic('bob', 'open-sesame'), basic('toString', ''), basic('__proto__', ''), basic('ali', 'open-sesame '), basic('Ali', 'open-sesame'), 'Basic', 'Basic !!!', `Basic ${Buffer.from('ali').toString('base64')}`, `Basic ${Buffer.from('open-sesame').toString('base64')}`];
+  const wrong = [
+    basic('ali', 'x'),
+    basic('ali', ''),
+    basic('', ''),
+    basic('', 'open-sesame'),
+    basic('bob', 'open-sesame'),
+    basic('toString', ''),
+    basic('__proto__', ''),
+    basic('ali', 'open-sesame '),
+    basic('Ali', 'open-sesame'),
+    'Basic',
+    'Basic !!!',
+    `Basic ${Buffer.from('ali').toString('base64')}`,
+    `Basic ${Buffer.from('open-sesame').toString('base64')}`,
+  ];
   for (const authorization of wrong) assert.equal(await status(port, { authorization }), 401, authorization);
 });
 
@@ -74,7 +103,8 @@ test('authenticate says who it is, at once or later; null, undefined and false a
 
 test('an authenticate that throws is 500, one that takes too long 503, and neither says a secret to the client or to the log', async (t) => {
   const { port, lines } = await proxyOf(t, {
-    host: '127.0.0.1', hookTimeout: 50,
+    host: '127.0.0.1',
+    hookTimeout: 50,
     authenticate: ({ url, headers }) => {
       if (url.includes('late')) return new Promise(() => {});
       if (url.includes('sync')) throw new Error(`no such token: ${url} ${headers.authorization} ${headers.cookie}`);
@@ -82,7 +112,11 @@ test('an authenticate that throws is 500, one that takes too long 503, and neith
     },
   });
   const headers = { authorization: `Bearer ${SECRETS[2]}`, cookie: `session=${SECRETS[4]}; theme=dark` };
-  for (const [path, expected] of [['/?ticket=tick-et-4711&sync=1', 500], ['/?ticket=tick-et-4711', 500], ['/?late&ticket=tick-et-4711', 503]]) {
+  for (const [path, expected] of [
+    ['/?ticket=tick-et-4711&sync=1', 500],
+    ['/?ticket=tick-et-4711', 500],
+    ['/?late&ticket=tick-et-4711', 503],
+  ]) {
     const { status: code, body } = await knock(port, { path, headers });
     assert.equal(code, expected);
     assert.doesNotMatch(body, /tick-et|sesame|c00kie/);
@@ -98,7 +132,9 @@ test('what an authenticate has decoded before it throws is in no log either', as
     host: '127.0.0.1',
     authenticate: ({ url, headers }) => {
       const [, basic] = String(headers.authorization).split(' ');
-      throw new Error(`not ${Buffer.from(basic, 'base64')} with ${new URLSearchParams(url.split('?')[1]).get('ticket')}: ${Buffer.from(basic, 'base64').toString().split(':')[1]}`);
+      throw new Error(
+        `not ${Buffer.from(basic, 'base64')} with ${new URLSearchParams(url.split('?')[1]).get('ticket')}: ${Buffer.from(basic, 'base64').toString().split(':')[1]}`,
+      );
     },
   });
   const authorization = `Basic ${Buffer.from(`ali:${SECRETS[2]}`).toString('base64')}`;
@@ -111,14 +147,17 @@ test('a client that is gone before authenticate answers leaves nothing behind', 
   const asked = new Calls();
   let answer;
   const { port } = await proxyOf(t, {
-    host: '127.0.0.1', limits: { sockets: 1 },
+    host: '127.0.0.1',
+    limits: { sockets: 1 },
     authenticate: (request) => {
       asked.take(request.socket);
       return new Promise((resolve) => (answer = resolve));
     },
   });
   const client = require('node:net').connect(port, '127.0.0.1');
-  client.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n');
+  client.write(
+    'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+  );
   const theirs = await asked.until();
   assert.equal(await status(port), 503, 'who is being asked has a place');
   client.resetAndDestroy();
@@ -138,7 +177,10 @@ test('what authorize does not answer with true is refused, and the client is tol
   cluster.mock.createTopic('open', { partitions: 1 });
   const asked = [];
   const { url } = await proxyOf(t, {
-    kafka: reach(cluster), host: '127.0.0.1', hookTimeout: 50, users: { ali: 'open-sesame' },
+    kafka: reach(cluster),
+    host: '127.0.0.1',
+    hookTimeout: 50,
+    users: { ali: 'open-sesame' },
     authorize: (principal, access) => {
       asked.push([principal, access]);
       const { topic } = access;
@@ -219,16 +261,51 @@ test('who listens on every address without authentication is reached by any name
 
 test('a page whose name leads here for a moment reads nothing by HTTP either, where browsers say no origin', async (t) => {
   const table = /** @type {[object, [number, string][]][]} */ ([
-    [{}, [[200, 'localhost'], [403, 'evil.example']]],
-    [{ host: '0.0.0.0' }, [[200, 'localhost:1'], [200, '192.168.0.7'], [200, 'kafka-proxy:8080'], [200, 'proxy.ns.svc.cluster.local'], [403, 'evil.example'], [403, 'evil.local.example']]],
-    [{ origins: ['https://app.example', 'http://proxy.example:8080'] }, [[200, 'localhost'], [200, 'backend'], [200, '10.0.0.1'], [200, 'App.example'], [200, 'proxy.example:8080'], [403, 'proxy.example'], [403, 'evil.example']]],
-    [{ origins: (origin) => origin === 'http://proxy.example' }, [[200, 'localhost'], [200, 'proxy.example'], [403, 'evil.example']]],
+    [
+      {},
+      [
+        [200, 'localhost'],
+        [403, 'evil.example'],
+      ],
+    ],
+    [
+      { host: '0.0.0.0' },
+      [
+        [200, 'localhost:1'],
+        [200, '192.168.0.7'],
+        [200, 'kafka-proxy:8080'],
+        [200, 'proxy.ns.svc.cluster.local'],
+        [403, 'evil.example'],
+        [403, 'evil.local.example'],
+      ],
+    ],
+    [
+      { origins: ['https://app.example', 'http://proxy.example:8080'] },
+      [
+        [200, 'localhost'],
+        [200, 'backend'],
+        [200, '10.0.0.1'],
+        [200, 'App.example'],
+        [200, 'proxy.example:8080'],
+        [403, 'proxy.example'],
+        [403, 'evil.example'],
+      ],
+    ],
+    [
+      { origins: (origin) => origin === 'http://proxy.example' },
+      [
+        [200, 'localhost'],
+        [200, 'proxy.example'],
+        [403, 'evil.example'],
+      ],
+    ],
     [{ origins: '*' }, [[200, 'evil.example']]],
     [{ origins: ['https://app.example'], authenticate: () => 'ali' }, [[200, 'proxy.example']]],
   ]);
   for (const [options, hosts] of table) {
     const { port } = await proxyOf(t, options);
-    for (const [expected, host] of hosts) assert.equal((await ask({ port, path: '/whoami', headers: { host } })).status, expected, `${JSON.stringify(options)} ${host}`);
+    for (const [expected, host] of hosts)
+      assert.equal((await ask({ port, path: '/whoami', headers: { host } })).status, expected, `${JSON.stringify(options)} ${host}`);
   }
 });
 
@@ -247,7 +324,15 @@ test('with authentication pages of the same host may connect, whatever its name;
 
 test('origins name the pages that may connect: by a list, by a function, or all', async (t) => {
   const list = await proxyOf(t, { origins: ['https://App.example', 'http://localhost:3000/'] });
-  const table = [[101, 'https://app.example'], [101, 'HTTPS://app.example'], [101, 'http://localhost:3000'], [403, 'http://localhost'], [403, 'https://app.example.evil'], [403, `http://127.0.0.1:${list.port}`], [403, 'null']];
+  const table = [
+    [101, 'https://app.example'],
+    [101, 'HTTPS://app.example'],
+    [101, 'http://localhost:3000'],
+    [403, 'http://localhost'],
+    [403, 'https://app.example.evil'],
+    [403, `http://127.0.0.1:${list.port}`],
+    [403, 'null'],
+  ];
   for (const [expected, origin] of table) assert.equal(await status(list.port, { origin }), expected, origin);
   assert.equal(await status(list.port, { host: 'proxy.example' }), 101, 'a script');
 
@@ -274,7 +359,10 @@ test('a hook of origins that fails shares nothing with the page, neither an answ
   for (const method of ['GET', 'OPTIONS']) {
     const response = await fetch(`http://127.0.0.1:${port}/topics`, { method, headers: { origin: 'https://evil.example' } });
     assert.equal(response.status, 500);
-    assert.deepEqual([...response.headers.keys()].filter((name) => name.startsWith('access-control-')), []);
+    assert.deepEqual(
+      [...response.headers.keys()].filter((name) => name.startsWith('access-control-')),
+      [],
+    );
   }
 });
 
@@ -303,7 +391,8 @@ test('beyond the limits of sockets it is 503 and 429, and who goes makes room', 
   await eventually(PATIENCE, 'room', async () => (await status(address.port)) === 101);
 
   const users = await proxyOf(t, {
-    host: '127.0.0.1', limits: { socketsPerPrincipal: 1 },
+    host: '127.0.0.1',
+    limits: { socketsPerPrincipal: 1 },
     authenticate: ({ headers: { 'x-name': name } }) => (String(name).startsWith('o') ? { id: name } : name),
   });
   const nameless = await proxyOf(t, { host: '127.0.0.1', limits: { socketsPerPrincipal: 1 }, authenticate: () => ({ session: Math.random() }) });

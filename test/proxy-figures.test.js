@@ -110,7 +110,10 @@ describe('counters', () => {
       if (i % 7 === 0) named.tick(i);
       assert.ok(named.size <= 11);
     }
-    assert.equal([...named.values()].reduce((all, { messages }) => all + messages, 0), sum);
+    assert.equal(
+      [...named.values()].reduce((all, { messages }) => all + messages, 0),
+      sum,
+    );
     assert.ok(named.has('busy'), 'one that is never idle has kept its place');
     assert.ok(named.has('t999'));
     assert.equal(named.get('busy')?.messages, 1000);
@@ -144,7 +147,10 @@ describe('counters', () => {
     assert.deepEqual([[...ring], ring.oldest, ring.newest], [[], undefined, undefined]);
     for (let i = 1; i < 9; i++) {
       ring.push(i);
-      assert.deepEqual([...ring], [i - 2, i - 1, i].filter((each) => each > 0));
+      assert.deepEqual(
+        [...ring],
+        [i - 2, i - 1, i].filter((each) => each > 0),
+      );
       assert.deepEqual([ring.oldest, ring.newest], [Math.max(i - 2, 1), i]);
     }
     ring.clear();
@@ -154,7 +160,10 @@ describe('counters', () => {
 });
 
 test('lag is from what is committed, or from the begin, and none where the topic is deleted', () => {
-  const ends = new Map([[0, { low: 10, end: 30 }], [1, { low: 0, end: 5 }]]);
+  const ends = new Map([
+    [0, { low: 10, end: 30 }],
+    [1, { low: 0, end: 5 }],
+  ]);
   const lag = (...committed) => lagOf([{ topic: 't', committed: new Map(committed), ends }]);
   assert.deepEqual({ ...lag([0, 25], [1, 5]) }, { lag: 5, topics: { __proto__: null, t: 5 } });
   assert.equal(lag([0, 25]).lag, 10, 'a partition without a commit');
@@ -207,7 +216,10 @@ describe('on a real Kafka', () => {
     json.say({ type: 'subscribe', id: 'g', topics: [jobs], group, from: 'earliest' });
     const legacy = new LegacyClient(port, `topic=${read}&partition=0&offset=0&consumerGroup=${old}`);
     const values = Array.from({ length: 50 }, (_, i) => ({ key: `k${i}`, value: `ä${i}` }));
-    assert.equal((await msgpack.ask({ type: 'produce', id: 'p', topic: written, messages: values.map(({ key, value }) => ({ key, value })) }, 'produced')).type, 'produced');
+    assert.equal(
+      (await msgpack.ask({ type: 'produce', id: 'p', topic: written, messages: values.map(({ key, value }) => ({ key, value })) }, 'produced')).type,
+      'produced',
+    );
     await Promise.all([json.got(1, 300), msgpack.got('m', 300), json.got('g', 200)]);
     const [first] = await admin.fetchTopicOffsets(read);
     await legacy.got(Number(first.high));
@@ -237,7 +249,10 @@ describe('on a real Kafka', () => {
     assert.deepEqual([socket('kafka.v2.json').sent.messages, socket('kafka.v2.json').sent.bytes], [500, frames.get(json)]);
     assert.deepEqual([socket('kafka.v2.msgpack').sent.messages, socket('kafka.v2.msgpack').received.messages], [300, 50]);
     assert.deepEqual([socket('kafka-proxy 1.0').sent.bytes, socket('kafka-proxy 1.0').reads[0].group], [ofLegacy, old]);
-    assert.deepEqual(socket('kafka.v2.json').reads.map(({ id }) => id), [1, 'g']);
+    assert.deepEqual(
+      socket('kafka.v2.json').reads.map(({ id }) => id),
+      [1, 'g'],
+    );
     assert.deepEqual((await get(port, '/sockets?limit=1')).json.sockets.length, 1);
     assert.equal((await get(port, '/sockets?limit=0')).status, 400);
 
@@ -340,13 +355,17 @@ describe('on a real Kafka', () => {
 
 test('all who ask at the same time share one look, and a look that hangs ends', async () => {
   let looks = 0;
-  const look = new KafkaLook(/** @type {any} */ (async () => ({
-    listTopics: async () => {
-      looks++;
-      await new Promise(setImmediate);
-      return ['t'];
-    },
-  })));
+  const look = new KafkaLook(
+    /** @type {any} */ (
+      async () => ({
+        listTopics: async () => {
+          looks++;
+          await new Promise(setImmediate);
+          return ['t'];
+        },
+      })
+    ),
+  );
   assert.equal(look.age, null);
   assert.deepEqual(await Promise.all(Array.from({ length: 1000 }, () => look.fresh())), Array(1000).fill(true));
   assert.deepEqual(await look.topics(), ['t']);
@@ -431,10 +450,20 @@ test('who may not see them does not, but for healthz and readyz, and a name of a
     const { status, json } = await get(port, path, { authorization: 'basic secret' });
     assert.deepEqual([status, json.code], [403, 'FORBIDDEN'], path);
   }
-  assert.deepEqual(asked, [{ operation: 'metrics' }, { operation: 'admin' }, { operation: 'admin' }, { operation: 'metrics' }, { operation: 'metrics' }, { operation: 'group', group: 'a/b%' }]);
+  assert.deepEqual(asked, [
+    { operation: 'metrics' },
+    { operation: 'admin' },
+    { operation: 'admin' },
+    { operation: 'metrics' },
+    { operation: 'metrics' },
+    { operation: 'group', group: 'a/b%' },
+  ]);
   assert.equal((await get(port, '/healthz')).json.status, 'ok');
   const { status, json } = await get(port, '/readyz');
-  assert.deepEqual([status, json.code, json.message], [503, 'KAFKA_UNAVAILABLE', 'Kafka has not answered yet; it is asked again and again. The log of the proxy has more.']);
+  assert.deepEqual(
+    [status, json.code, json.message],
+    [503, 'KAFKA_UNAVAILABLE', 'Kafka has not answered yet; it is asked again and again. The log of the proxy has more.'],
+  );
 });
 
 test('a proxy that ends is not ready any more, but healthy, and leaves no timer behind', async (t) => {

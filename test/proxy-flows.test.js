@@ -76,10 +76,15 @@ for (const codec of /** @type {const} */ (['json', 'msgpack'])) {
         { value: { a: [1, 2.5, null, 'x'], b: true } },
         { value: 42 },
         { key: 'h', value: 'v', headers: { one: '1', two: ['2', null, '3'], empty: '' }, timestamp: 1_700_000_000_000 },
-        codec === 'json' ? { keyBase64: binary.toString('base64'), valueBase64: binary.toString('base64'), headersBase64: { b: binary.toString('base64') } } : { key: binary, value: binary, headers: { b: binary } },
+        codec === 'json'
+          ? { keyBase64: binary.toString('base64'), valueBase64: binary.toString('base64'), headersBase64: { b: binary.toString('base64') } }
+          : { key: binary, value: binary, headers: { b: binary } },
       ];
       const { results } = await writer.ask({ type: 'produce', id: 'p', topic, messages }, 'produced');
-      assert.deepEqual(results, messages.map((_, offset) => ({ partition: 0, offset })));
+      assert.deepEqual(
+        results,
+        messages.map((_, offset) => ({ partition: 0, offset })),
+      );
       const records = (await reader.got(1, messages.length)).map(({ timestamp, topic: _, partition: __, ...record }) => {
         assert.equal(typeof timestamp, 'number');
         return record;
@@ -156,7 +161,11 @@ for (const codec of /** @type {const} */ (['json', 'msgpack'])) {
       const peer = await open({ codec });
       await peer.ask({ type: 'subscribe', id: 1, topics: [topic], from: { timestamp: 1_700_000_004_500 } }, 'assigned');
       assert.deepEqual(values(await peer.got(1, 5)), numbered(5, 5));
-      for (const [offset, first] of /** @type {[any, number][]} */ ([[8, 8], ['earliest', 0], [{ timestamp: 1_700_000_007_000 }, 7]])) {
+      for (const [offset, first] of /** @type {[any, number][]} */ ([
+        [8, 8],
+        ['earliest', 0],
+        [{ timestamp: 1_700_000_007_000 }, 7],
+      ])) {
         const had = peer.records.get(1).length;
         const { partitions } = await peer.ask({ type: 'seek', id: 1, topic, partition: 0, offset }, 'assigned');
         assert.deepEqual(partitions, [{ topic, partition: 0, offset: first }]);
@@ -184,15 +193,28 @@ for (const codec of /** @type {const} */ (['json', 'msgpack'])) {
       const { open } = await proxy(t);
       const topic = await cluster.topic(2, { config: { 'cleanup.policy': 'compact' } });
       const set = (key, value) => producer.send({ topic, messages: [{ key, value }] });
-      for (const [key, value] of /** @type {[string, string | null][]} */ ([['a', '1'], ['b', '2'], ['a', '3'], ['c', '4'], ['b', null]])) await set(key, value);
+      for (const [key, value] of /** @type {[string, string | null][]} */ ([
+        ['a', '1'],
+        ['b', '2'],
+        ['a', '3'],
+        ['c', '4'],
+        ['b', null],
+      ]))
+        await set(key, value);
       const peer = await open({ codec });
       peer.say({ type: 'subscribe', id: 1, topics: [topic], table: true, key: 'text', value: 'text' });
       await peer.told('caughtUp', { id: 1 });
       const entry = ({ key, value, snapshot }) => [key, value, snapshot];
-      assert.deepEqual(peer.records.get(1).map(entry).sort(), [['a', '3', true], ['c', '4', true]]);
+      assert.deepEqual(peer.records.get(1).map(entry).sort(), [
+        ['a', '3', true],
+        ['c', '4', true],
+      ]);
       await set('c', null);
       await set('d', '5');
-      assert.deepEqual((await peer.got(1, 4)).slice(2).map(entry).sort(), [['c', null, undefined], ['d', '5', undefined]]);
+      assert.deepEqual((await peer.got(1, 4)).slice(2).map(entry).sort(), [
+        ['c', null, undefined],
+        ['d', '5', undefined],
+      ]);
     });
 
     test('a group deals partitions, commits what is acknowledged, and gives the rest to who is left', async (t) => {
@@ -211,11 +233,17 @@ for (const codec of /** @type {const} */ (['json', 'msgpack'])) {
       a.ws.terminate();
       const rest = () => new Set((b.records.get('g') ?? []).map(({ partition, offset }) => `${partition}/${offset}`));
       await b.until(() => rest().size === 20);
-      assert.ok([...rest()].every((place) => Number(place.split('/')[1]) > 4), 'what was told as committed does not come again');
+      assert.ok(
+        [...rest()].every((place) => Number(place.split('/')[1]) > 4),
+        'what was told as committed does not come again',
+      );
       for (const partition of [0, 1, 2, 3]) b.say({ type: 'ack', id: 'g', topic, partition, offset: 9 });
       for (const partition of [0, 1, 2, 3]) await b.told('committed', { partition, offset: 9 });
       const [{ partitions }] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
-      assert.deepEqual(partitions.map(({ offset }) => offset), ['10', '10', '10', '10']);
+      assert.deepEqual(
+        partitions.map(({ offset }) => offset),
+        ['10', '10', '10', '10'],
+      );
     });
 
     test('nack gives a message and those behind it again', async (t) => {
@@ -268,7 +296,12 @@ for (const codec of /** @type {const} */ (['json', 'msgpack'])) {
 
 test('a frame that is no message closes the socket with 4400, and says why', async (t) => {
   const { open } = await proxy(t);
-  for (const [codec, frame] of /** @type {['json' | 'msgpack', any][]} */ ([['json', '{'], ['json', Buffer.from([0xff])], ['msgpack', Buffer.from([0xc1])], ['msgpack', 'text']])) {
+  for (const [codec, frame] of /** @type {['json' | 'msgpack', any][]} */ ([
+    ['json', '{'],
+    ['json', Buffer.from([0xff])],
+    ['msgpack', Buffer.from([0xc1])],
+    ['msgpack', 'text'],
+  ])) {
     const peer = await open({ codec });
     peer.ws.send(frame);
     const { code, reason } = await peer.closed;
@@ -329,7 +362,10 @@ test('headers of any name are written, and base64 that is none is refused', asyn
   assert.equal((await peer.ask({ type: 'produce', id: 2, topic, messages: [{ value: 'v', headersBase64: { a: '!' } }] }, 'produced')).code, 'BAD_REQUEST');
   await peer.ask({ type: 'subscribe', id: 3, topics: [topic], from: 'earliest' }, 'assigned');
   const [{ headers }] = await peer.got(3, 1);
-  assert.deepEqual(Object.entries(headers), [['__proto__', 'a'], ['constructor', 'b']]);
+  assert.deepEqual(Object.entries(headers), [
+    ['__proto__', 'a'],
+    ['constructor', 'b'],
+  ]);
 });
 
 test('a time between two messages is one that a timer has', () => {
@@ -413,10 +449,16 @@ test('who writes faster than Kafka takes it is read no faster, and everything is
   const value = 'x'.repeat(10_000);
   const asks = Array.from({ length: 200 }, (_, n) => peer.ask({ type: 'produce', id: n, topic, messages: [{ key: `${n}`, value }] }, 'produced'));
   const answers = await Promise.all(asks);
-  assert.deepEqual(answers.map(({ results }) => results[0].offset), Array.from({ length: 200 }, (_, n) => n));
+  assert.deepEqual(
+    answers.map(({ results }) => results[0].offset),
+    Array.from({ length: 200 }, (_, n) => n),
+  );
   const reader = await open();
   reader.say({ type: 'subscribe', id: 1, topics: [topic], from: 'earliest' });
-  assert.deepEqual((await reader.got(1, 200)).map(({ key }) => Number(key)), Array.from({ length: 200 }, (_, n) => n));
+  assert.deepEqual(
+    (await reader.got(1, 200)).map(({ key }) => Number(key)),
+    Array.from({ length: 200 }, (_, n) => n),
+  );
 });
 
 test('close gives everybody 1001, and what was acknowledged is committed', async (t) => {

@@ -75,13 +75,27 @@ describe('a partition whose coordinator takes its time', () => {
     const partition = new GroupPartition('t', 0, { seek() {}, pause() {}, resume() {}, commit: (each) => commits.add(each) });
     const room = { messages: Infinity, bytes: Infinity };
     const reader = /** @type {any} */ ({
-      outlet: { format: jsonFormat({ id: 1 }), batch: (_topic, _partition, { bytes }) => got.push(...JSON.parse(bytes.toString()).records.map(({ offset }) => offset)) },
+      outlet: {
+        format: jsonFormat({ id: 1 }),
+        batch: (_topic, _partition, { bytes }) => got.push(...JSON.parse(bytes.toString()).records.map(({ offset }) => offset)),
+      },
       offer: (each) => each.sendable && each.send(reader, room),
       assigned: ([{ place }]) => told.push(['assigned', place.offset]),
       committed: ({ offset }) => told.push(['committed', offset]),
     });
     const take = (from, to) =>
-      void partition.take(/** @type {any} */ ({ batch: Batch.of('t', 0, range(from, to).map((offset) => ({ offset, value: 'x' }))), isStale: () => false, isRunning: () => true, resolveOffset() {} }));
+      void partition.take(
+        /** @type {any} */ ({
+          batch: Batch.of(
+            't',
+            0,
+            range(from, to).map((offset) => ({ offset, value: 'x' })),
+          ),
+          isStale: () => false,
+          isRunning: () => true,
+          resolveOffset() {},
+        }),
+      );
     /** The next commit, which has been asked for. */
     const next = (offset) => eventually(PATIENCE, `the commit of ${offset}`, () => asked.at(-1)?.offset === offset && asked.at(-1));
     partition.begin(0);
@@ -314,7 +328,10 @@ describe('groups of a real Kafka', () => {
     const before = client.all.length;
     await Promise.all([client.subscription.seek(where, { timestamp }), client.subscription.seek(where, 'earliest'), client.subscription.seek(where, 3)]);
     const answers = client.all.slice(before).filter(({ type }) => type === 'assigned');
-    assert.deepEqual(answers.map(({ partitions }) => partitions[0].offset), [10, 0, 3]);
+    assert.deepEqual(
+      answers.map(({ partitions }) => partitions[0].offset),
+      [10, 0, 3],
+    );
     await assert.rejects(client.subscription.seek(where, -1), { code: 'INVALID_OFFSET' });
     // Not to the first message, where Kafka would go.
     await assert.rejects(client.subscription.seek(where, 16), { code: 'OFFSET_OUT_OF_RANGE' });
@@ -497,7 +514,12 @@ describe('groups of a real Kafka', () => {
     const first = await Client.open(groups, wishOf(topic));
     await first.got(1);
     await first.close();
-    const client = await Client.open(groups, { group: topicName('group'), topics: [], pattern: new RegExp(`^(__consumer_offsets|${topic})$`), from: 'earliest' });
+    const client = await Client.open(groups, {
+      group: topicName('group'),
+      topics: [],
+      pattern: new RegExp(`^(__consumer_offsets|${topic})$`),
+      from: 'earliest',
+    });
     for (const n of [0, 1, 2]) {
       client.ack((await client.got(n + 1))[n]);
       await client.told('committed', { topic, partition: 0, offset: n });
@@ -559,7 +581,10 @@ describe('groups of a real Kafka', () => {
     await (await admin()).deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '5' }] });
     const client = await Client.open(groups, wish);
     const { error, partition } = await client.told('warn');
-    assert.deepEqual([error.code, partition, error.message], ['OFFSET_OUT_OF_RANGE', 0, `2 messages of ${topic}/0 were deleted by retention before they were sent: it goes on at offset 5`]);
+    assert.deepEqual(
+      [error.code, partition, error.message],
+      ['OFFSET_OUT_OF_RANGE', 0, `2 messages of ${topic}/0 were deleted by retention before they were sent: it goes on at offset 5`],
+    );
     await client.got(5);
     assert.deepEqual(values(client), range(5, 10));
   });

@@ -31,7 +31,12 @@ const cleanup = [];
 before(async () => {
   const cluster = await real();
   topic = await cluster.topic(1);
-  child = new Child(/** @type {any} */ ({ after: (end) => cleanup.push(end) }), 'proxy-server.js', { brokers: cluster.options().broker, closeTimeout: 1000 }, { execArgv: ['--expose-gc'] });
+  child = new Child(
+    /** @type {any} */ ({ after: (end) => cleanup.push(end) }),
+    'proxy-server.js',
+    { brokers: cluster.options().broker, closeTimeout: 1000 },
+    { execArgv: ['--expose-gc'] },
+  );
   cleanup.push(() => cluster.close());
   ({ port } = await child.says('listening'));
   friend = new Friend(await opened(`ws://127.0.0.1:${port}`));
@@ -86,7 +91,10 @@ async function figures() {
 
 const KEY = 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n';
 const upgrade = (target, { protocol = '', more = '', method = 'GET', version = '13', key = KEY, host = 'Host: localhost\r\n', http = 'HTTP/1.1' } = {}) =>
-  Buffer.from(`${method} ${target} ${http}\r\n${host}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: ${version}\r\n${key}${protocol && `Sec-WebSocket-Protocol: ${protocol}\r\n`}${more}\r\n`, 'latin1');
+  Buffer.from(
+    `${method} ${target} ${http}\r\n${host}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: ${version}\r\n${key}${protocol && `Sec-WebSocket-Protocol: ${protocol}\r\n`}${more}\r\n`,
+    'latin1',
+  );
 
 /** One connection: what was written to it, and what came back until it was closed. */
 async function talk(data, { cut } = {}) {
@@ -100,7 +108,45 @@ async function talk(data, { cut } = {}) {
 }
 
 function hostileTarget() {
-  const part = () => any(['/', '//', '///', '/../..', '/.', '%', '%00', '%zz', '%2e%2e%2f', '%ff%fe', '\u00e4\u20ac'.slice(0, 1), '\\', '?', '&', '=', '#', ';', 'topic=t', 'topic=', 'topic', 'topic=a&topic=b', 'topic[]=x', 'partition=-1', 'partition=99999999999999', 'offset=NaN', 'offset=1e309', 'consumerGroup=', '__proto__=x', 'constructor[prototype]=x', 'toString', '\x7f', '\x80\xff', `x=${'y'.repeat(below(300))}`, bytes(below(8)).toString('latin1').replace(/[\0\r\n ]/g, '%00')]);
+  const part = () =>
+    any([
+      '/',
+      '//',
+      '///',
+      '/../..',
+      '/.',
+      '%',
+      '%00',
+      '%zz',
+      '%2e%2e%2f',
+      '%ff%fe',
+      '\u00e4\u20ac'.slice(0, 1),
+      '\\',
+      '?',
+      '&',
+      '=',
+      '#',
+      ';',
+      'topic=t',
+      'topic=',
+      'topic',
+      'topic=a&topic=b',
+      'topic[]=x',
+      'partition=-1',
+      'partition=99999999999999',
+      'offset=NaN',
+      'offset=1e309',
+      'consumerGroup=',
+      '__proto__=x',
+      'constructor[prototype]=x',
+      'toString',
+      '\x7f',
+      '\x80\xff',
+      `x=${'y'.repeat(below(300))}`,
+      bytes(below(8))
+        .toString('latin1')
+        .replace(/[\0\r\n ]/g, '%00'),
+    ]);
   const form = any(['/', '/', '/?', '', 'http://elsewhere/?', 'http://', 'https://[::1', '*', 'ws://x:y@z/?', '//evil.example/?', 'localhost:443']);
   const text = form + Array.from({ length: below(12) }, part).join('');
   return chance() < 0.03 ? `/?${'topic=t&'.repeat(3000)}` : text.replace(/ /g, '%20') || '/';
@@ -110,13 +156,47 @@ test('hostile URLs and headers are answered or cut off, whoever vanishes in the 
   const statuses = new Map();
   const client = async () => {
     const odd = {
-      protocol: any(['kafka.v2.json', 'kafka.v2.json', 'kafka.v2.msgpack', ',', 'kafka.v2.json,,', 'kafka.v2.json, kafka.v2.json', ' ', 'a b', 'x'.repeat(5000)]),
+      protocol: any([
+        'kafka.v2.json',
+        'kafka.v2.json',
+        'kafka.v2.msgpack',
+        ',',
+        'kafka.v2.json,,',
+        'kafka.v2.json, kafka.v2.json',
+        ' ',
+        'a b',
+        'x'.repeat(5000),
+      ]),
       method: any(['GET', 'GET', 'GET', 'GET', 'POST', 'CONNECT', 'OPTIONS', 'PRI', 'get']),
       version: any(['13', '13', '13', '8', '12', '-1', 'x', '']),
       key: any([KEY, KEY, KEY, '', `${KEY}${KEY}`, 'Sec-WebSocket-Key: x\r\n']),
-      host: any(['Host: localhost\r\n', 'Host: localhost\r\n', 'Host: localhost\r\n', '', 'Host: \r\n', 'Host: evil.example\r\n', 'Host: localhost\r\nHost: evil.example\r\n', 'Host: [::1\r\n', `Host: ${'a'.repeat(9000)}\r\n`]),
+      host: any([
+        'Host: localhost\r\n',
+        'Host: localhost\r\n',
+        'Host: localhost\r\n',
+        '',
+        'Host: \r\n',
+        'Host: evil.example\r\n',
+        'Host: localhost\r\nHost: evil.example\r\n',
+        'Host: [::1\r\n',
+        `Host: ${'a'.repeat(9000)}\r\n`,
+      ]),
       http: any(['HTTP/1.1', 'HTTP/1.1', 'HTTP/1.1', 'HTTP/1.0', 'HTTP/2.0', 'HTTP/9', '']),
-      more: any(['', '', '', 'Content-Length: 5\r\n', 'Content-Length: -1\r\n', 'Transfer-Encoding: chunked\r\n', 'Origin: null\r\n', 'Origin: \xff\r\n', 'Authorization: Basic \xff\xfe\r\n', 'Expect: 100-continue\r\n', 'Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=99\r\n', `X: ${'y'.repeat(20_000)}\r\n`, 'X\0: y\r\n']),
+      more: any([
+        '',
+        '',
+        '',
+        'Content-Length: 5\r\n',
+        'Content-Length: -1\r\n',
+        'Transfer-Encoding: chunked\r\n',
+        'Origin: null\r\n',
+        'Origin: \xff\r\n',
+        'Authorization: Basic \xff\xfe\r\n',
+        'Expect: 100-continue\r\n',
+        'Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=99\r\n',
+        `X: ${'y'.repeat(20_000)}\r\n`,
+        'X\0: y\r\n',
+      ]),
     };
     const usual = chance() < 0.5;
     const data = upgrade(hostileTarget(), usual ? { protocol: 'kafka.v2.json' } : odd);
@@ -129,9 +209,13 @@ test('hostile URLs and headers are answered or cut off, whoever vanishes in the 
       else socket.destroy();
       return;
     }
-    await within(PATIENCE, () => `an answer to ${data.toString('latin1').slice(0, 500)}`, async () => {
-      while (heard().length === 0 && !socket.closed) await Promise.race([once(socket, 'data').catch(() => closed), closed]);
-    });
+    await within(
+      PATIENCE,
+      () => `an answer to ${data.toString('latin1').slice(0, 500)}`,
+      async () => {
+        while (heard().length === 0 && !socket.closed) await Promise.race([once(socket, 'data').catch(() => closed), closed]);
+      },
+    );
     const answer = heard().toString('latin1');
     const status = /^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? (answer === '' ? 'cut' : answer.slice(0, 40));
     statuses.set(status, (statuses.get(status) ?? 0) + 1);
@@ -148,7 +232,15 @@ test('hostile URLs and headers are answered or cut off, whoever vanishes in the 
 });
 
 /** A frame as a client writes it, right or wrong. */
-function frame({ fin = true, rsv = 0, opcode = 1, masked = true, payload = Buffer.alloc(0), length = payload.length, form = length > 65_535 ? 127 : length > 125 ? 126 : length } = {}) {
+function frame({
+  fin = true,
+  rsv = 0,
+  opcode = 1,
+  masked = true,
+  payload = Buffer.alloc(0),
+  length = payload.length,
+  form = length > 65_535 ? 127 : length > 125 ? 126 : length,
+} = {}) {
   const head = [(fin ? 0x80 : 0) | (rsv << 4) | opcode, (masked ? 0x80 : 0) | form];
   const size = form === 126 ? Buffer.alloc(2) : Buffer.alloc(form === 127 ? 8 : 0);
   if (form === 126) size.writeUInt16BE(length & 0xffff);
@@ -163,16 +255,47 @@ function hostileValue(depth = 0) {
   if (depth > 2 || chance() < 0.5) return any(kinds);
   const inner = () => hostileValue(depth + 1);
   if (chance() < 0.5) return Array.from({ length: below(4) }, inner);
-  return Object.fromEntries(Array.from({ length: below(4) }, () => [any(['type', 'id', 'topic', '__proto__', 'constructor', 'messages', 'offset', 'timestamp', '']), inner()]));
+  return Object.fromEntries(
+    Array.from({ length: below(4) }, () => [any(['type', 'id', 'topic', '__proto__', 'constructor', 'messages', 'offset', 'timestamp', '']), inner()]),
+  );
 }
 
 function hostileMessage() {
   const types = ['subscribe', 'unsubscribe', 'credit', 'pause', 'resume', 'seek', 'lag', 'ack', 'nack', 'produce', 'hello', '__proto__', 'toString', ''];
   const message = { type: any(types), id: chance() < 0.7 ? any([1, 'a', 2]) : hostileValue() };
-  const fields = ['topics', 'topic', 'pattern', 'group', 'from', 'partitions', 'partition', 'offset', 'only', 'key', 'value', 'headers', 'credit', 'messages', 'bytes', 'slow', 'table', 'lag', 'delay', '__proto__', 'keyBase64', 'x'];
+  const fields = [
+    'topics',
+    'topic',
+    'pattern',
+    'group',
+    'from',
+    'partitions',
+    'partition',
+    'offset',
+    'only',
+    'key',
+    'value',
+    'headers',
+    'credit',
+    'messages',
+    'bytes',
+    'slow',
+    'table',
+    'lag',
+    'delay',
+    '__proto__',
+    'keyBase64',
+    'x',
+  ];
   for (let i = below(6); i > 0; i--) message[any(fields)] = hostileValue();
   if (chance() < 0.1) return { ...message, type: 'subscribe', pattern: any(['(a+)+$', '[', '*', '\\', '(?=', 'x'.repeat(5000), '.*.*.*.*.*.*.*b']) };
-  if (chance() < 0.1) return { ...message, type: 'produce', topic: any([topic, 'nowhere', '', '../t', 'x'.repeat(300), '\0']), messages: [{ value: hostileValue(), key: hostileValue(), headers: hostileValue(), partition: any([0, 0, 5, -1, 2 ** 40]) }] };
+  if (chance() < 0.1)
+    return {
+      ...message,
+      type: 'produce',
+      topic: any([topic, 'nowhere', '', '../t', 'x'.repeat(300), '\0']),
+      messages: [{ value: hostileValue(), key: hostileValue(), headers: hostileValue(), partition: any([0, 0, 5, -1, 2 ** 40]) }],
+    };
   return message;
 }
 
@@ -187,7 +310,12 @@ function hostileFrame(protocol) {
   };
   const message = () => (protocol === 'kafka.v2.msgpack' ? frame({ opcode: 2, payload: pack() }) : frame({ payload: json() }));
   return any([
-    message, message, message, message, message, message,
+    message,
+    message,
+    message,
+    message,
+    message,
+    message,
     () => frame({ opcode: any([1, 2]), payload: bytes(below(200)) }),
     () => frame({ opcode: below(16), rsv: below(8), fin: chance() < 0.7, masked: chance() < 0.9, payload: bytes(below(140)) }),
     () => frame({ payload: Buffer.from('['.repeat(below(100_000))) }),
@@ -282,11 +410,17 @@ test('afterwards nothing of them is left, nothing is in the log, and the good cl
     return sockets(now) === 1;
   });
   // Each connection is worth a line, and a group whose pattern fits no topic.
-  assert.deepEqual(told.filter((line) => !line.startsWith('info audit {') && !line.includes('Subscribed topic not available: ^')), [], `SEED=${seed}`);
+  assert.deepEqual(
+    told.filter((line) => !line.startsWith('info audit {') && !line.includes('Subscribed topic not available: ^')),
+    [],
+    `SEED=${seed}`,
+  );
   const settled = now;
   // The same again: what grew was warming up.
   await crowd(500, async () => {
-    const { socket, closed } = await talk(Buffer.concat([upgrade(hostileTarget(), { protocol: 'kafka.v2.json' }), hostileFrame('kafka.v2.json'), hostileFrame('kafka.v2.json')]));
+    const { socket, closed } = await talk(
+      Buffer.concat([upgrade(hostileTarget(), { protocol: 'kafka.v2.json' }), hostileFrame('kafka.v2.json'), hostileFrame('kafka.v2.json')]),
+    );
     await new Promise((resolve) => setTimeout(resolve, below(20)));
     socket.resetAndDestroy();
     await closed;
@@ -306,7 +440,9 @@ test('afterwards nothing of them is left, nothing is in the log, and the good cl
 /** So many, some at a time. */
 async function crowd(count, client) {
   let left = count;
-  await Promise.all(Array.from({ length: CROWD }, async () => {
-    while (left-- > 0) await client();
-  }));
+  await Promise.all(
+    Array.from({ length: CROWD }, async () => {
+      while (left-- > 0) await client();
+    }),
+  );
 }

@@ -60,10 +60,17 @@ test('who reconnects with the last id gets every message once, and in order, in 
   await writing;
   assert.ok(streams > 10, `${streams} streams`);
   assert.equal(got.length, count);
-  assert.deepEqual(got.map(({ value }) => Number(value)).sort((a, b) => a - b), numbers(count).map(({ value }) => Number(value)));
+  assert.deepEqual(
+    got.map(({ value }) => Number(value)).sort((a, b) => a - b),
+    numbers(count).map(({ value }) => Number(value)),
+  );
   for (const partition of [0, 1, 2, 3]) {
     const offsets = got.filter((each) => each.partition === partition).map(({ offset }) => offset);
-    assert.deepEqual(offsets, offsets.map((_, i) => i), `partition ${partition}`);
+    assert.deepEqual(
+      offsets,
+      offsets.map((_, i) => i),
+      `partition ${partition}`,
+    );
   }
 });
 
@@ -99,13 +106,27 @@ test('an event has what was written as it was wanted, in one line whatever is in
   const text = await Stream.open(`${base}/topics/${topic}/events?from=0&partition=0`);
   cleanup(t, () => text.cut());
   await text.got(values.length);
-  assert.deepEqual(text.messages, values.map((value, offset) => ({
-    partition: 0, offset, timestamp: 1_700_000_000_000, key: 'k\n', ...(Buffer.isBuffer(value) ? { valueBase64: value.toString('base64') } : { value }), headers: { h: 'x\ny' },
-  })));
+  assert.deepEqual(
+    text.messages,
+    values.map((value, offset) => ({
+      partition: 0,
+      offset,
+      timestamp: 1_700_000_000_000,
+      key: 'k\n',
+      ...(Buffer.isBuffer(value) ? { valueBase64: value.toString('base64') } : { value }),
+      headers: { h: 'x\ny' },
+    })),
+  );
   const json = await Stream.open(`${base}/topics/${topic}/events?from=time:2023-11-14T22:13:20.000Z&value=json&key=false&headers=base64`);
   cleanup(t, () => json.cut());
   await json.got(2);
-  assert.deepEqual(json.messages[0], { partition: 0, offset: 0, timestamp: 1_700_000_000_000, value: { a: 1 }, headers: { h: Buffer.from('x\ny').toString('base64') } });
+  assert.deepEqual(json.messages[0], {
+    partition: 0,
+    offset: 0,
+    timestamp: 1_700_000_000_000,
+    value: { a: 1 },
+    headers: { h: Buffer.from('x\ny').toString('base64') },
+  });
 });
 
 test('what rules do not allow never comes, and is passed by', async (t) => {
@@ -117,7 +138,10 @@ test('what rules do not allow never comes, and is passed by', async (t) => {
   const stream = await Stream.open(`${base}/topics/${topic}/events?from=earliest`);
   cleanup(t, () => stream.cut());
   await stream.got(2);
-  assert.deepEqual(stream.messages.map(({ key, value }) => key + value), ['mineb', 'minec']);
+  assert.deepEqual(
+    stream.messages.map(({ key, value }) => key + value),
+    ['mineb', 'minec'],
+  );
   assert.equal(stream.lastEventId, '0:103');
 });
 
@@ -154,11 +178,12 @@ test('it takes a place, and gives it back when the client goes, also one that wa
   const topic = await cluster.topic(1);
   const { base, port, lines } = await proxyOf(t, cluster, { limits: { socketsPerAddress: 2 } });
   const path = `/topics/${topic}/events`;
-  const free = () => eventually(PATIENCE, 'all places are free', async () => {
-    const both = await Promise.all([Stream.open(base + path), Stream.open(base + path)]);
-    await Promise.all(both.map((each) => each.cut()));
-    return both.every(({ status }) => status === 200);
-  });
+  const free = () =>
+    eventually(PATIENCE, 'all places are free', async () => {
+      const both = await Promise.all([Stream.open(base + path), Stream.open(base + path)]);
+      await Promise.all(both.map((each) => each.cut()));
+      return both.every(({ status }) => status === 200);
+    });
   const first = await Stream.open(base + path);
   const second = await Stream.open(base + path);
   const third = await fetch(base + path);
@@ -173,14 +198,18 @@ test('it takes a place, and gives it back when the client goes, also one that wa
   client.destroy();
   await free();
   // A look, and refusals, take none for long.
-  const answers = (status, where, method = 'GET') => eventually(PATIENCE, `${status} of ${where}`, async () => (await fetch(base + where, { method })).status === status);
+  const answers = (status, where, method = 'GET') =>
+    eventually(PATIENCE, `${status} of ${where}`, async () => (await fetch(base + where, { method })).status === status);
   for (let i = 0; i < 4; i++) {
     await answers(200, path, 'HEAD');
     await answers(404, '/topics/no-such-topic/events');
     await answers(400, `${path}?from=x`);
   }
   await free();
-  for (let i = 0; i < 40; i++) talk(port, get(path)).once('connect', function () { setImmediate(() => this.destroy()); });
+  for (let i = 0; i < 40; i++)
+    talk(port, get(path)).once('connect', function () {
+      setImmediate(() => this.destroy());
+    });
   await free();
 });
 
@@ -215,7 +244,8 @@ test('it goes on in silence on a connection that had another answer before, of a
     server.close();
   });
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  const get = (path) => within(PATIENCE, path, () => new Promise((resolve, reject) => http.get({ port, host: '127.0.0.1', path, agent }, resolve).on('error', reject)));
+  const get = (path) =>
+    within(PATIENCE, path, () => new Promise((resolve, reject) => http.get({ port, host: '127.0.0.1', path, agent }, resolve).on('error', reject)));
   const first = await get(`/topics/${topic}/messages`);
   await once(first.resume(), 'end');
   (await get(`/topics/${topic}/events`)).on('error', () => {}).resume();
@@ -243,9 +273,20 @@ test('nonsense is told before it begins', async (t) => {
   const { base } = await proxyOf(t, cluster, { authorize: (_, { topic: asked }) => asked === topic });
   const path = `/topics/${topic}/events`;
   for (const [status, query, headers = {}] of [
-    [400, '?from=yesterday'], [400, '?from=5'], [400, '?from=1&from=2'], [400, '?partition=-1'], [400, '?partition=x'], [404, '?partition=7'], [400, '?value=xml'],
-    [400, '?from=time:'], [400, '?from=time:0001-99-99'], [400, `?from=${'9'.repeat(30)}&partition=0`], [400, '?lastEventId=%00'],
-    [400, '', { 'Last-Event-ID': 'x:1' }], [400, '', { 'Last-Event-ID': '0:1,,2' }], [400, '', { 'Last-Event-ID': `${'9'.repeat(10)}:1` }],
+    [400, '?from=yesterday'],
+    [400, '?from=5'],
+    [400, '?from=1&from=2'],
+    [400, '?partition=-1'],
+    [400, '?partition=x'],
+    [404, '?partition=7'],
+    [400, '?value=xml'],
+    [400, '?from=time:'],
+    [400, '?from=time:0001-99-99'],
+    [400, `?from=${'9'.repeat(30)}&partition=0`],
+    [400, '?lastEventId=%00'],
+    [400, '', { 'Last-Event-ID': 'x:1' }],
+    [400, '', { 'Last-Event-ID': '0:1,,2' }],
+    [400, '', { 'Last-Event-ID': `${'9'.repeat(10)}:1` }],
   ]) {
     const response = await fetch(base + path + query, { headers });
     assert.equal(response.status, status, query);
@@ -259,7 +300,10 @@ test('nonsense is told before it begins', async (t) => {
   // An offset that the log does not have is told, and it goes on where there is something.
   const stream = await Stream.open(`${base}${path}?from=0:99`);
   await stream.got(1);
-  assert.deepEqual([stream.events[0].type, stream.events[0].data.code, stream.events[0].data.fatal, stream.lastEventId], ['error', 'OFFSET_OUT_OF_RANGE', false, '0:0']);
+  assert.deepEqual(
+    [stream.events[0].type, stream.events[0].data.code, stream.events[0].data.fatal, stream.lastEventId],
+    ['error', 'OFFSET_OUT_OF_RANGE', false, '0:0'],
+  );
   await stream.cut();
 });
 

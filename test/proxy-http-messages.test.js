@@ -28,7 +28,11 @@ async function readAll(t, topic, count) {
   await consumer.subscribe({ topic, fromBeginning: true });
   const all = [];
   await consumer.run({ eachMessage: async ({ partition, message }) => void all.push({ partition, ...message }) });
-  await eventually(PATIENCE, () => `${all.length} of ${count}`, () => all.length >= count);
+  await eventually(
+    PATIENCE,
+    () => `${all.length} of ${count}`,
+    () => all.length >= count,
+  );
   await consumer.disconnect();
   return all.sort((a, b) => a.partition - b.partition || Number(a.offset) - Number(b.offset));
 }
@@ -41,17 +45,28 @@ test('latest has the newest of all partitions, however they are dealt', async (t
   const { ask } = await proxyOf(t, cluster);
   const producer = await producerOf(t, cluster);
   const written = [];
-  for (let i = 0; i < 3000; i++) written.push({ partition: Math.min(4, Math.floor(chance() ** 3 * 6)), timestamp: String(1_700_000_000_000 + i), value: String(i) });
+  for (let i = 0; i < 3000; i++)
+    written.push({ partition: Math.min(4, Math.floor(chance() ** 3 * 6)), timestamp: String(1_700_000_000_000 + i), value: String(i) });
   await producer.send({ topic, messages: written });
   for (const limit of [1, 7, 100, 999, 5000]) {
     const { status, json } = await ask(`/topics/${topic}/messages?limit=${limit}&key=false&headers=false`);
     assert.equal(status, 200);
-    assert.deepEqual(json().messages.map(({ value }) => value), written.slice(-limit).map(({ value }) => value), `limit ${limit}`);
+    assert.deepEqual(
+      json().messages.map(({ value }) => value),
+      written.slice(-limit).map(({ value }) => value),
+      `limit ${limit}`,
+    );
     const counts = [0, 1, 2, 3, 4].map((partition) => written.filter((each) => each.partition === partition).length);
     assert.deepEqual(json().next, Object.fromEntries(counts.entries()));
   }
   const some = await ask(`/topics/${topic}/messages?limit=3&partition=0,2`);
-  assert.deepEqual(some.json().messages.map(({ value }) => value), written.filter(({ partition }) => [0, 2].includes(partition)).slice(-3).map(({ value }) => value));
+  assert.deepEqual(
+    some.json().messages.map(({ value }) => value),
+    written
+      .filter(({ partition }) => [0, 2].includes(partition))
+      .slice(-3)
+      .map(({ value }) => value),
+  );
   // Page by page everything comes, once.
   const got = [];
   for (let from = 'earliest', more = true; more; ) {
@@ -60,13 +75,23 @@ test('latest has the newest of all partitions, however they are dealt', async (t
     const { messages, next } = json();
     got.push(...messages);
     more = messages.length > 0;
-    from = Object.entries(next).map((place) => place.join(':')).join(',');
+    from = Object.entries(next)
+      .map((place) => place.join(':'))
+      .join(',');
   }
   assert.equal(got.length, 3000);
   assert.equal(new Set(got.map(placeOf)).size, 3000);
-  const since = await ask(`/topics/${topic}/messages?from=time:${new Date(1_700_000_002_990).toISOString()}&limit=10000`, { headers: { accept: 'application/x-ndjson' } });
+  const since = await ask(`/topics/${topic}/messages?from=time:${new Date(1_700_000_002_990).toISOString()}&limit=10000`, {
+    headers: { accept: 'application/x-ndjson' },
+  });
   assert.equal(since.headers.get('content-type'), 'application/x-ndjson');
-  assert.deepEqual(since.lines().map(({ value }) => Number(value)).sort((a, b) => a - b), Array.from({ length: 10 }, (_, i) => 2990 + i));
+  assert.deepEqual(
+    since
+      .lines()
+      .map(({ value }) => Number(value))
+      .sort((a, b) => a - b),
+    Array.from({ length: 10 }, (_, i) => 2990 + i),
+  );
 });
 
 test('it ends, whatever is between the offsets: nothing, transactions, compaction, retention, what rules do not allow', async (t) => {
@@ -124,20 +149,29 @@ test('an answer has some MiB at the most, and the next one goes on behind it', a
   const { ask } = await proxyOf(t, cluster);
   const producer = await producerOf(t, cluster);
   const count = 40;
-  for (let i = 0; i < count; i++) await producer.send({ topic, messages: [{ partition: i % 2, value: `${i} ${'x'.repeat(400_000)}`, timestamp: String(1_700_000_000_000 + i) }] });
+  for (let i = 0; i < count; i++)
+    await producer.send({ topic, messages: [{ partition: i % 2, value: `${i} ${'x'.repeat(400_000)}`, timestamp: String(1_700_000_000_000 + i) }] });
   const number = ({ value }) => Number(value.slice(0, 2));
   const latest = (await ask(`/topics/${topic}/messages?limit=100`)).json().messages.map(number);
   assert.ok(latest.length >= 10 && latest.length < 14, String(latest.length));
-  assert.deepEqual(latest, Array.from(latest, (_, i) => count - latest.length + i));
+  assert.deepEqual(
+    latest,
+    Array.from(latest, (_, i) => count - latest.length + i),
+  );
   const got = [];
   for (let from = 'earliest', pages = 0; got.length < count; pages++) {
     const { text, json } = await ask(`/topics/${topic}/messages?from=${from}&limit=100`);
     assert.ok(text.length < 6 * 1024 * 1024, String(text.length));
     got.push(...json().messages.map(number));
-    from = Object.entries(json().next).map((place) => place.join(':')).join(',');
+    from = Object.entries(json().next)
+      .map((place) => place.join(':'))
+      .join(',');
     assert.ok(pages < count);
   }
-  assert.deepEqual(got.sort((a, b) => a - b), Array.from({ length: count }, (_, i) => i));
+  assert.deepEqual(
+    got.sort((a, b) => a - b),
+    Array.from({ length: count }, (_, i) => i),
+  );
 });
 
 test('the newest are found also where a few of them are all that may be read', async (t) => {
@@ -146,10 +180,17 @@ test('the newest are found also where a few of them are all that may be read', a
   const producer = await producerOf(t, cluster);
   const count = 24;
   for (let i = 0; i < count; i++) await producer.send({ topic, messages: [{ value: `${i} ${'x'.repeat(900_000)}` }] });
-  for (const [limit, least] of [[1, 1], [2, 2], [100, 3]]) {
+  for (const [limit, least] of [
+    [1, 1],
+    [2, 2],
+    [100, 3],
+  ]) {
     const latest = (await ask(`/topics/${topic}/messages?limit=${limit}`)).json().messages.map(({ value }) => parseInt(value, 10));
     assert.ok(latest.length >= least, `${latest.length} of ${limit}`);
-    assert.deepEqual(latest, Array.from(latest, (_, i) => count - latest.length + i));
+    assert.deepEqual(
+      latest,
+      Array.from(latest, (_, i) => count - latest.length + i),
+    );
   }
 });
 
@@ -165,29 +206,61 @@ test('what is written by HTTP, in each of its ways, is what Kafka has, byte by b
     assert.equal(status, 200, text);
     results.push(...json().results);
   };
-  await write({ messages: [{ key: 'é', value: { a: [1, 'ü'] }, partition: 1, timestamp: 1_700_000_000_000, headers: { h: ['1', null], __proto__x: 'y' } }, { keyBase64: b64, valueBase64: b64, headersBase64: { raw: b64 }, partition: 0 }] });
+  await write({
+    messages: [
+      { key: 'é', value: { a: [1, 'ü'] }, partition: 1, timestamp: 1_700_000_000_000, headers: { h: ['1', null], __proto__x: 'y' } },
+      { keyBase64: b64, valueBase64: b64, headersBase64: { raw: b64 }, partition: 0 },
+    ],
+  });
   await write('{"value":null,"key":"","partition":0,"headers":{"a b":"safe"}}');
   await write('{"value":"a","partition":0}\r\n\n{"value":7,"partition":0}', { 'content-type': 'application/x-ndjson; charset=utf-8' });
-  await write(bytes, { 'content-type': 'application/octet-stream', 'Kafka-Key-Base64': b64, 'Kafka-Partition': '0', 'Kafka-Timestamp': '1700000000001', 'Kafka-HeaderBase64-Raw': b64 });
+  await write(bytes, {
+    'content-type': 'application/octet-stream',
+    'Kafka-Key-Base64': b64,
+    'Kafka-Partition': '0',
+    'Kafka-Timestamp': '1700000000001',
+    'Kafka-HeaderBase64-Raw': b64,
+  });
   await write(Buffer.alloc(0), { 'content-type': 'application/octet-stream', 'Kafka-Partition': '0' });
   // Headers as bytes, with capitals, twice.
   const value = Buffer.from('raw');
   await new Promise((resolve, reject) => {
     const socket = net.connect(Number(new URL(base).port), '127.0.0.1', () => {
-      socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nKafka-Key: schlüssel\r\nKafka-Partition: 0\r\nKafka-Header-Trace: é1\r\nKafka-Header-Trace: 2\r\nContent-Length: ${value.length}\r\nConnection: close\r\n\r\n`, 'utf8');
+      socket.write(
+        `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nKafka-Key: schlüssel\r\nKafka-Partition: 0\r\nKafka-Header-Trace: é1\r\nKafka-Header-Trace: 2\r\nContent-Length: ${value.length}\r\nConnection: close\r\n\r\n`,
+        'utf8',
+      );
       socket.write(value);
     });
     let text = '';
-    socket.on('data', (data) => (text += data)).on('error', reject).on('close', () => {
-      results.push(...JSON.parse(text.slice(text.indexOf('\r\n\r\n'))).results);
-      resolve(undefined);
-    });
+    socket
+      .on('data', (data) => (text += data))
+      .on('error', reject)
+      .on('close', () => {
+        results.push(...JSON.parse(text.slice(text.indexOf('\r\n\r\n'))).results);
+        resolve(undefined);
+      });
   });
   const rest = (records, kind) => post(`/topics/${topic}`, { records }, { 'content-type': `application/vnd.kafka.${kind}.v2+json` });
-  const asJson = await rest([{ key: { id: 1 }, value: 'text', partition: 0 }, { value: null, partition: 0 }], 'json');
-  const asBytes = await rest([{ key: b64, value: b64, partition: 0 }, { value: '', partition: 0 }], 'binary');
+  const asJson = await rest(
+    [
+      { key: { id: 1 }, value: 'text', partition: 0 },
+      { value: null, partition: 0 },
+    ],
+    'json',
+  );
+  const asBytes = await rest(
+    [
+      { key: b64, value: b64, partition: 0 },
+      { value: '', partition: 0 },
+    ],
+    'binary',
+  );
   assert.deepEqual([asJson.status, asBytes.status, asJson.headers.get('content-type')], [200, 200, 'application/vnd.kafka.v2+json']);
-  for (const { json } of [asJson, asBytes]) results.push(...json().offsets.map(({ partition, offset, error_code, error }) => (assert.deepEqual([error_code, error], [null, null]), { partition, offset })));
+  for (const { json } of [asJson, asBytes])
+    results.push(
+      ...json().offsets.map(({ partition, offset, error_code, error }) => (assert.deepEqual([error_code, error], [null, null]), { partition, offset })),
+    );
 
   const expected = [
     { key: bytes, value: bytes, headers: { raw: bytes } },
@@ -213,18 +286,28 @@ test('what is written by HTTP, in each of its ways, is what Kafka has, byte by b
     assert.deepEqual([got.key, got.value], [wanted.key, wanted.value], `message ${i}`);
     // fetch writes names of headers in small letters.
     const headers = Object.entries(wanted.headers ?? {}).map(([name, each]) => [lower ? name.toLowerCase() : name, each]);
-    assert.deepEqual(Object.entries(got.headers).map(([name, each]) => [lower ? name.toLowerCase() : name, each]), headers, `headers of ${i}`);
+    assert.deepEqual(
+      Object.entries(got.headers).map(([name, each]) => [lower ? name.toLowerCase() : name, each]),
+      headers,
+      `headers of ${i}`,
+    );
     if (wanted.timestamp) assert.equal(got.timestamp, wanted.timestamp);
   }
 });
 
 test('what is not written says why: some of them 207, none an error', async (t) => {
   const topic = await cluster.topic(1);
-  const { post } = await proxyOf(t, cluster, { limits: { payload: 3_000_000 }, authorize: (_, { operation, topic: asked }) => operation === 'read' || asked !== 'read-only' });
+  const { post } = await proxyOf(t, cluster, {
+    limits: { payload: 3_000_000 },
+    authorize: (_, { operation, topic: asked }) => operation === 'read' || asked !== 'read-only',
+  });
   const path = `/topics/${topic}/messages`;
   const some = await post(path, { messages: [{ value: 'a' }, { value: 'b', partition: 99 }, { value: 'c' }] });
   assert.equal(some.status, 207);
-  assert.deepEqual(some.json().results.map((result) => Object.keys(result).join()), ['partition,offset', 'error', 'partition,offset']);
+  assert.deepEqual(
+    some.json().results.map((result) => Object.keys(result).join()),
+    ['partition,offset', 'error', 'partition,offset'],
+  );
   const none = await post(path, { value: 'x'.repeat(2_500_000) });
   assert.ok(none.status >= 400, none.text);
   assert.equal(none.json().code, none.json().results[0].error.code);
@@ -232,11 +315,23 @@ test('what is not written says why: some of them 207, none an error', async (t) 
   assert.equal(unknown.status, 404, unknown.text);
   assert.deepEqual((await post(path, { messages: [] })).json(), { results: [] });
   for (const [status, body, headers] of /** @type {[number, any, any?][]} */ ([
-    [400, '{'], [400, ''], [400, 'null'], [400, '5'], [400, '[]'], [400, '{"messages":5}'], [400, '{"messages":[5]}'], [400, { key: 'x' }], [400, { value: 1, partition: -1 }], [400, { valueBase64: '!' }],
-    [400, { value: 1, headers: [] }], [400, `{"value":${'['.repeat(100_000)}${']'.repeat(100_000)}}`],
+    [400, '{'],
+    [400, ''],
+    [400, 'null'],
+    [400, '5'],
+    [400, '[]'],
+    [400, '{"messages":5}'],
+    [400, '{"messages":[5]}'],
+    [400, { key: 'x' }],
+    [400, { value: 1, partition: -1 }],
+    [400, { valueBase64: '!' }],
+    [400, { value: 1, headers: [] }],
+    [400, `{"value":${'['.repeat(100_000)}${']'.repeat(100_000)}}`],
     [400, '{"value":1}\n{', { 'content-type': 'application/x-ndjson' }],
-    [415, 'x', { 'content-type': 'text/plain' }], [415, 'value=x', { 'content-type': 'application/x-www-form-urlencoded' }],
-    [400, 'x', { 'content-type': 'application/octet-stream', 'kafka-partition': 'x' }], [400, 'x', { 'content-type': 'application/octet-stream', 'kafka-partition': '99999999999' }],
+    [415, 'x', { 'content-type': 'text/plain' }],
+    [415, 'value=x', { 'content-type': 'application/x-www-form-urlencoded' }],
+    [400, 'x', { 'content-type': 'application/octet-stream', 'kafka-partition': 'x' }],
+    [400, 'x', { 'content-type': 'application/octet-stream', 'kafka-partition': '99999999999' }],
     [400, 'x', { 'content-type': 'application/octet-stream', 'kafka-key-base64': '!' }],
     [400, 'x', { 'content-type': 'application/octet-stream', 'kafka-timestamp': '9999999999999999' }],
     [413, 'x'.repeat(3_000_001)],
@@ -245,10 +340,27 @@ test('what is not written says why: some of them 207, none an error', async (t) 
     assert.equal(answer.status, status, `${JSON.stringify(body).slice(0, 50)}: ${answer.text}`);
     assert.match(answer.json().message, /./);
   }
-  for (const [status, body, type] of /** @type {[number, any, string][]} */ ([[400, { records: 5 }, 'application/vnd.kafka.json.v2+json'], [400, {}, 'application/vnd.kafka.json.v2+json'], [400, { records: [{ value: '!' }] }, 'application/vnd.kafka.binary.v2+json'], [415, {}, 'application/vnd.kafka.avro.v2+json'], [415, {}, 'application/json']]))
+  for (const [status, body, type] of /** @type {[number, any, string][]} */ ([
+    [400, { records: 5 }, 'application/vnd.kafka.json.v2+json'],
+    [400, {}, 'application/vnd.kafka.json.v2+json'],
+    [400, { records: [{ value: '!' }] }, 'application/vnd.kafka.binary.v2+json'],
+    [415, {}, 'application/vnd.kafka.avro.v2+json'],
+    [415, {}, 'application/json'],
+  ]))
     assert.equal((await post(`/topics/${topic}`, body, { 'content-type': type })).status, status);
   for (const where of ['/topics/read-only/messages', '/topics/read-only']) assert.equal((await post(where, { value: 'x' })).status, 403);
-  const offsets = (await post(`/topics/${topic}`, { records: [{ value: 1, partition: 0 }, { value: 1, partition: 99 }] }, { 'content-type': 'application/vnd.kafka.json.v2+json' })).json().offsets;
+  const offsets = (
+    await post(
+      `/topics/${topic}`,
+      {
+        records: [
+          { value: 1, partition: 0 },
+          { value: 1, partition: 99 },
+        ],
+      },
+      { 'content-type': 'application/vnd.kafka.json.v2+json' },
+    )
+  ).json().offsets;
   assert.deepEqual([offsets[0].partition, offsets[0].error, offsets[1].partition, offsets[1].offset], [0, null, null, null]);
   assert.ok([1, 2].includes(offsets[1].error_code));
 });
@@ -260,12 +372,19 @@ test('many write at once within the limit of what is being written, and who goes
   const value = 'x'.repeat(5000);
   const aborted = Array.from({ length: 20 }, (_, i) => {
     const abort = new AbortController();
-    const asked = fetch(base + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ value }), signal: abort.signal }).catch(() => {});
+    const asked = fetch(base + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ value }),
+      signal: abort.signal,
+    }).catch(() => {});
     setTimeout(() => abort.abort(), i);
     return asked;
   });
   const halves = Array.from({ length: 20 }, () => {
-    const socket = net.connect(Number(new URL(base).port), '127.0.0.1', () => socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"val`, () => socket.destroy()));
+    const socket = net.connect(Number(new URL(base).port), '127.0.0.1', () =>
+      socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"val`, () => socket.destroy()),
+    );
     return new Promise((resolve) => socket.on('error', () => {}).on('close', resolve));
   });
   const written = await Promise.all(Array.from({ length: 60 }, () => post(path, { messages: [{ value }, { value: 'y'.repeat(30_000) }] })));
@@ -296,7 +415,10 @@ test('close waits for no body that does not come: its client has gone before it 
     calls.emit('go');
     await new Promise(setImmediate);
     await within(PATIENCE / 3, 'the end of the proxy', () => proxy.close());
-    assert.deepEqual(lines.all.filter(([level]) => level === 'warn'), []);
+    assert.deepEqual(
+      lines.all.filter(([level]) => level === 'warn'),
+      [],
+    );
     client.destroy();
   }
 });

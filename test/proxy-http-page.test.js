@@ -56,12 +56,16 @@ async function run(command, count) {
   const shell = spawn('bash', ['-c', command], { stdio: ['ignore', 'pipe', 'ignore'], detached: true });
   let output = '';
   const ended = new Promise((resolve) => shell.once('close', resolve));
-  await within(PATIENCE, () => `${command} said ${output}`, async () => {
-    for await (const chunk of shell.stdout.setEncoding('utf8')) {
-      output += chunk;
-      if (output.split('\n').length > count) break;
-    }
-  });
+  await within(
+    PATIENCE,
+    () => `${command} said ${output}`,
+    async () => {
+      for await (const chunk of shell.stdout.setEncoding('utf8')) {
+        output += chunk;
+        if (output.split('\n').length > count) break;
+      }
+    },
+  );
   try {
     process.kill(-shell.pid);
   } catch {} // it has ended
@@ -70,7 +74,10 @@ async function run(command, count) {
 }
 
 test('the commands of the page do what it says', async () => {
-  const ours = (text) => Object.entries(names).reduce((all, [name, own]) => all.replace(new RegExp(`\\b${name}\\b`, 'g'), own), text).replaceAll('localhost:8080', `127.0.0.1:${proxy.port}`);
+  const ours = (text) =>
+    Object.entries(names)
+      .reduce((all, [name, own]) => all.replace(new RegExp(`\\b${name}\\b`, 'g'), own), text)
+      .replaceAll('localhost:8080', `127.0.0.1:${proxy.port}`);
   const blocks = [...PAGE.matchAll(/^```sh\n([^]*?)^```/gm)].map(([, block]) => block);
   const commands = blocks.flatMap((block) => block.split(/^\$ /m).slice(1)).map((text) => text.trimEnd().split('\n'));
   assert.ok(commands.length > 20, String(commands.length));
@@ -82,11 +89,15 @@ test('the commands of the page do what it says', async () => {
 
 test('the page has every route of its files, every error code, and no route that there is not', () => {
   const folder = path.join(ROOT, 'src', 'http');
-  const sources = fs.readdirSync(folder).map((file) => fs.readFileSync(path.join(folder, file), 'utf8')).join('\n');
+  const sources = fs
+    .readdirSync(folder)
+    .map((file) => fs.readFileSync(path.join(folder, file), 'utf8'))
+    .join('\n');
   const all = (text, pattern) => [...new Set([...text.matchAll(pattern)].map(([, ...found]) => found.join(' ')))].sort();
   const routes = all(sources, /method: '(\w+)', path: '(\/[\w:/]+)'/g);
   for (const route of all(PAGE, /^### `(\w+) (\/[\w:/]+)`/gm)) assert.ok(routes.includes(route), route);
-  for (const route of routes.filter((each) => / \/(topics|groups)/.test(each) && !each.endsWith('/history'))) assert.ok(PAGE.includes(`### \`${route}\``), route);
+  for (const route of routes.filter((each) => / \/(topics|groups)/.test(each) && !each.endsWith('/history')))
+    assert.ok(PAGE.includes(`### \`${route}\``), route);
   const codes = all(sources, /(?:ProxyError\(\s*|code: |\[)'([A-Z_]{4,})'/g).concat(all(sources, /\d{3}: '([A-Z_]+)'/g));
   assert.ok(codes.includes('NON_EMPTY_GROUP') && codes.includes('METHOD_NOT_ALLOWED') && codes.includes('TOO_SLOW'), String(codes));
   const named = all(PAGE.slice(PAGE.indexOf('\n## Errors')), /`([A-Z_]{4,})`/g);

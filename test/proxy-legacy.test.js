@@ -56,9 +56,22 @@ describe('the protocol of kafka-proxy 1.0', () => {
   describe('frames', () => {
     test('are the bytes that 1.0 sent, for every text there is', async (t) => {
       const values = [
-        'hello one', '', '{"json":[1,2,{"deep":null}]}', '"quoted" \\ back/slash', 'tab\t line\n\r\b\f\0\x01\x1f\x7f', 'ä ß é 漢字 😀 👩‍👩‍👧', '\u2028\u2029\ufeff', '</script>',
+        'hello one',
+        '',
+        '{"json":[1,2,{"deep":null}]}',
+        '"quoted" \\ back/slash',
+        'tab\t line\n\r\b\f\0\x01\x1f\x7f',
+        'ä ß é 漢字 😀 👩‍👩‍👧',
+        '\u2028\u2029\ufeff',
+        '</script>',
       ].map((text) => Buffer.from(text));
-      values.push(Buffer.from([0xff, 0xfe, 0x41]), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from([0xf0, 0x9f, 0x98]), Buffer.from([0xc0, 0x80]), Buffer.from('x'.repeat(100_000)));
+      values.push(
+        Buffer.from([0xff, 0xfe, 0x41]),
+        Buffer.from([0xed, 0xa0, 0x80]),
+        Buffer.from([0xf0, 0x9f, 0x98]),
+        Buffer.from([0xc0, 0x80]),
+        Buffer.from('x'.repeat(100_000)),
+      );
       const name = await topic();
       await write(name, values);
       const listener = client(t, await proxy(t), `topic=${name}`);
@@ -79,7 +92,11 @@ describe('the protocol of kafka-proxy 1.0', () => {
       await write(name, ['a', null, 'b']);
       const listener = client(t, await proxy(t), `topic=${name}`);
       await listener.got(3);
-      assert.deepEqual(listener.messages, [{ message: 'a', offset: 0 }, { message: null, offset: 1 }, { message: 'b', offset: 2 }]);
+      assert.deepEqual(listener.messages, [
+        { message: 'a', offset: 0 },
+        { message: null, offset: 1 },
+        { message: 'b', offset: 2 },
+      ]);
     });
 
     test('of the client are ignored', async (t) => {
@@ -96,7 +113,12 @@ describe('the protocol of kafka-proxy 1.0', () => {
       const name = await topic(3);
       for (const partition of [0, 1, 2]) await write(name, [`of ${partition}`], partition);
       const door = await proxy(t, { partition: 1 });
-      for (const [query, partition] of [['', 1], ['&partition=', 1], ['&partition=0', 0], ['&partition=2', 2]]) {
+      for (const [query, partition] of [
+        ['', 1],
+        ['&partition=', 1],
+        ['&partition=0', 0],
+        ['&partition=2', 2],
+      ]) {
         const listener = client(t, door, `topic=${name}&offset=0${query}`);
         assert.deepEqual(await listener.got(1), [{ message: `of ${partition}`, offset: 0 }]);
       }
@@ -188,13 +210,48 @@ describe('the protocol of kafka-proxy 1.0', () => {
       const chance = random(seed);
       const pick = (list) => list[Math.floor(chance() * list.length)];
       const names = ['topic', 'offset', 'partition', 'consumerGroup', 'Topic', 'x', ''];
-      const pieces = ['orders', '0', '7', '-', '.', '..', '/', '%', '%00', '%ff', '%F0%9F%98%80', '=', '&', '+', ' ', 'e9', '0x1', 'NaN', 'null', '[]', '\u0000', '\ud800', 'a'.repeat(300), '99999999999999999999', '__proto__'];
+      const pieces = [
+        'orders',
+        '0',
+        '7',
+        '-',
+        '.',
+        '..',
+        '/',
+        '%',
+        '%00',
+        '%ff',
+        '%F0%9F%98%80',
+        '=',
+        '&',
+        '+',
+        ' ',
+        'e9',
+        '0x1',
+        'NaN',
+        'null',
+        '[]',
+        '\u0000',
+        '\ud800',
+        'a'.repeat(300),
+        '99999999999999999999',
+        '__proto__',
+      ];
       for (let i = 0; i < 20_000; i++) {
-        const query = Array.from({ length: Math.floor(chance() * 5) }, () => `${pick(names)}=${Array.from({ length: Math.floor(chance() * 3) }, () => pick(pieces)).join('')}`).join('&');
+        const query = Array.from(
+          { length: Math.floor(chance() * 5) },
+          () => `${pick(names)}=${Array.from({ length: Math.floor(chance() * 3) }, () => pick(pieces)).join('')}`,
+        ).join('&');
         try {
           const { topic: name, partition, group, offset } = readWish(new URLSearchParams(query), 3);
           assert.match(name, /^[\w.-]+$/);
-          assert.ok(group.length > 0 && Number.isInteger(partition) && partition >= 0 && (offset === undefined || offset === 'end' || (Number.isSafeInteger(offset) && offset >= 0)), query);
+          assert.ok(
+            group.length > 0 &&
+              Number.isInteger(partition) &&
+              partition >= 0 &&
+              (offset === undefined || offset === 'end' || (Number.isSafeInteger(offset) && offset >= 0)),
+            query,
+          );
         } catch (error) {
           assert.equal(error.close, 4400, `${query}: ${error.stack}`);
         }
@@ -248,17 +305,25 @@ describe('the protocol of kafka-proxy 1.0', () => {
       // Nothing is sent before the transaction's end: the socket that asks for what is not there is refused meanwhile.
       assert.equal((await client(t, door, `topic=${name}&offset=21`).refused()).code, 4410);
       await transaction.commit();
-      for (const listener of listeners) assert.deepEqual((await listener.got(3)).map(({ offset }) => offset), [17, 18, 19]);
+      for (const listener of listeners)
+        assert.deepEqual(
+          (await listener.got(3)).map(({ offset }) => offset),
+          [17, 18, 19],
+        );
     });
 
     test('without an offset begins with what is there, where the begin, or what was committed, is not', async (t) => {
       const name = await topic();
       await write(name, numbers(0, 10));
-      for (const [groupId, offset] of [['behind', 3], ['ahead', 20]])
+      for (const [groupId, offset] of [
+        ['behind', 3],
+        ['ahead', 20],
+      ])
         await admin.setOffsets({ groupId, topic: name, partitions: [{ partition: 0, offset: String(offset) }] });
       await trim(name, 5);
       const door = await proxy(t);
-      for (const group of ['fresh', 'behind', 'ahead']) assert.equal((await client(t, door, `topic=${name}&consumerGroup=${group}`).got(5))[0].offset, 5, group);
+      for (const group of ['fresh', 'behind', 'ahead'])
+        assert.equal((await client(t, door, `topic=${name}&consumerGroup=${group}`).got(5))[0].offset, 5, group);
       const told = door.lines.all.filter(([level]) => level === 'warn').map(([, line]) => line);
       assert.equal(told.length, 2, told.join('\n'));
       for (const line of told) assert.match(line, /committed an offset that is not there/);
@@ -314,7 +379,10 @@ describe('the protocol of kafka-proxy 1.0', () => {
         await Promise.all(listeners.map((listener) => listener.got(i * 10 + 10)));
       }
       await door.proxy.close();
-      assert.deepEqual(await Promise.all(groups.map((group) => committed(group, name))), groups.map(() => 100));
+      assert.deepEqual(
+        await Promise.all(groups.map((group) => committed(group, name))),
+        groups.map(() => 100),
+      );
     });
 
     test(`a proxy that is killed between a frame and its commit repeats, and never skips (SEED=${seed})`, async (t) => {
@@ -358,7 +426,11 @@ describe('the protocol of kafka-proxy 1.0', () => {
         slow.ws.pause();
         // The system takes megabytes of what the client does not.
         const fast = client(t, door, `topic=${name}&consumerGroup=fast-${end}`);
-        for (let i = 0; i < 3; i++) await write(name, Array.from({ length: 1000 }, () => 'x'.repeat(1000)));
+        for (let i = 0; i < 3; i++)
+          await write(
+            name,
+            Array.from({ length: 1000 }, () => 'x'.repeat(1000)),
+          );
         await fast.got(3001);
         // A client that says goodbye has not read what comes behind, either.
         if (end === 'close') await new Promise((resolve) => (slow.ws.close(), slow.ws._socket.write('', resolve)));
@@ -460,7 +532,7 @@ describe('the protocol of kafka-proxy 1.0', () => {
       assert.deepEqual(await Promise.all([bystanders[0].got(11), bystanders[1].got(1)]).then(([h, g]) => [h.length, g.length]), [11, 1]);
     });
 
-    test('that is refused takes nobody\'s place', async (t) => {
+    test("that is refused takes nobody's place", async (t) => {
       const name = await topic();
       await write(name, ['a']);
       const door = await proxy(t, {
@@ -555,10 +627,16 @@ describe('the protocol of kafka-proxy 1.0', () => {
       const name = await topic();
       const small = (count) => Array.from({ length: count }, (_, i) => 30 + (i % 50));
       const sizes = [10, 5000, 20, 900_000, ...small(100), 5000, ...small(100), 2000, 3000, 10];
-      await write(name, sizes.map((size) => 'x'.repeat(size)));
+      await write(
+        name,
+        sizes.map((size) => 'x'.repeat(size)),
+      );
       const listener = client(t, await proxy(t, { maxBytes: 1000, idleTimeout: 20 }), `topic=${name}`);
       await listener.got(sizes.length);
-      assert.deepEqual(listener.messages.map(({ message }) => message.length), sizes);
+      assert.deepEqual(
+        listener.messages.map(({ message }) => message.length),
+        sizes,
+      );
       for (const frame of listener.frames) {
         const lengths = JSON.parse(frame).map(({ message }) => message.length);
         assert.ok(lengths.length === 1 || lengths.reduce((sum, length) => sum + length) <= 1000, lengths.join());
@@ -573,7 +651,11 @@ describe('the protocol of kafka-proxy 1.0', () => {
       await slow.opened;
       slow.ws.pause();
       const fast = client(t, door, `topic=${name}&consumerGroup=fast`);
-      for (let i = 0; i < 20; i++) await write(name, Array.from({ length: 1000 }, () => line));
+      for (let i = 0; i < 20; i++)
+        await write(
+          name,
+          Array.from({ length: 1000 }, () => line),
+        );
       await fast.got(20_000);
       slow.ws.resume();
       await slow.got(20_000);
@@ -583,7 +665,11 @@ describe('the protocol of kafka-proxy 1.0', () => {
     test('readers that do not read at all cost the proxy no more memory than their sockets may have', async (t) => {
       const name = await topic();
       const line = 'x'.repeat(10_000);
-      for (let i = 0; i < 10; i++) await write(name, Array.from({ length: 1000 }, () => line));
+      for (let i = 0; i < 10; i++)
+        await write(
+          name,
+          Array.from({ length: 1000 }, () => line),
+        );
       const child = new Child(t, 'proxy.js', { kafka: reach(cluster), idleTimeout: 1, maxBytes: 1e9, limits: { cache: 16 * 2 ** 20 } });
       const { port } = await child.says('listens');
       const fast = client(t, { port }, `topic=${name}&consumerGroup=fast`);

@@ -105,7 +105,12 @@ onBoth('reading without a group', (cluster) => {
     const { logs, admin } = stage(t, cluster());
     const missing = topicName('missing');
     const topic = await cluster().topic(1);
-    await assert.rejects(Client.open(logs, { topics: [topic, missing] }), { name: 'ProxyError', code: 'UNKNOWN_TOPIC_OR_PARTITION', retriable: true, close: 4404 });
+    await assert.rejects(Client.open(logs, { topics: [topic, missing] }), {
+      name: 'ProxyError',
+      code: 'UNKNOWN_TOPIC_OR_PARTITION',
+      retriable: true,
+      close: 4404,
+    });
     await assert.rejects(Client.open(logs, { topics: [topic], partitions: [0, 7] }), { code: 'UNKNOWN_TOPIC_OR_PARTITION' });
     assert.equal((await (await admin()).listTopics()).includes(missing), false);
     const client = await Client.open(logs, { topics: [topic] });
@@ -226,8 +231,7 @@ onBoth('reading without a group', (cluster) => {
     const client = await Client.open(logs, { pattern: new RegExp(`^${prefix}-[ab]$`, 'g') });
     await make(`${prefix}-c`);
     await make(`${prefix}-b`);
-    for (const name of ['b', 'c', 'a'])
-      await sendOnce(producer, `${prefix}-${name}`, numbers(10, 0, 2));
+    for (const name of ['b', 'c', 'a']) await sendOnce(producer, `${prefix}-${name}`, numbers(10, 0, 2));
     await client.got(20);
     assert.deepEqual(new Set(client.records.map(({ topic }) => topic)), new Set([`${prefix}-a`, `${prefix}-b`]));
     assert.equal(client.all.filter(({ type }) => type === 'assigned').length, 2);
@@ -451,7 +455,10 @@ describe('limits', () => {
     for (let i = 0; i < 10; i++) await producer.send({ topic, messages: large(500, i * 500) });
     const [stuck, slow] = [new Socket(), new Socket()];
     stuck.held = slow.held = true;
-    const [client, other] = [await Client.open(logs, { topics: [topic], from: 'earliest' }, { socket: stuck }), await Client.open(logs, { topics: [topic], from: 'earliest' }, { socket: slow })];
+    const [client, other] = [
+      await Client.open(logs, { topics: [topic], from: 'earliest' }, { socket: stuck }),
+      await Client.open(logs, { topics: [topic], from: 'earliest' }, { socket: slow }),
+    ];
     // It takes less than the others send: what waits grows all the while.
     const drains = setInterval(() => {
       slow.drain(1024);

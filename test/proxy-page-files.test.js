@@ -56,7 +56,14 @@ test('the page is under a strict policy, names only files of its own, and these 
   const page = await ask(port, '/ui/');
   assert.equal(page.status, 200);
   const policy = page.headers['content-security-policy'];
-  for (const part of ["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "frame-ancestors 'none'", "require-trusted-types-for 'script'"])
+  for (const part of [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "connect-src 'self'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+  ])
     assert.ok(policy.includes(part), `${part} in ${policy}`);
   assert.doesNotMatch(policy, /unsafe|https?:|\*/);
   assert.equal(page.headers['x-content-type-options'], 'nosniff');
@@ -83,7 +90,20 @@ test('the page is under a strict policy, names only files of its own, and these 
 
 test('no path leads out of the page', async (t) => {
   const port = await proxied(t);
-  const paths = ['../index.js', '..%2findex.js', '%2e%2e/index.js', '..\\index.js', 'x/../../index.js', '/etc/passwd', 'constructor', '__proto__', 'index.html/', 'index.html%00', 'page.js', '%'];
+  const paths = [
+    '../index.js',
+    '..%2findex.js',
+    '%2e%2e/index.js',
+    '..\\index.js',
+    'x/../../index.js',
+    '/etc/passwd',
+    'constructor',
+    '__proto__',
+    'index.html/',
+    'index.html%00',
+    'page.js',
+    '%',
+  ];
   for (const path of paths) assert.equal((await ask(port, `/ui/${path}`)).status, 404, path);
 });
 

@@ -49,39 +49,68 @@ const messages = async (origin, headers = {}) => (await (await fetch(`${origin}/
 for (const [name, users] of Object.entries({ 'without authentication': undefined, 'with the password in the browser': USERS })) {
   test(`${name}, a page of another origin reads nothing, writes nothing, frames nothing and opens no socket`, async (t) => {
     const { page, origin } = await stranger(t, { users });
-    const got = await page.evaluate(async ({ origin, topic }) => {
-      const write = { method: 'POST', body: JSON.stringify({ messages: [{ value: 'evil' }] }) };
-      const messages = `${origin}/topics/${topic}/messages`;
-      const outcome = async (work) => work().then(() => 'done', () => 'refused');
-      const get = (path, how) => outcome(async () => (await fetch(`${origin}${path}`, { credentials: 'include', ...how })).text());
-      const got = {
-        paths: Object.fromEntries(await Promise.all(['/topics', `/topics/${topic}`, '/groups', '/sockets', '/cluster', '/figures', '/metrics', '/whoami', '/alerts', '/ui/', `/topics/${topic}/messages`].map(async (path) => [path, await get(path)]))),
-        json: await outcome(() => fetch(messages, { credentials: 'include', ...write, headers: { 'content-type': 'application/json' } })),
-        plain: await outcome(() => fetch(messages, { credentials: 'include', ...write })),
-        blind: await outcome(() => fetch(messages, { mode: 'no-cors', credentials: 'include', ...write })),
-        reset: await outcome(() => fetch(`${origin}/groups/g/offsets`, { mode: 'no-cors', credentials: 'include', ...write })),
-        ticket: await outcome(() => fetch(`${origin}/tickets`, { credentials: 'include', method: 'POST' })),
-        socket: await new Promise((resolve) => {
-          const socket = new WebSocket(origin.replace('http', 'ws'), ['kafka.v2.json']);
-          socket.onmessage = () => resolve('open');
-          socket.onclose = () => resolve('refused');
-        }),
-        events: await new Promise((resolve) => {
-          const source = new EventSource(`${origin}/topics/${topic}/events`, { withCredentials: true });
-          source.onopen = () => resolve('open');
-          source.onerror = () => (source.close(), resolve('refused'));
-        }),
-      };
-      // A form needs no leave to be sent.
-      const frame = document.body.appendChild(Object.assign(document.createElement('iframe'), { name: 'answer' }));
-      const form = document.body.appendChild(Object.assign(document.createElement('form'), { action: messages, method: 'post', enctype: 'text/plain', target: 'answer' }));
-      form.append(Object.assign(document.createElement('input'), { name: '{"messages":[{"value":"evil","key":"', value: '"}]}' }));
-      const loaded = new Promise((resolve) => (frame.onload = resolve));
-      form.submit();
-      await loaded;
-      return got;
-    }, { origin, topic });
-    assert.deepEqual(Object.values(got.paths).filter((each) => each !== 'refused'), [], JSON.stringify(got.paths));
+    const got = await page.evaluate(
+      async ({ origin, topic }) => {
+        const write = { method: 'POST', body: JSON.stringify({ messages: [{ value: 'evil' }] }) };
+        const messages = `${origin}/topics/${topic}/messages`;
+        const outcome = async (work) =>
+          work().then(
+            () => 'done',
+            () => 'refused',
+          );
+        const get = (path, how) => outcome(async () => (await fetch(`${origin}${path}`, { credentials: 'include', ...how })).text());
+        const got = {
+          paths: Object.fromEntries(
+            await Promise.all(
+              [
+                '/topics',
+                `/topics/${topic}`,
+                '/groups',
+                '/sockets',
+                '/cluster',
+                '/figures',
+                '/metrics',
+                '/whoami',
+                '/alerts',
+                '/ui/',
+                `/topics/${topic}/messages`,
+              ].map(async (path) => [path, await get(path)]),
+            ),
+          ),
+          json: await outcome(() => fetch(messages, { credentials: 'include', ...write, headers: { 'content-type': 'application/json' } })),
+          plain: await outcome(() => fetch(messages, { credentials: 'include', ...write })),
+          blind: await outcome(() => fetch(messages, { mode: 'no-cors', credentials: 'include', ...write })),
+          reset: await outcome(() => fetch(`${origin}/groups/g/offsets`, { mode: 'no-cors', credentials: 'include', ...write })),
+          ticket: await outcome(() => fetch(`${origin}/tickets`, { credentials: 'include', method: 'POST' })),
+          socket: await new Promise((resolve) => {
+            const socket = new WebSocket(origin.replace('http', 'ws'), ['kafka.v2.json']);
+            socket.onmessage = () => resolve('open');
+            socket.onclose = () => resolve('refused');
+          }),
+          events: await new Promise((resolve) => {
+            const source = new EventSource(`${origin}/topics/${topic}/events`, { withCredentials: true });
+            source.onopen = () => resolve('open');
+            source.onerror = () => (source.close(), resolve('refused'));
+          }),
+        };
+        // A form needs no leave to be sent.
+        const frame = document.body.appendChild(Object.assign(document.createElement('iframe'), { name: 'answer' }));
+        const form = document.body.appendChild(
+          Object.assign(document.createElement('form'), { action: messages, method: 'post', enctype: 'text/plain', target: 'answer' }),
+        );
+        form.append(Object.assign(document.createElement('input'), { name: '{"messages":[{"value":"evil","key":"', value: '"}]}' }));
+        const loaded = new Promise((resolve) => (frame.onload = resolve));
+        form.submit();
+        await loaded;
+        return got;
+      },
+      { origin, topic },
+    );
+    assert.deepEqual(
+      Object.values(got.paths).filter((each) => each !== 'refused'),
+      [],
+      JSON.stringify(got.paths),
+    );
     assert.deepEqual([got.json, got.plain, got.ticket, got.socket, got.events], Array(5).fill('refused'));
     const headers = users && { authorization: `Basic ${Buffer.from(`ali:${USERS.ali}`).toString('base64')}` };
     assert.deepEqual(await messages(origin, headers), []);

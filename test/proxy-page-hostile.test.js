@@ -110,7 +110,9 @@ test('groups and clients with hostile names are listed, opened, and text', async
   const { url, person: visitor } = await person(t, '#/groups');
   const { page } = visitor;
   for (const groupId of HOSTILE_NAMES) await admin.setOffsets({ groupId, topic, partitions: [{ partition: 0, offset: '1' }] });
-  const consumer = new Kafka({ ...reach(cluster), clientId: '<img data-hostile src=x onerror=1>', logger: silent }).consumer({ groupId: '<b data-hostile>members</b>' });
+  const consumer = new Kafka({ ...reach(cluster), clientId: '<img data-hostile src=x onerror=1>', logger: silent }).consumer({
+    groupId: '<b data-hostile>members</b>',
+  });
   cleanup(t, () => consumer.disconnect());
   await consumer.connect();
   await consumer.subscribe({ topics: [topic] });
@@ -119,7 +121,9 @@ test('groups and clients with hostile names are listed, opened, and text', async
   await joined;
   // And one that reads through the proxy.
   const socket = await opened(url);
-  socket.send(JSON.stringify({ type: 'subscribe', id: '<img data-hostile src=x onerror=1>', topics: [topic], group: '<i data-hostile>socket</i>', from: 'earliest' }));
+  socket.send(
+    JSON.stringify({ type: 'subscribe', id: '<img data-hostile src=x onerror=1>', topics: [topic], group: '<i data-hostile>socket</i>', from: 'earliest' }),
+  );
   await socket.hears(({ type }) => type === 'batch');
 
   await page.reload();
@@ -129,7 +133,11 @@ test('groups and clients with hostile names are listed, opened, and text', async
   assert.equal(links.length, HOSTILE_NAMES.length + 2);
   for (const name of [TEXTS.script, TEXTS['a way out of an attribute'], '../../../etc?x=1#y', '__proto__', 'a/b%2Fc %', '<b data-hostile>members</b>']) {
     await page.getByRole('link', { name, exact: true }).click();
-    await page.getByRole('cell', { name: topic }).or(page.getByRole('rowheader', { name: topic })).first().waitFor();
+    await page
+      .getByRole('cell', { name: topic })
+      .or(page.getByRole('rowheader', { name: topic }))
+      .first()
+      .waitFor();
     assert.equal(await page.getByRole('heading', { level: 1 }).innerText(), `Group ${name}`);
     assert.deepEqual(await harm(page), NO_HARM, name);
     await page.goBack();

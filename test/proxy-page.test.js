@@ -30,7 +30,10 @@ const VIEWS = [
 /** A live page shows what comes from now on. */
 async function tailed(page) {
   await page.getByRole('status').getByText('live', { exact: true }).waitFor();
-  await there.send('carts', Array.from({ length: 40 }, (_, n) => ordered(n)));
+  await there.send(
+    'carts',
+    Array.from({ length: 40 }, (_, n) => ordered(n)),
+  );
   return page.getByRole('cell', { name: 'hugo' }).first();
 }
 
@@ -93,7 +96,10 @@ test('topics are found by parts of their names, sorted by what the columns say, 
   assert.deepEqual(all, [...all].sort());
   await page.getByLabel('Find topics').fill('EVENTS a');
   await page.getByText(/^\d+ of \d+ topics$/).waitFor();
-  assert.deepEqual(await names(), ['audit.events', 'catalog.events', 'email.events', 'fraud.events', 'search.events'].filter((name) => name.includes('a')));
+  assert.deepEqual(
+    await names(),
+    ['audit.events', 'catalog.events', 'email.events', 'fraud.events', 'search.events'].filter((name) => name.includes('a')),
+  );
   await page.getByLabel('Find topics').fill('no such');
   await page.getByText('No topic has such a name.').waitFor();
   await page.getByLabel('Find topics').fill('');
@@ -116,7 +122,11 @@ test('the live tail shows what is written, what fits, and nothing while it is pa
   const person = await visit(t, browser, origin, { path: '/ui/#/topics/notes/messages' });
   const { page } = person;
   const status = (text) => page.getByRole('status').getByText(text, { exact: true }).waitFor();
-  const write = (...values) => there.send('notes', values.map((value) => ({ key: `key of ${value}`, value, headers: { mark: `header of ${value}` } })));
+  const write = (...values) =>
+    there.send(
+      'notes',
+      values.map((value) => ({ key: `key of ${value}`, value, headers: { mark: `header of ${value}` } })),
+    );
   const cell = (value) => page.getByRole('cell', { name: value, exact: true });
   await status('live');
   await write('first', 'second');
@@ -171,7 +181,10 @@ test('one message is shown whole, as JSON, as text and as hex; the focus goes in
   await person.accessible();
   for (let i = 0; i < 12; i++) {
     await page.keyboard.press('Tab');
-    assert.ok(await dialog.evaluate((element) => element.contains(document.activeElement) || document.activeElement === document.body), 'Tab stays in the dialog');
+    assert.ok(
+      await dialog.evaluate((element) => element.contains(document.activeElement) || document.activeElement === document.body),
+      'Tab stays in the dialog',
+    );
   }
   await page.keyboard.press('Escape');
   await dialog.waitFor({ state: 'detached' });
@@ -214,7 +227,11 @@ test('a group shows its lag, and its reset asks twice, and does nothing when it 
   await page.getByLabel('Find groups').fill('reset');
   await person.role('link', 'reset-me').click();
   await person.role('heading', 'Group reset-me').waitFor();
-  await page.getByRole('figure').filter({ hasText: 'Messages behind' }).getByText(/now, most/).waitFor();
+  await page
+    .getByRole('figure')
+    .filter({ hasText: 'Messages behind' })
+    .getByText(/now, most/)
+    .waitFor();
 
   const dialog = person.role('dialog', 'Reset offsets');
   const first = async () => {

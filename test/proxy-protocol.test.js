@@ -52,7 +52,13 @@ before(async () => {
     topics: [topic('orders', 1), topic('jobs', 2), topic('prices', 1, [{ name: 'cleanup.policy', value: 'compact' }]), topic('images', 1)],
   });
   await producer.send({ topic: names.jobs, messages: [...'abc'].map((value) => ({ partition: 0, value })).concat({ partition: 1, value: 'd' }) });
-  const prices = [['apple', '1'], ['pear', '2'], ['apple', '1.2'], ['pear', null], ['plum', '3']];
+  const prices = [
+    ['apple', '1'],
+    ['pear', '2'],
+    ['apple', '1.2'],
+    ['pear', null],
+    ['plum', '3'],
+  ];
   await producer.send({ topic: names.prices, messages: prices.map(([key, value]) => ({ key, value })) });
   await Promise.all([admin.disconnect(), producer.disconnect()]);
   proxy = new KafkaProxy({ brokers, port: 0, logger: silent });
@@ -92,17 +98,21 @@ class Side {
   /** One of the messages that the page says to come now. A batch may come in several frames. */
   async gets(said) {
     let rest = said;
-    await this.frames.until(() => {
-      for (const [i, got] of this.frames.all.entries()) {
-        if (this.#taken.has(i)) continue;
-        if (fits(got, rest)) return this.#taken.add(i);
-        const [have, want] = [recordsOf(got), recordsOf(rest)];
-        if (!have || !want || have.length >= want.length || !fits(got, withRecords(rest, want.slice(0, have.length)))) continue;
-        this.#taken.add(i);
-        rest = withRecords(rest, want.slice(have.length));
-      }
-      return false;
-    }, 30_000, JSON.stringify(rest));
+    await this.frames.until(
+      () => {
+        for (const [i, got] of this.frames.all.entries()) {
+          if (this.#taken.has(i)) continue;
+          if (fits(got, rest)) return this.#taken.add(i);
+          const [have, want] = [recordsOf(got), recordsOf(rest)];
+          if (!have || !want || have.length >= want.length || !fits(got, withRecords(rest, want.slice(0, have.length)))) continue;
+          this.#taken.add(i);
+          rest = withRecords(rest, want.slice(have.length));
+        }
+        return false;
+      },
+      30_000,
+      JSON.stringify(rest),
+    );
   }
 
   get untold() {
@@ -149,7 +159,10 @@ test('the page has every message of the code, and no others', () => {
   const sent = all(messages, /type: z\.literal\('(\w+)'\)/g);
   assert.ok(sent.length >= 10);
   assert.deepEqual(all(section('## Messages of a client'), /^### `(\w+)`$/gm), sent);
-  const told = all(`${messages.slice(messages.indexOf('export interface ErrorMessage'))} ${source('subscription.ts')} ${source('frames.ts')}`, /type: '(\w+)'/g);
+  const told = all(
+    `${messages.slice(messages.indexOf('export interface ErrorMessage'))} ${source('subscription.ts')} ${source('frames.ts')}`,
+    /type: '(\w+)'/g,
+  );
   assert.ok(told.includes('batch') && told.includes('committed'));
   assert.deepEqual(all(section('## Messages of the proxy'), /^### `(\w+)`$/gm), told);
 });
@@ -160,7 +173,15 @@ test('the page has every field that a client may send, and no others', () => {
     const from = messages.indexOf(begin);
     return all(messages.slice(from, messages.indexOf('\n});', from)), /^ {2}(\w+)[:,]/gm).filter((name) => !['type', 'id'].includes(name));
   };
-  const named = (text) => [...new Set(text.split('\n').filter((line) => line.startsWith('| `')).flatMap((line) => all(line.split('|')[1], /`(\w+)`/g)))].sort();
+  const named = (text) =>
+    [
+      ...new Set(
+        text
+          .split('\n')
+          .filter((line) => line.startsWith('| `'))
+          .flatMap((line) => all(line.split('|')[1], /`(\w+)`/g)),
+      ),
+    ].sort();
   assert.deepEqual(named(section('### `subscribe`')), fields('const subscribe ='));
   assert.deepEqual(named(section('### `produce`')), [...fields('const message ='), 'messages', 'topic'].sort());
 });
@@ -169,7 +190,10 @@ test('the page has the limits of the hello, every error code and every close cod
   const side = await Side.open();
   const hello = await side.frames.until(() => true);
   side.ws.terminate();
-  const limits = section('## Limits').split('\n').filter((line) => line.startsWith('| `')).flatMap((line) => all(line.split('|')[1], /`(\w+)`/g));
+  const limits = section('## Limits')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .flatMap((line) => all(line.split('|')[1], /`(\w+)`/g));
   assert.deepEqual(limits.sort(), Object.keys(hello.limits).sort());
 
   const thrown = all(sources().join('\n'), /ProxyError\(\s*'([A-Z_]+)'/g);
@@ -177,6 +201,14 @@ test('the page has the limits of the hello, every error code and every close cod
 
   // Those of ws, and ours, besides the one that stands for a status of HTTP alone.
   const sent = Object.values(CloseCode).filter((each) => typeof each === 'number' && each !== CloseCode.TooLarge);
-  const rows = section('## Close codes').split('\n').filter((line) => /^\| \d/.test(line));
-  assert.deepEqual(rows.flatMap((line) => all(line.split('|')[1], /(\d{4})/g)).map(Number).sort(), [...sent, 1002, 1007, 1008, 1009].sort());
+  const rows = section('## Close codes')
+    .split('\n')
+    .filter((line) => /^\| \d/.test(line));
+  assert.deepEqual(
+    rows
+      .flatMap((line) => all(line.split('|')[1], /(\d{4})/g))
+      .map(Number)
+      .sort(),
+    [...sent, 1002, 1007, 1008, 1009].sort(),
+  );
 });

@@ -22,7 +22,8 @@ const { PATIENCE, SOON, folder, within } = require('./support/flow.js');
 const { knock, listening, NOBODY, opened, reach } = require('./support/proxy.js');
 const { Calls, eventually } = require('./support/watch.js');
 
-const UPGRADE = 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: kafka.v2.json\r\n\r\n';
+const UPGRADE =
+  'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: kafka.v2.json\r\n\r\n';
 
 describe('as kafka-proxy 1.0', () => {
   test('the module is the class, also by its name and by import', async () => {
@@ -33,11 +34,43 @@ describe('as kafka-proxy 1.0', () => {
   });
 
   test('the fields have the options, or the defaults', () => {
-    const given = new KafkaProxy({ wsPort: 9999, kafka: 'localhost:9092/', idleTimeout: 1001, recordInterval: 5001, maxBytes: 500_001, partition: 1, auth: 'password' });
-    const fields = ({ port, kafkaAddress, idleTimeout, recordInterval, maxBytes, defaultPartition, auth }) => ({ port, kafkaAddress, idleTimeout, recordInterval, maxBytes, defaultPartition, auth });
-    assert.deepEqual(fields(given), { port: 9999, kafkaAddress: 'localhost:9092/', idleTimeout: 1001, recordInterval: 5001, maxBytes: 500_001, defaultPartition: 1, auth: 'password' });
+    const given = new KafkaProxy({
+      wsPort: 9999,
+      kafka: 'localhost:9092/',
+      idleTimeout: 1001,
+      recordInterval: 5001,
+      maxBytes: 500_001,
+      partition: 1,
+      auth: 'password',
+    });
+    const fields = ({ port, kafkaAddress, idleTimeout, recordInterval, maxBytes, defaultPartition, auth }) => ({
+      port,
+      kafkaAddress,
+      idleTimeout,
+      recordInterval,
+      maxBytes,
+      defaultPartition,
+      auth,
+    });
+    assert.deepEqual(fields(given), {
+      port: 9999,
+      kafkaAddress: 'localhost:9092/',
+      idleTimeout: 1001,
+      recordInterval: 5001,
+      maxBytes: 500_001,
+      defaultPartition: 1,
+      auth: 'password',
+    });
     const bare = new KafkaProxy({ wsPort: 9999, kafka: 'localhost:9092/' });
-    assert.deepEqual(fields(bare), { port: 9999, kafkaAddress: 'localhost:9092/', idleTimeout: 1000, recordInterval: 5000, maxBytes: 500_000, defaultPartition: 0, auth: undefined });
+    assert.deepEqual(fields(bare), {
+      port: 9999,
+      kafkaAddress: 'localhost:9092/',
+      idleTimeout: 1000,
+      recordInterval: 5000,
+      maxBytes: 500_000,
+      defaultPartition: 0,
+      auth: undefined,
+    });
     // Numbers as text, and its defaults for what is no number to speak of.
     const text = new KafkaProxy({ wsPort: '9999', kafka: 'localhost:9092/', idleTimeout: /** @type {any} */ ('250'), maxBytes: 0, auth: null });
     assert.deepEqual(fields(text), { ...fields(bare), idleTimeout: 250 });
@@ -82,36 +115,60 @@ test('a wrong option throws a TypeError or a RangeError that names it, and shows
     [TypeError, /the options must be an object/, 5],
   ];
   for (const [Kind, message, options] of table) {
-    assert.throws(() => new KafkaProxy(typeof options === 'object' ? { port: 0, brokers: NOBODY, ...options } : options), (/** @type {any} */ error) => {
-      assert.match(error.message, message);
-      assert.ok(error instanceof Kind, `${error.name} for ${JSON.stringify(options)}`);
-      return true;
-    });
+    assert.throws(
+      () => new KafkaProxy(typeof options === 'object' ? { port: 0, brokers: NOBODY, ...options } : options),
+      (/** @type {any} */ error) => {
+        assert.match(error.message, message);
+        assert.ok(error instanceof Kind, `${error.name} for ${JSON.stringify(options)}`);
+        return true;
+      },
+    );
   }
-  for (const options of [{ limits: { sockets: Number.POSITIVE_INFINITY } }, { brokers: [NOBODY, 'b'] }, { brokers: `${NOBODY}, b:9092/` }, { brokers: undefined, kafka: { brokers: [NOBODY] } }, { kafka: { ssl: true } }, { port: undefined }, { limits: undefined }]) {
+  for (const options of [
+    { limits: { sockets: Number.POSITIVE_INFINITY } },
+    { brokers: [NOBODY, 'b'] },
+    { brokers: `${NOBODY}, b:9092/` },
+    { brokers: undefined, kafka: { brokers: [NOBODY] } },
+    { kafka: { ssl: true } },
+    { port: undefined },
+    { limits: undefined },
+  ]) {
     assert.ok(new KafkaProxy({ port: 0, brokers: NOBODY, ...options }));
   }
 });
 
 test('the page has every option and every limit, with the defaults that they have', () => {
   const page = fs.readFileSync(path.join(__dirname, '..', 'js', 'kafka-proxy', 'README.md'), 'utf8');
-  const rows = new Map([...page.matchAll(/^\| (`.*?) \| (.*?) \|/gm)].flatMap(([, names, value]) => names.split(', ').map((name, i) => [name.slice(1, -1), value.split(', ')[i] ?? value])));
+  const rows = new Map(
+    [...page.matchAll(/^\| (`.*?) \| (.*?) \|/gm)].flatMap(([, names, value]) =>
+      names.split(', ').map((name, i) => [name.slice(1, -1), value.split(', ')[i] ?? value]),
+    ),
+  );
   const read = readOptions({ port: 0, brokers: NOBODY });
   const types = fs.readFileSync(require.resolve('../js/kafka-proxy/dist/options.d.ts'), 'utf8');
-  const members = (name) => [...(new RegExp(`interface ${name}\\b[^{]*\\{([^]*?)\\n\\}`).exec(types)?.[1] ?? '').matchAll(/^ {4}(\w+)\??:/gm)].map(([, member]) => member);
+  const members = (name) =>
+    [...(new RegExp(`interface ${name}\\b[^{]*\\{([^]*?)\\n\\}`).exec(types)?.[1] ?? '').matchAll(/^ {4}(\w+)\??:/gm)].map(([, member]) => member);
   const options = [...members('ProxyOptions'), ...members('LegacyOptions')];
   assert.ok(options.length > 20, String(options));
   // Told where the page speaks of 1.0.
   for (const name of options.filter((each) => each !== 'wsPort')) assert.ok(rows.has(name), name);
-  const number = (text) => (text === 'any' ? Number.POSITIVE_INFINITY : Number(text.replace(/ (\d)/g, '$1').replace(/ MiB$/, '')) * (text.endsWith('MiB') ? 1024 * 1024 : 1));
-  for (const [name, value] of Object.entries({ ...read.limits, ...read.legacy, hookTimeout: read.hookTimeout, pingInterval: read.pingInterval, closeTimeout: read.closeTimeout })) {
+  const number = (text) =>
+    text === 'any' ? Number.POSITIVE_INFINITY : Number(text.replace(/ (\d)/g, '$1').replace(/ MiB$/, '')) * (text.endsWith('MiB') ? 1024 * 1024 : 1);
+  for (const [name, value] of Object.entries({
+    ...read.limits,
+    ...read.legacy,
+    hookTimeout: read.hookTimeout,
+    pingInterval: read.pingInterval,
+    closeTimeout: read.closeTimeout,
+  })) {
     assert.equal(number(rows.get(name) ?? 'nothing'), value, name);
   }
   assert.equal(readOptions({ brokers: NOBODY }).port, number(rows.get('port')));
   // TooLarge is a status of HTTP: no socket is closed with it.
   const { TooLarge, ...codes } = KafkaProxy.CloseCode;
   assert.doesNotMatch(page, new RegExp(`\\b${TooLarge}\\b`));
-  for (const code of Object.values(codes).filter((each) => typeof each === 'number' && each !== TooLarge)) assert.match(page, new RegExp(`^[|\\d ,and]*\\b${code}\\b`, 'm'));
+  for (const code of Object.values(codes).filter((each) => typeof each === 'number' && each !== TooLarge))
+    assert.match(page, new RegExp(`^[|\\d ,and]*\\b${code}\\b`, 'm'));
 });
 
 test('listen resolves with the address when it accepts; a taken port rejects with words that help, and another try may follow', async (t) => {
@@ -136,7 +193,11 @@ test('listen resolves with the address when it accepts; a taken port rejects wit
 
 test('the first subprotocol that it speaks is chosen, none is that of 1.0, and none that it speaks is refused', async (t) => {
   const { port, url } = await listening(t);
-  for (const [offered, chosen] of [[['kafka.v2.json'], 'kafka.v2.json'], [['kafka.v2.msgpack'], 'kafka.v2.msgpack'], [['token.4711', 'kafka.v2.msgpack', 'kafka.v2.json'], 'kafka.v2.msgpack']]) {
+  for (const [offered, chosen] of [
+    [['kafka.v2.json'], 'kafka.v2.json'],
+    [['kafka.v2.msgpack'], 'kafka.v2.msgpack'],
+    [['token.4711', 'kafka.v2.msgpack', 'kafka.v2.json'], 'kafka.v2.msgpack'],
+  ]) {
     const ws = new WebSocket(url, /** @type {string[]} */ (offered));
     const [hello] = await once(ws, 'message');
     assert.equal(ws.protocol, chosen);
@@ -156,7 +217,16 @@ test('the first subprotocol that it speaks is chosen, none is that of 1.0, and n
 
 test('a path of its own is the only one where it answers; who asks by HTTP is told what this is', async (t) => {
   const { port } = await listening(t, { path: '/kafka' });
-  for (const [target, status] of [['/kafka', 101], ['/kafka?topic=x', 101], ['http://elsewhere/kafka?x', 101], ['/', 404], ['/kafka/', 404], ['//kafka', 404], ['/%6bafka', 404], ['/?/kafka', 404]]) {
+  for (const [target, status] of [
+    ['/kafka', 101],
+    ['/kafka?topic=x', 101],
+    ['http://elsewhere/kafka?x', 101],
+    ['/', 404],
+    ['/kafka/', 404],
+    ['//kafka', 404],
+    ['/%6bafka', 404],
+    ['/?/kafka', 404],
+  ]) {
     assert.equal((await knock(port, { path: /** @type {string} */ (target) })).status, status, String(target));
   }
   const response = await fetch(`http://127.0.0.1:${port}/kafka`);
@@ -215,7 +285,12 @@ test('attached, an upgrade that nobody wants is answered with 404, and does not 
     cleanup(t, () => proxy.close());
     proxy.attach(server);
   }
-  for (const [path, status] of /** @type {const} */ ([['/one', 101], ['/two', 101], ['/three', 404]])) assert.equal((await knock(port, { path })).status, status, path);
+  for (const [path, status] of /** @type {const} */ ([
+    ['/one', 101],
+    ['/two', 101],
+    ['/three', 404],
+  ]))
+    assert.equal((await knock(port, { path })).status, status, path);
 });
 
 test('attached, an upgrade that comes when its connection is closed takes no place', async (t) => {
@@ -334,7 +409,10 @@ describe('close', () => {
   test('does not wait for a handshake of TLS that never ends', async (t) => {
     const certificates = path.join(folder(t), 'tls');
     await makeTls(certificates);
-    const { proxy, port } = await listening(t, { closeTimeout: 300, tls: { key: fs.readFileSync(path.join(certificates, 'server.key')), cert: fs.readFileSync(path.join(certificates, 'server.pem')) } });
+    const { proxy, port } = await listening(t, {
+      closeTimeout: 300,
+      tls: { key: fs.readFileSync(path.join(certificates, 'server.key')), cert: fs.readFileSync(path.join(certificates, 'server.pem')) },
+    });
     const silent = net.connect(port, '127.0.0.1').on('error', () => {});
     await once(silent, 'connect');
     silent.resume();
@@ -429,7 +507,12 @@ describe('a socket', () => {
 
   test('sends in order, text and binary, and nothing behind its end', async (t) => {
     const { socket, client } = await pair(t);
-    for (const [frame, binary] of /** @type {[any, boolean | undefined][]} */ ([['text', undefined], [Buffer.from('bytes'), undefined], [Buffer.from('text'), false], ['', undefined]])) {
+    for (const [frame, binary] of /** @type {[any, boolean | undefined][]} */ ([
+      ['text', undefined],
+      [Buffer.from('bytes'), undefined],
+      [Buffer.from('text'), false],
+      ['', undefined],
+    ])) {
       socket.send(frame, { ...(binary !== undefined && { binary }) });
     }
     socket.close(/** @type {any} */ (4400), 'no');
@@ -442,7 +525,7 @@ describe('a socket', () => {
   /** An answer to a ping. @param {string} text */
   const pong = (text) => Buffer.concat([Buffer.from([0x8a, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
 
-  test('knows what the client has got by its answers to pings, which count as nobody\'s frames', async (t) => {
+  test("knows what the client has got by its answers to pings, which count as nobody's frames", async (t) => {
     // Ten frames it may send at once.
     const { socket, client } = await pair(t, { rate: 1 });
     for (let i = 1; i <= 20; i++) {
@@ -455,12 +538,19 @@ describe('a socket', () => {
     const told = new Calls();
     for (const ping of [21, 22, 23]) void socket.reached().then((reached) => told.take([ping, reached]));
     client.write(Buffer.concat([pong('99'), pong('22')]));
-    assert.deepEqual(await told.count(2), [[21, true], [22, true]]);
+    assert.deepEqual(await told.count(2), [
+      [21, true],
+      [22, true],
+    ]);
     // Behind the proxy's close frame the client answers nothing: it is asked before.
     socket.close(/** @type {any} */ (4409), '');
     const last = socket.reached();
     client.write(pong('23'));
-    assert.deepEqual(await told.count(3), [[21, true], [22, true], [23, true]]);
+    assert.deepEqual(await told.count(3), [
+      [21, true],
+      [22, true],
+      [23, true],
+    ]);
     client.write(pong('24'));
     assert.equal(await within(PATIENCE, 'it is told', () => last), true);
     client.resetAndDestroy();
@@ -526,7 +616,10 @@ describe('a socket', () => {
     assert.ok(socket.open, 'whoever is not read cannot be asked for an answer');
     socket.release();
     await heard.count(2);
-    assert.deepEqual(heard.all.map(([data]) => String(data)), ['1', '2']);
+    assert.deepEqual(
+      heard.all.map(([data]) => String(data)),
+      ['1', '2'],
+    );
     // Its end is heard though it was held in between.
     socket.hold();
     const gone = once(socket.closed, 'abort');

@@ -37,7 +37,11 @@ describe('a consumer without a group that subscribes', () => {
     return { consumer, got };
   }
 
-  for (const [from, wanted] of [['beginning', numbered(0, 20)], ['end', numbered(10, 20)], [undefined, numbered(10, 20)]]) {
+  for (const [from, wanted] of [
+    ['beginning', numbered(0, 20)],
+    ['end', numbered(10, 20)],
+    [undefined, numbered(10, 20)],
+  ]) {
     test(`from ${from} reads all partitions, each instance for itself, and all that is produced when run has resolved`, async (t) => {
       const send = await sender(t);
       const topic = await cluster.topic(3);
@@ -46,7 +50,10 @@ describe('a consumer without a group that subscribes', () => {
       await send(topic, numbered(10, 20));
       for (const { got } of readers) {
         await got.until(wanted.length);
-        assert.deepEqual(got.values().sort((a, b) => a - b), wanted);
+        assert.deepEqual(
+          got.values().sort((a, b) => a - b),
+          wanted,
+        );
       }
     });
   }
@@ -58,7 +65,13 @@ describe('a consumer without a group that subscribes', () => {
     cleanup(t, () => admin.disconnect());
     await admin.connect();
     // A broker that has just begun cannot say yet.
-    const groups = () => eventually(PATIENCE, 'the groups are known', () => admin.listGroups().then((list) => list.groups.map(({ groupId }) => groupId).sort(), () => false));
+    const groups = () =>
+      eventually(PATIENCE, 'the groups are known', () =>
+        admin.listGroups().then(
+          (list) => list.groups.map(({ groupId }) => groupId).sort(),
+          () => false,
+        ),
+      );
     const before = await groups();
     const { got, consumer } = await reader(t, { topics: [topic], from: 'beginning' });
     await send(topic, ['a']);
@@ -102,7 +115,12 @@ describe('a consumer without a group that subscribes', () => {
     }
     await got.until(2);
     await cluster.admin.createPartitions(`${prefix}-yes`, 2);
-    await eventually(PATIENCE, 'the new partition takes messages', async () => (await sender(t))(`${prefix}-yes`, ['added'], 1).then(() => true, () => false));
+    await eventually(PATIENCE, 'the new partition takes messages', async () =>
+      (await sender(t))(`${prefix}-yes`, ['added'], 1).then(
+        () => true,
+        () => false,
+      ),
+    );
     await got.until(3);
     assert.deepEqual(got.values().sort(), [`${prefix}-yes`, `${prefix}.named`, 'added'].sort());
   });
@@ -116,9 +134,19 @@ describe('a consumer without a group that subscribes', () => {
     const id = consumer.topicId(topic);
     assert.match(String(id), /^[\w+/]{22}$/, 'Kafka has given it an id');
     await cluster.admin.deleteTopic(topic);
-    await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic made again', () =>
+      cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(
+        () => true,
+        () => false,
+      ),
+    );
     // More than the old one had: an offset of the old would leave some out.
-    await eventually(PATIENCE, 'the topic takes messages', () => send(topic, numbered(100, 120)).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic takes messages', () =>
+      send(topic, numbered(100, 120)).then(
+        () => true,
+        () => false,
+      ),
+    );
     await got.until((messages) => numbered(100, 120).every((value) => messages.some((message) => message.value === value)));
     // Messages can come before it is known whose they are.
     await eventually(PATIENCE, 'by its id it is another one', () => consumer.topicId(topic) !== id);
@@ -134,8 +162,18 @@ describe('a consumer without a group that subscribes', () => {
     const { got, consumer } = await reader(t, { topics: [topic], from: 'beginning' }, { logger, metadataMaxAge: 300_000 });
     await got.until(5);
     await cluster.admin.deleteTopic(topic);
-    await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
-    await eventually(PATIENCE, 'the topic takes messages', () => send(topic, numbered(100, 120)).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic made again', () =>
+      cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await eventually(PATIENCE, 'the topic takes messages', () =>
+      send(topic, numbered(100, 120)).then(
+        () => true,
+        () => false,
+      ),
+    );
     await eventually(PATIENCE, 'the log says so', () => lines.all.some(([, line]) => line.includes(`topic '${topic}' was deleted and made anew`)));
     await consumer.caughtUp();
     const news = got.values().slice(5);
@@ -156,7 +194,10 @@ describe('a consumer without a group that subscribes', () => {
     const second = await reader(t, { topics: [topic], from: 'end' }, { offsetDirectory });
     await send(topic, numbered(20, 22));
     await second.got.until(12);
-    assert.deepEqual(second.got.values().sort((a, b) => a - b), numbered(10, 22));
+    assert.deepEqual(
+      second.got.values().sort((a, b) => a - b),
+      numbered(10, 22),
+    );
   });
 
   test('goes on where it had begun, also where nothing was processed: a partition that was empty, one that was found, one that was made anew', async (t) => {
@@ -173,16 +214,34 @@ describe('a consumer without a group that subscribes', () => {
     const idle = { offsetDirectory, run: { autoCommit: false } };
     const first = await reader(t, subscription, idle);
     await cluster.admin.deleteTopic(anew);
-    await eventually(PATIENCE, 'the topic made again', () => create(anew).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic made again', () =>
+      create(anew).then(
+        () => true,
+        () => false,
+      ),
+    );
     await create(found);
-    await eventually(PATIENCE, 'the topics take messages', () => Promise.all([anew, found].map((name) => send(name, ['a'], 1))).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topics take messages', () =>
+      Promise.all([anew, found].map((name) => send(name, ['a'], 1))).then(
+        () => true,
+        () => false,
+      ),
+    );
     await first.got.until(2);
     await first.consumer.disconnect();
     for (const name of [old, anew, found]) await send(name, ['b', 'c'], 0);
     const { got } = await reader(t, subscription, { offsetDirectory });
     await got.until(8);
-    const of = (name) => got.messages.filter(({ topic }) => topic === name).map(({ value }) => value).sort();
-    assert.deepEqual([old, anew, found].map(of), [['b', 'c'], ['a', 'b', 'c'], ['a', 'b', 'c']]);
+    const of = (name) =>
+      got.messages
+        .filter(({ topic }) => topic === name)
+        .map(({ value }) => value)
+        .sort();
+    assert.deepEqual([old, anew, found].map(of), [
+      ['b', 'c'],
+      ['a', 'b', 'c'],
+      ['a', 'b', 'c'],
+    ]);
   });
 
   test('begins each topic where its own subscription says', async (t) => {
@@ -206,26 +265,40 @@ describe('a consumer without a group that subscribes', () => {
     const [held, released] = [deferred(), deferred()];
     const seen = [];
     let [running, assigned] = [0, 0];
-    const { consumer } = await reader(t, { topics: [topic], from: 'beginning' }, {
-      onPartitionsAssigned: () => assigned++,
-      run: {
-        partitionsConsumedConcurrently: 3,
-        eachMessage: async ({ message }) => {
-          assert.equal(++running, 1, 'one handler for one partition');
-          seen.push(String(message.value));
-          if (seen.length === 1) {
-            held.resolve();
-            await released.promise;
-          }
-          running--;
+    const { consumer } = await reader(
+      t,
+      { topics: [topic], from: 'beginning' },
+      {
+        onPartitionsAssigned: () => assigned++,
+        run: {
+          partitionsConsumedConcurrently: 3,
+          eachMessage: async ({ message }) => {
+            assert.equal(++running, 1, 'one handler for one partition');
+            seen.push(String(message.value));
+            if (seen.length === 1) {
+              held.resolve();
+              await released.promise;
+            }
+            running--;
+          },
         },
       },
-    });
+    );
     await send(topic, ['old']);
     await held.promise;
     await cluster.admin.deleteTopic(topic);
-    await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
-    await eventually(PATIENCE, 'the topic takes messages', () => send(topic, ['new']).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic made again', () =>
+      cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await eventually(PATIENCE, 'the topic takes messages', () =>
+      send(topic, ['new']).then(
+        () => true,
+        () => false,
+      ),
+    );
     const caught = consumer.caughtUp();
     await eventually(PATIENCE, 'the new one is assigned', () => assigned === 2);
     released.resolve();
@@ -243,8 +316,18 @@ describe('a consumer without a group that subscribes', () => {
     await got.until(5);
     await cluster.admin.deleteTopic(topic);
     await lost.promise;
-    await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
-    await eventually(PATIENCE, 'the topic takes messages', () => send(topic, numbered(100, 120)).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic made again', () =>
+      cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await eventually(PATIENCE, 'the topic takes messages', () =>
+      send(topic, numbered(100, 120)).then(
+        () => true,
+        () => false,
+      ),
+    );
     await got.until((messages) => numbered(100, 120).every((value) => messages.some((message) => message.value === value)));
     await consumer.disconnect();
   });
@@ -261,11 +344,19 @@ describe('a consumer without a group that subscribes', () => {
     await first.consumer.disconnect();
 
     await cluster.admin.deleteTopic(anew);
-    await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(anew, { partitions: 2, replication: 1 }).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic made again', () =>
+      cluster.admin.createTopic(anew, { partitions: 2, replication: 1 }).then(
+        () => true,
+        () => false,
+      ),
+    );
     await cluster.admin.createPartitions(grown, 2);
     await eventually(PATIENCE, 'both take messages', async () => {
       const again = await sender(t);
-      return Promise.all([again(anew, numbered(100, 120), 0), again(grown, ['added'], 1)]).then(() => true, () => false);
+      return Promise.all([again(anew, numbered(100, 120), 0), again(grown, ['added'], 1)]).then(
+        () => true,
+        () => false,
+      );
     });
     // As an older topic of the name leaves it, which had more partitions.
     fs.writeFileSync(path.join(offsetDirectory, `${grown}-1.offset`), '0\n');
@@ -276,7 +367,11 @@ describe('a consumer without a group that subscribes', () => {
     assert.deepEqual([...new Set(of(second.got, anew))], numbered(100, 120));
     assert.deepEqual([...new Set(of(second.got, grown))], ['added']);
     const said = lines.all.map(([, line]) => line).filter((line) => line.includes('made anew'));
-    assert.deepEqual(said.map((line) => line.includes(`'${anew}'`)), [true], 'of the one it is said, once');
+    assert.deepEqual(
+      said.map((line) => line.includes(`'${anew}'`)),
+      [true],
+      'of the one it is said, once',
+    );
     await second.consumer.disconnect();
 
     for (const topic of [anew, grown]) await send(topic, ['new'], 0);
@@ -298,7 +393,12 @@ describe('a consumer without a group that subscribes', () => {
       onPartitionsAssigned: () => consumer.pause([{ topic, partitions: [2] }]),
     });
     cleanup(t, () => consumer.disconnect());
-    await consumer.assign([{ topic, partition: 0, offset: '2' }, { topic, partition: 1, offset: 'end' }, { topic, partition: 2, offset: '1' }, { topic, partition: 3, offset: 'end' }]);
+    await consumer.assign([
+      { topic, partition: 0, offset: '2' },
+      { topic, partition: 1, offset: 'end' },
+      { topic, partition: 2, offset: '1' },
+      { topic, partition: 3, offset: 'end' },
+    ]);
     const restarted = new Promise((resolve) => consumer.on(consumer.events.CRASH, resolve));
     await consumer.run({
       eachMessage: async (payload) => {
@@ -334,8 +434,18 @@ describe('a consumer without a group that subscribes', () => {
           initialRetryTime: 10,
           restartOnFailure: async () => {
             await cluster.admin.deleteTopic(topic);
-            await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
-            await eventually(PATIENCE, 'the topic takes messages', () => send(topic, numbered(100, 110)).then(() => true, () => false));
+            await eventually(PATIENCE, 'the topic made again', () =>
+              cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(
+                () => true,
+                () => false,
+              ),
+            );
+            await eventually(PATIENCE, 'the topic takes messages', () =>
+              send(topic, numbered(100, 110)).then(
+                () => true,
+                () => false,
+              ),
+            );
             return true;
           },
         },
@@ -383,7 +493,12 @@ describe('a consumer without a group that subscribes', () => {
     });
     await send(topic, ['a'], 0);
     await got.until(4);
-    assert.deepEqual(got.messages.map(({ topic: of, partition, value }) => `${of === topic ? partition : 'later'} ${value}`).sort(), ['0 a', '0 b', '1 b', 'later c']);
+    assert.deepEqual(got.messages.map(({ topic: of, partition, value }) => `${of === topic ? partition : 'later'} ${value}`).sort(), [
+      '0 a',
+      '0 b',
+      '1 b',
+      'later c',
+    ]);
   });
 
   test('is caught up when it has processed what was produced before, every time', async (t) => {
@@ -405,7 +520,11 @@ describe('a consumer without a group that subscribes', () => {
     let [asked, caught] = [0, 0];
     const asking = setInterval(() => {
       asked += 20;
-      for (let i = 0; i < 20; i++) consumer.caughtUp().then(() => caught++, () => {});
+      for (let i = 0; i < 20; i++)
+        consumer.caughtUp().then(
+          () => caught++,
+          () => {},
+        );
     }, 1);
     cleanup(t, () => clearInterval(asking));
     for (let i = 0; i < 30; i++) {
@@ -498,14 +617,18 @@ describe('a consumer without a group that subscribes', () => {
     const topic = await cluster.topic(1);
     await send(topic, ['x']);
     const asked = deferred();
-    const { consumer } = await reader(t, { topics: [topic], from: 'beginning' }, {
-      run: {
-        eachMessage: async () => {
-          await new Promise((resolve) => setImmediate(resolve));
-          await consumer.caughtUp().then(asked.reject, asked.resolve);
+    const { consumer } = await reader(
+      t,
+      { topics: [topic], from: 'beginning' },
+      {
+        run: {
+          eachMessage: async () => {
+            await new Promise((resolve) => setImmediate(resolve));
+            await consumer.caughtUp().then(asked.reject, asked.resolve);
+          },
         },
       },
-    });
+    );
     assert.match((await asked.promise).message, /a handler waits for itself/);
     consumer.pause([{ topic }]);
     await send(topic, ['y']);
@@ -519,7 +642,11 @@ describe('a consumer without a group that subscribes', () => {
       const send = await sender(t);
       const topic = await cluster.topic(3);
       const make = () => {
-        const consumer = kafka().consumer({ groupId: groupId && topicName(groupId), maxWaitTimeInMs: 50, ...(groupId && { sessionTimeout: 30_000, heartbeatInterval: 200 }) });
+        const consumer = kafka().consumer({
+          groupId: groupId && topicName(groupId),
+          maxWaitTimeInMs: 50,
+          ...(groupId && { sessionTimeout: 30_000, heartbeatInterval: 200 }),
+        });
         cleanup(t, () => consumer.disconnect());
         return consumer;
       };
@@ -541,7 +668,11 @@ describe('a consumer without a group that subscribes', () => {
           if (got.messages.length === 50) await send(topic, ['later']);
         },
       });
-      assert.deepEqual(got.values().sort((a, b) => a - b), numbered(0, 100), 'and nothing that came later');
+      assert.deepEqual(
+        got.values().sort((a, b) => a - b),
+        numbered(0, 100),
+        'and nothing that came later',
+      );
       const values = [];
       for await (const { value } of (await subscribed()).messages({ until: 'end' })) values.push(String(value));
       assert.deepEqual(values.sort(), [...numbered(0, 100), 'later'].sort());
@@ -597,8 +728,18 @@ describe('a consumer without a group that subscribes', () => {
     await running;
     const producer = there.producer();
     cleanup(t, () => producer.disconnect());
-    await eventually(PATIENCE, 'the producer is connected', () => producer.connect().then(() => true, () => false));
-    await eventually(PATIENCE, 'it is sent', () => producer.send({ topic, messages: [{ value: 'a', partition: 0 }] }).then(() => true, () => false));
+    await eventually(PATIENCE, 'the producer is connected', () =>
+      producer.connect().then(
+        () => true,
+        () => false,
+      ),
+    );
+    await eventually(PATIENCE, 'it is sent', () =>
+      producer.send({ topic, messages: [{ value: 'a', partition: 0 }] }).then(
+        () => true,
+        () => false,
+      ),
+    );
     await got.until(1);
   });
 
@@ -637,7 +778,10 @@ describe('a consumer without a group that subscribes', () => {
       await consumer.disconnect();
       const ended = failing(() => send(topic, ['later']));
       await (await make()).run({ until: 'end', eachMessage: ended.eachMessage });
-      assert.deepEqual([...ended.done].sort((a, b) => a - b), numbered(0, 20));
+      assert.deepEqual(
+        [...ended.done].sort((a, b) => a - b),
+        numbered(0, 20),
+      );
     });
   }
 

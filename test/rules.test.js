@@ -91,7 +91,12 @@ describe('a consumer with a rule', () => {
       { key: ['', binary, 'b'] },
       { key: Array.from({ length: 1000 }, (_, i) => (i === 500 ? 'a' : `k${i}`)) },
       { not: { header: 'to', is: 'y' } },
-      { all: [{ header: 'to', is: 'y' }, { header: 'from', is: 'x' }] },
+      {
+        all: [
+          { header: 'to', is: 'y' },
+          { header: 'from', is: 'x' },
+        ],
+      },
       { any: [{ all: [{ key: 'a' }, { header: 'to', absent: true }] }, { not: { any: [{ header: 'to', absent: true }, { key: null }] } }] },
       { any: [] },
       { all: [] },
@@ -103,7 +108,11 @@ describe('a consumer with a rule', () => {
     for (const only of rules) {
       const got = [];
       for await (const { value } of made.messages({ until: 'end', only })) got.push(String(value));
-      assert.deepEqual(got, sent.filter((message) => wants(only, message)).map(({ value }) => value), JSON.stringify(only));
+      assert.deepEqual(
+        got,
+        sent.filter((message) => wants(only, message)).map(({ value }) => value),
+        JSON.stringify(only),
+      );
     }
   });
 
@@ -135,7 +144,11 @@ describe('a consumer with a rule', () => {
       const run = { only: { header: 'to', is: 'a' } };
       const { consumer: first, got } = await reader(t, topic, { ...config, run });
       await first.caughtUp();
-      assert.deepEqual(got.messages.map(({ partition, offset }) => [partition, offset]).sort(), [[0, 1], [2, 0], [2, 3]]);
+      assert.deepEqual(got.messages.map(({ partition, offset }) => [partition, offset]).sort(), [
+        [0, 1],
+        [2, 0],
+        [2, 3],
+      ]);
       await first.disconnect();
       assert.deepEqual(await committed(admin, config.groupId, topic), { 0: 3, 1: 500, 2: 4 });
       await send(topic, to('b', 'last'), 1);
@@ -184,7 +197,12 @@ describe('a consumer with a rule', () => {
     // Behind it, in batches of their own: another, and what is left out.
     for (const name of ['a', 'b', 'b']) await send(topic, to(name), 0);
     for (let i = 0; i < 3; i++) {
-      const commits = new Promise((resolve) => made.on(made.events.COMMIT_OFFSETS, ({ payload }) => payload.topics.some(({ partitions }) => partitions.some(({ partition }) => partition === 1)) && resolve(undefined)));
+      const commits = new Promise((resolve) =>
+        made.on(
+          made.events.COMMIT_OFFSETS,
+          ({ payload }) => payload.topics.some(({ partitions }) => partitions.some(({ partition }) => partition === 1)) && resolve(undefined),
+        ),
+      );
       await send(topic, to('b', 'a'), 1);
       await commits;
     }
@@ -195,7 +213,10 @@ describe('a consumer with a rule', () => {
     holds.resolve();
     const again = await reader(t, topic, config);
     await again.consumer.caughtUp();
-    assert.deepEqual(again.got.messages.filter(({ partition, value }) => partition === 0 && value === 'a').map(({ offset }) => offset), [1, 2]);
+    assert.deepEqual(
+      again.got.messages.filter(({ partition, value }) => partition === 0 && value === 'a').map(({ offset }) => offset),
+      [1, 2],
+    );
   });
 
   test('decides below the offset that it is told by the old rule, and from there by the new one, under traffic and over pauses', async (t) => {
@@ -231,7 +252,10 @@ describe('a consumer with a rule', () => {
     for (const partition of [0, 1]) {
       const rule = (offset) => history[partition].findLast(({ from }) => from <= offset).is;
       const wanted = sent[partition].flatMap((value, offset) => (rule(offset) === value ? [offset] : []));
-      assert.deepEqual(got.messages.filter((message) => message.partition === partition).map(({ offset }) => offset), wanted);
+      assert.deepEqual(
+        got.messages.filter((message) => message.partition === partition).map(({ offset }) => offset),
+        wanted,
+      );
       assert.ok(history[partition].every(({ from }, i, all) => i === 0 || from >= all[i - 1].from));
     }
   });
@@ -260,10 +284,16 @@ describe('a consumer with a rule', () => {
     await send(topic, to('a', 'b'));
     made.resume([{ topic }]);
     await made.caughtUp();
-    assert.deepEqual(got.messages.map(({ offset }) => offset), [0, 2, 4, 6]);
+    assert.deepEqual(
+      got.messages.map(({ offset }) => offset),
+      [0, 2, 4, 6],
+    );
     made.seek({ topic, partition: 0, offset: '0' });
     await made.caughtUp();
-    assert.deepEqual(got.messages.map(({ offset }) => offset), [0, 2, 4, 6, 1, 3, 6]);
+    assert.deepEqual(
+      got.messages.map(({ offset }) => offset),
+      [0, 2, 4, 6, 1, 3, 6],
+    );
     await made.only(null);
     made.seek({ topic, partition: 0, offset: '0' });
     await made.caughtUp();
@@ -280,11 +310,10 @@ describe('a consumer with a rule', () => {
       cleanup(t, () => producer.disconnect());
       await producer.connect();
       const directory = folder(t);
-      const config = groupId
-        ? { groupId: topicName(groupId), sessionTimeout: 30_000, heartbeatInterval: 200 }
-        : { offsetDirectory: directory };
+      const config = groupId ? { groupId: topicName(groupId), sessionTimeout: 30_000, heartbeatInterval: 200 } : { offsetDirectory: directory };
       const { admin } = await kafkaJs(t, cluster);
-      const recorded = async () => (groupId ? committed(admin, config.groupId, topic) : Object.fromEntries(Object.entries(offsets(directory, topic)).map(([p, last]) => [p, last + 1])));
+      const recorded = async () =>
+        groupId ? committed(admin, config.groupId, topic) : Object.fromEntries(Object.entries(offsets(directory, topic)).map(([p, last]) => [p, last + 1]));
       const names = ['a', 'b', 'c'];
       const rule = (depth = 0) => {
         const kind = below(depth < 3 ? 6 : 3);
@@ -392,11 +421,18 @@ describe('a consumer with a rule', () => {
       const topic = await cluster.topic(1);
       await (await sender(t))(topic, times(100, { value: 'x' }));
       const observed = new Kafka({ brokers: cluster.options().broker.split(','), logger: silent, statisticsInterval: 100 });
-      const made = observed.consumer({ maxWaitTimeInMs: 50, ...(groupId ? { groupId: topicName(groupId), sessionTimeout: 30_000, heartbeatInterval: 200 } : { groupId }) });
+      const made = observed.consumer({
+        maxWaitTimeInMs: 50,
+        ...(groupId ? { groupId: topicName(groupId), sessionTimeout: 30_000, heartbeatInterval: 200 } : { groupId }),
+      });
       cleanup(t, () => made.disconnect());
       await made.subscribe({ topics: [topic], fromBeginning: true });
       await made.run({ only: { any: [] }, eachMessage: assert.fail });
-      const lag = () => observed.metrics().split('\n').find((line) => line.startsWith('kafka_client_partition_consumer_lag{') && line.includes(`topic="${topic}"`));
+      const lag = () =>
+        observed
+          .metrics()
+          .split('\n')
+          .find((line) => line.startsWith('kafka_client_partition_consumer_lag{') && line.includes(`topic="${topic}"`));
       await eventually(PATIENCE, 'a lag of 0', () => lag()?.endsWith(' 0'));
     });
   }

@@ -82,7 +82,13 @@ function send(server) {
 
 /** A client, and what it heard since it connected: of each sender the first and the last number, and what was amiss. */
 function startClient(port, blue) {
-  const socket = connect(`http://127.0.0.1:${port}`, { auth: { blue }, transports: ['websocket'], reconnectionDelay: 20, reconnectionDelayMax: 20, forceNew: true });
+  const socket = connect(`http://127.0.0.1:${port}`, {
+    auth: { blue },
+    transports: ['websocket'],
+    reconnectionDelay: 20,
+    reconnectionDelayMax: 20,
+    forceNew: true,
+  });
   const client = { socket, blue, heard: new Map(), local: [], amiss: [], settled: false };
   socket.on('connect', () => {
     client.heard = new Map();
@@ -107,7 +113,10 @@ function startClient(port, blue) {
 /** Everything else that reaches other servers, from every server. */
 async function everythingCrosses(servers, clients) {
   const ids = clients.map(({ socket }) => socket.id).sort();
-  const blue = clients.filter((client) => client.blue).map(({ socket }) => socket.id).sort();
+  const blue = clients
+    .filter((client) => client.blue)
+    .map(({ socket }) => socket.id)
+    .sort();
   for (const { io, name } of servers) await until(`${name} counts the servers`, async () => (await io.of('/').adapter.serverCount()) === servers.length);
   for (const { io, name } of servers) {
     const fetched = async (operator) => (await operator.fetchSockets()).map(({ id }) => id).sort();
@@ -119,7 +128,9 @@ async function everythingCrosses(servers, clients) {
     await until(`those in blue join the room of ${name}`, async () => String(await fetched(io.in(`of ${name}`))) === String(blue));
     io.socketsLeave(`of ${name}`);
     await until(`they leave the room of ${name}`, async () => (await fetched(io.in(`of ${name}`))).length === 0);
-    const visitors = servers.map(({ port }) => connect(`http://127.0.0.1:${port}`, { auth: { visit: true }, transports: ['websocket'], reconnection: false, forceNew: true }));
+    const visitors = servers.map(({ port }) =>
+      connect(`http://127.0.0.1:${port}`, { auth: { visit: true }, transports: ['websocket'], reconnection: false, forceNew: true }),
+    );
     await Promise.all(visitors.map((socket) => once(socket, 'connect')));
     const gone = Promise.all(visitors.map((socket) => once(socket, 'disconnect')));
     io.in('visit').disconnectSockets(true);
@@ -168,8 +179,14 @@ for (const redisPackage of Object.keys(REDIS)) {
         server.stop();
         sent.set(server.name, server.sent);
       }
-      const rest = () => clients.flatMap(({ heard }) => [...heard].filter(([of, { last }]) => servers.some(({ name }) => of.startsWith(name)) && last < sent.get(of.replace(/ \w+$/, '')) - 1));
-      await until(() => `everything arrives: ${rest()}`, () => rest().length === 0);
+      const rest = () =>
+        clients.flatMap(({ heard }) =>
+          [...heard].filter(([of, { last }]) => servers.some(({ name }) => of.startsWith(name)) && last < sent.get(of.replace(/ \w+$/, '')) - 1),
+        );
+      await until(
+        () => `everything arrives: ${rest()}`,
+        () => rest().length === 0,
+      );
       for (const [i, { heard, local, amiss }] of clients.entries()) {
         const slot = Math.floor(i / 2);
         // One by one of the kinds, as long as each was there.
@@ -203,7 +220,11 @@ function recoveringClient(port) {
 
 test('while servers go from Redis to the bridge, clients recover over Redis what servers of both kinds sent', async () => {
   const key = topicName('bridge');
-  const [onBridge, onRedis, before] = await Promise.all([recovering('bridge', key, 'bridge'), recovering('redis', key, 'redis'), recovering('redis', key, 'before')]);
+  const [onBridge, onRedis, before] = await Promise.all([
+    recovering('bridge', key, 'bridge'),
+    recovering('redis', key, 'redis'),
+    recovering('redis', key, 'before'),
+  ]);
   const client = recoveringClient(before.port);
   let after;
   try {
@@ -241,7 +262,10 @@ test('a bridge server that has heard of Kafka recovers nobody, since Redis lacks
     client.socket.io.engine.close();
     await until('the client is back', () => client.recovered.length === 2);
     assert.deepEqual(client.recovered, [false, false]);
-    assert.ok(client.offsets.every((offset) => typeof offset === 'string'), 'each packet says where it is in a log');
+    assert.ok(
+      client.offsets.every((offset) => typeof offset === 'string'),
+      'each packet says where it is in a log',
+    );
   } finally {
     client.socket.close();
     await Promise.all([onBridge.close(), onKafka.close()]);
@@ -272,7 +296,12 @@ test('the adapter of a bridge is what the one of Redis is, with the figures and 
 test('a bridge refuses what are no creators of the two kinds, in this order', async () => {
   const { ofRedis, end } = await REDIS['redis-adapter']('none');
   const kafka = ofKafka('none');
-  for (const [first, second] of [[kafka, ofRedis], [kafka, kafka], [undefined, kafka]]) assert.throws(() => bridge(first, second), /give first what createAdapter of the Redis adapter/);
+  for (const [first, second] of [
+    [kafka, ofRedis],
+    [kafka, kafka],
+    [undefined, kafka],
+  ])
+    assert.throws(() => bridge(first, second), /give first what createAdapter of the Redis adapter/);
   for (const second of [ofRedis, undefined, null]) assert.throws(() => bridge(ofRedis, second), /give second what createAdapter of socket.io-kafka/);
   await end();
 });

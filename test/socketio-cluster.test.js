@@ -28,7 +28,13 @@ after(async () => {
 /** The partition of the log, when all three brokers have it whole. */
 async function inSync(topic) {
   return eventually(OUTAGE, `${topic} is on three brokers`, async () => {
-    const { topics: [{ partitions: [log] }] } = await admin.fetchTopicMetadata({ topics: [topic] });
+    const {
+      topics: [
+        {
+          partitions: [log],
+        },
+      ],
+    } = await admin.fetchTopicMetadata({ topics: [topic] });
     return log.leader > 0 && log.isr.length === 3 && log;
   });
 }
@@ -37,7 +43,7 @@ async function inSync(topic) {
 async function start(t, key) {
   const { brokers } = kafkaOf(cluster);
   const peers = await Promise.all([0, 1, 2].map(() => RemotePeer.start(t, { brokers, key, replicationFactor: 3 })));
-  for (const peer of peers) await eventually(OUTAGE, 'each counts three', async () => await peer.do('serverCount') === 3);
+  for (const peer of peers) await eventually(OUTAGE, 'each counts three', async () => (await peer.do('serverCount')) === 3);
   const clients = await Promise.all(peers.flatMap((peer) => [peer.client(), peer.client()]));
   cleanup(t, () => clients.forEach((client) => client.close()));
   return { peers, clients };
@@ -50,10 +56,15 @@ test('while brokers are killed and leaders move every client hears every packet 
   const { peers, clients } = await start(t, key);
   await Promise.all(peers.map((peer, i) => peer.do('stream', { event: `from ${i}`, every: 20 })));
   /** Until each client has heard that many more of each server. */
-  const hearsMore = (more) => Promise.all(clients.flatMap((client) => [0, 1, 2].map((i) => {
-    const goal = client.events(`from ${i}`).length + more;
-    return client.heard.until(([event, n]) => event === `from ${i}` && n >= goal, OUTAGE, /** @type {any} */ (`${goal} packets of server ${i}`));
-  })));
+  const hearsMore = (more) =>
+    Promise.all(
+      clients.flatMap((client) =>
+        [0, 1, 2].map((i) => {
+          const goal = client.events(`from ${i}`).length + more;
+          return client.heard.until(([event, n]) => event === `from ${i}` && n >= goal, OUTAGE, /** @type {any} */ (`${goal} packets of server ${i}`));
+        }),
+      ),
+    );
   await hearsMore(30);
   for (const end of ['kill', 'stop']) {
     const { leader } = await inSync(key);
@@ -68,7 +79,11 @@ test('while brokers are killed and leaders move every client hears every packet 
   const sent = await Promise.all(peers.map((peer, i) => peer.do('stop', { event: `from ${i}` })));
   for (const [i, count] of sent.entries()) {
     for (const client of clients) {
-      await client.heard.until(([event, n]) => event === `from ${i}` && n === count - 1, OUTAGE, /** @type {any} */ (`the last of ${count} packets of server ${i}`));
+      await client.heard.until(
+        ([event, n]) => event === `from ${i}` && n === count - 1,
+        OUTAGE,
+        /** @type {any} */ (`the last of ${count} packets of server ${i}`),
+      );
       assert.deepEqual(client.events(`from ${i}`).flat(), numbers(count));
     }
   }

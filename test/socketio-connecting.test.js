@@ -40,7 +40,9 @@ async function look(topic) {
   const admin = client().admin();
   await admin.connect();
   try {
-    return (await admin.fetchTopicOffsets(topic)).map(({ partition, offset }) => ({ partition, records: Number(offset) })).sort((a, b) => a.partition - b.partition);
+    return (await admin.fetchTopicOffsets(topic))
+      .map(({ partition, offset }) => ({ partition, records: Number(offset) }))
+      .sort((a, b) => a.partition - b.partition);
   } finally {
     await admin.disconnect();
   }
@@ -89,9 +91,11 @@ describe('the calls of 0.0.1', () => {
 describe('createAdapter', () => {
   const calls = {
     'with brokers': (key) => createAdapter({ brokers: [broker] }, { key, logger: SILENT }),
-    'with everything in one object': (key) => createAdapter({ brokers: [broker], key, logger: SILENT, clientId: 'mine', properties: { 'socket.keepalive.enable': 'true' } }),
+    'with everything in one object': (key) =>
+      createAdapter({ brokers: [broker], key, logger: SILENT, clientId: 'mine', properties: { 'socket.keepalive.enable': 'true' } }),
     'with a Kafka of kafka-native': (key) => createAdapter(client(), { key, logger: SILENT }),
-    'with options of the clients': (key) => createAdapter({ brokers: [broker] }, { key, logger: SILENT, producer: { linger: 1 }, consumer: { maxBytes: 2_000_000 }, acks: 1, compression: 1 }),
+    'with options of the clients': (key) =>
+      createAdapter({ brokers: [broker] }, { key, logger: SILENT, producer: { linger: 1 }, consumer: { maxBytes: 2_000_000 }, acks: 1, compression: 1 }),
   };
   for (const [call, make] of Object.entries(calls)) test(call, (t) => speak(t, make));
 });
@@ -116,11 +120,13 @@ describe('what is refused', () => {
     'a producer that is none': [() => kafka('x:1', { producer: 7 }), TypeError, /producer must be options, or a client that kafka\.producer\(\)/],
   };
   for (const [what, [call, type, message]] of Object.entries(refused)) {
-    test(what, () => assert.throws(call, (error) => {
-      assert.ok(error instanceof type, `${error.name}: ${error.message}`);
-      assert.match(error.message, message);
-      return true;
-    }));
+    test(what, () =>
+      assert.throws(call, (error) => {
+        assert.ok(error instanceof type, `${error.name}: ${error.message}`);
+        assert.match(error.message, message);
+        return true;
+      }),
+    );
   }
 });
 
@@ -229,7 +235,10 @@ describe('the topics', () => {
     for (let n = 0; n < 20; n++) peers.all[(n + 1) % 3].io.of(`/n-${n}`).emit('hello', n);
     await Promise.all(clients.map((one) => one.hears('hello')));
     const after = await look(key);
-    assert.deepEqual(after.map(({ records }, i) => records - before[i].records > 0), [false, false, true]);
+    assert.deepEqual(
+      after.map(({ records }, i) => records - before[i].records > 0),
+      [false, false, true],
+    );
     assert.ok(after[2].records - before[2].records >= 20);
   });
 
@@ -259,7 +268,10 @@ describe('the topics', () => {
     for (const { io } of peers.all) for (let n = 0; n < 30; n++) io.of(`/n-${n}`);
     for (let n = 0; n < 30; n++) await peers.ready(`/n-${n}`);
     for (let n = 0; n < 30; n++) peers.all[0].io.of(`/n-${n}`).emit('hello', n);
-    assert.equal(await eventually(PATIENCE, 'every partition has some', async () => (await look(key)).every(({ records }, i) => records > before[i].records)), true);
+    assert.equal(
+      await eventually(PATIENCE, 'every partition has some', async () => (await look(key)).every(({ records }, i) => records > before[i].records)),
+      true,
+    );
   });
 });
 
@@ -305,7 +317,11 @@ describe('the package', () => {
   });
 
   test('has the types that programs need', () => {
-    const { status, stdout } = spawnSync(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', path.join(root, 'js/socket.io-kafka/test/types')], { encoding: 'utf8' });
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', path.join(root, 'js/socket.io-kafka/test/types')],
+      { encoding: 'utf8' },
+    );
     assert.equal(status, 0, stdout);
   });
 });

@@ -91,7 +91,10 @@ test('the flags of what an emitter sends are those with which the servers write 
   emitter.to('a').volatile.compress(false).emit('flags');
   emitter.to('a').emit('none');
   assert.deepEqual((await heard()).a, [['flags'], ['none']]);
-  assert.deepEqual(written.slice(0, 2), [{ volatile: true, compress: false }, { volatile: undefined, compress: undefined }]);
+  assert.deepEqual(written.slice(0, 2), [
+    { volatile: true, compress: false },
+    { volatile: undefined, compress: undefined },
+  ]);
 });
 
 test('a target of an emitter can be kept and used again', async (t) => {

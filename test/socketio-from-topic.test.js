@@ -41,7 +41,12 @@ async function serverWith(t, rooms, { namespace = '/', ...options } = {}) {
   await once(http, 'listening');
   const clients = await Promise.all(
     rooms.map(async (room) => {
-      const socket = connect(`http://127.0.0.1:${http.address().port}${namespace}`, { auth: { room }, transports: ['websocket'], reconnectionDelay: 20, forceNew: true });
+      const socket = connect(`http://127.0.0.1:${http.address().port}${namespace}`, {
+        auth: { room },
+        transports: ['websocket'],
+        reconnectionDelay: 20,
+        forceNew: true,
+      });
       const client = { room, socket, heard: [] };
       socket.onAny((...event) => client.heard.push(event));
       await once(socket, 'connect');
@@ -55,7 +60,8 @@ async function serverWith(t, rooms, { namespace = '/', ...options } = {}) {
   return { io, clients };
 }
 
-const produce = (topic, ...messages) => producer.send({ topic, messages: messages.map((message) => (typeof message === 'object' ? message : { value: message })) });
+const produce = (topic, ...messages) =>
+  producer.send({ topic, messages: messages.map((message) => (typeof message === 'object' ? message : { value: message })) });
 
 test('messages of a topic reach the clients in their room on every server, each once and in order, from when the source is ready', async (t) => {
   const topic = await cluster.topic(3);
@@ -86,7 +92,11 @@ test('a mapper makes no event, one or several of a message, at once or later, in
     // The first takes longest.
     await delay(text === 'slow' ? 100 : 0);
     if (text === 'none') return null;
-    if (text === 'two') return [{ room: 'a', event: 'first' }, { room: ['a', 'b'], event: 'second' }];
+    if (text === 'two')
+      return [
+        { room: 'a', event: 'first' },
+        { room: ['a', 'b'], event: 'second' },
+      ];
     return { everybody: true, event: text };
   };
   const source = fromTopic(io, topic, mapper, { kafka, namespace: '/prices' });
@@ -101,7 +111,9 @@ test('a message whose mapper throws, or gives what is no event, is told and left
   const topic = await cluster.topic(1);
   const { io, clients } = await serverWith(t, ['a', 'undefined']);
   const wrong = {
-    throws: () => { throw new Error('not mine'); },
+    throws: () => {
+      throw new Error('not mine');
+    },
     rejects: () => Promise.reject(new Error('not mine')),
     'no room': () => ({ room: undefined, event: 'x' }),
     'no rooms': () => ({ room: [], event: 'x' }),
@@ -240,7 +252,10 @@ test('with recovery each client has every message once and in order: who was awa
   const key = `${topic}-log`;
   const start = async (rooms) => {
     const server = await serverWith(t, rooms, { adapter: createAdapter(kafka, { key, logger: { error() {} } }), connectionStateRecovery: {} });
-    const mapper = ({ key: room, value }) => [{ room: String(room), event: 'price', args: [Number(value)] }, ...(Number(value) % 10 ? [] : [{ everybody: true, event: 'tens' }])];
+    const mapper = ({ key: room, value }) => [
+      { room: String(room), event: 'price', args: [Number(value)] },
+      ...(Number(value) % 10 ? [] : [{ everybody: true, event: 'tens' }]),
+    ];
     const source = fromTopic(server.io, topic, mapper);
     assert.throws(() => fromTopic(server.io, topic, mapper), /already/);
     await source.ready;

@@ -45,7 +45,9 @@ describe('a server that comes', () => {
   });
 
   test('says so once: every call of init gives the same promise', async (t) => {
-    const { all: [peer] } = await start(t, { count: 1 });
+    const {
+      all: [peer],
+    } = await start(t, { count: 1 });
     assert.equal(peer.adapter().init(), peer.adapter().init());
   });
 
@@ -110,7 +112,10 @@ describe('a server that goes', () => {
     for (let n = 0; n < 200; n++) last?.io.emit('last', n);
     await last?.close();
     await client.hears('last', (n) => n === 199);
-    assert.deepEqual(client.events('last').flat(), Array.from({ length: 200 }, (_, n) => n));
+    assert.deepEqual(
+      client.events('last').flat(),
+      Array.from({ length: 200 }, (_, n) => n),
+    );
   });
 
   test('is forgotten in time when it is killed, and nobody waits for it then', async (t) => {
@@ -120,7 +125,7 @@ describe('a server that goes', () => {
     const client = await peers.all[0].client();
     const remote = await RemotePeer.start(t, { brokers: kafkaOf(cluster).brokers, ...quick });
     await peers.count(3);
-    await eventually(PATIENCE, 'it counts the others', async () => await remote.do('serverCount') === 3);
+    await eventually(PATIENCE, 'it counts the others', async () => (await remote.do('serverCount')) === 3);
     const theirs = await remote.client();
     assert.deepEqual(ids(await peers.all[1].io.fetchSockets()), ids([client, theirs]));
     await remote.kill();
@@ -174,7 +179,9 @@ describe('a server that goes', () => {
 
   test('ends when it is closed, however long it would wait for answers', async (t) => {
     const key = newKey();
-    const { all: [peer] } = await start(t, { key, count: 1 });
+    const {
+      all: [peer],
+    } = await start(t, { key, count: 1 });
     await peer.client({ answers: (answer) => answer('yes') });
     const remote = await RemotePeer.start(t, { brokers: kafkaOf(cluster).brokers, key });
     const flags = { timeout: 600_000 };
@@ -210,7 +217,9 @@ describe('namespaces', () => {
     for (const [i, { io }] of peers.all.entries()) io.of('/late').emit('late', i);
     await peers.settled('/late');
     await peers.settled('/');
-    for (const { clients: [late, root] } of peers.all) {
+    for (const {
+      clients: [late, root],
+    } of peers.all) {
       assert.deepEqual(late.events('late').flat().sort(), [0, 1, 2]);
       assert.deepEqual(root.events(), [], 'it is of another namespace');
     }
@@ -222,18 +231,28 @@ describe('namespaces', () => {
     const names = ['/a', '/a/', '/a/b', '/a_b', '/A', '/ä', '/a b', '/🚀', `/${'x'.repeat(300)}`];
     for (const name of names) for (const { io } of peers.all) io.of(name);
     for (const name of names) await peers.ready(name);
-    const heard = await Promise.all(names.map(async (name) => new Promise((resolve) => {
-      const all = [];
-      peers.all[1].io.of(name).on('which', (which) => {
-        all.push(which);
-        if (which === 'end') resolve(all);
-      });
-    })).map((promise, i) => {
-      peers.all[0].io.of(names[i]).serverSideEmit('which', names[i]);
-      peers.all[0].io.of(names[i]).serverSideEmit('which', 'end');
-      return promise;
-    }));
-    assert.deepEqual(heard, names.map((name) => [name, 'end']));
+    const heard = await Promise.all(
+      names
+        .map(
+          async (name) =>
+            new Promise((resolve) => {
+              const all = [];
+              peers.all[1].io.of(name).on('which', (which) => {
+                all.push(which);
+                if (which === 'end') resolve(all);
+              });
+            }),
+        )
+        .map((promise, i) => {
+          peers.all[0].io.of(names[i]).serverSideEmit('which', names[i]);
+          peers.all[0].io.of(names[i]).serverSideEmit('which', 'end');
+          return promise;
+        }),
+    );
+    assert.deepEqual(
+      heard,
+      names.map((name) => [name, 'end']),
+    );
   });
 
   test('that only one server has are its own', async (t) => {
@@ -246,7 +265,10 @@ describe('namespaces', () => {
     assert.deepEqual(ids(await peers.all[0].io.of('/alone').fetchSockets()), [client.id]);
   });
 
-  for (const [kind, name] of /** @type {[string, any][]} */ ([['a pattern', /^\/room-\d+$/], ['a function', (asked, _auth, next) => next(null, asked.startsWith('/room-'))]])) {
+  for (const [kind, name] of /** @type {[string, any][]} */ ([
+    ['a pattern', /^\/room-\d+$/],
+    ['a function', (asked, _auth, next) => next(null, asked.startsWith('/room-'))],
+  ])) {
     test(`that clients make by ${kind} are the same everywhere, also made again`, async (t) => {
       const peers = await start(t, { server: { cleanupEmptyChildNamespaces: true } });
       const parents = peers.all.map(({ io }) => io.of(name));
@@ -257,7 +279,11 @@ describe('namespaces', () => {
         peers.all[2].io.of('/room-7').emit('room', round);
         parents[0].emit('parent', round);
         await peers.settled('/room-7');
-        for (const client of clients) assert.deepEqual(client.events().sort(), [['parent', round], ['room', round]]);
+        for (const client of clients)
+          assert.deepEqual(client.events().sort(), [
+            ['parent', round],
+            ['room', round],
+          ]);
         assert.deepEqual(other.events(), [], 'the parent knows the children of its own server');
         for (const client of [...clients, other]) client.close();
         await Promise.all(peers.all.map(({ io }) => eventually(PATIENCE, 'they are gone again', () => !io._nsps.has('/room-7') && !io._nsps.has('/room-8'))));
@@ -274,7 +300,8 @@ describe('namespaces', () => {
     const admin = kafka.admin();
     await admin.connect();
     cleanup(t, () => admin.disconnect());
-    const records = async () => (await Promise.all([key, `${key}-replies`].map((topic) => admin.fetchTopicOffsets(topic)))).flat().reduce((sum, { offset }) => sum + Number(offset), 0);
+    const records = async () =>
+      (await Promise.all([key, `${key}-replies`].map((topic) => admin.fetchTopicOffsets(topic)))).flat().reduce((sum, { offset }) => sum + Number(offset), 0);
     const threads = () => fs.readdirSync('/proc/self/task').length;
     const names = Array.from({ length: 1000 }, (_, n) => `/many-${n}`);
     // The first brings what may come up by itself.
@@ -284,12 +311,13 @@ describe('namespaces', () => {
     for (const { io } of peers.all) for (const name of names) io.of(name);
     for (const name of names) await peers.ready(name);
     assert.ok(threads() <= threadsBefore, `${threads() - threadsBefore} threads more`);
-    const written = await records() - recordsBefore;
+    const written = (await records()) - recordsBefore;
     assert.ok(written <= 3 * names.length + 30, `${written} records were written to make them`);
 
     let heard = 0;
     const all = new Promise((resolve) => {
-      for (const { io } of peers.all.slice(1)) for (const name of names) io.of(name).on('note', (about) => about === name && ++heard === 2 * names.length && resolve(undefined));
+      for (const { io } of peers.all.slice(1))
+        for (const name of names) io.of(name).on('note', (about) => about === name && ++heard === 2 * names.length && resolve(undefined));
     });
     for (const name of names) peers.all[0].io.of(name).serverSideEmit('note', name);
     await all;
@@ -303,7 +331,7 @@ describe('namespaces', () => {
     for (const { io } of peers.all) io.of('/gone');
     await peers.ready('/gone');
     await peers.all[0].adapter('/gone').close();
-    assert.equal(await eventually(PATIENCE, 'the other knows', async () => await peers.all[1].adapter('/gone').serverCount() === 1), true);
+    assert.equal(await eventually(PATIENCE, 'the other knows', async () => (await peers.all[1].adapter('/gone').serverCount()) === 1), true);
     const client = await peers.all[0].client();
     peers.all[1].io.emit('still');
     await client.hears('still');
@@ -366,7 +394,17 @@ describe('the figures of a server', () => {
         assert.equal(stats.recovery, undefined);
       }
       const values = parsed(first.adapter().prometheus(), peers.key);
-      const expected = { ready: 1, servers: 1, namespaces: 1, lag: 0, dropped_total: dropped, left_out_total: stats.leftOut, 'acknowledgement_seconds0.99': p99 / 1000, acknowledgement_seconds_count: count, ring_bytes: stats.recovery?.ringBytes };
+      const expected = {
+        ready: 1,
+        servers: 1,
+        namespaces: 1,
+        lag: 0,
+        dropped_total: dropped,
+        left_out_total: stats.leftOut,
+        'acknowledgement_seconds0.99': p99 / 1000,
+        acknowledgement_seconds_count: count,
+        ring_bytes: stats.recovery?.ringBytes,
+      };
       for (const [name, value] of Object.entries(expected)) assert.equal(values.get(name), value, name);
     });
   }

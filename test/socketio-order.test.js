@@ -29,8 +29,14 @@ class Model {
 
   /** Clients that a filter means; `server` is the one that a local doing is for. */
   meant({ rooms, except, server }) {
-    return [...this.rooms].filter(([name, joined]) =>
-      (server === undefined || this.servers.get(name) === server) && (rooms.length === 0 || rooms.some((room) => joined.has(room))) && !except.some((room) => joined.has(room))).map(([name]) => name);
+    return [...this.rooms]
+      .filter(
+        ([name, joined]) =>
+          (server === undefined || this.servers.get(name) === server) &&
+          (rooms.length === 0 || rooms.some((room) => joined.has(room))) &&
+          !except.some((room) => joined.has(room)),
+      )
+      .map(([name]) => name);
   }
 
   emit(n, filter, maybe) {
@@ -46,29 +52,41 @@ class Model {
   }
 }
 
-for (const [how, options] of /** @type {const} */ ([['in the root namespace', { nsp: '/' }], ['in a namespace of a topic with several partitions', { nsp: '/ordered', partitions: 5 }],
-  ['with connection state recovery', { nsp: '/', server: { connectionStateRecovery: {} } }]])) {
+for (const [how, options] of /** @type {const} */ ([
+  ['in the root namespace', { nsp: '/' }],
+  ['in a namespace of a topic with several partitions', { nsp: '/ordered', partitions: 5 }],
+  ['with connection state recovery', { nsp: '/', server: { connectionStateRecovery: {} } }],
+])) {
   test(`every client hears of each server what it must, in its order, ${how}`, async (t) => {
     const { nsp, ...more } = options;
     const peers = await Peers.start(cluster, more);
     cleanup(t, () => peers.close());
     for (const { io } of peers.all) io.of(nsp);
     await peers.ready(nsp);
-    const clients = await Promise.all(Array.from({ length: 3 * CLIENTS }, async (_, i) => {
-      const server = i % 3;
-      const client = await peers.all[server].client({ nsp });
-      return { client, name: client.id, server };
-    }));
+    const clients = await Promise.all(
+      Array.from({ length: 3 * CLIENTS }, async (_, i) => {
+        const server = i % 3;
+        const client = await peers.all[server].client({ nsp });
+        return { client, name: client.id, server };
+      }),
+    );
     const models = await Promise.all(peers.all.map((_, server) => program(peers, nsp, server, clients)));
     await peers.settled(nsp);
     for (const [server, model] of models.entries()) {
       for (const { client, name } of clients) {
-        const heard = client.events('n').filter(([from]) => from === server).map(([, n]) => n);
+        const heard = client
+          .events('n')
+          .filter(([from]) => from === server)
+          .map(([, n]) => n);
         const expected = model.expected.get(name) ?? [];
         // A volatile packet may be lost, and nothing else may.
         let at = 0;
-        const judged = expected.filter(({ n, maybe }) => !maybe || heard[at] === n ? ++at : false).map(({ n }) => n);
-        assert.deepEqual(heard, judged, `client ${name} of server ${clients.find((one) => one.name === name)?.server} and what server ${server} sent; SEED=${seed}`);
+        const judged = expected.filter(({ n, maybe }) => (!maybe || heard[at] === n ? ++at : false)).map(({ n }) => n);
+        assert.deepEqual(
+          heard,
+          judged,
+          `client ${name} of server ${clients.find((one) => one.name === name)?.server} and what server ${server} sent; SEED=${seed}`,
+        );
       }
     }
     const all = clients.reduce((sum, { client }) => sum + client.events('n').length, 0);

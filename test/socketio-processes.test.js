@@ -60,7 +60,16 @@ describe('three servers in three processes', () => {
       await peer.do('emit', { event: ['bytes', { $bytes: [0, 255, 128] }] });
       await peer.do('emit', { rooms: [7], event: ['number'] });
     }
-    const expected = { all: [3, 3, 3], to: [3, 3, 0], except: [0, 0, 3], own: [0, 3, 0], local: [1, 1, 1], flags: [3, 3, 3], bytes: [3, 3, 3], number: [0, 0, 0] };
+    const expected = {
+      all: [3, 3, 3],
+      to: [3, 3, 0],
+      except: [0, 0, 3],
+      own: [0, 3, 0],
+      local: [1, 1, 1],
+      flags: [3, 3, 3],
+      bytes: [3, 3, 3],
+      number: [0, 0, 0],
+    };
     for (const [event, times] of Object.entries(expected)) assert.deepEqual(await counts(all, event), times, event);
     for (const client of all) for (const [bytes] of client.events('bytes')) assert.deepEqual(bytes, Buffer.from([0, 255, 128]));
 
@@ -91,7 +100,10 @@ describe('three servers in three processes', () => {
       const found = await peer.do('fetchSockets');
       assert.deepEqual(found.map(({ id }) => id).sort(), all.map(({ id }) => id).sort());
       assert.deepEqual(found.find(({ id }) => id === two.id).rooms.sort(), [two.id, 'a', 'joined'].sort());
-      assert.deepEqual((await peer.do('fetchSockets', { rooms: ['b'] })).map(({ id }) => id), [three.id]);
+      assert.deepEqual(
+        (await peer.do('fetchSockets', { rooms: ['b'] })).map(({ id }) => id),
+        [three.id],
+      );
       await peer.do('socketsLeave', { rooms: ['joined'], room: 'joined' });
       await peer.do('emit', { rooms: ['joined'], event: ['left'] });
       assert.deepEqual(await counts(all, 'left'), [0, 0, 0]);

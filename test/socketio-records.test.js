@@ -32,7 +32,8 @@ async function stranger(t, key) {
       await consumer.connect();
       await consumer.subscribe({ topics: [topic], from: 'beginning' });
       const records = [];
-      for await (const { key: of, value, headers, partition } of consumer.messages({ until: 'end' })) records.push({ key: of && Buffer.from(of), value: value && Buffer.from(value), headers, partition });
+      for await (const { key: of, value, headers, partition } of consumer.messages({ until: 'end' }))
+        records.push({ key: of && Buffer.from(of), value: value && Buffer.from(value), headers, partition });
       await consumer.disconnect();
       return records;
     },
@@ -65,34 +66,94 @@ test('records that cannot be read are counted, told once, and harm nothing', asy
   await io.to('nobody').fetchSockets();
   await io.to('nobody').timeout(1000).emitWithAck('ask');
   const { write, read, log, replies } = await stranger(t, peers.key);
-  const records = [...await read(log), ...await read(replies)];
+  const records = [...(await read(log)), ...(await read(replies))];
   assert.ok(records.length > 10);
 
   const told = peers.all.map((peer) => peer.adapter().stats().unreadable);
   assert.deepEqual(told, [0, 0, 0], 'what servers write themselves can be read');
   const fields = (type, data) => [type, 'a stranger', 1, Date.now(), data, 0];
   const whom = { rooms: ['nobody'], except: [] };
-  const data = [null, 7, 'text', [], {}, { opts: null }, { opts: {} }, { opts: whom }, { opts: { rooms: 7, except: 'x' } }, { opts: whom, packet: null }, { opts: whom, packet: { type: 2, data: 7 } },
-    { opts: whom, rooms: 7 }, { opts: { ...whom, flags: 7 }, requestId: {}, packet: { type: 2, data: ['x'] } }, { packet: 7 }, { namespaces: 7 }, { namespaces: [7, null, {}] }, { pid: 7 }, { sockets: 7, requestId: 'x' }];
+  const data = [
+    null,
+    7,
+    'text',
+    [],
+    {},
+    { opts: null },
+    { opts: {} },
+    { opts: whom },
+    { opts: { rooms: 7, except: 'x' } },
+    { opts: whom, packet: null },
+    { opts: whom, packet: { type: 2, data: 7 } },
+    { opts: whom, rooms: 7 },
+    { opts: { ...whom, flags: 7 }, requestId: {}, packet: { type: 2, data: ['x'] } },
+    { packet: 7 },
+    { namespaces: 7 },
+    { namespaces: [7, null, {}] },
+    { pid: 7 },
+    { sockets: 7, requestId: 'x' },
+  ];
   const wrong = [
-    null, '', ' ', 'no record', '{', '[', '[]', '{}', 'null', '7', '[3]', '[3,"x"]', '[3,"x",1,1,null]', '["3","x",1,1,null,0]', '[3,7,1,1,null,0]', '[1e999,"x",1,1,null,0]', '\u0096', Buffer.from([0x96]), Buffer.from([0x96, 3]),
-    Buffer.from([0xc1]), Buffer.from([0xdf, 255, 255, 255, 255]), Buffer.from([0xc6, 255, 255, 255, 255]), Buffer.alloc(900_000, 0x91), Buffer.alloc(900_000, '['), Buffer.alloc(900_000),
+    null,
+    '',
+    ' ',
+    'no record',
+    '{',
+    '[',
+    '[]',
+    '{}',
+    'null',
+    '7',
+    '[3]',
+    '[3,"x"]',
+    '[3,"x",1,1,null]',
+    '["3","x",1,1,null,0]',
+    '[3,7,1,1,null,0]',
+    '[1e999,"x",1,1,null,0]',
+    '\u0096',
+    Buffer.from([0x96]),
+    Buffer.from([0x96, 3]),
+    Buffer.from([0xc1]),
+    Buffer.from([0xdf, 255, 255, 255, 255]),
+    Buffer.from([0xc6, 255, 255, 255, 255]),
+    Buffer.alloc(900_000, 0x91),
+    Buffer.alloc(900_000, '['),
+    Buffer.alloc(900_000),
     ...Array.from({ length: 40 }, () => Buffer.from(Array.from({ length: below(60) }, () => below(256)))),
     ...Array.from({ length: 40 }, (_, type) => data.flatMap((of) => [JSON.stringify(fields(type, of)), Buffer.from(encode(fields(type, of)))])).flat(),
   ];
-  const spoilt = records.filter(({ value }) => value !== null).flatMap(({ key, value, headers }) => Array.from({ length: 25 }, () => {
-    const copy = Buffer.from(value);
-    for (let n = below(3); n >= 0; n--) copy[below(copy.length)] = below(256);
-    return { key, headers, value: chance() < 0.3 ? copy.subarray(0, below(copy.length)) : copy };
-  }));
-  const HEADERS = [undefined, {}, { f: 'x' }, { t: first.adapter().uid }, { f: first.adapter().uid }, { e: '', f: first.adapter().uid }, { f: ['x', 'y'], t: [first.adapter().uid, 'z'] }];
-  const messages = [...wrong.map((value, i) => ({ key: [null, '/', '', '/foreign', '\ud800'][i % 5], value, headers: HEADERS[i % HEADERS.length] })), ...spoilt];
+  const spoilt = records
+    .filter(({ value }) => value !== null)
+    .flatMap(({ key, value, headers }) =>
+      Array.from({ length: 25 }, () => {
+        const copy = Buffer.from(value);
+        for (let n = below(3); n >= 0; n--) copy[below(copy.length)] = below(256);
+        return { key, headers, value: chance() < 0.3 ? copy.subarray(0, below(copy.length)) : copy };
+      }),
+    );
+  const HEADERS = [
+    undefined,
+    {},
+    { f: 'x' },
+    { t: first.adapter().uid },
+    { f: first.adapter().uid },
+    { e: '', f: first.adapter().uid },
+    { f: ['x', 'y'], t: [first.adapter().uid, 'z'] },
+  ];
+  const messages = [
+    ...wrong.map((value, i) => ({ key: [null, '/', '', '/foreign', '\ud800'][i % 5], value, headers: HEADERS[i % HEADERS.length] })),
+    ...spoilt,
+  ];
   for (const topic of [log, replies]) for (let at = 0; at < messages.length; at += 200) await write(topic, messages.slice(at, at + 200));
   t.diagnostic(`${messages.length} records for each topic; SEED=${seed}`);
 
   // A spoilt record may well be another that can be read, and close something; who is there now goes on.
   const clients = await Promise.all(peers.all.map((peer) => peer.client()));
-  await Promise.all(peers.all.map((peer, i) => eventually(PATIENCE, `server ${i} has read them`, () => peer.adapter().stats().lag === 0 && peer.adapter().stats().unreadable > 200)));
+  await Promise.all(
+    peers.all.map((peer, i) =>
+      eventually(PATIENCE, `server ${i} has read them`, () => peer.adapter().stats().lag === 0 && peer.adapter().stats().unreadable > 200),
+    ),
+  );
   for (const [i, peer] of peers.all.entries()) peer.io.emit('good', i);
   await peers.settled();
   for (const client of clients) assert.deepEqual(client.events('good').flat().sort(), [0, 1, 2]);
@@ -117,7 +178,10 @@ test('an error listener gets what the logger would', async (t) => {
   const { write, log } = await stranger(t, peers.key);
   await write(log, [{ value: 'no record' }]);
   assert.match((await heard).message, /cannot be read/);
-  assert.deepEqual(lines.all.filter(([level]) => level === 'error'), []);
+  assert.deepEqual(
+    lines.all.filter(([level]) => level === 'error'),
+    [],
+  );
 });
 
 test("a listener of 'error' that throws is told with what it was to hear, and harms nothing", async (t) => {
@@ -125,7 +189,9 @@ test("a listener of 'error' that throws is told with what it was to hear, and ha
   const peers = await Peers.start(cluster, { count: 1, logger });
   cleanup(t, () => peers.close());
   const [peer] = peers.all;
-  peer.adapter().on('error', () => { throw new Error('the listener is wrong'); });
+  peer.adapter().on('error', () => {
+    throw new Error('the listener is wrong');
+  });
   // Told behind a send, where nobody would catch it.
   peer.io.emit('too large', 'x'.repeat(17 * 1024 * 1024));
   assert.match((await lines.until(([level]) => level === 'error'))[1], /records were not written.*a listener of 'error' failed: the listener is wrong/s);
@@ -137,7 +203,9 @@ test('a listener that throws is told, and what comes behind is heard', async (t)
   const peers = await Peers.start(cluster, { count: 2, logger });
   cleanup(t, () => peers.close());
   const [first, second] = peers.all;
-  second.io.on('bad', () => { throw new Error('the listener is wrong'); });
+  second.io.on('bad', () => {
+    throw new Error('the listener is wrong');
+  });
   const heard = new Promise((resolve) => second.io.on('good', resolve));
   first.io.serverSideEmit('bad');
   first.io.serverSideEmit('good', 1);
@@ -153,7 +221,7 @@ test('what a server said before it closed does not bring it back when it is read
   const { write, read, log, replies } = await stranger(t, peers.key);
   const client = await first.client();
   await first.io.fetchSockets();
-  const records = [...await read(log), ...await read(replies)];
+  const records = [...(await read(log)), ...(await read(replies))];
   const said = records.filter(({ headers }) => String(headers?.f) === uid);
   assert.ok(said.length > 1);
   // Where the first server reads its answers.
@@ -162,12 +230,18 @@ test('what a server said before it closed does not bring it back when it is read
   peers.all.pop();
   await peers.count(2);
   // Answers have a topic of their own, and namespaces partitions: what was written first may be read last.
-  await write(replies, said.map(({ key, value }) => ({ key, value, partition, headers: { f: uid, t: first.adapter().uid } })));
+  await write(
+    replies,
+    said.map(({ key, value }) => ({ key, value, partition, headers: { f: uid, t: first.adapter().uid } })),
+  );
   await write(replies, [{ value: 'the end of it', partition, headers: { f: uid, t: first.adapter().uid } }]);
   await eventually(PATIENCE, 'it is read', () => first.adapter().stats().unreadable > 0);
   assert.equal(await first.adapter().serverCount(), 2);
   assert.equal(first.adapter().stats().servers, 1);
-  assert.deepEqual((await first.io.timeout(10_000).fetchSockets()).map(({ id }) => id), [client.id]);
+  assert.deepEqual(
+    (await first.io.timeout(10_000).fetchSockets()).map(({ id }) => id),
+    [client.id],
+  );
 });
 
 test('packets and sockets of many megabytes come over; what is more than the topic takes is told, and reaches the own clients', async (t) => {
@@ -185,7 +259,13 @@ test('packets and sockets of many megabytes come over; what is more than the top
   first.io.emit('too large', 'x'.repeat(17_000_000));
   first.io.emit('behind it');
   await peers.settled();
-  assert.deepEqual(clients.map((client) => client.events().map(([name]) => name)), [['large', 'too large', 'behind it'], ['large', 'behind it']]);
+  assert.deepEqual(
+    clients.map((client) => client.events().map(([name]) => name)),
+    [
+      ['large', 'too large', 'behind it'],
+      ['large', 'behind it'],
+    ],
+  );
   assert.match((await lines.until(([level]) => level === 'error'))[1], /message\.max\.bytes is 16777216/);
   assert.equal(first.adapter().stats().dropped, 1);
 });

@@ -97,7 +97,10 @@ test('a server that may not read yet says so, and begins once it may', async (t)
   await peer.adapter().init();
   for (let n = 0; n < 10; n++) free.io.emit('n', n);
   await client.hears('n', (n) => n === 9);
-  assert.deepEqual(client.events('n').flat(), Array.from({ length: 10 }, (_, n) => n));
+  assert.deepEqual(
+    client.events('n').flat(),
+    Array.from({ length: 10 }, (_, n) => n),
+  );
 });
 
 test('a server whose right to read is taken away says so, is not ready, and goes on where it was when it has it again: nothing missing, nothing twice', async (t) => {

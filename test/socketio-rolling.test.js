@@ -33,7 +33,7 @@ class Traveller {
     // As behind a balancer, which does not know of every server that it is about to end.
     const any = () => `http://127.0.0.1:${ports()[Math.floor(Math.random() * ports().length)]}`;
     this.socket = connect(any(), { transports: ['websocket'], forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 200 });
-    this.socket.io.on('reconnect_attempt', () => (/** @type {any} */ (this.socket.io).uri = any()));
+    this.socket.io.on('reconnect_attempt', () => /** @type {any} */ ((this.socket.io).uri = any()));
     this.socket.on('connect', () => {
       this.connections++;
       if (this.socket.recovered) this.recovered++;
@@ -103,9 +103,7 @@ test('servers that are replaced under traffic, closed or killed: no client loses
     await server.do('emit', { event: [event, number] });
     last.set(event, number);
   }
-  await Promise.all(
-    clients.flatMap((client) => [...last].map(([event, number]) => client.hears(event, `the last of '${event}'`, (n) => n === number))),
-  );
+  await Promise.all(clients.flatMap((client) => [...last].map(([event, number]) => client.hears(event, `the last of '${event}'`, (n) => n === number))));
   const anew = clients.filter(({ connections, recovered }) => recovered !== connections - 1);
   assert.equal(anew.length, 0, `${anew.map(({ connections, recovered }) => `${recovered} of ${connections - 1}`)}`);
   for (const event of events) {
@@ -113,7 +111,11 @@ test('servers that are replaced under traffic, closed or killed: no client loses
       const got = client.events(event);
       // What was sent before it came it does not have. A server that is killed takes with it what it had not written: for all clients alike.
       const first = got[0] ?? 0;
-      assert.deepEqual(got, numbers(got.length).map((n) => n + first), event);
+      assert.deepEqual(
+        got,
+        numbers(got.length).map((n) => n + first),
+        event,
+      );
       assert.equal(got.at(-1), clients[0].events(event).at(-1), event);
     }
   }

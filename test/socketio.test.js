@@ -24,18 +24,22 @@ afterEach(async () => {
     for (const client of peer.clients.splice(0)) client.close();
     peer.io.removeAllListeners();
   }
-  await Promise.all(peers.all.map(async ({ io }) => {
-    while (io.engine.clientsCount > 0) await new Promise((resolve) => setImmediate(resolve));
-  }));
+  await Promise.all(
+    peers.all.map(async ({ io }) => {
+      while (io.engine.clientsCount > 0) await new Promise((resolve) => setImmediate(resolve));
+    }),
+  );
 });
 
 /** A client on each server, of the rooms that `rooms` names: ['a b', 'b', ''] is one in a and b, one in b, one in none. */
 async function clients(rooms = ['', '', ''], options = {}) {
-  return Promise.all(rooms.map(async (names, i) => {
-    const client = await peers.all[i].client(options);
-    for (const name of names.split(' ').filter(Boolean)) peers.all[i].socket(client).join(name);
-    return client;
-  }));
+  return Promise.all(
+    rooms.map(async (names, i) => {
+      const client = await peers.all[i].client(options);
+      for (const name of names.split(' ').filter(Boolean)) peers.all[i].socket(client).join(name);
+      return client;
+    }),
+  );
 }
 
 /** How often each has heard the event, when everything that was sent has come. */
@@ -79,11 +83,17 @@ describe('broadcasts', () => {
     peers.all[1].io.emit('large', 'd'.repeat(100_000));
     await peers.settled();
     for (const [i, client] of all.entries()) {
-      assert.deepEqual(client.events('text'), texts.map((text) => [text]));
+      assert.deepEqual(
+        client.events('text'),
+        texts.map((text) => [text]),
+      );
       assert.deepEqual(client.events('large'), [['d'.repeat(100_000)]]);
       const small = writes[i].calls.filter(({ arguments: [bytes] }) => texts.slice(1).some((text) => bytes.includes(JSON.stringify(text))));
       assert.equal(small.length, texts.length - 1);
-      for (const { arguments: [bytes] } of small) assert.equal(bytes[0], 0x81, 'the head of a frame');
+      for (const {
+        arguments: [bytes],
+      } of small)
+        assert.equal(bytes[0], 0x81, 'the head of a frame');
     }
   });
 
@@ -141,7 +151,10 @@ describe('broadcasts', () => {
     for (const name of names) peers.all[2].socket(all[2]).join(name);
     for (const name of names) peers.all[0].io.to(name).emit('room', name.slice(0, 9));
     await peers.settled();
-    assert.deepEqual(all[2].events('room'), names.map((name) => [name.slice(0, 9)]));
+    assert.deepEqual(
+      all[2].events('room'),
+      names.map((name) => [name.slice(0, 9)]),
+    );
     assert.deepEqual(await counts(all, 'room'), [0, 0, names.length]);
   });
 
@@ -170,7 +183,12 @@ describe('broadcasts', () => {
     io.compress(true).volatile.emit('flags');
     io.emit('flags');
     await peers.settled();
-    const expected = [[true, undefined], [undefined, false], [true, true], [undefined, undefined]];
+    const expected = [
+      [true, undefined],
+      [undefined, false],
+      [true, true],
+      [undefined, undefined],
+    ];
     for (const seen of written) assert.deepEqual(seen, expected);
   });
 
@@ -179,7 +197,15 @@ describe('broadcasts', () => {
     for (let n = 0; n < 500; n++) for (const [i, { io }] of peers.all.entries()) io.emit('burst', i, n);
     await peers.settled();
     const order = Array.from({ length: 500 }, (_, n) => n);
-    for (const client of all) for (const i of [0, 1, 2]) assert.deepEqual(client.events('burst').filter(([from]) => from === i).map(([, n]) => n), order);
+    for (const client of all)
+      for (const i of [0, 1, 2])
+        assert.deepEqual(
+          client
+            .events('burst')
+            .filter(([from]) => from === i)
+            .map(([, n]) => n),
+          order,
+        );
   });
 
   test('a client of the own server hears a broadcast and what its socket sends in the order in which they were sent', async () => {
@@ -191,7 +217,10 @@ describe('broadcasts', () => {
       socket.emit('n', n + 1);
     }
     await peers.settled();
-    assert.deepEqual(client.events('n').flat(), Array.from({ length: 50 }, (_, n) => n));
+    assert.deepEqual(
+      client.events('n').flat(),
+      Array.from({ length: 50 }, (_, n) => n),
+    );
   });
 });
 
@@ -258,7 +287,16 @@ describe('values', () => {
     const circular = {};
     circular.self = circular;
     const { io } = peers.all[0];
-    for (const value of [1n, { deep: [1n] }, circular, { toJSON() { throw new Error('no'); } }]) {
+    for (const value of [
+      1n,
+      { deep: [1n] },
+      circular,
+      {
+        toJSON() {
+          throw new Error('no');
+        },
+      },
+    ]) {
       const calls = [
         () => io.emit('bad', value),
         () => io.serverSideEmit('bad', value),
@@ -266,7 +304,10 @@ describe('values', () => {
         () => io.of('/').adapter.fetchSockets({ rooms: new Set([value]), except: new Set(), flags: { timeout: 50 } }),
       ];
       // Thrown to the caller, or told: both will do. Nothing may be left to the process.
-      for (const call of calls) await Promise.resolve().then(call).catch(() => {});
+      for (const call of calls)
+        await Promise.resolve()
+          .then(call)
+          .catch(() => {});
     }
     for (const [i, peer] of peers.all.entries()) peer.io.emit('good', i);
     assert.deepEqual(await counts(all, 'good'), [3, 3, 3]);
@@ -290,7 +331,10 @@ describe('acknowledgements', () => {
     const more = await Promise.all(Array.from({ length: 30 }, (_, n) => peers.all[n % 3].client({ answers: (answer) => answer(n) })));
     assert.equal(more.length, 30);
     const responses = await peers.all[1].io.timeout(10_000).emitWithAck('ask');
-    assert.deepEqual(responses.sort((a, b) => a - b), Array.from({ length: 30 }, (_, n) => n));
+    assert.deepEqual(
+      responses.sort((a, b) => a - b),
+      Array.from({ length: 30 }, (_, n) => n),
+    );
   });
 
   test('where nobody is, nobody is waited for', async () => {
@@ -328,7 +372,10 @@ describe('acknowledgements', () => {
   test('a callback gets what the promise does', async () => {
     await clients(['', '', 'a'], { answers });
     const answered = deferred();
-    peers.all[0].io.to('a').timeout(10_000).emit('ask', 'x', (error, responses) => (error ? answered.reject(error) : answered.resolve(responses)));
+    peers.all[0].io
+      .to('a')
+      .timeout(10_000)
+      .emit('ask', 'x', (error, responses) => (error ? answered.reject(error) : answered.resolve(responses)));
     assert.deepEqual(await answered.promise, [{ heard: ['x'] }]);
   });
 
@@ -349,7 +396,11 @@ describe('joining, leaving, disconnecting by filter', () => {
     peers.all[0].io.to(['x', 'y']).emit('x or y');
     assert.deepEqual(await counts(all, 'x'), [1, 1, 1]);
     assert.deepEqual(await counts(all, 'x or y'), [1, 1, 1]);
-    assert.deepEqual(all.map(roomsOf), [['a', 'x', 'y'], ['x', 'y'], ['x', 'y']]);
+    assert.deepEqual(all.map(roomsOf), [
+      ['a', 'x', 'y'],
+      ['x', 'y'],
+      ['x', 'y'],
+    ]);
   });
 
   test('those of rooms, not those of others, one by its id', async () => {
@@ -359,7 +410,11 @@ describe('joining, leaving, disconnecting by filter', () => {
     peers.all[1].io.except('c').socketsJoin('not c');
     peers.all[1].io.in(all[2].id).socketsJoin(9);
     await moved();
-    assert.deepEqual(all.map(roomsOf), [['a', 'b', 'not c', 'of b'], ['b', 'not c', 'of b'], [9, 'c', 'of c']]);
+    assert.deepEqual(all.map(roomsOf), [
+      ['a', 'b', 'not c', 'of b'],
+      ['b', 'not c', 'of b'],
+      [9, 'c', 'of c'],
+    ]);
     peers.all[2].io.in('b').except('a').socketsLeave(['b', 'of b']);
     peers.all[2].io.socketsLeave(9);
     await moved();
@@ -393,11 +448,16 @@ describe('joining, leaving, disconnecting by filter', () => {
     for (const { io } of peers.all) io.of('/other');
     await peers.ready('/other');
     const all = await clients();
-    const others = await Promise.all(all.map((client) => new Promise((resolve) => {
-      const other = client.socket.io.socket('/other');
-      other.once('connect', () => resolve(other));
-      other.connect();
-    })));
+    const others = await Promise.all(
+      all.map(
+        (client) =>
+          new Promise((resolve) => {
+            const other = client.socket.io.socket('/other');
+            other.once('connect', () => resolve(other));
+            other.connect();
+          }),
+      ),
+    );
     peers.all[0].io.disconnectSockets();
     await Promise.all(all.map(({ gone }) => gone));
     peers.all[1].io.of('/other').emit('still');
@@ -514,7 +574,10 @@ describe('servers among themselves', () => {
     }
     for (const [i, { io }] of peers.all.entries()) {
       const responses = await io.serverSideEmitWithAck('sum', 1, 2);
-      assert.deepEqual(responses.map(({ from }) => from).sort(), [0, 1, 2].filter((n) => n !== i));
+      assert.deepEqual(
+        responses.map(({ from }) => from).sort(),
+        [0, 1, 2].filter((n) => n !== i),
+      );
       for (const { from, sum, bytes } of responses) assert.deepEqual([sum, [...bytes]], [3, [from]]);
     }
     const answered = deferred();
@@ -542,6 +605,9 @@ describe('servers among themselves', () => {
       first.io.emit('n', n + 1);
     }
     await peers.settled();
-    assert.deepEqual(seen, Array.from({ length: 100 }, (_, n) => n));
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 100 }, (_, n) => n),
+    );
   });
 });

@@ -20,7 +20,14 @@ async function expect(stats, what, fits) {
 
 async function send(t, cluster, topic, partition, count) {
   const sender = producer(t, cluster);
-  assert.equal(sender.send(topic, partition, Array.from({ length: count }, (_, n) => `${n}`)).enqueued, count);
+  assert.equal(
+    sender.send(
+      topic,
+      partition,
+      Array.from({ length: count }, (_, n) => `${n}`),
+    ).enqueued,
+    count,
+  );
   await sender.stop();
 }
 
@@ -43,12 +50,23 @@ onBoth('stats_callback', (cluster) => {
 
   test('of a consumer tells what waits in Kafka, what waits here and how long the log is: flowing, paused, and paused while more comes', async (t) => {
     const topic = await cluster().topic(3);
-    for (const [partition, count] of [[0, 1000], [1, 500], [2, 70]]) await send(t, cluster(), topic, partition, count);
+    for (const [partition, count] of [
+      [0, 1000],
+      [1, 500],
+      [2, 70],
+    ])
+      await send(t, cluster(), topic, partition, count);
     const stats = new Calls();
     let received = 0;
     let first = 0;
     const one = consumer(t, cluster(), {
-      ...OFTEN, topic, offset_directory: folder(t), num_workers: 2, worker_slot: 0, max_messages_per_callback: 10, stats_callback: stats.take,
+      ...OFTEN,
+      topic,
+      offset_directory: folder(t),
+      num_workers: 2,
+      worker_slot: 0,
+      max_messages_per_callback: 10,
+      stats_callback: stats.take,
       receive_callback: ({ messages }) => {
         received += messages.length;
         if (first > 0 || received < 100) return;
@@ -82,7 +100,12 @@ onBoth('stats_callback', (cluster) => {
     await send(t, cluster(), topic, 1, 1000);
     const [stats, first, gate] = [new Calls(), deferred(), deferred()];
     const one = consumer(t, cluster(), {
-      ...OFTEN, topic, offset_directory: folder(t), max_messages_per_callback: 10, max_callbacks_in_flight: 1, stats_callback: stats.take,
+      ...OFTEN,
+      topic,
+      offset_directory: folder(t),
+      max_messages_per_callback: 10,
+      max_callbacks_in_flight: 1,
+      stats_callback: stats.take,
       // A budget that a part of the messages exhausts: the rest is not even fetched.
       queued_max_messages_kbytes: 400,
       receive_callback: ({ messages }) => (first.resolve(messages.length), gate.promise),
@@ -101,10 +124,25 @@ onBoth('stats_callback', (cluster) => {
     const topic = await cluster().topic(1);
     await send(t, cluster(), topic, 0, 100);
     const [stats, latest] = [new Calls(), new Calls()];
-    const one = consumer(t, cluster(), { ...OFTEN, topic, offset_manager: { read: async () => [79], commit: async () => {} }, stats_callback: stats.take, receive_callback: () => new Promise(() => {}), max_messages_per_callback: 1, max_callbacks_in_flight: 1 });
+    const one = consumer(t, cluster(), {
+      ...OFTEN,
+      topic,
+      offset_manager: { read: async () => [79], commit: async () => {} },
+      stats_callback: stats.take,
+      receive_callback: () => new Promise(() => {}),
+      max_messages_per_callback: 1,
+      max_callbacks_in_flight: 1,
+    });
     await one.start();
     await expect(stats, '20 less the one that is handed over', (s) => s.waiting_kafka + s.waiting_local === 19 && s.kafka_log_size === 100);
-    const two = consumer(t, cluster(), { ...OFTEN, topic, offset_directory: folder(t), topic_options: { 'auto.offset.reset': 'latest' }, stats_callback: latest.take, receive_callback() {} });
+    const two = consumer(t, cluster(), {
+      ...OFTEN,
+      topic,
+      offset_directory: folder(t),
+      topic_options: { 'auto.offset.reset': 'latest' },
+      stats_callback: latest.take,
+      receive_callback() {},
+    });
     await two.start();
     await expect(latest, 'nothing waits at the end', (s) => s.waiting_kafka + s.waiting_local === 0 && s.kafka_log_size === 100);
   });

@@ -36,7 +36,10 @@ async function connected(t, made) {
 async function writer(t, kafka) {
   const producer = await connected(t, kafka.producer({ idempotent: true }));
   return (topic, ...messages) =>
-    producer.send({ topic, messages: messages.map(([partition, key, value, timestamp]) => ({ partition, key, value, ...(timestamp && { timestamp: String(timestamp) }) })) });
+    producer.send({
+      topic,
+      messages: messages.map(([partition, key, value, timestamp]) => ({ partition, key, value, ...(timestamp && { timestamp: String(timestamp) }) })),
+    });
 }
 
 /** Everything that a table tells from now on. */
@@ -65,14 +68,22 @@ async function lastValues(cluster, topic) {
       for (const { key, value, timestamp } of batch.messages) {
         const name = String(key);
         const places = last.get(name) ?? last.set(name, new Map()).get(name);
-        places.set(batch.partition, { value: value === null ? undefined : JSON.parse(String(value)), timestamp: Number(timestamp), partition: batch.partition });
+        places.set(batch.partition, {
+          value: value === null ? undefined : JSON.parse(String(value)),
+          timestamp: Number(timestamp),
+          partition: batch.partition,
+        });
       }
       const { high } = ends.find(({ partition }) => partition === batch.partition);
       if (Number(batch.lastOffset()) + 1 >= Number(high)) left.delete(batch.partition);
       if (left.size === 0) done.resolve();
     },
   });
-  await within(PATIENCE, () => `KafkaJS reads partitions ${[...left]}`, () => done.promise);
+  await within(
+    PATIENCE,
+    () => `KafkaJS reads partitions ${[...left]}`,
+    () => done.promise,
+  );
   await consumer.disconnect();
   const newest = [...last].map(([key, places]) => [key, [...places.values()].sort((a, b) => b.timestamp - a.timestamp || b.partition - a.partition)[0].value]);
   return new Map(newest.filter(([, value]) => value !== undefined));
@@ -90,7 +101,13 @@ describe('a table', () => {
     const topic = await cluster.topic(3, COMPACT);
     const producer = await connected(t, kafka.producer({ idempotent: true }));
     await producer.send({ topic, messages: Array.from({ length: 500 }, (_, i) => ({ key: `k${i % 100}`, value: JSON.stringify({ i, text: 'ä€' }) })) });
-    await producer.send({ topic, messages: [{ key: 'k7', value: null }, { key: 'never', value: null }] });
+    await producer.send({
+      topic,
+      messages: [
+        { key: 'k7', value: null },
+        { key: 'never', value: null },
+      ],
+    });
     const table = await open(t, kafka, { topic });
     const wanted = new Map(Array.from({ length: 100 }, (_, i) => [`k${i}`, { i: 400 + i, text: 'ä€' }]));
     wanted.delete('k7');
@@ -113,7 +130,10 @@ describe('a table', () => {
     const kafka = client(cluster);
     assert.equal((await open(t, kafka, { topic: await cluster.topic(2) })).size, 0);
     const topic = topicName('missing');
-    await assert.rejects(kafka.table({ topic }), (error) => error.type === 'UNKNOWN_TOPIC_OR_PARTITION' && error.message.includes(`'${topic}'`) && /make it first/.test(error.message));
+    await assert.rejects(
+      kafka.table({ topic }),
+      (error) => error.type === 'UNKNOWN_TOPIC_OR_PARTITION' && error.message.includes(`'${topic}'`) && /make it first/.test(error.message),
+    );
     const admin = await connected(t, kafka.admin());
     assert.ok(!(await admin.listTopics()).includes(topic));
   });
@@ -209,7 +229,11 @@ describe('a table', () => {
     const numbers = await open(t, kafka, { topic, key: number, value: number });
     await numbers.set(7, 70_000);
     assert.deepEqual([...numbers], [[7, 70_000]]);
-    const hex = await open(t, kafka, { topic, key: (bytes) => bytes.toString('hex'), value: (bytes, { offset, headers }) => ({ hex: bytes.toString('hex'), offset, headers }) });
+    const hex = await open(t, kafka, {
+      topic,
+      key: (bytes) => bytes.toString('hex'),
+      value: (bytes, { offset, headers }) => ({ hex: bytes.toString('hex'), offset, headers }),
+    });
     assert.deepEqual([...hex], [['00000007', { hex: '00011170', offset: '0', headers: {} }]]);
     // With a decoder alone strings and bytes are written as they are, and nothing else.
     const text = await open(t, kafka, { topic: await cluster.topic(1), value: String });
@@ -218,7 +242,13 @@ describe('a table', () => {
     bytes.fill(0);
     await writing;
     await text.set('b', 'text');
-    assert.deepEqual([...text], [['a', 'as it is'], ['b', 'text']]);
+    assert.deepEqual(
+      [...text],
+      [
+        ['a', 'as it is'],
+        ['b', 'text'],
+      ],
+    );
     await assert.rejects(text.set('a', { no: 'text' }), /the value must be a string or bytes, got an object.*give value: \{ decode, encode \}/);
     await assert.rejects(text.set(5, 'x'), /the key must be a string, got 5/);
     const json = await open(t, kafka, { topic: await cluster.topic(1) });
@@ -242,14 +272,26 @@ describe('a table', () => {
     table.on('error', errors.take);
     await write(topic, [0, 'a', '{'], [0, null, '2'], [0, Buffer.from([0xff]), '3'], [0, 'a', Buffer.from([0x22, 0xff, 0x22])], [0, 'b', '4']);
     await table.caughtUp();
-    assert.deepEqual(errors.all.map(({ topic: of, partition, offset }) => [of, partition, offset]), ['2', '3', '4', '5'].map((offset) => [topic, 0, offset]));
+    assert.deepEqual(
+      errors.all.map(({ topic: of, partition, offset }) => [of, partition, offset]),
+      ['2', '3', '4', '5'].map((offset) => [topic, 0, offset]),
+    );
     for (const [i, reason] of [/its value: /, /its key: it has none/, /its key: it is no UTF-8/, /its value: it is no UTF-8/].entries()) {
       assert.match(errors.all[i].message, reason);
       assert.match(errors.all[i].message, new RegExp(`${topic}/0 at offset ${i + 2}`));
       assert.ok(errors.all[i].cause instanceof Error);
     }
-    assert.deepEqual([...table], [['a', 1], ['b', 4]]);
-    await assert.rejects(table.set('', 1).then(() => table.set('a', { toJSON: () => undefined })), /is no JSON/);
+    assert.deepEqual(
+      [...table],
+      [
+        ['a', 1],
+        ['b', 4],
+      ],
+    );
+    await assert.rejects(
+      table.set('', 1).then(() => table.set('a', { toJSON: () => undefined })),
+      /is no JSON/,
+    );
     assert.equal(table.get(''), 1);
   });
 
@@ -280,7 +322,10 @@ describe('a table', () => {
     };
     for (const sides of [{ value: taken }, { key: taken }]) {
       const table = await open(t, kafka, { topic, ...sides });
-      assert.deepEqual([...table].map(([key, value]) => `${key} ${value}`), Array.from({ length: 2000 }, (_, i) => `k${i} ${i}`));
+      assert.deepEqual(
+        [...table].map(([key, value]) => `${key} ${value}`),
+        Array.from({ length: 2000 }, (_, i) => `k${i} ${i}`),
+      );
     }
   });
 
@@ -293,20 +338,37 @@ describe('a table', () => {
     const told = changes(table);
     // Live, one after another; then at once, from both partitions.
     for (const message of [
-      [0, 'newer', '"new"', 2000], [1, 'newer', '"old"', 1000],
-      [0, 'later', '"old"', 1000], [1, 'later', '"new"', 2000],
-      [0, 'kept', '"new"', 2000], [1, 'kept', null, 1000],
-      [0, 'gone', null, 2000], [1, 'gone', '"old"', 1000],
-      [0, 'was', '"old"', 1000], [0, 'was', null, 3000], [1, 'was', '"old"', 2000],
-      [0, 'again', null, 2000], [1, 'again', '"new"', 3000],
-      [1, 'same', '"1"', 1000], [0, 'same', '"0"', 1000],
+      [0, 'newer', '"new"', 2000],
+      [1, 'newer', '"old"', 1000],
+      [0, 'later', '"old"', 1000],
+      [1, 'later', '"new"', 2000],
+      [0, 'kept', '"new"', 2000],
+      [1, 'kept', null, 1000],
+      [0, 'gone', null, 2000],
+      [1, 'gone', '"old"', 1000],
+      [0, 'was', '"old"', 1000],
+      [0, 'was', null, 3000],
+      [1, 'was', '"old"', 2000],
+      [0, 'again', null, 2000],
+      [1, 'again', '"new"', 3000],
+      [1, 'same', '"1"', 1000],
+      [0, 'same', '"0"', 1000],
       // In one partition the last one counts, whatever its time.
-      [0, 'back', '"new"', 2000], [0, 'back', '"last"', 1500], [1, 'back', '"old"', 1800],
+      [0, 'back', '"new"', 2000],
+      [0, 'back', '"last"', 1500],
+      [1, 'back', '"old"', 1800],
     ]) {
       await write(topic, message);
       await table.caughtUp();
     }
-    const wanted = [['again', 'new'], ['back', 'last'], ['kept', 'new'], ['later', 'new'], ['newer', 'new'], ['same', '1']];
+    const wanted = [
+      ['again', 'new'],
+      ['back', 'last'],
+      ['kept', 'new'],
+      ['later', 'new'],
+      ['newer', 'new'],
+      ['same', '1'],
+    ];
     assert.deepEqual(sorted(table), wanted);
     assert.ok(!told.all.some(({ value, key }) => value === 'old' && key !== 'later' && key !== 'was'));
     for (let i = 0; i < 3; i++) assert.deepEqual(sorted(await open(t, client(cluster), { topic })), wanted);
@@ -346,7 +408,10 @@ describe('a table', () => {
     await writing;
   });
 
-  for (const [what, limit, values] of [['maxEntries', { maxEntries: 3 }, ['1', '1', '1', '1']], ['maxBytes', { maxBytes: 20 }, ['1', '"0123456789012345"', '1', '1']]]) {
+  for (const [what, limit, values] of [
+    ['maxEntries', { maxEntries: 3 }, ['1', '1', '1', '1']],
+    ['maxBytes', { maxBytes: 20 }, ['1', '"0123456789012345"', '1', '1']],
+  ]) {
     test(`ends beyond ${what}, while it is loaded and later, and says what to do`, async (t) => {
       const { lines, logger } = witness();
       const kafka = client(cluster, { logger });
@@ -355,7 +420,13 @@ describe('a table', () => {
       await write(topic, ...Array.from({ length: 10 }, () => [0, 'a', '1']), [0, 'b', '1'], [0, 'b', null]);
       const heard = await open(t, kafka, { topic, ...limit });
       const alone = await open(t, kafka, { topic, ...limit });
-      const waiting = assert.rejects(heard.caughtUp({ signal: AbortSignal.timeout(60_000) }).then(() => heard.closed).then((error) => Promise.reject(error)), new RegExp(what));
+      const waiting = assert.rejects(
+        heard
+          .caughtUp({ signal: AbortSignal.timeout(60_000) })
+          .then(() => heard.closed)
+          .then((error) => Promise.reject(error)),
+        new RegExp(what),
+      );
       const error = once(heard, 'error');
       await write(topic, ...values.map((value, i) => [0, `k${i}`, value]));
       const told = new RegExp(`the topic '${topic}' has more than \\d+ .*\\(${what}\\), and the table has ended: raise the limit`);
@@ -407,7 +478,10 @@ describe('a table', () => {
     await write(topic, [0, 'a', '2'], [0, 'a', '3']);
     await table.closed;
     await lines.until(([level, text]) => level === 'error' && text.includes('A listener of change failed: async'));
-    assert.deepEqual(told.all.map(({ value }) => value), [1, 2]);
+    assert.deepEqual(
+      told.all.map(({ value }) => value),
+      [1, 2],
+    );
   });
 
   test('ends its loading when the signal says so', async (t) => {
@@ -451,7 +525,10 @@ describe('a table', () => {
     const caught = table.caughtUp();
     await transaction.commit();
     await caught;
-    assert.deepEqual(told.all.map(({ value, previous }) => [value, previous]), [[3, 1]]);
+    assert.deepEqual(
+      told.all.map(({ value, previous }) => [value, previous]),
+      [[3, 1]],
+    );
   });
 
   test('reads partitions that are added', async (t) => {
@@ -459,7 +536,12 @@ describe('a table', () => {
     const topic = await cluster.topic(1, COMPACT);
     const table = await open(t, kafka, { topic });
     await cluster.admin.createPartitions(topic, 3);
-    await eventually(PATIENCE, 'the new partition takes messages', async () => (await writer(t, kafka))(topic, [2, 'added', '1']).then(() => true, () => false));
+    await eventually(PATIENCE, 'the new partition takes messages', async () =>
+      (await writer(t, kafka))(topic, [2, 'added', '1']).then(
+        () => true,
+        () => false,
+      ),
+    );
     await table.caughtUp();
     assert.equal(table.get('added'), 1);
   });
@@ -474,26 +556,54 @@ describe('a table', () => {
     const told = changes(table);
     await cluster.admin.deleteTopic(topic);
     await told.count(4);
-    assert.deepEqual(sorted(told.all.map(({ key, value, previous, partition, offset }) => [key, value, previous, key === 'old0' ? 'own' : partition, offset])), [
-      ['old0', undefined, 16, 'own', undefined], ['old1', undefined, 17, 1, undefined], ['old2', undefined, 18, 0, undefined], ['old3', undefined, 19, 1, undefined],
-    ]);
+    assert.deepEqual(
+      sorted(told.all.map(({ key, value, previous, partition, offset }) => [key, value, previous, key === 'old0' ? 'own' : partition, offset])),
+      [
+        ['old0', undefined, 16, 'own', undefined],
+        ['old1', undefined, 17, 1, undefined],
+        ['old2', undefined, 18, 0, undefined],
+        ['old3', undefined, 19, 1, undefined],
+      ],
+    );
     assert.equal(table.size, 0);
-    await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true, () => false));
-    await eventually(PATIENCE, 'the topic takes messages', () => write(topic, [0, 'new', '1']).then(() => true, () => false));
+    await eventually(PATIENCE, 'the topic made again', () =>
+      cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await eventually(PATIENCE, 'the topic takes messages', () =>
+      write(topic, [0, 'new', '1']).then(
+        () => true,
+        () => false,
+      ),
+    );
     await told.until(({ key }) => key === 'new');
     await table.caughtUp();
     assert.deepEqual([...table], [['new', 1]]);
-    await eventually(PATIENCE, 'a write', () => table.set('own', 2).then(() => true, () => false));
+    await eventually(PATIENCE, 'a write', () =>
+      table.set('own', 2).then(
+        () => true,
+        () => false,
+      ),
+    );
     assert.equal(table.get('own'), 2);
   });
 
   test('refuses options that make no sense, by name', async () => {
     const kafka = client(cluster);
     for (const [options, told] of [
-      [undefined, /options must be an object/], [{}, /the option topic must be a string/], [{ topic: 'a b' }, /invalid topic 'a b'/], [{ topic: '^a' }, /invalid topic/],
-      [{ topic: 't', maxEntries: 0 }, /maxEntries must be an integer from 1/], [{ topic: 't', maxBytes: 'one' }, /maxBytes must be an integer/],
-      [{ topic: 't', key: 'text' }, /the option key must be a function that decodes, or \{ decode, encode \}, got 'text'/], [{ topic: 't', value: { decode: String } }, /the option value must be/],
-      [{ topic: 't', producer: {} }, /the option producer must be/], [{ topic: 't', signal: {} }, /the option signal must be/], [{ topic: 't', consumer: { groupId: 'g' } }, /groupId is the table's/],
+      [undefined, /options must be an object/],
+      [{}, /the option topic must be a string/],
+      [{ topic: 'a b' }, /invalid topic 'a b'/],
+      [{ topic: '^a' }, /invalid topic/],
+      [{ topic: 't', maxEntries: 0 }, /maxEntries must be an integer from 1/],
+      [{ topic: 't', maxBytes: 'one' }, /maxBytes must be an integer/],
+      [{ topic: 't', key: 'text' }, /the option key must be a function that decodes, or \{ decode, encode \}, got 'text'/],
+      [{ topic: 't', value: { decode: String } }, /the option value must be/],
+      [{ topic: 't', producer: {} }, /the option producer must be/],
+      [{ topic: 't', signal: {} }, /the option signal must be/],
+      [{ topic: 't', consumer: { groupId: 'g' } }, /groupId is the table's/],
     ]) {
       await assert.rejects(kafka.table(options), told);
     }
@@ -601,10 +711,26 @@ describe('a table without rights', () => {
     const admin = await connected(t, client(cluster).admin());
     const alice = cluster.kafka.users.alice;
     const { logger, lines } = witness();
-    const kafka = new Kafka({ brokers: cluster.kafka.listeners.saslPlaintext.split(','), sasl: { mechanism: 'plain', username: alice.username, password: alice.password }, logger });
+    const kafka = new Kafka({
+      brokers: cluster.kafka.listeners.saslPlaintext.split(','),
+      sasl: { mechanism: 'plain', username: alice.username, password: alice.password },
+      logger,
+    });
     await assert.rejects(kafka.table({ topic }), (error) => error.type === 'TOPIC_AUTHORIZATION_FAILED');
-    const acl = { resourceType: AclResourceTypes.TOPIC, resourceName: topic, resourcePatternType: ResourcePatternTypes.LITERAL, principal: 'User:alice', host: '*', permissionType: AclPermissionTypes.ALLOW };
-    await admin.createAcls({ acl: [{ ...acl, operation: AclOperationTypes.READ }, { ...acl, operation: AclOperationTypes.DESCRIBE }] });
+    const acl = {
+      resourceType: AclResourceTypes.TOPIC,
+      resourceName: topic,
+      resourcePatternType: ResourcePatternTypes.LITERAL,
+      principal: 'User:alice',
+      host: '*',
+      permissionType: AclPermissionTypes.ALLOW,
+    };
+    await admin.createAcls({
+      acl: [
+        { ...acl, operation: AclOperationTypes.READ },
+        { ...acl, operation: AclOperationTypes.DESCRIBE },
+      ],
+    });
     const table = await eventually(PATIENCE, 'the rights', () => open(t, kafka, { topic, consumer: { metadataMaxAge: 200 } }).catch(() => undefined));
     // A client that may only read has a table all the same; when it may write, it does.
     await assert.rejects(table.set('a', 1), (error) => /AUTHORIZATION_FAILED/.test(error.type));
@@ -616,7 +742,11 @@ describe('a table without rights', () => {
     assert.equal(table.get('a'), 1);
     const heard = once(table, 'error');
     await admin.deleteAcls({ filters: [acl, { ...acl }].map((filter) => ({ ...filter, operation: AclOperationTypes.ANY })) });
-    const [error] = await within(PATIENCE, () => `the end: ${JSON.stringify(lines.all.slice(-3))}`, () => heard);
+    const [error] = await within(
+      PATIENCE,
+      () => `the end: ${JSON.stringify(lines.all.slice(-3))}`,
+      () => heard,
+    );
     assert.equal(error.type, 'TOPIC_AUTHORIZATION_FAILED');
     assert.equal(await table.closed, error);
     for (const call of [() => table.set('a', 1), () => table.caughtUp()]) await assert.rejects(call(), error);

@@ -35,7 +35,10 @@ describe('one broker', () => {
     const { high: end } = await cluster.admin.watermarks(topic, 0);
     await eventually(PATIENCE, 'the offsets on disk', () => offsets(directory, topic)[0] === end - 1);
     for (const { all } of [errors, traffic.errors]) {
-      assert.ok(all.every((error) => error instanceof KafkaError && error.code === '_ALL_BROKERS_DOWN'), all.map(String).join());
+      assert.ok(
+        all.every((error) => error instanceof KafkaError && error.code === '_ALL_BROKERS_DOWN'),
+        all.map(String).join(),
+      );
       // Two outages. Messages fetched or acknowledged before one, that come behind its error on a busy machine, look like its end: then it is reported again.
       assert.ok(all.length <= 4, `told once an outage, not ${all.length} times`);
     }
@@ -45,7 +48,13 @@ describe('one broker', () => {
     const topic = await cluster.topic(1);
     const [inbox, hanging] = [new Inbox(), new Inbox()];
     const receiver = consumer(t, cluster, { topic, offset_directory: folder(t), receive_callback: inbox.receive });
-    const stopped = consumer(t, cluster, { topic, offset_directory: folder(t), receive_callback: hanging.receive, statistics_interval_ms: 20, stats_callback() {} });
+    const stopped = consumer(t, cluster, {
+      topic,
+      offset_directory: folder(t),
+      receive_callback: hanging.receive,
+      statistics_interval_ms: 20,
+      stats_callback() {},
+    });
     const sender = producer(t, cluster);
     await Promise.all([receiver.start(), stopped.start(), sender.partition_count(topic)]);
     cluster.kafka.nodes[0].pause();
@@ -79,11 +88,17 @@ describe('one broker', () => {
     const sender = producer(t, cluster, { delivery_report_callback: reports.take, topic_options: { 'message.timeout.ms': 2000 } });
     assert.equal(sender.send(topic, 0, ['x'.repeat(5000)]).enqueued, 1);
     const refused = await reports.until();
-    assert.deepEqual(refused.rdkafka_errinfo.map(({ errcode, count }) => [errcode, count]), [[10, 1]]);
+    assert.deepEqual(
+      refused.rdkafka_errinfo.map(({ errcode, count }) => [errcode, count]),
+      [[10, 1]],
+    );
     const unknown = topicName();
     assert.equal(sender.send(unknown, 0, ['a', 'b']).enqueued, 2);
     const gone = await reports.until((report) => report.rdkafka_errinfo.some((info) => info.topic === unknown));
-    assert.ok(['Unknown topic', 'unknown', 'timed out'].some((text) => gone.rdkafka_errinfo[0].errstr.toLowerCase().includes(text.toLowerCase())), gone.rdkafka_errinfo[0].errstr);
+    assert.ok(
+      ['Unknown topic', 'unknown', 'timed out'].some((text) => gone.rdkafka_errinfo[0].errstr.toLowerCase().includes(text.toLowerCase())),
+      gone.rdkafka_errinfo[0].errstr,
+    );
     await sender.stop();
   });
 
@@ -94,7 +109,11 @@ describe('one broker', () => {
     const one = consumer(t, cluster, { topic, offset_directory: directory, receive_callback: inbox.receive, error_callback: errors.take });
     await one.start();
     const sender = producer(t, cluster);
-    sender.send(topic, 0, Array.from({ length: 50 }, (_, n) => `old ${n}`));
+    sender.send(
+      topic,
+      0,
+      Array.from({ length: 50 }, (_, n) => `old ${n}`),
+    );
     await inbox.until(50);
     await sender.stop();
     await cluster.admin.deleteTopic(topic);
@@ -105,10 +124,17 @@ describe('one broker', () => {
 
     await eventually(PATIENCE, 'the topic made again', () => cluster.admin.createTopic(topic, { partitions: 1 }).then(() => true));
     const again = producer(t, cluster);
-    again.send(topic, 0, Array.from({ length: 10 }, (_, n) => `new ${n}`));
+    again.send(
+      topic,
+      0,
+      Array.from({ length: 10 }, (_, n) => `new ${n}`),
+    );
     await again.stop();
     const messages = await inbox.until(60);
-    assert.deepEqual(messages.slice(50).map((m) => m.payload), Array.from({ length: 10 }, (_, n) => `new ${n}`));
+    assert.deepEqual(
+      messages.slice(50).map((m) => m.payload),
+      Array.from({ length: 10 }, (_, n) => `new ${n}`),
+    );
     assert.equal(inbox.repeats, 1);
     await eventually(PATIENCE, 'the offset of the new topic', () => offsets(directory, topic)[0] === 9);
     assert.ok(errors.all.length <= 2, errors.all.map((error) => error.code).join());

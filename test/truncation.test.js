@@ -55,7 +55,13 @@ async function readers(t, cluster, topic) {
       { name: 'group', offsets: () => grouped.messages.map(({ offset, value }) => [offset, value]) },
       { name: 'assigned', offsets: () => assigned.messages.map(({ offset, value }) => [offset, value]) },
     ],
-    inbox, log, directory, classic, member, groupId, slow,
+    inbox,
+    log,
+    directory,
+    classic,
+    member,
+    groupId,
+    slow,
   };
 }
 
@@ -131,11 +137,21 @@ describe('three brokers', () => {
     const [behind, leader] = cluster.kafka.nodes;
     const configEntries = Object.entries({ 'unclean.leader.election.enable': 'true', 'min.insync.replicas': '1' }).map(([name, value]) => ({ name, value }));
     // KafkaJS gives up its waiting for leaders where a broker has not heard of the topic yet.
-    await admin.createTopics({ waitForLeaders: false, topics: [{ topic, replicaAssignment: [{ partition: 0, replicas: [leader.id, behind.id] }], configEntries }] });
-    const until = (what, fits) => eventually(PATIENCE, what, async () => {
-      const { topics: [{ partitions: [partition] }] } = await admin.fetchTopicMetadata({ topics: [topic] });
-      return fits(partition);
+    await admin.createTopics({
+      waitForLeaders: false,
+      topics: [{ topic, replicaAssignment: [{ partition: 0, replicas: [leader.id, behind.id] }], configEntries }],
     });
+    const until = (what, fits) =>
+      eventually(PATIENCE, what, async () => {
+        const {
+          topics: [
+            {
+              partitions: [partition],
+            },
+          ],
+        } = await admin.fetchTopicMetadata({ topics: [topic] });
+        return fits(partition);
+      });
     await until('it has its leader', (partition) => partition.leader === leader.id);
     await goesOnWhereTheLogsPart(t, cluster, topic, {
       lose: async (goOn) => {

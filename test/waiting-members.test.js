@@ -51,9 +51,15 @@ describe('a member that its group does not let in yet', () => {
       await sender.send({ topic, messages: [0, 1].map((partition) => ({ partition, value: 'second' })) });
       await late.got.until((messages) => messages.filter(({ value }) => value === 'second').length === 2);
       assert.deepEqual(late.got.values(), ['second', 'second']);
-      assert.deepEqual(late.crashes.map(({ error, restart }) => [error.type, restart]), [[code, true]]);
+      assert.deepEqual(
+        late.crashes.map(({ error, restart }) => [error.type, restart]),
+        [[code, true]],
+      );
       assert.match(late.crashes[0].error.message, cure);
-      assert.deepEqual(firsts.flatMap(({ crashes }) => crashes), []);
+      assert.deepEqual(
+        firsts.flatMap(({ crashes }) => crashes),
+        [],
+      );
     });
   }
 
