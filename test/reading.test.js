@@ -116,10 +116,7 @@ describe('a consumer without a group that subscribes', () => {
     await got.until(2);
     await cluster.admin.createPartitions(`${prefix}-yes`, 2);
     await eventually(PATIENCE, 'the new partition takes messages', async () =>
-      (await sender(t))(`${prefix}-yes`, ['added'], 1).then(
-        () => true,
-        () => false,
-      ),
+      (await sender(t))(`${prefix}-yes`, ['added'], 1).then(() => true),
     );
     await got.until(3);
     assert.deepEqual(got.values().sort(), [`${prefix}-yes`, `${prefix}.named`, 'added'].sort());
@@ -135,17 +132,11 @@ describe('a consumer without a group that subscribes', () => {
     assert.match(String(id), /^[\w+/]{22}$/, 'Kafka has given it an id');
     await cluster.admin.deleteTopic(topic);
     await eventually(PATIENCE, 'the topic made again', () =>
-      cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(
-        () => true,
-        () => false,
-      ),
+      cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true),
     );
     // More than the old one had: an offset of the old would leave some out.
     await eventually(PATIENCE, 'the topic takes messages', () =>
-      send(topic, numbered(100, 120)).then(
-        () => true,
-        () => false,
-      ),
+      send(topic, numbered(100, 120)).then(() => true),
     );
     await got.until((messages) => numbered(100, 120).every((value) => messages.some((message) => message.value === value)));
     // Messages can come before it is known whose they are.
@@ -163,16 +154,10 @@ describe('a consumer without a group that subscribes', () => {
     await got.until(5);
     await cluster.admin.deleteTopic(topic);
     await eventually(PATIENCE, 'the topic made again', () =>
-      cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(
-        () => true,
-        () => false,
-      ),
+      cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true),
     );
     await eventually(PATIENCE, 'the topic takes messages', () =>
-      send(topic, numbered(100, 120)).then(
-        () => true,
-        () => false,
-      ),
+      send(topic, numbered(100, 120)).then(() => true),
     );
     await eventually(PATIENCE, 'the log says so', () => lines.all.some(([, line]) => line.includes(`topic '${topic}' was deleted and made anew`)));
     await consumer.caughtUp();
@@ -215,17 +200,11 @@ describe('a consumer without a group that subscribes', () => {
     const first = await reader(t, subscription, idle);
     await cluster.admin.deleteTopic(anew);
     await eventually(PATIENCE, 'the topic made again', () =>
-      create(anew).then(
-        () => true,
-        () => false,
-      ),
+      create(anew).then(() => true),
     );
     await create(found);
     await eventually(PATIENCE, 'the topics take messages', () =>
-      Promise.all([anew, found].map((name) => send(name, ['a'], 1))).then(
-        () => true,
-        () => false,
-      ),
+      Promise.all([anew, found].map((name) => send(name, ['a'], 1))).then(() => true),
     );
     await first.got.until(2);
     await first.consumer.disconnect();
@@ -288,16 +267,10 @@ describe('a consumer without a group that subscribes', () => {
     await held.promise;
     await cluster.admin.deleteTopic(topic);
     await eventually(PATIENCE, 'the topic made again', () =>
-      cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(
-        () => true,
-        () => false,
-      ),
+      cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true),
     );
     await eventually(PATIENCE, 'the topic takes messages', () =>
-      send(topic, ['new']).then(
-        () => true,
-        () => false,
-      ),
+      send(topic, ['new']).then(() => true),
     );
     const caught = consumer.caughtUp();
     await eventually(PATIENCE, 'the new one is assigned', () => assigned === 2);
@@ -317,16 +290,10 @@ describe('a consumer without a group that subscribes', () => {
     await cluster.admin.deleteTopic(topic);
     await lost.promise;
     await eventually(PATIENCE, 'the topic made again', () =>
-      cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(
-        () => true,
-        () => false,
-      ),
+      cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true),
     );
     await eventually(PATIENCE, 'the topic takes messages', () =>
-      send(topic, numbered(100, 120)).then(
-        () => true,
-        () => false,
-      ),
+      send(topic, numbered(100, 120)).then(() => true),
     );
     await got.until((messages) => numbered(100, 120).every((value) => messages.some((message) => message.value === value)));
     await consumer.disconnect();
@@ -345,18 +312,12 @@ describe('a consumer without a group that subscribes', () => {
 
     await cluster.admin.deleteTopic(anew);
     await eventually(PATIENCE, 'the topic made again', () =>
-      cluster.admin.createTopic(anew, { partitions: 2, replication: 1 }).then(
-        () => true,
-        () => false,
-      ),
+      cluster.admin.createTopic(anew, { partitions: 2, replication: 1 }).then(() => true),
     );
     await cluster.admin.createPartitions(grown, 2);
     await eventually(PATIENCE, 'both take messages', async () => {
       const again = await sender(t);
-      return Promise.all([again(anew, numbered(100, 120), 0), again(grown, ['added'], 1)]).then(
-        () => true,
-        () => false,
-      );
+      return Promise.all([again(anew, numbered(100, 120), 0), again(grown, ['added'], 1)]).then(() => true);
     });
     // As an older topic of the name leaves it, which had more partitions.
     fs.writeFileSync(path.join(offsetDirectory, `${grown}-1.offset`), '0\n');
@@ -435,16 +396,10 @@ describe('a consumer without a group that subscribes', () => {
           restartOnFailure: async () => {
             await cluster.admin.deleteTopic(topic);
             await eventually(PATIENCE, 'the topic made again', () =>
-              cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(
-                () => true,
-                () => false,
-              ),
+              cluster.admin.createTopic(topic, { partitions: 1, replication: 1 }).then(() => true),
             );
             await eventually(PATIENCE, 'the topic takes messages', () =>
-              send(topic, numbered(100, 110)).then(
-                () => true,
-                () => false,
-              ),
+              send(topic, numbered(100, 110)).then(() => true),
             );
             return true;
           },
@@ -729,16 +684,10 @@ describe('a consumer without a group that subscribes', () => {
     const producer = there.producer();
     cleanup(t, () => producer.disconnect());
     await eventually(PATIENCE, 'the producer is connected', () =>
-      producer.connect().then(
-        () => true,
-        () => false,
-      ),
+      producer.connect().then(() => true),
     );
     await eventually(PATIENCE, 'it is sent', () =>
-      producer.send({ topic, messages: [{ value: 'a', partition: 0 }] }).then(
-        () => true,
-        () => false,
-      ),
+      producer.send({ topic, messages: [{ value: 'a', partition: 0 }] }).then(() => true),
     );
     await got.until(1);
   });

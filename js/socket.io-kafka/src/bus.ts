@@ -195,7 +195,7 @@ export class Bus {
         // An answer is read by the server that asked.
         others: Array.from({ length: topics?.replies ?? 0 }, (_, partition) => partition).filter((partition) => partition !== own),
         onBatch: (batch, next, begin) => this.#onBatch(batch, next, begin),
-        onAnew: () => this.#forget('was deleted and made anew'),
+        onAnew: () => this.#forget(),
         onRefused: (error) => {
           const text = `socket.io-kafka: ${topic} and ${repliesTopic} cannot be read, and it is tried again: ${error.message}`;
           this.tell('reading', new Error(text, { cause: error }));
@@ -230,14 +230,7 @@ export class Bus {
 
   /** A sign of life, for the others and, as it comes back, for this server. */
   alive(data: unknown): void {
-    const { body } = this.encode(RecordType.Alive, data);
-    this.#outbox.add({
-      topic: this.topic,
-      key: '',
-      value: body,
-      headers: { ...this.#headers(undefined), [Header.Echo]: '' },
-      partition: this.options.partition,
-    });
+    this.write('', this.encode(RecordType.Alive, data).body, { [Header.Echo]: '' });
   }
 
   /** @throws TypeError for data that has no form as JSON */
@@ -252,8 +245,9 @@ export class Bus {
     return { body: encodeRecord({ type, uid: this.uid, number, created: Date.now(), data, replies }), number };
   }
 
-  write(namespace: string, body: Body): void {
-    this.#outbox.add({ topic: this.topic, key: namespace, value: body, headers: this.#headers(undefined), partition: this.options.partition });
+  write(namespace: string, body: Body, headers: Record<string, string> = {}): void {
+    const { topic, options } = this;
+    this.#outbox.add({ topic, key: namespace, value: body, headers: { ...this.#headers(undefined), ...headers }, partition: options.partition });
   }
 
   /**
@@ -378,7 +372,7 @@ export class Bus {
   /** Offsets are given anew, up to one that clients may have already. */
   #loseEnd(partition: number, expected: number): void {
     this.recovery?.lose(partition, expected);
-    this.tell('log', new Error(`socket.io-kafka: the log ${this.topic} has lost its end: clients whose connections break start anew`));
+    this.#tellOfLog('has lost its end: clients whose connections break start anew');
   }
 
   /** Retention was faster than this server. */
@@ -387,15 +381,18 @@ export class Bus {
     this.recovery?.sendAway((error) => {
       this.tell('listener', new Error(`socket.io-kafka: a listener failed on a disconnect: ${(error as Error)?.message ?? error}`, { cause: error }));
     });
-    const what = `the log ${this.topic} has lost the records from ${first} to ${last} before they were read`;
-    this.tell('log', new Error(`socket.io-kafka: ${what}: this server's clients are closed, and come again; give the topic a longer retention`));
+    this.#tellOfLog(`has lost the records from ${first} to ${last} before they were read: clients of this server come again; give it a longer retention`);
   }
 
-  /** The log is another one, or has lost what was in it. */
-  #forget(what: string): void {
+  /** The log is another one. */
+  #forget(): void {
     this.#tag = this.#reader?.id?.slice(0, 8) ?? '0';
     this.recovery?.forget();
-    this.tell('log', new Error(`socket.io-kafka: the log ${this.topic} ${what}: clients whose connections break start anew`));
+    this.#tellOfLog('was deleted and made anew: clients whose connections break start anew');
+  }
+
+  #tellOfLog(text: string): void {
+    this.tell('log', new Error(`socket.io-kafka: the log ${this.topic} ${text}`));
   }
 
   /** To the adapters' `error` listeners, else the logger; one of a kind in ten seconds, with the number of the others. */

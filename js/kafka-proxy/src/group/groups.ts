@@ -10,7 +10,7 @@ export interface GroupWish {
   topics: string[];
   /** A regular expression; topics that are made later are found, too. */
   pattern?: RegExp;
-  /** Where a partition begins of which the group has no offset: of those who share a consumer the first says it. */
+  /** Where a partition begins of which the group has no offset. Where sockets share a consumer, the first one's counts. */
   from: 'earliest' | 'latest';
 }
 

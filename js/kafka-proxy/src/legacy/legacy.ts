@@ -13,10 +13,9 @@ import { Pace } from './pace';
 import { Places, type Holder } from './places';
 import { readWish, type LegacyWish } from './wish';
 
-/** Milliseconds that who ends waits to hear that the client has got its last frames. Others come again. */
+/** Milliseconds that an end waits to hear that the client has got its last frames. The others come again. */
 const LAST_MS = 1000;
-const TEXT = { binary: false };
-/** So many questions whether the client has got what it was sent are under way at the most: with more frames one goes behind them all. */
+/** So many pings are under way at the most. Frames that are sent meanwhile are asked about when all of these are answered. */
 const QUESTIONS = 8;
 
 export const legacy: Protocol = (socket, context, query) => new LegacyConversation(socket, context, query);
@@ -120,7 +119,7 @@ class LegacyConversation implements Conversation, Outlet, Holder {
     this.#sent++;
     this.#next = next;
     if (this.#questions < QUESTIONS) void this.#confirm(this.socket.sendAsking(bytes));
-    else this.socket.send(bytes, TEXT);
+    else this.socket.send(bytes, { binary: false });
   }
 
   /** Commits what the client has got. A frame that was written may lie in the system's buffers when the client dies: only an answer says more. */

@@ -136,16 +136,21 @@ export class Recovery {
     for (const [uid, at] of this.#heard) if (at < now - this.history) this.#heard.delete(uid);
   }
 
-  /** The records of the log are gone: sessions that are open are written again. */
+  /** The records of the log are gone. */
   forget(): void {
-    Object.assign(this, { ring: new Ring(), sessions: new Sessions() });
-    for (const namespace of this.namespaces.values()) namespace.rewrite();
+    Object.assign(this, { ring: new Ring() });
+    this.#rewrite();
   }
 
-  /** Records below an offset of the partition are not what clients know, or were never read here: sessions that are open are written again. */
+  /** Records below an offset of the partition are not what clients know, or were never read here. */
   lose(partition: number, offset: number): void {
-    Object.assign(this, { sessions: new Sessions() });
     this.ring.lose(partition, offset, Date.now());
+    this.#rewrite();
+  }
+
+  /** Sessions that are open are written again. */
+  #rewrite(): void {
+    Object.assign(this, { sessions: new Sessions() });
     for (const namespace of this.namespaces.values()) namespace.rewrite();
   }
 

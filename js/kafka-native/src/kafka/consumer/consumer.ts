@@ -180,9 +180,9 @@ export class Consumer {
    * a topic, are found within seconds and read from their first message, whatever `fromBeginning` says. Kafka's own topics
    * (`__consumer_offsets`, `__transaction_state`, `__share_group_state`) are read by their names only: no RegExp finds them.
    *
-   * Without a group (`groupId: null`) every partition of the topics is read, by each such consumer, from where `from` says. `run` resolves when it is settled where each begins: what is produced after that is read. With an
-   * `offsetDirectory` a partition goes on behind what its file says. A topic that was deleted and made anew, also while nobody read, is
-   * read from its first message, and the log says so.
+   * Without a group (`groupId: null`) every partition of the topics is read, by each such consumer, from where `from` says. `run` resolves
+   * when it is settled where each begins: what is produced after that is read. With an `offsetDirectory` a partition goes on behind what
+   * its file says. A topic that was deleted and made anew, also while nobody read, is read from its first message, and the log says so.
    * @throws KafkaJSNonRetriableError while the consumer runs, for no topic, and for one that no broker can have
    */
   async subscribe(subscription: ConsumerSubscribeTopics | ConsumerSubscribeTopic): Promise<void> {

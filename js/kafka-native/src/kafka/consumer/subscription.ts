@@ -141,7 +141,7 @@ export class Subscription {
     return [...this.#names.keys()];
   }
 
-  /** Whether a pattern may find it: Kafka's own topics are read by their names only. */
+  /** Kafka's own topics are taken by their names only. */
   takes(topic: string): boolean {
     return !INTERNAL.includes(topic) || this.#names.has(topic);
   }
