@@ -191,11 +191,12 @@ describe('a name', () => {
     assert.deepEqual(second.names(), []);
   });
 
-  test('is had by exactly one of those that start with it at once, in any order', async () => {
+  test('is had by exactly one of those that start with it at once, in any order', async (t) => {
     const next = random(seed);
     for (let round = 0; round < 6; round++) {
       const topic = newTopic();
       const nodes = Array.from({ length: 2 + (round % 2) }, () => new Node(cluster, { topic, serverName: 'same' }));
+      cleanup(t, () => Promise.all(nodes.map(({ node }) => node.close())));
       const outcomes = await Promise.all(
         nodes.map(async (node) => {
           await new Promise((resolve) => setTimeout(resolve, next() * 60 * (round % 3)));

@@ -573,7 +573,7 @@ describe('flush', () => {
     for (let n = 0; n < 25; n++) producer.send({ topic, messages: numbered(1) }).then(() => written++);
     await within(SOON, 'flush', () => producer.flush());
     assert.equal(written, 25);
-    await producer.flush();
+    for (const options of [undefined, null, {}]) await producer.flush(options);
   });
 
   test('ends with its time or its signal', async (t) => {

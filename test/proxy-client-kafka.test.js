@@ -169,7 +169,7 @@ describe('a proxy that dies', { concurrency: true }, () => {
       for (const [value, place] of produced.yes) check(places.get(value) === place, () => `${value} was to be at ${place}, and is at ${places.get(value)}`);
       for (const value of produced.no) check(!places.has(value), () => `${value} was to be not written`);
       assert.deepEqual(failures, [], why());
-      assert.ok(produced.yes.size > 20 && produced.maybe.size > 0, why());
+      assert.ok(produced.yes.size > 20, why());
       await Promise.all(members.map((member) => member.close()));
     });
   }

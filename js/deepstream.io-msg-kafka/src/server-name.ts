@@ -20,6 +20,8 @@ export class ServerName {
   /** This node's claim lies in the log. */
   #claimed: (() => void) | undefined;
   #has = false;
+  /** Another claimed the name just before: it lives, most likely, and is waited for longer. */
+  #rival = false;
   #refused: ((error: Error) => void) | undefined;
 
   constructor(name: string, id: string, address: (record: Unaddressed) => Outgoing) {
@@ -42,7 +44,7 @@ export class ServerName {
       this.#refused = reject;
       this.#claimed = () => {
         const echo = performance.now() - begun;
-        timer ??= setTimeout(resolve, Math.min(Math.max(ANSWER_MS, 3 * echo), LONGEST_MS));
+        timer ??= setTimeout(resolve, this.#rival ? LONGEST_MS : Math.min(Math.max(ANSWER_MS, 3 * echo), LONGEST_MS));
       };
       this.#write({ claim: this.#id }).catch(reject);
     }).finally(() => clearTimeout(timer));
@@ -58,7 +60,10 @@ export class ServerName {
     } else if (taken === this.#id) {
       this.#has = false;
       this.#refused?.(new Error(`another server has the serverName ${this.#name}, and lives: give each server a name of its own`));
-    } else if (claim !== undefined && this.#has) this.#write({ taken: claim }).catch(() => {});
+    } else if (claim !== undefined) {
+      if (this.#has) this.#write({ taken: claim }).catch(() => {});
+      else this.#rival = true;
+    }
   }
 
   /** From now on the name is free. */

@@ -94,8 +94,9 @@ export class OrderedOutgoing {
     const item = this.#items[this.#head]!;
     if (!('action' in item)) this.#bytes -= item.bytes;
     this.#items[this.#head++] = undefined as never;
-    if (this.#head === this.#items.length) {
-      this.#items = [];
+    // Under steady traffic there is always one.
+    if (this.#head === this.#items.length || (this.#head > 1000 && this.#head * 2 > this.#items.length)) {
+      this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }
   }

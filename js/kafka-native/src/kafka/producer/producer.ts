@@ -163,7 +163,8 @@ export class Producer {
    * (`requestTimeout`), and ends the clients; what is left rejects, and so does a `connect` that has reached nobody by then. An open
    * transaction is aborted. After it `connect` can be called again.
    */
-  async disconnect({ timeout = this.#context.requestTimeout }: { timeout?: number } = {}): Promise<void> {
+  async disconnect(options?: { timeout?: number }): Promise<void> {
+    const { timeout = this.#context.requestTimeout } = options ?? {};
     const wait = millisecondsOf(timeout);
     // A producer that is connecting has nothing to deliver.
     const giveUp = this.#state === 'connecting' ? setTimeout(() => void this.#connecting?.stop(0).catch(() => {}), Math.min(wait, LONGEST_TIMER)) : undefined;
@@ -355,7 +356,8 @@ export class Producer {
     return this.#flush(this.#connected(), options);
   }
 
-  async #flush({ outbox, lanes, transactions }: Connection, { timeout = Infinity, signal }: FlushOptions): Promise<void> {
+  async #flush({ outbox, lanes, transactions }: Connection, options: FlushOptions | null): Promise<void> {
+    const { timeout = Infinity, signal } = options ?? {};
     const wait = millisecondsOf(timeout);
     if (signal !== undefined) checkSignal(signal);
     signal?.throwIfAborted();
