@@ -1,10 +1,11 @@
 'use strict';
 // Watching what clients tell: their log, their errors, their figures, and the messages of a whole topic.
 
+const assert = require('node:assert/strict');
 const { EventEmitter, once } = require('node:events');
 const { setTimeout: delay } = require('node:timers/promises');
 const { cleanup } = require('./cleanup.js');
-const { Inbox, PATIENCE, consumer, folder, within } = require('./flow.js');
+const { Inbox, PATIENCE, consumer, folder, producer, within } = require('./flow.js');
 
 /** Everything that a callback was called with; `until` resolves with the first call that fits, past or to come. */
 class Calls extends EventEmitter {
@@ -108,4 +109,29 @@ function block(milliseconds) {
   for (const end = performance.now() + milliseconds; performance.now() < end; );
 }
 
-module.exports = { Calls, block, countTurns, deferred, eventually, received, witness };
+/**
+ * A topic with many messages. Their consumer calls `take` with the length of each batch; `shown` resolves when all have come, each large batch in a turn of
+ * the event loop of its own, though the handler is slow.
+ */
+async function backlog(t, cluster, count = 20_000) {
+  const topic = await cluster.topic(1);
+  const sender = producer(t, cluster);
+  const values = Array.from({ length: count }, () => 'x'.repeat(100));
+  assert.equal(sender.send(topic, 0, values).enqueued, count);
+  await sender.stop();
+  const [turns, all] = [countTurns(t), deferred()];
+  /** @type {number[]} */ const seen = [];
+  const take = (length) => {
+    if (length >= 500) seen.push(turns.now);
+    block(5); // others arrive meanwhile
+    if ((count -= length) === 0) all.resolve();
+  };
+  const shown = async () => {
+    await all.promise;
+    assert.ok(seen.length > 5, `${seen.length} large batches`);
+    assert.equal(new Set(seen).size, seen.length);
+  };
+  return { topic, take, shown };
+}
+
+module.exports = { Calls, backlog, block, countTurns, deferred, eventually, received, witness };

@@ -20,7 +20,7 @@ export class ServerName {
   /** This node's claim lies in the log. */
   #claimed: (() => void) | undefined;
   #has = false;
-  /** Another claimed the name just before: it lives, most likely, and is waited for longer. */
+  /** Another has claimed the name just before this one: most likely it lives. Its answer is waited for longer. */
   #rival = false;
   #refused: ((error: Error) => void) | undefined;
 
@@ -44,7 +44,8 @@ export class ServerName {
       this.#refused = reject;
       this.#claimed = () => {
         const echo = performance.now() - begun;
-        timer ??= setTimeout(resolve, this.#rival ? LONGEST_MS : Math.min(Math.max(ANSWER_MS, 3 * echo), LONGEST_MS));
+        const answer = this.#rival ? LONGEST_MS : Math.max(ANSWER_MS, 3 * echo);
+        timer ??= setTimeout(resolve, Math.min(answer, LONGEST_MS));
       };
       this.#write({ claim: this.#id }).catch(reject);
     }).finally(() => clearTimeout(timer));

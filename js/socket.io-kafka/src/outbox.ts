@@ -1,4 +1,5 @@
 import type { KafkaProducer } from 'kafka-native';
+import { Queue } from './queue';
 import { bytesOf, type Body } from './record';
 
 /** A record on its way. */
@@ -38,9 +39,7 @@ interface Waiting extends Outgoing {
 export class Outbox {
   readonly #options: OutboxOptions;
   #producer: KafkaProducer | undefined;
-  #waiting: Waiting[] = [];
-  /** Where the waiting begin. */
-  #head = 0;
+  #waiting = new Queue<Waiting>();
   #waitingBytes = 0;
   #flying = 0;
   #flyingBytes = 0;
@@ -68,7 +67,7 @@ export class Outbox {
   }
 
   get length(): number {
-    return this.#waiting.length - this.#head + this.#flying;
+    return this.#waiting.length + this.#flying;
   }
 
   get bytes(): number {
@@ -95,9 +94,9 @@ export class Outbox {
 
   /** Records that still wait are lost. */
   abandon(reason: Error): void {
-    const waiting = this.#waiting.slice(this.#head);
-    this.#waiting = [];
-    this.#head = this.#waitingBytes = 0;
+    const waiting = this.#waiting.tail(() => true);
+    this.#waiting = new Queue();
+    this.#waitingBytes = 0;
     if (waiting.length === 0) return;
     this.#options.onLost(waiting.length, reason);
     for (const { onSettled } of waiting) onSettled?.(reason);
@@ -106,8 +105,8 @@ export class Outbox {
   #drop(): void {
     const dropped: Waiting[] = [];
     // The newest stays, however large it is.
-    while (this.#waitingBytes + this.#flyingBytes > this.#options.maxBytes && this.#waiting.length - this.#head > 1) {
-      const record = this.#take();
+    while (this.#waitingBytes + this.#flyingBytes > this.#options.maxBytes && this.#waiting.length > 1) {
+      const record = this.#waiting.shift()!;
       this.#waitingBytes -= record.bytes;
       dropped.push(record);
     }
@@ -115,16 +114,6 @@ export class Outbox {
     const reason = new Error(`more than ${this.#options.maxBytes} bytes (maxQueuedBytes) wait for Kafka: the oldest are dropped`);
     this.#options.onLost(dropped.length, reason);
     for (const { onSettled } of dropped) onSettled?.(reason);
-  }
-
-  #take(): Waiting {
-    const record = this.#waiting[this.#head]!;
-    this.#waiting[this.#head++] = undefined as never;
-    if (this.#head > 1000 && this.#head * 2 > this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#head);
-      this.#head = 0;
-    }
-    return record;
   }
 
   /** Behind everything that this turn's promises still call. */
@@ -142,13 +131,12 @@ export class Outbox {
     const byTopic = new Map<string, Waiting[]>();
     let count = 0;
     let bytes = 0;
-    while (this.#head < this.#waiting.length) {
-      const next = this.#waiting[this.#head]!;
+    for (let next = this.#waiting.first; next; next = this.#waiting.first) {
       if (this.#flyingBytes + bytes > 0 && this.#flyingBytes + bytes + next.bytes > WINDOW_BYTES) break;
       const list = byTopic.get(next.topic);
       if (list) list.push(next);
       else byTopic.set(next.topic, [next]);
-      this.#take();
+      this.#waiting.shift();
       count++;
       bytes += next.bytes;
     }
@@ -171,7 +159,7 @@ export class Outbox {
     }
     this.#flying -= messages.length;
     for (const { bytes } of messages) this.#flyingBytes -= bytes;
-    if (this.#head < this.#waiting.length) this.#schedule();
+    if (this.#waiting.length > 0) this.#schedule();
     else if (this.#flying === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 }

@@ -1,3 +1,4 @@
+import { Queue } from '../queue';
 import { bytesOf, decodeRecord, type Body, type LogRecord } from '../record';
 
 interface Logged {
@@ -19,8 +20,7 @@ export class OrderedOutgoing {
   readonly #timeout: number;
   readonly #maxBytes: number;
   readonly #onLate: (record: LogRecord) => void;
-  #items: Item[] = [];
-  #head = 0;
+  readonly #items = new Queue<Item>();
   /** By number, in this order. */
   readonly #early = new Map<number, Logged>();
   #earlyBytes = 0;
@@ -87,18 +87,12 @@ export class OrderedOutgoing {
   }
 
   get #first(): Item | undefined {
-    return this.#items[this.#head];
+    return this.#items.first;
   }
 
   #shift(): void {
-    const item = this.#items[this.#head]!;
+    const item = this.#items.shift()!;
     if (!('action' in item)) this.#bytes -= item.bytes;
-    this.#items[this.#head++] = undefined as never;
-    // Under steady traffic there is always one.
-    if (this.#head === this.#items.length || (this.#head > 1000 && this.#head * 2 > this.#items.length)) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
   }
 
   #advance(): void {

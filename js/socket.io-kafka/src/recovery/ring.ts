@@ -1,4 +1,5 @@
 import type { Room } from 'socket.io-adapter';
+import { Queue } from '../queue';
 import { bytesOf, type Body } from '../record';
 
 /** A packet that clients can have missed. */
@@ -22,53 +23,14 @@ export interface Entry {
 /** Bytes that an entry takes beside its body, roughly. */
 const OVERHEAD = 250;
 
-class Entries {
-  #entries: Entry[];
-  #head = 0;
-
-  constructor(...entries: Entry[]) {
-    this.#entries = entries;
-  }
-
-  get length(): number {
-    return this.#entries.length - this.#head;
-  }
-
-  get first(): Entry | undefined {
-    return this.#entries[this.#head];
-  }
-
-  push(entry: Entry): void {
-    this.#entries.push(entry);
-  }
-
-  shift(): void {
-    this.#entries[this.#head++] = undefined as never;
-    if (this.#head > 1000 && this.#head * 2 > this.#entries.length) {
-      this.#entries = this.#entries.slice(this.#head);
-      this.#head = 0;
-    }
-  }
-
-  /** Those of a partition behind an offset, in order. */
-  after(partition: number, offset: number): Entry[] {
-    let at = this.#entries.length;
-    for (; at > this.#head; at--) {
-      const before = this.#entries[at - 1]!;
-      if (before.partition !== partition || before.offset <= offset) break;
-    }
-    return this.#entries.slice(at);
-  }
-}
-
 /** Stands for the rooms of a packet that is for all. */
 const EVERYBODY = Symbol('everybody');
 
 /** The newest packets of all namespaces, as long as clients may come back for them, and as many as there is room for. */
 export class Ring {
   /** In the order in which they were read, and the same by namespace and room: who comes back looks at what is for him only. */
-  readonly #all = new Entries();
-  readonly #byNamespace = new Map<string, Map<Room | symbol, Entries>>();
+  readonly #all = new Queue<Entry>();
+  readonly #byNamespace = new Map<string, Map<Room | symbol, Queue<Entry>>>();
   /** By namespace: up to this offset packets are gone that clients may still want, or are in another partition. */
   readonly #gone = new Map<string, { partition: number; offset: number }>();
   /** By namespace, of its newest packet; those of the newest packets are the last. */
@@ -97,7 +59,7 @@ export class Ring {
     for (const room of listsOf(entry)) {
       const entries = lists.get(room);
       if (entries) entries.push(entry);
-      else lists.set(room, new Entries(entry));
+      else lists.set(room, new Queue<Entry>(entry));
     }
     this.bytes += entry.bytes;
   }
@@ -137,7 +99,8 @@ export class Ring {
     if (gone && (gone.partition !== partition || offset < gone.offset)) return undefined;
     const lists = this.#byNamespace.get(namespace);
     const found = new Set<Entry>();
-    for (const room of [EVERYBODY, ...rooms]) for (const entry of lists?.get(room)?.after(partition, offset) ?? []) found.add(entry);
+    const isBehind = (entry: Entry): boolean => entry.partition === partition && entry.offset > offset;
+    for (const room of [EVERYBODY, ...rooms]) for (const entry of lists?.get(room)?.tail(isBehind) ?? []) found.add(entry);
     return [...found].sort((a, b) => a.offset - b.offset);
   }
 

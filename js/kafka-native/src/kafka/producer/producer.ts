@@ -352,11 +352,11 @@ export class Producer {
    *
    * Rejects with KafkaJSTimeout, or with the reason of the signal.
    */
-  async flush(options: FlushOptions = {}): Promise<void> {
+  async flush(options?: FlushOptions): Promise<void> {
     return this.#flush(this.#connected(), options);
   }
 
-  async #flush({ outbox, lanes, transactions }: Connection, options: FlushOptions | null): Promise<void> {
+  async #flush({ outbox, lanes, transactions }: Connection, options?: FlushOptions): Promise<void> {
     const { timeout = Infinity, signal } = options ?? {};
     const wait = millisecondsOf(timeout);
     if (signal !== undefined) checkSignal(signal);
