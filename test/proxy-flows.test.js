@@ -8,7 +8,7 @@ const { KafkaProxy } = require('kafka-proxy');
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
 const { read } = require('../js/kafka-proxy/dist/v2/messages.js');
-const { Producing } = require('../js/kafka-proxy/dist/v2/producing.js');
+const { Producing, Writers } = require('../js/kafka-proxy/dist/v2/producing.js');
 const { Peer } = require('./support/proxy-peer.js');
 
 const SILENT = { error() {}, warn() {}, info() {}, debug() {} };
@@ -377,12 +377,37 @@ test('what a client has being written counts with its headers, and empty message
   for (const messages of [Array.from({ length: 20 }, () => ({ value: null })), [{ value: null, headers: { name: ['x'.repeat(2000)] } }]]) {
     let held = false;
     const producing = new Producing(
-      /** @type {any} */ ({ limits: { producing: 1000 }, producer: () => new Promise(() => {}) }),
+      /** @type {any} */ ({ limits: { producing: 1000 }, writers: new Writers(10_000), producer: () => new Promise(() => {}) }),
       /** @type {any} */ ({ hold: () => (held = true), release: () => (held = false) }),
     );
     void producing.send('t', messages, () => new Promise(() => {}));
     assert.equal(held, true);
   }
+});
+
+test('what all clients have being written is bounded: those who write are read no further, and beyond twice as much is refused', async () => {
+  const context = /** @type {any} */ ({ limits: { producing: 1000 }, writers: new Writers(1500) });
+  const answers = [];
+  const client = () => {
+    const its = { held: false };
+    const producing = new Producing(context, /** @type {any} */ ({ hold: () => (its.held = true), release: () => (its.held = false) }));
+    const write = () => producing.send('t', [{ value: 'x'.repeat(600) }], () => new Promise((_, reject) => answers.push(reject)));
+    return Object.assign(its, { write });
+  };
+  const [one, two, three, four, five, late] = Array.from({ length: 6 }, client);
+  const writes = [one.write(), two.write()];
+  assert.deepEqual([one.held, two.held], [false, false]);
+  writes.push(three.write());
+  assert.deepEqual([one.held, two.held, three.held, four.held], [true, true, true, false]);
+  writes.push(four.write(), five.write());
+  assert.throws(late.write, { code: 'LIMIT', retriable: true });
+  assert.deepEqual([four.held, five.held, late.held], [true, true, false]);
+  for (const answer of answers.splice(0, 3)) answer(new Error('refused'));
+  await Promise.allSettled(writes.slice(0, 3));
+  assert.deepEqual([one.held, two.held, three.held, four.held, five.held], [false, false, false, false, false]);
+  writes.push(late.write());
+  for (const answer of answers) answer(new Error('refused'));
+  await Promise.allSettled(writes);
 });
 
 test('a credit of bytes counts headers, in a group and without', async (t) => {

@@ -15,6 +15,7 @@ import type { Logs } from './log/logs';
 import type { LegacyOptions, Limits, Log } from './options';
 import type { SlowSockets } from './slow';
 import type { AnsweringSocket, Socket } from './socket';
+import type { Writers } from './v2/producing';
 
 /** One a proxy. Its clients of Kafka are made when somebody needs them, and ended by the proxy. */
 export interface Context {
@@ -35,6 +36,7 @@ export interface Context {
   readonly sockets: Set<Socket>;
   /** Closes those that take nothing of what they are sent. */
   readonly slow: SlowSockets;
+  readonly writers: Writers;
   readonly tickets: Tickets;
   readonly audit: Audit;
   /** Readers without a group. */

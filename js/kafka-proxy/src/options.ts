@@ -45,6 +45,8 @@ export interface Limits {
   topics: number;
   /** Bytes of a socket's messages that are being written to Kafka; more are read when these are written. Default 4 MiB. */
   producing: number;
+  /** The same of all sockets: then no socket that writes is read further, and beyond twice as much messages are refused. Default 64 MiB. */
+  writing: number;
   /** Bytes of messages that are kept for readers of the same topics. Default 64 MiB. */
   cache: number;
   /** Topics that are read without a group, and groups, so many of each: a client of Kafka for each, with threads of its own. Default 200. */
@@ -189,6 +191,7 @@ const LIMITS = z.strictObject({
   subscriptions: count(1),
   topics: count(1),
   producing: count(1),
+  writing: count(1),
   cache: count(0),
   readers: count(1),
   past: whole(1, 1000),
@@ -331,6 +334,7 @@ export function readOptions(options: unknown): ReadOptions {
       subscriptions: 100,
       topics: 1000,
       producing: 4 * 1024 * 1024,
+      writing: 64 * 1024 * 1024,
       cache: 64 * 1024 * 1024,
       readers: 200,
       past: 8,

@@ -19,6 +19,7 @@ import { Logs } from './log/logs';
 import type { LegacyOptions, Limits, Log, ReadOptions } from './options';
 import { SlowSockets } from './slow';
 import { Sockets } from './sockets';
+import { Writers } from './v2/producing';
 import { within } from './within';
 
 export class Shared implements Context {
@@ -31,6 +32,7 @@ export class Shared implements Context {
   readonly audit: Audit;
   readonly sockets: Sockets;
   readonly slow: SlowSockets;
+  readonly writers: Writers;
   readonly tickets: Tickets;
   readonly rates: Rates;
   readonly logs: Logs;
@@ -55,6 +57,7 @@ export class Shared implements Context {
     this.audit = new Audit(options.log, options.audit);
     this.sockets = new Sockets(this.audit);
     this.slow = new SlowSockets(options.limits.slow);
+    this.writers = new Writers(options.limits.writing);
     this.tickets = new Tickets(options.ticketLifetime);
     this.rates = new Rates(options.limits);
     this.#admin = new Lasting(

@@ -113,8 +113,9 @@ export class Reader implements Subscription {
     this.#notice({ type: 'revoked', partitions: partitions.map(({ topic, partition }) => ({ topic, partition })) });
   }
 
+  /** Also when it has closed: what it acknowledged before is committed then. */
   committed(where: { topic: string; partition: number; offset: number }): void {
-    this.#notice({ type: 'committed', ...where });
+    this.outlet.notice({ type: 'committed', ...where });
   }
 
   warn(error: ProxyError, where?: TopicPartition): void {

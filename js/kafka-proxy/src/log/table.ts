@@ -233,18 +233,25 @@ function fold(batch: Batch, from: number, entries: Map<string, Entry>, owner: Ta
     }
     const message = batch.lazyMessages[i]!;
     const { headers, bytes } = copied(message.headers);
-    const value = Buffer.from(message.value!);
+    const value = alone(message.value!);
     const entry = { offset: offsets[i]!, timestamp: timestamps[i]!, value, headers, bytes: key.length + value.length + bytes };
     entries.set(key, entry);
     owner.change(before ? 0 : 1, entry.bytes - (before?.bytes ?? 0));
   }
 }
 
+/** A copy with memory of its own: Node's pool would keep 8 KiB for as long as one of the many small values in it is an entry. */
+function alone(value: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(value.length);
+  value.copy(copy);
+  return copy;
+}
+
 function copied(given: KafkaMessage['headers']): { headers: PlainMessage['headers']; bytes: number } {
   let bytes = 0;
   const copy = <B extends Buffer | null>(value: B): B => {
     bytes += value?.length ?? 0;
-    return value && (Buffer.from(value) as B);
+    return value && (alone(value) as B);
   };
   const names = Object.keys(given);
   if (names.length === 0) return { headers: undefined, bytes };

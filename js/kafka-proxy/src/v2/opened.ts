@@ -20,6 +20,7 @@ export class Opened implements Outlet {
   #subscription: Subscription | undefined;
   #opening: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
+  #ended = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -71,7 +72,8 @@ export class Opened implements Outlet {
   }
 
   notice(notice: Notice): void {
-    if (!this.#closed) this.owner.tell({ ...notice, id: this.id });
+    if (this.#ended || (this.#closed && notice.type !== 'committed')) return;
+    this.owner.tell({ ...notice, id: this.id });
   }
 
   warn(error: ProxyError, where?: TopicPartition): void {
@@ -81,11 +83,13 @@ export class Opened implements Outlet {
   fail(error: ProxyError): void {
     if (this.#closed) return;
     this.owner.tell(errorMessage(error, { id: this.id, request: 'subscribe', fatal: true }));
+    // Its id is free now.
+    this.#ended = true;
     this.owner.ended(this, error);
     void this.close();
   }
 
-  /** Nothing of it is told any more. */
+  /** Nothing of it is told any more, but for commits of what was acknowledged before. */
   get closed(): boolean {
     return this.#closed !== undefined;
   }
@@ -100,6 +104,7 @@ export class Opened implements Outlet {
     this.flow.end();
     await this.#opening;
     await this.#subscription?.close().catch(() => {});
+    this.#ended = true;
   }
 }
 
