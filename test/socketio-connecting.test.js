@@ -7,6 +7,7 @@ const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { ConfigResourceTypes, Kafka, logLevel } = require('kafka-native');
+const { Server } = require('socket.io');
 const { createAdapter, kafka } = require('socket.io-kafka');
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
@@ -115,6 +116,14 @@ describe('what is refused', () => {
     'a partition that is none': [() => kafka('x:1', { partition: -1 }), RangeError, /partition must be a whole number from 0/],
     'a partition as text': [() => kafka('x:1', { partition: '0' }), TypeError, /partition must be a number/],
     'acks that are none': [() => kafka('x:1', { acks: 2 }), RangeError, /acks must be -1, 0 or 1/],
+    'a compression by name': [() => kafka('x:1', { compression: 'gzip' }), TypeError, /compression must be a number/],
+    'a compression that is none': [() => kafka('x:1', { compression: 99 }), RangeError, /compression must be a whole number from 0 to 4/],
+    'createTopics as text': [() => kafka('x:1', { createTopics: 'no' }), TypeError, /createTopics must be true or false/],
+    'recovery for ever': [
+      () => new Server({ adapter: kafka('x:1'), connectionStateRecovery: { maxDisconnectionDuration: Number.POSITIVE_INFINITY } }),
+      RangeError,
+      /maxDisconnectionDuration must be milliseconds/,
+    ],
     'a heartbeat of no time': [() => kafka('x:1', { heartbeatInterval: 0 }), RangeError, /heartbeatInterval must be/],
     'a timeout below the interval': [() => kafka('x:1', { heartbeatInterval: 500, heartbeatTimeout: 400 }), RangeError, /heartbeatTimeout must be/],
     'a producer that is none': [() => kafka('x:1', { producer: 7 }), TypeError, /producer must be options, or a client that kafka\.producer\(\)/],

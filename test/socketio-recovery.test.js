@@ -173,6 +173,74 @@ describe('connection state recovery', () => {
     }
   });
 
+  test('of two connections with one session, both let in slowly, one is recovered and the other begins anew, and both stay', async () => {
+    const gates = [];
+    let gated = false;
+    const peers = await servers({ server: { connectionStateRecovery: { skipMiddlewares: false } } });
+    for (const { io } of peers) io.use((_, next) => (gated ? gates.push(next) : next()));
+    const [one, two] = peers;
+    const client = await visitor(one);
+    one.io.emit('before');
+    await client.hears('before');
+    const { id } = client;
+    await client.break();
+    gated = true;
+    const first = client.come(one.port);
+    await eventually(PATIENCE, 'the first waits for its middleware', () => gates.length === 1);
+    const twin = new Visitor(two.port);
+    ends.push(() => twin.close());
+    twin.knows = client.knows;
+    const second = twin.come(two.port);
+    // It begins anew while the first is not let in: as long as that takes.
+    await eventually(PATIENCE, 'the second waits for its middleware', () => gates.length === 2);
+    for (const next of gates) next();
+    assert.deepEqual([await first, await second], [true, false]);
+    assert.equal(client.id, id);
+    assert.notEqual(twin.id, id);
+    await settled(one, client, twin);
+    assert.deepEqual([client.socket.connected, twin.socket.connected], [true, true]);
+  });
+
+  test('a session whose data cannot be written is recovered without them, and that is told', async () => {
+    const [one, two] = await servers();
+    const errors = [];
+    one.adapter().on('error', ({ message }) => errors.push(message));
+    const client = await visitor(one);
+    const socket = await socketOf(one, client);
+    const circle = {};
+    circle.circle = circle;
+    socket.data = { circle };
+    socket.join('red');
+    one.io.emit('before');
+    await client.hears('before');
+    await client.break();
+    two.io.to('red').emit('m', 1);
+    assert.equal(await client.come(two.port), true);
+    await settled(two, client);
+    assert.deepEqual(client.events('m'), [[1]]);
+    assert.match(errors[0], /the data of the socket .* cannot be written, it is recovered without/);
+  });
+
+  test('a listener that throws on a disconnect is told, and keeps nobody from coming back', async () => {
+    const [one, two] = await servers();
+    for (const to of [one, two]) {
+      const errors = [];
+      one.adapter().once('error', ({ message }) => errors.push(message));
+      const client = await visitor(one);
+      const socket = await socketOf(one, client);
+      one.io.emit('before');
+      await client.hears('before');
+      socket.once('disconnect', () => {
+        throw new Error('of the program');
+      });
+      client.vanish(to.port);
+      assert.equal(await client.come(to.port), true);
+      await eventually(PATIENCE, 'it is told', () => errors.length === 1);
+      assert.match(errors[0], /a listener failed on a disconnect: of the program/);
+      assert.equal(one.adapter().stats().unreadable, 0);
+    }
+  });
+
   test('a server that closes behind its claim of a session gives it back as it is, at whatever moment that is', async () => {
     const key = newKey();
     const [one, three] = await servers({ key });

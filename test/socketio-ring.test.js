@@ -4,6 +4,7 @@
 const { describe, test } = require('node:test');
 const assert = require('node:assert/strict');
 const { OrderedOutgoing } = require('../js/socket.io-kafka/dist/recovery/outgoing.js');
+const { Recovery } = require('../js/socket.io-kafka/dist/recovery/recovery.js');
 const { Ring } = require('../js/socket.io-kafka/dist/recovery/ring.js');
 const { encodeRecord } = require('../js/socket.io-kafka/dist/record.js');
 
@@ -82,4 +83,15 @@ test('own packets that wait for their place in the log have a bound in bytes: th
   for (let n = 1; n <= 5; n++) outgoing.read(n, () => read.push(n));
   assert.deepEqual(read, [3, 4, 5]);
   outgoing.close();
+});
+
+test('a session record with fields that are none is refused as it is read, and never when it is used', () => {
+  const recovery = new Recovery({ maxDisconnectionDuration: 1000, pingTimeout: 1000 }, 1_000_000);
+  const keep = (had) => {
+    const data = { pid: 'p', sid: 's', rooms: [], had };
+    recovery.keep('/', { type: 30, uid: 'u', number: 1, created: 0, data, replies: 0, bytes: 10 }, { partition: 0, offset: 1, id: 't-0-1', body: '' }, Date.now(), false);
+  };
+  for (const had of [5, null, 'text', { x: 5 }, { x: null }, { x: [1] }, { x: [1, 'y'] }, { x: ['1', 2] }]) assert.throws(() => keep(had), /it is no session/);
+  for (const had of [undefined, {}, { x: [1, 2] }]) keep(had);
+  recovery.stop();
 });

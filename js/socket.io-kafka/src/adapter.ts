@@ -12,7 +12,7 @@ import {
 import type { Kafka } from 'kafka-native';
 import type { Bus, Member, Place } from './bus';
 import { EVENT, written, type BroadcastData } from './messages';
-import { encodeRecord, type LogRecord } from './record';
+import { sendable, type LogRecord } from './record';
 import { NamespaceRecovery } from './recovery/namespace';
 import { prometheusOf, statsOf, type AdapterStats } from './stats';
 
@@ -340,20 +340,6 @@ export class KafkaAdapter extends ClusterAdapterWithHeartbeat implements Member 
     if (!this.#recovery) throw new Error('connectionStateRecovery is off');
     return this.#recovery.restore(pid, offset);
   }
-}
-
-/** A socket without those of its fields that have no form as JSON: a timer in its `data`, a session in its handshake. */
-function sendable(socket: object): object {
-  return Object.fromEntries(
-    Object.entries(socket).map(([name, field]) => {
-      try {
-        encodeRecord({ type: 0, uid: '', number: 0, created: 0, data: field, replies: 0 });
-        return [name, field];
-      } catch {
-        return [name, {}];
-      }
-    }),
-  );
 }
 
 function isAnswer(type: number): boolean {

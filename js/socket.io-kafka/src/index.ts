@@ -38,11 +38,11 @@ export function createAdapter(target: string | Kafka | (ConnectionOptions & Adap
       if (!bus || bus.stopped) {
         const { connectionStateRecovery, pingInterval = 25_000, pingTimeout = 20_000 } = nsp.server.opts ?? {};
         // Messages of other bridged servers come by the other adapter, without a place in the log.
-        const recovery = connectionStateRecovery &&
-          !bridged && {
-            maxDisconnectionDuration: connectionStateRecovery.maxDisconnectionDuration ?? 120_000,
-            pingTimeout: pingInterval + pingTimeout,
-          };
+        const maxDisconnectionDuration = connectionStateRecovery?.maxDisconnectionDuration ?? 120_000;
+        // The log has to keep everything for twice as long.
+        if (!Number.isFinite(maxDisconnectionDuration) || maxDisconnectionDuration < 0)
+          throw new RangeError(`socket.io-kafka: maxDisconnectionDuration must be milliseconds, got ${maxDisconnectionDuration}`);
+        const recovery = connectionStateRecovery && !bridged && { maxDisconnectionDuration, pingTimeout: pingInterval + pingTimeout };
         buses.set(nsp.server, (bus = new Bus({ ...read, recovery: recovery || undefined, bridged })));
       }
       return new KafkaAdapter(nsp, bus);

@@ -102,13 +102,14 @@ export function readOptions(
     kafka: isKafka(target) ? target : kafkaOf(connection, own),
     key: read.topic('key', 'socket.io'),
     partition: own.partition == null ? undefined : read.integer('partition', 0, 0, 1_000_000),
-    createTopics: own.createTopics !== false,
+    createTopics: read.boolean('createTopics', true),
     partitions: Math.max(read.integer('partitions', 1, 1, 1_000_000), own.partition == null ? 1 : Number(own.partition) + 1),
     replicationFactor: read.integer('replicationFactor', -1, -1, 32_767),
     producer: read.object('producer') as ReadOptions['producer'],
     consumer: read.object('consumer') as ReadOptions['consumer'],
     acks,
-    compression: own.compression as number | undefined,
+    // kafka-native's CompressionTypes: None, GZIP, Snappy, LZ4, ZSTD.
+    compression: own.compression == null ? undefined : read.integer('compression', 0, 0, 4),
     heartbeatInterval,
     heartbeatTimeout: read.integer('heartbeatTimeout', Math.max(10_000, heartbeatInterval * 2), heartbeatInterval + 1, 86_400_000),
     publishTimeout: read.integer('publishTimeout', 1000, 1, 3_600_000),
@@ -165,6 +166,12 @@ class Reader {
     if (typeof value !== 'number') throw new TypeError(`socket.io-kafka: ${name} must be a number, got ${inspect(value)}`);
     if (!Number.isInteger(value) || value < min || value > max)
       throw new RangeError(`socket.io-kafka: ${name} must be a whole number from ${min} to ${max}, got ${inspect(value)}`);
+    return value;
+  }
+
+  boolean(name: string, fallback: boolean): boolean {
+    const value = this.#given[name] ?? fallback;
+    if (typeof value !== 'boolean') throw new TypeError(`socket.io-kafka: ${name} must be true or false, got ${inspect(value)}`);
     return value;
   }
 

@@ -74,6 +74,20 @@ export function encodeRecord({ type, uid, number, created, data, replies }: Omit
   return JSON.stringify([type, uid, number, created, data ?? null, replies]);
 }
 
+/** A socket, or its session, without those of its fields that have no form as JSON: a timer in its `data`, a session in its handshake. */
+export function sendable<T extends object>(socket: T): T {
+  return Object.fromEntries(
+    Object.entries(socket).map(([name, field]) => {
+      try {
+        encodeRecord({ type: 0, uid: '', number: 0, created: 0, data: field, replies: 0 });
+        return [name, field];
+      } catch {
+        return [name, {}];
+      }
+    }),
+  ) as T;
+}
+
 /** @throws Error for what is no record */
 export function decodeRecord(value: Buffer | string): LogRecord {
   // An array of msgpack with six elements begins with 0x96, which begins no text.

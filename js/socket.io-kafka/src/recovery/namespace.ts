@@ -1,7 +1,7 @@
 import { MessageType, type BroadcastOptions, type Room, type Session } from 'socket.io-adapter';
 import type { Bus, Place } from '../bus';
 import { isRecoverable, matches, type BroadcastData, type OperationData } from '../messages';
-import { bytesOf, decodeRecord, RecordType, type Body, type LogRecord } from '../record';
+import { bytesOf, decodeRecord, RecordType, sendable, type Body, type LogRecord } from '../record';
 import { OrderedOutgoing } from './outgoing';
 import type { Recovery } from './recovery';
 import type { Claim, Had, Outcome, SessionData, Urgency } from './sessions';
@@ -297,7 +297,9 @@ export class NamespaceRecovery {
     try {
       this.#bus.send(this.#adapter.name, RecordType.Session, session);
     } catch (error) {
-      this.#bus.tell('session', new Error(`socket.io-kafka: the session of ${session.sid} cannot be written: ${(error as Error).message}`, { cause: error }));
+      const text = `socket.io-kafka: the data of the socket ${session.sid} cannot be written, it is recovered without: ${(error as Error).message}`;
+      this.#bus.tell('session', new Error(text, { cause: error }));
+      this.#bus.send(this.#adapter.name, RecordType.Session, sendable(session));
     }
   }
 
@@ -407,19 +409,21 @@ export class NamespaceRecovery {
     // A session claimed by another server is to be had when that connection has ended, when the client has been there, or when the server never writes it.
     const claimed = this.#recovery.sessions.get(this.#adapter.name, pid);
     const spare = claimed?.spare;
+    // One that lives, and lets its client in slowly, gives the session back when that goes: else two would take it from each other for ever.
+    const lives = claimed !== undefined && this.#recovery.isAlive(claimed.owner, this.#bus.options.heartbeatTimeout);
     const wasThere = spare === undefined || client.offset > claimed!.offset;
     let connected = false;
     let awaited: Awaited | undefined;
     try {
       return await within(
-        FASTER_MS,
+        lives ? ANSWER_MS : FASTER_MS,
         new Promise<boolean>((resolve) => {
           const read = (final: boolean): void => (final || wasThere ? resolve(true) : void (connected = true));
           this.#awaited.add((awaited = { pid, read }));
         }),
       );
     } catch (error) {
-      if (spare !== undefined && this.#recovery.sessions.get(this.#adapter.name, pid)?.spare === spare) return false;
+      if (!lives && spare !== undefined && this.#recovery.sessions.get(this.#adapter.name, pid)?.spare === spare) return false;
       throw spare === undefined ? new Error('there is no session') : connected ? new Error('the client has another connection') : error;
     } finally {
       this.#awaited.delete(awaited!);
@@ -480,9 +484,14 @@ export class NamespaceRecovery {
     if (!connection) return;
     this.#remove(connection);
     const socket = this.#adapter.nsp.sockets.get(connection.sid);
-    socket?.disconnect();
     // Of other namespaces the same client is to come back, too.
-    socket?.client.close();
+    for (const end of [() => socket?.disconnect(), () => socket?.client.close()]) {
+      try {
+        end();
+      } catch (error) {
+        this.#bus.tell('listener', new Error(`socket.io-kafka: a listener failed on a disconnect: ${(error as Error)?.message ?? error}`, { cause: error }));
+      }
+    }
   }
 
   #claimed(pid: string, client: ClientOffset, claim: Place, body: Body | undefined): Session | undefined {

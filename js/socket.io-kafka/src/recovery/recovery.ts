@@ -166,8 +166,15 @@ export class Recovery {
 
 function checkSession(data: unknown): SessionData {
   const session = data as SessionData;
-  if (typeof session?.pid !== 'string' || typeof session.sid !== 'string' || !Array.isArray(session.rooms)) throw new Error('it is no session');
+  if (typeof session?.pid !== 'string' || typeof session.sid !== 'string' || !Array.isArray(session.rooms) || !isHad(session.had))
+    throw new Error('it is no session');
   return session;
+}
+
+function isHad(had: unknown): boolean {
+  if (had === undefined) return true;
+  if (typeof had !== 'object' || had === null) return false;
+  return Object.values(had).every((each) => Array.isArray(each) && each.length === 2 && each.every(Number.isFinite));
 }
 
 function pidOf(data: unknown): string {
