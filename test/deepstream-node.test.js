@@ -26,6 +26,8 @@ test('close ends also where Kafka never was, long before the attempt to connect 
   assert.equal(event, 'PLUGIN_INITIALIZATION_ERROR');
   assert.match(text, /the topic deepstream of 127\.0\.0\.1:9 cannot be used yet/);
   await within(SOON, 'it closes', () => node.close());
+  const [, , lost] = await lines.until(([, , text]) => /are lost$/.test(text));
+  assert.match(lost, /closed with \d+ bytes of messages that Kafka has not taken/);
 });
 
 describe('messages', () => {

@@ -138,10 +138,11 @@ export class ClusterNode {
     this.#name.leave();
     // deepstream closes all its services in one turn: the registry's message that this server leaves comes behind this call.
     await turn();
+    const ended = this.#silent;
     this.#silent = true;
     await this.#outbox.flushed(FLUSH_MS);
     const { bytes } = this.#outbox;
-    if (this.#isReady && bytes > 0) this.#end(`closed with ${bytes} bytes of messages that Kafka has not taken: they are lost`);
+    if (bytes > 0 && (this.#isReady || !ended)) this.#end(`closed with ${bytes} bytes of messages that Kafka has not taken: they are lost`);
     await this.#log.close();
   }
 
