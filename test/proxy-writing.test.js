@@ -24,11 +24,16 @@ async function peers(t, count) {
   return all;
 }
 
+/** The codes with which Kafka refuses it: of two in one batch of its producer it says no more than that they are invalid. */
 const BAD = {
-  'from another time': [{ value: 'bad', key: 'bad', timestamp: Date.now() + 100 * 24 * HOUR }, { 'message.timestamp.after.max.ms': String(HOUR) }, 'INVALID_TIMESTAMP'],
-  'without a key in a compacted topic': [{ value: 'bad' }, { 'cleanup.policy': 'compact' }, 'INVALID_RECORD'],
+  'from another time': [
+    { value: 'bad', key: 'bad', timestamp: Date.now() + 100 * 24 * HOUR },
+    { 'message.timestamp.after.max.ms': String(HOUR) },
+    ['INVALID_TIMESTAMP', 'INVALID_RECORD'],
+  ],
+  'without a key in a compacted topic': [{ value: 'bad' }, { 'cleanup.policy': 'compact' }, ['INVALID_RECORD']],
 };
-for (const [what, [bad, config, code]] of Object.entries(BAD)) {
+for (const [what, [bad, config, codes]] of Object.entries(BAD)) {
   test(`a message ${what} is refused, and nobody else's: not in its request, nor on other sockets`, async (t) => {
     const topic = await cluster.topic(1, { config });
     const [one, two] = await peers(t, 2);
@@ -42,7 +47,10 @@ for (const [what, [bad, config, code]] of Object.entries(BAD)) {
     const written = new Map();
     answers.forEach(({ results }, i) => {
       const [socket, n] = [i % 2 ? 'two' : 'one', Math.floor(i / 2)];
-      if (socket === 'one') assert.deepEqual([results[1].error.code, results[1].error.retriable], [code, false]);
+      if (socket === 'one') {
+        const { code, retriable } = results[1].error;
+        assert.deepEqual([codes.includes(code), retriable], [true, false], code);
+      }
       const mine = socket === 'one' ? [results[0], results[2]] : results;
       mine.forEach(({ offset, error }, at) => {
         assert.equal(error, undefined);

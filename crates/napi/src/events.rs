@@ -74,6 +74,8 @@ events! {
     Advanced { Advanced(topic_id: i32, partition: i32, epoch: i32, offset: i64) }
     /// All messages below the offset were told, and there was no more when the broker was asked. Group only.
     End { End(topic_id: i32, partition: i32, epoch: i32, offset: i64) }
+    /// Messages at `from` and up to `to`, which is there, were deleted before they were read. Group only.
+    OffsetsLost { OffsetsLost(topic_id: i32, partition: i32, from: i64, to: i64) }
     /// A broker has answered a request of the client: `host:port`; Kafka's number of the request and its version, bytes of the answer,
     /// milliseconds from sending until then. Only while `watchRequests(true)`.
     Request { Request(broker: String, figures: Vec<f64>) }

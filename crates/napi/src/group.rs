@@ -13,7 +13,7 @@ use napi::bindgen_prelude::Uint8Array;
 use napi::Env;
 use napi_derive::napi;
 
-use crate::events::{Advanced, Batch, End, Events, OnEvent, Stats};
+use crate::events::{Advanced, Batch, End, Events, OffsetsLost, OnEvent, Stats};
 use crate::lifetime::{self, Client};
 use crate::tokens::Tokens;
 use crate::watch::watch;
@@ -478,6 +478,10 @@ fn sink(
         GroupEvent::End(at, offset) => {
             let (topic_id, partition, epoch) = (at.topic_id, at.partition, at.epoch);
             events.tell(End { topic_id, partition, epoch, offset });
+        }
+        GroupEvent::OffsetsLost(at, from, to) => {
+            let (topic_id, partition) = (at.topic_id, at.partition);
+            events.tell(OffsetsLost { topic_id, partition, from, to });
         }
         GroupEvent::Stats(json) => events.tell(Stats { json }),
         GroupEvent::Error(error) => events.error(error),

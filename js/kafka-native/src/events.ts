@@ -34,19 +34,21 @@ export const enum Event {
   Advanced = 10,
   /** All messages below the offset were told, and there was no more when the broker was asked. Group only. */
   End = 11,
+  /** Messages at `from` and up to `to`, which is there, were deleted before they were read. Group only. */
+  OffsetsLost = 12,
   /**
    * A broker has answered a request of the client: `host:port`; Kafka's number of the request and its version, bytes of the answer,
    * milliseconds from sending until then. Only while `watchRequests(true)`.
    */
-  Request = 12,
+  Request = 13,
   /** A token is wanted; answer with `setToken` or `setTokenFailure`. Only with `tokens`; not again before the answer. */
-  Token = 13,
+  Token = 14,
   /**
    * Tickets that are through since the last one, coalesced. For each: id, place of its first error in `errors` (-1 = none),
    * number of partitions n, then n times partition, smallest offset (-1 = not known), time of appending in milliseconds (-1 =
    * the message has its own). Producer only.
    */
-  Receipts = 14,
+  Receipts = 15,
 }
 
 export type ToldBatch = [kind: Event.Batch, batchId: number, packed: Buffer];
@@ -77,6 +79,8 @@ export type ToldAdvanced = [kind: Event.Advanced, topicId: number, partition: nu
 
 export type ToldEnd = [kind: Event.End, topicId: number, partition: number, epoch: number, offset: number];
 
+export type ToldOffsetsLost = [kind: Event.OffsetsLost, topicId: number, partition: number, from: number, to: number];
+
 export type ToldRequest = [kind: Event.Request, broker: string, figures: number[]];
 
 export type ToldToken = [kind: Event.Token];
@@ -84,5 +88,5 @@ export type ToldToken = [kind: Event.Token];
 export type ToldReceipts = [kind: Event.Receipts, columns: Float64Array, errors: NativeErrorData[]];
 
 /** An event: its kind, and what comes with it. */
-export type Told = ToldBatch | ToldAnswer | ToldConsumerStats | ToldProducerStats | ToldStats | ToldTrouble | ToldLog | ToldDeliveries | ToldDrained | ToldReadOffsets | ToldCommitOffsets | ToldRebalance | ToldAdvanced | ToldEnd | ToldRequest | ToldToken | ToldReceipts;
+export type Told = ToldBatch | ToldAnswer | ToldConsumerStats | ToldProducerStats | ToldStats | ToldTrouble | ToldLog | ToldDeliveries | ToldDrained | ToldReadOffsets | ToldCommitOffsets | ToldRebalance | ToldAdvanced | ToldEnd | ToldOffsetsLost | ToldRequest | ToldToken | ToldReceipts;
 export type OnEvent = (...told: Told) => void;

@@ -110,6 +110,7 @@ export type {
   ConsumerGroupJoinEvent,
   ConsumerHeartbeatEvent,
   ConsumerLagEvent,
+  ConsumerOffsetsLostEvent,
   ConsumerRebalancingEvent,
   ConsumerReceivedUnsubcribedTopicsEvent,
   ConsumerStartBatchProcessEvent,

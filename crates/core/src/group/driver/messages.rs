@@ -71,8 +71,8 @@ impl Driver {
     }
 
     /// Offsets were left out: compacted, of markers, or deleted before they were read, which is told.
-    pub(super) fn jumped(&self, (topic, partition): Key, from: i64, to: i64) {
-        let topic = self.assignment.name(topic);
+    pub(super) fn jumped(&self, key: Key, from: i64, to: i64) {
+        let (topic, partition) = (self.assignment.name(key.0), key.1);
         let low = self.client.cached_watermarks(topic, partition).map_or(0, |(low, _)| low.min(to));
         if low > from {
             let gone = low - from;
@@ -81,6 +81,8 @@ impl Driver {
                  does; it is read on at {to}. Read faster, or let the topic keep more",
                 low - 1
             )));
+            let epoch = self.assignment.get(key).map_or(0, |place| place.epoch);
+            (self.sink)(GroupEvent::OffsetsLost(self.named(key, epoch), from, low));
         }
     }
 

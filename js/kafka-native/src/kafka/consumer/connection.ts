@@ -18,6 +18,7 @@ export interface GroupReceiver {
   batch(id: number, bytes: Uint8Array): void;
   advanced(topicId: number, partition: number, epoch: number, offset: number): void;
   end(topicId: number, partition: number, epoch: number, offset: number): void;
+  lost(topicId: number, partition: number, from: number, to: number): void;
   rebalance(rebalance: NativeRebalance): void;
   error(error: KafkaError): void;
   /** Without a group: librdkafka knows no lag, which it counts from what is committed. */
@@ -105,6 +106,8 @@ export class GroupConnection {
         return this.receiver?.advanced(told[1], told[2], told[3], told[4]);
       case Event.End:
         return this.receiver?.end(told[1], told[2], told[3], told[4]);
+      case Event.OffsetsLost:
+        return this.receiver?.lost(told[1], told[2], told[3], told[4]);
       case Event.Reply:
         return this.calls.finish(told[1], told[2], told[3]);
       case Event.Rebalance:

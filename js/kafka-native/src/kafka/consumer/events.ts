@@ -22,6 +22,8 @@ export const CONSUMER_EVENTS = {
   RECEIVED_UNSUBSCRIBED_TOPICS: 'consumer.received_unsubscribed_topics',
   /** Every 5 s, where somebody listens: what `lag()` resolves with. KafkaJS has no such event. */
   LAG: 'consumer.lag',
+  /** Messages were deleted before this consumer read them, as retention does: some are missing. KafkaJS has no such event. */
+  OFFSETS_LOST: 'consumer.offsets_lost',
   /** A broker has answered a request. */
   REQUEST: 'consumer.network.request',
   /** Never. */
@@ -79,12 +81,17 @@ export interface ConsumerEventPayloads {
     topicsNotSubscribed: string[];
   };
   'consumer.lag': { groupId: string | null; memberId: string; partitions: PartitionLag[] };
+  /**
+   * The messages at `from` and up to `to`, which is there, are lost. Messages from before `from` may still be on their way to the handler.
+   */
+  'consumer.offsets_lost': { groupId: string | null; topic: string; partition: number; from: string; to: string };
   'consumer.network.request': RequestEvent['payload'];
   'consumer.network.request_timeout': RequestTimeoutEvent['payload'];
   'consumer.network.request_queue_size': RequestQueueSizeEvent['payload'];
 }
 
 export type ConsumerLagEvent = InstrumentationEvent<ConsumerEventPayloads['consumer.lag']>;
+export type ConsumerOffsetsLostEvent = InstrumentationEvent<ConsumerEventPayloads['consumer.offsets_lost']>;
 type Told<E extends keyof ConsumerEventPayloads> = InstrumentationEvent<ConsumerEventPayloads[E]>;
 export type ConsumerHeartbeatEvent = Told<'consumer.heartbeat'>;
 export type ConsumerCommitOffsetsEvent = Told<'consumer.commit_offsets'>;

@@ -597,6 +597,12 @@ export class Session implements GroupReceiver, CommitsOwner, RunnerOwner {
     this.progress();
   }
 
+  /** Messages were deleted before they were read. */
+  lost(topicId: number, partition: number, from: number, to: number): void {
+    const topic = this.assignment.byId(topicId, partition)?.topic;
+    if (topic !== undefined) this.events.emit('consumer.offsets_lost', { groupId: this.#config.groupId, topic, partition, from: String(from), to: String(to) });
+  }
+
   /** Whether messages of the partition are thrown away now: then news of a place behind them says nothing. */
   #letsGo({ gone, paused }: AssignedPartition): boolean {
     return gone || paused || !this.#runner.running;
