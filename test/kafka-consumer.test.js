@@ -616,6 +616,8 @@ describe('the consumer of Kafka', () => {
     const topic = await cluster.topic(1);
     await send(t, topic, numbers(0, 10));
     const consumer = await member(t, cluster);
+    const lost = [];
+    consumer.on(consumer.events.OFFSETS_LOST, ({ payload: { topic, partition, from, to } }) => lost.push([topic, partition, from, to]));
     const got = new Got();
     await consumer.subscribe({ topic, fromBeginning: true });
     await consumer.run({ eachMessage: got.each });
@@ -629,6 +631,7 @@ describe('the consumer of Kafka', () => {
     consumer.seek({ topic, partition: 0, offset: '1000' });
     await got.until(20);
     assert.deepEqual(got.values().slice(15), numbers(15, 20));
+    assert.deepEqual(lost, [[topic, 0, '10', '15']]);
   });
 
   test('a topic that nobody made yet is waited for', async (t) => {

@@ -29,7 +29,12 @@ export class Writers {
   /** @throws ProxyError when those that are still read have sent as much again */
   check(): void {
     if (this.#bytes > 2 * this.#most)
-      throw new ProxyError('LIMIT', `The proxy is writing ${this.#bytes} bytes, and takes no more until Kafka has them: try again later`, true, CloseCode.Internal);
+      throw new ProxyError(
+        'LIMIT',
+        `The proxy is writing ${this.#bytes} bytes, and takes no more until Kafka has them: try again later`,
+        true,
+        CloseCode.Internal,
+      );
   }
 
   add(writer: Producing, bytes: number): void {

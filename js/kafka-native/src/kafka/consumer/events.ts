@@ -82,7 +82,8 @@ export interface ConsumerEventPayloads {
   };
   'consumer.lag': { groupId: string | null; memberId: string; partitions: PartitionLag[] };
   /**
-   * The messages at `from` and up to `to`, which is there, are lost. Messages from before `from` may still be on their way to the handler.
+   * The messages at `from` and up to `to`, which is there, are lost. Messages from before `from` may still be on their way to the handler. It is seen by
+   * a consumer that reads: what was deleted while no member of the group did, is not.
    */
   'consumer.offsets_lost': { groupId: string | null; topic: string; partition: number; from: string; to: string };
   'consumer.network.request': RequestEvent['payload'];
