@@ -382,7 +382,7 @@ describe('connection state recovery', () => {
     assert.equal(await stays.move(two.port), true);
   });
 
-  test('packets that had no room any more make a client begin anew, and a quiet client with an old offset comes back', async () => {
+  test('what a server keeps stays within maxRecoveryBytes, and a quiet client with an old offset comes back', async () => {
     const [one, two] = await servers({ maxRecoveryBytes: 60_000 });
     const [quiet, away] = [await visitor(one), await visitor(one)];
     one.io.emit('before');
@@ -398,7 +398,64 @@ describe('connection state recovery', () => {
     await settled(two, away);
     const { recovery } = one.adapter().stats();
     assert.ok(recovery.ringBytes + recovery.sessionBytes <= 60_000, JSON.stringify(recovery));
-    assert.equal(await quiet.come(one.port), false);
+    assert.equal(await quiet.come(one.port), true, 'the log has what there was no room for');
+  });
+
+  test('packets that a server had no room for come from the log, once and in order, for all who come back and from whatever place', async () => {
+    const [one, two] = await servers({ maxRecoveryBytes: 30_000 });
+    const text = 'x'.repeat(1000);
+    let sent = 0;
+    const emit = (count) => {
+      for (let i = 0; i < count; i++) {
+        two.io.emit('m', sent++);
+        one.io.to('nobody').emit('m', 'for others', text);
+      }
+    };
+    const clients = [];
+    for (let i = 0; i < 5; i++) {
+      const client = await visitor(two);
+      clients.push(client);
+      emit(10);
+      await settled(two, client);
+      await client.break();
+    }
+    // In another namespace, and volatile: nobody has missed these.
+    two.io.of('/other').emit('m', 'elsewhere');
+    two.io.volatile.emit('m', 'volatile');
+    emit(10);
+    await settled(two, await visitor(two));
+    const { recovery } = one.adapter().stats();
+    assert.ok(recovery.ringBytes < 30_000, 'there was no room for all of them');
+    // What is sent while the log is read comes behind.
+    const came = Promise.all(clients.map((client) => client.come(one.port)));
+    emit(10);
+    assert.deepEqual(await came, [true, true, true, true, true]);
+    await settled(one, ...clients);
+    clients.forEach((client, i) =>
+      assert.deepEqual(
+        client.events('m').map(([number]) => number),
+        Array.from({ length: sent - 10 * i }, (_, n) => n + 10 * i),
+      ),
+    );
+  });
+
+  test('a client begins anew where the log has lost what a server had no room for, and where that is too much', async () => {
+    const reasons = { lost: /the log has lost them/, 'too much': /more bytes than maxRecoveryBytes/ };
+    for (const how of Object.keys(reasons)) {
+      const key = newKey();
+      const lines = [];
+      const logger = { ...SILENT, debug: (line) => lines.push(line) };
+      const [one] = await servers({ key, count: 1, maxRecoveryBytes: 10_000, logger });
+      const client = await visitor(one);
+      one.io.emit('before');
+      await client.hears('before');
+      await client.break();
+      for (let i = 0; i < 30; i++) one.io.emit('m', i, 'x'.repeat(1000));
+      await settled(one, await visitor(one));
+      if (how === 'lost') await cluster.admin.deleteRecords(key, 0, (await cluster.admin.watermarks(key, 0)).high - 5);
+      assert.equal(await client.come(one.port), false, how);
+      assert.match(lines.join(), reasons[how]);
+    }
   });
 
   test('no more than maxRecoveryBytes is held for a client that middlewares do not let in: then it has to come again', async () => {

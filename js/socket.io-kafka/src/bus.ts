@@ -10,7 +10,9 @@ import { Peers } from './peers';
 import { makeProducer } from './producer';
 import { LogReader } from './reader';
 import { decodeRecord, EMITTER, encodeRecord, Header, RecordType, typeOf, type Body, type LogRecord } from './record';
+import { Past } from './recovery/past';
 import { Recovery } from './recovery/recovery';
+import { entryOf, type Entry } from './recovery/ring';
 import { prepareTopics, type Topics } from './topics';
 import { Troubles } from './troubles';
 
@@ -82,8 +84,8 @@ export class Bus {
   #allLive = false;
   /** A text that distinguishes the log from one of the same name before it. */
   #tag = '0';
-  /** Of other topics, the messages that were read last. */
-  readonly #relayed = new Set<string>();
+  /** Of other topics, the messages that were read last, and where each was first. */
+  readonly #relayed = new Map<string, string>();
   readonly #troubles = new Troubles((error) => this.#say(error));
 
   constructor(options: BusOptions) {
@@ -108,6 +110,18 @@ export class Bus {
     });
     this.peers = new Peers(this);
     if (options.recovery) this.recovery = new Recovery(options.recovery, options.maxRecoveryBytes);
+    const { kafka, consumer } = options;
+    if (this.recovery && kafka && !isClient(consumer)) {
+      const { maxBytes, window } = this.recovery;
+      this.recovery.past = new Past({
+        kafka,
+        consumer,
+        topic: this.topic,
+        maxBytes,
+        window,
+        entryOf: (message, partition) => this.#entryOf(message, partition),
+      });
+    }
   }
 
   /** Resolves when what is sent from now on is heard, and the servers that are there are known. */
@@ -132,10 +146,6 @@ export class Bus {
   /** Offsets begin with it. */
   get tag(): string {
     return this.#tag;
-  }
-
-  #id(partition: number, offset: number): string {
-    return `${this.#tag}-${partition}-${offset}`;
   }
 
   async #start(): Promise<void> {
@@ -195,6 +205,10 @@ export class Bus {
         // An answer is read by the server that asked.
         others: Array.from({ length: topics?.replies ?? 0 }, (_, partition) => partition).filter((partition) => partition !== own),
         onBatch: (batch, next, begin) => this.#onBatch(batch, next, begin),
+        onLost: (partition, from, to) => {
+          // With recovery everything in the log is read: there it is a hole, behind what was before it.
+          if (!this.recovery) this.#lose(partition, from, to - 1);
+        },
         onAnew: () => this.#forget(),
         onRefused: (error) => {
           const text = `socket.io-kafka: ${topic} and ${repliesTopic} cannot be read, and it is tried again: ${error.message}`;
@@ -265,13 +279,14 @@ export class Bus {
     return Promise.all(bodies.map(write));
   }
 
-  /** Whether it was read before. */
-  #isRepeated({ type, data }: LogRecord): boolean {
+  /** Whether it was read before, in another place. */
+  #isRepeated({ type, data }: LogRecord, id: string): boolean {
     const source = type === MessageType.BROADCAST ? (data as BroadcastData | null)?.source : undefined;
     if (typeof source !== 'string') return false;
-    if (this.#relayed.has(source)) return true;
-    this.#relayed.add(source);
-    if (this.#relayed.size > MAX_RELAYED) this.#relayed.delete(this.#relayed.values().next().value!);
+    const first = this.#relayed.get(source);
+    if (first !== undefined) return first !== id;
+    this.#relayed.set(source, id);
+    if (this.#relayed.size > MAX_RELAYED) this.#relayed.delete(this.#relayed.keys().next().value!);
     return false;
   }
 
@@ -301,8 +316,7 @@ export class Bus {
     for (const message of messages) {
       const offset = Number(message.offset);
       if (offset < begin) continue;
-      // With recovery everything in the log is read: a hole is what retention took.
-      if (log && this.recovery && !this.options.bridged && expected !== undefined && offset !== expected) {
+      if (log && this.recovery && expected !== undefined && offset !== expected) {
         if (offset < expected) this.#loseEnd(partition, expected);
         else this.#lose(partition, expected, offset - 1);
       }
@@ -320,12 +334,11 @@ export class Bus {
       const type = typeOf(value);
       const timestamp = Number(message.timestamp);
       if (log && !this.#isLive(partition, offset) && !Peers.tells(type) && !this.recovery?.wants(type, timestamp)) return;
-      const body: Body = value[0] === 0x5b ? value.toString() : Buffer.from(value);
-      record = decodeRecord(body as string | Buffer);
+      const place = this.#place(value, partition, offset);
+      record = decodeRecord(place.body as string | Buffer);
       this.figures.read++;
       const namespace = message.key?.toString() ?? '';
-      if (this.#isRepeated(record)) return;
-      const place: Place = { partition, offset, id: this.#id(partition, offset), body };
+      if (this.#isRepeated(record, place.id)) return;
       if (log && record.uid === this.uid) this.#live.add(partition);
       const live = !log || this.#isLive(partition, offset);
       if (log) this.recovery?.keep(namespace, record, place, timestamp, live);
@@ -335,6 +348,22 @@ export class Bus {
       this.figures.unreadable++;
       const where = `${log ? this.topic : this.repliesTopic}/${partition}: the record at offset ${offset}`;
       this.tell('unreadable', new Error(`socket.io-kafka: ${where} cannot be read, and is left out: ${(error as Error).message}`, { cause: error }));
+    }
+  }
+
+  #place(value: Buffer, partition: number, offset: number): Place {
+    return { partition, offset, id: `${this.#tag}-${partition}-${offset}`, body: value[0] === 0x5b ? value.toString() : Buffer.from(value) };
+  }
+
+  /** A packet that clients can have missed, read from the log again. What is unreadable was reported when it was read first. */
+  #entryOf({ key, value, offset, timestamp }: KafkaMessage, partition: number): Entry | undefined {
+    if (value === null || typeOf(value) !== MessageType.BROADCAST) return undefined;
+    try {
+      const place = this.#place(value, partition, Number(offset));
+      const record = decodeRecord(place.body as string | Buffer);
+      return this.#isRepeated(record, place.id) ? undefined : entryOf(key?.toString() ?? '', record, place, Number(timestamp));
+    } catch {
+      return undefined;
     }
   }
 
@@ -381,7 +410,8 @@ export class Bus {
     this.recovery?.sendAway((error) => {
       this.tell('listener', new Error(`socket.io-kafka: a listener failed on a disconnect: ${(error as Error)?.message ?? error}`, { cause: error }));
     });
-    this.#tellOfLog(`has lost the records from ${first} to ${last} before they were read: clients of this server come again; give it a longer retention`);
+    const clients = this.recovery ? 'come again' : 'have missed them';
+    this.#tellOfLog(`has lost the records from ${first} to ${last} before they were read: clients of this server ${clients}; give it a longer retention`);
   }
 
   /** The log is another one. */
@@ -442,6 +472,7 @@ export class Bus {
     // Records sent before Kafka was reached wait for that, too.
     await this.flushed();
     this.#abort.abort();
+    await this.recovery?.past?.stop();
     this.#outbox.abandon(new Error('the server has closed, and Kafka has not taken them'));
     await this.#disconnect();
     // Calls that still wait for the beginning wait no longer.

@@ -30,7 +30,7 @@ export interface AdapterOptions {
   publishTimeout?: number;
   /** Bytes of records that wait for Kafka; beyond them the oldest are dropped. Default 67 108 864. */
   maxQueuedBytes?: number;
-  /** With connection state recovery: bytes of packets and sessions that are kept; default 67 108 864. A client whose packets are gone starts anew. */
+  /** With connection state recovery: bytes of packets and sessions that are kept; default 67 108 864. A client whose packets had to go gets them from the log. */
   maxRecoveryBytes?: number;
   /** Gets what has no other listener; default console. */
   logger?: Logger;

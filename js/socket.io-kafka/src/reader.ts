@@ -11,6 +11,8 @@ export interface LogReaderOptions {
   others: number[];
   /** `next`: the offset behind what was read of the partition before; undefined for the first. What is before `begin` was read already. */
   onBatch(batch: Batch, next: number | undefined, begin: number): void;
+  /** Retention was faster: what was in the log at `from`, and up to `to`, was not read. What is before it may not have come yet. */
+  onLost(partition: number, from: number, to: number): void;
   /** The log was deleted and made anew. */
   onAnew(): void;
   /** Kafka refuses to let it read. It is tried again. */
@@ -37,7 +39,7 @@ export class LogReader {
   /** By partition, where what is read anew was read already. */
   readonly #known = new Map<number, number>();
   #id: string | null = null;
-  readonly #unhear: () => void;
+  readonly #unhear: (() => void)[];
   #running = false;
   #stopped = false;
   #heard = -Infinity;
@@ -63,7 +65,13 @@ export class LogReader {
             if (this.#running) this.#leaveOthers();
           },
         });
-    this.#unhear = this.#consumer.on(this.#consumer.events.CRASH, this.#onCrash);
+    const { CRASH, OFFSETS_LOST } = this.#consumer.events;
+    this.#unhear = [
+      this.#consumer.on(CRASH, this.#onCrash),
+      this.#consumer.on(OFFSETS_LOST, ({ payload: { topic, partition, from, to } }) => {
+        if (topic === options.topic) options.onLost(partition, Number(from), Number(to));
+      }),
+    ];
   }
 
   /** Resolves when it is settled where each partition begins. */
@@ -178,7 +186,7 @@ export class LogReader {
     this.#stopped = true;
     this.#running = false;
     clearTimeout(this.#retry);
-    this.#unhear();
+    for (const unhear of this.#unhear) unhear();
     await (this.#lent ? this.#consumer.stop({ timeout: 0 }) : this.#consumer.disconnect({ timeout: 0 })).catch(() => {});
   }
 }

@@ -2,8 +2,10 @@ import { MessageType, type BroadcastOptions, type Room, type Session } from 'soc
 import type { Bus, Place } from '../bus';
 import { isRecoverable, matches, type BroadcastData, type OperationData } from '../messages';
 import { bytesOf, decodeRecord, RecordType, sendable, type Body, type LogRecord } from '../record';
+import { within } from '../within';
 import { OrderedOutgoing } from './outgoing';
 import type { Recovery } from './recovery';
+import type { Entry } from './ring';
 import type { Claim, Had, Outcome, SessionData, Urgency } from './sessions';
 
 /** The part of its adapter that the recovery of a namespace needs. */
@@ -366,7 +368,7 @@ export class NamespaceRecovery {
   }
 
   /** With the session, or with what resolves when there is one. */
-  async #claim(pid: string, client: ClientOffset, how: Urgency): Promise<{ session?: Session; later?: Promise<boolean> }> {
+  async #claim(pid: string, client: ClientOffset, how: Urgency): Promise<{ session?: Promise<Session>; later?: Promise<boolean> }> {
     const numbers: number[] = [];
     let timer: NodeJS.Timeout | undefined;
     try {
@@ -384,6 +386,7 @@ export class NamespaceRecovery {
           const read = (place: Place, body: Body | undefined): void => {
             try {
               const session = this.#claimed(pid, client, place, body);
+              // Reading all that it has missed may take longer than the claim.
               resolve(session ? { session } : { later: this.#comes(pid, client) });
             } catch (error) {
               reject(error);
@@ -494,7 +497,8 @@ export class NamespaceRecovery {
     }
   }
 
-  #claimed(pid: string, client: ClientOffset, claim: Place, body: Body | undefined): Session | undefined {
+  /** In the turn of the claim; the session may take longer. @throws Error where the client has to begin anew */
+  #claimed(pid: string, client: ClientOffset, claim: Place, body: Body | undefined): Promise<Session> | undefined {
     // The client may be here still, on its old connection: what it is now is newer than its record.
     const open = this.#connections.get(this.#sids.get(pid) ?? '');
     const socket = open && this.#adapter.nsp.sockets.get(open.sid);
@@ -506,31 +510,62 @@ export class NamespaceRecovery {
     if (!session) return undefined;
     this.#drop(pid);
     if (client.partition !== claim.partition || client.offset >= claim.offset) throw new Error('the offset is of another log');
-    const entries = this.#recovery.ring.after(this.#adapter.name, client.partition, client.offset, session.rooms);
-    if (!entries) throw new Error('the packets behind the offset are gone: raise maxRecoveryBytes');
     const { sid, data } = session;
     const had = { ...session.had };
     if (client.uid !== undefined && !(client.number <= (had[client.uid]?.[0] ?? -1))) had[client.uid] = [client.number, Date.now()];
     const has = (uid: string, number: number): boolean => number <= (had[uid]?.[0] ?? -1);
-    const coming: Coming = { sid, pid, data, had, rooms: new Set(session.rooms), held: [], early: 0, bytes: 0, full: false };
-    const missedPackets: unknown[][] = [];
-    let bytes = 0;
-    for (const { uid, number, rooms: to, except, body, id } of entries) {
-      if (!matches(coming.rooms, to, except) || has(uid, number)) continue;
-      const { packet } = decodeRecord(body as string | Buffer).data as BroadcastData;
-      const missed = [...packet.data, id];
-      missedPackets.push(missed);
-      coming.held.push((connected) => connected.packet({ type: packet.type, data: missed }));
-      bytes += bytesOf(body);
-    }
-    if (bytes <= EARLY_BYTES) coming.early = coming.held.length;
-    // They are held with the rest. socket.io would send them now: the client keeps what it gets before it is connected, and gets it again, should the
-    // connection break before.
-    Object.defineProperty(missedPackets, 'forEach', { value: () => {} });
+    const rooms = new Set(session.rooms);
+    const missed = (entry: Entry): boolean => matches(rooms, entry.rooms, entry.except) && !has(entry.uid, entry.number);
+    const entries = this.#missed(client, claim, rooms, missed);
+    const coming: Coming = { sid, pid, data, had, rooms: new Set(rooms), held: [], early: 0, bytes: 0, full: false };
     // Records that the others here have already, and that are not in the log yet.
     for (const record of this.#outgoing.unread()) if (!has(record.uid, record.number)) this.#hold(coming, this.#numbered(record, claim));
     this.#coming.set(sid, coming);
     if (Object.keys(had).length > 0) this.#ahead.add(coming);
+    return Array.isArray(entries) ? Promise.resolve(this.#session(coming, entries)) : this.#sessionOfPast(coming, client, entries);
+  }
+
+  /** What a client has missed up to its claim. @throws Error where some of it is nowhere */
+  #missed({ partition, offset }: ClientOffset, claim: Place, rooms: Set<Room>, wants: (entry: Entry) => boolean): Entry[] | Promise<Entry[]> {
+    const { ring, past } = this.#recovery;
+    const namespace = this.#adapter.name;
+    const entries = ring.after(namespace, partition, offset, rooms);
+    if (entries) return entries.filter(wants);
+    if (!past || !ring.hadNoRoom(namespace, partition, offset)) throw new Error('the packets behind the offset are gone');
+    return past.read({ namespace, partition, after: offset, before: claim.offset, wants });
+  }
+
+  async #sessionOfPast(coming: Coming, client: ClientOffset, past: Promise<Entry[]>): Promise<Session> {
+    try {
+      const entries = await past;
+      if (client.tag !== this.#bus.tag) throw new Error('the offset is of another log');
+      if (this.#coming.get(coming.sid) !== coming) throw new Error('another connection has the session');
+      return this.#session(coming, entries);
+    } catch (error) {
+      if (this.#coming.get(coming.sid) === coming) this.#coming.delete(coming.sid);
+      this.#ahead.delete(coming);
+      throw error;
+    }
+  }
+
+  /** Its socket is made in the turn of this. */
+  #session(coming: Coming, entries: Entry[]): Session {
+    const { sid, pid, data } = coming;
+    const missedPackets: unknown[][] = [];
+    const held: Coming['held'] = [];
+    let bytes = 0;
+    for (const entry of entries) {
+      const packet = packetOf(entry);
+      missedPackets.push(packet.data);
+      held.push((connected) => connected.packet(packet));
+      bytes += bytesOf(entry.body);
+    }
+    // They are held with the rest. socket.io would send them now: the client keeps what it gets before it is connected, and gets it again, should the
+    // connection break before.
+    Object.defineProperty(missedPackets, 'forEach', { value: () => {} });
+    // It has to come again where too much came meanwhile.
+    if (!coming.full) coming.held.unshift(...held);
+    if (!coming.full && bytes <= EARLY_BYTES) coming.early = held.length;
     setImmediate(() => this.#watch(coming));
     return {
       sid,
@@ -582,6 +617,18 @@ function readOffset(pid: string, text: string): ClientOffset {
   return { tag, partition: Number(partition), offset: Number(offset), uid, number: Number(number) };
 }
 
+/** The packets that clients hold now, by their records: however many have missed one, it is decoded once. */
+const packets = new WeakMap<Entry, WeakRef<{ type: number; data: unknown[] }>>();
+
+function packetOf(entry: Entry): { type: number; data: unknown[] } {
+  const known = packets.get(entry)?.deref();
+  if (known) return known;
+  const { type, data } = (decodeRecord(entry.body as string | Buffer).data as BroadcastData).packet;
+  const packet = { type, data: [...data, entry.id] };
+  packets.set(entry, new WeakRef(packet));
+  return packet;
+}
+
 /** Its socket is closed as soon as it is connected, and gets nothing: its client keeps its place. */
 function comeAgain(coming: Coming): void {
   coming.full = true;
@@ -602,17 +649,4 @@ function withItsNextPacket(socket: any, { held, early }: Coming): void {
     socket.packet(...connect);
     for (const give of held.slice(early)) give(socket);
   };
-}
-
-async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Kafka did not answer within ${ms} ms`)), ms);
-    timer.unref();
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

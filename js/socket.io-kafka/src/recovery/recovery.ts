@@ -1,9 +1,9 @@
 import { MessageType } from 'socket.io-adapter';
 import type { Place } from '../bus';
-import { checkMessage, isRecoverable, type BroadcastData } from '../messages';
 import { RecordType, type LogRecord } from '../record';
 import type { NamespaceRecovery } from './namespace';
-import { Ring } from './ring';
+import type { Past } from './past';
+import { entryOf, Ring } from './ring';
 import { Sessions, type SessionData, type Stored, type Urgency } from './sessions';
 
 /** Beside pings, for clocks that differ. */
@@ -17,6 +17,8 @@ export class Recovery {
   readonly ring = new Ring();
   readonly sessions = new Sessions();
   readonly namespaces = new Map<string, NamespaceRecovery>();
+  /** For packets that the ring has no room for; none where the clients of Kafka are the caller's. */
+  past: Past | undefined;
   readonly maxBytes: number;
   readonly maxDisconnectionDuration: number;
   /** For how long packets are kept: a client's offset may be older, but then it has what is older: it answered pings since. */
@@ -57,24 +59,9 @@ export class Recovery {
     if (live && !(record.type >= MessageType.BROADCAST && record.type <= MessageType.DISCONNECT_SOCKETS)) this.namespaces.get(namespace)?.passed(place);
     switch (record.type) {
       case MessageType.BROADCAST: {
-        checkMessage(record);
-        const data = record.data as BroadcastData;
-        if (!isRecoverable(data)) return;
-        const { rooms, except } = data.opts;
-        const { partition, offset, id, body } = place;
-        this.ring.add({
-          namespace,
-          partition,
-          offset,
-          id,
-          uid: record.uid,
-          number: record.number,
-          rooms,
-          except,
-          body,
-          at,
-          bytes: Ring.bytesOf(body),
-        });
+        const entry = entryOf(namespace, record, place, at);
+        if (!entry) return;
+        this.ring.add(entry);
         break;
       }
       case RecordType.Session: {

@@ -1,6 +1,8 @@
 import type { Room } from 'socket.io-adapter';
+import type { Place } from '../bus';
+import { checkMessage, isRecoverable, type BroadcastData } from '../messages';
 import { Queue } from '../queue';
-import { bytesOf, type Body } from '../record';
+import { bytesOf, type Body, type LogRecord } from '../record';
 
 /** A packet that clients can have missed. */
 export interface Entry {
@@ -104,6 +106,12 @@ export class Ring {
     return [...found].sort((a, b) => a.offset - b.offset);
   }
 
+  /** Whether of what is behind an offset some had to go, and nothing else keeps it from being known: the log may have it. */
+  hadNoRoom(namespace: string, partition: number, offset: number): boolean {
+    const isThere = (this.#newest.get(namespace)?.partition ?? partition) === partition && offset >= (this.#unread.get(partition)?.offset ?? 0);
+    return isThere && this.#gone.get(namespace)?.partition === partition;
+  }
+
   #shift(first: Entry): void {
     this.#all.shift();
     this.bytes -= first.bytes;
@@ -115,6 +123,16 @@ export class Ring {
     }
     if (lists.size === 0) this.#byNamespace.delete(first.namespace);
   }
+}
+
+/** Of a broadcast; undefined for one that nobody can have missed. @throws Error for what is none */
+export function entryOf(namespace: string, record: LogRecord, { partition, offset, id, body }: Place, at: number): Entry | undefined {
+  checkMessage(record);
+  const data = record.data as BroadcastData;
+  if (!isRecoverable(data)) return undefined;
+  const { rooms, except } = data.opts;
+  const { uid, number } = record;
+  return { namespace, partition, offset, id, uid, number, rooms, except, body, at, bytes: Ring.bytesOf(body) };
 }
 
 function listsOf({ rooms }: Entry): Iterable<Room | symbol> {
