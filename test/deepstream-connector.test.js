@@ -5,7 +5,10 @@ const { after, before, test } = require('node:test');
 const assert = require('node:assert/strict');
 const { EventEmitter, once } = require('node:events');
 const { MessageConnector } = require('deepstream.io-msg-kafka');
+const { Kafka } = require('kafka-native');
 const { deepstreamTopic, kafkaTopic } = require('../js/deepstream.io-msg-kafka/dist/connector/names.js');
+const { Places } = require('../js/deepstream.io-msg-kafka/dist/connector/places.js');
+const { readOptions } = require('../js/deepstream.io-msg-kafka/dist/options.js');
 const { Child } = require('./support/child.js');
 const { cleanup } = require('./support/cleanup.js');
 const { real, topicName } = require('./support/clusters.js');
@@ -22,6 +25,22 @@ after(() => cluster?.close());
 
 /** The clock, on whose milliseconds order rests here, goes on. */
 const turned = (since = Date.now()) => eventually(PATIENCE, 'the clock goes on', () => Date.now() > since + 1);
+
+/** The topics of each request to make some, until the test is over. */
+function countTopicRequests(t) {
+  const requests = /** @type {string[][]} */ ([]);
+  const { admin } = Kafka.prototype;
+  t.mock.method(Kafka.prototype, 'admin', function (...args) {
+    const made = admin.apply(this, args);
+    const { createTopics } = made;
+    made.createTopics = (request) => {
+      requests.push(request.topics.map(({ topic }) => topic));
+      return createTopics(request);
+    };
+    return made;
+  });
+  return requests;
+}
 
 /** Nothing listens there. */
 const nobody = { options: () => ({ broker: '127.0.0.1:1' }) };
@@ -118,6 +137,46 @@ test('each topic that comes to those that are read is heard at once, one after t
       assert.equal(await heard.until(), n);
     }
   });
+});
+
+test('60 new topics subscribed to in one turn, and 60 published to, are made with a request a turn, and every message arrives', async (t) => {
+  const requests = countTopicRequests(t);
+  const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster)));
+  const topics = Array.from({ length: 60 }, () => topicName('turn'));
+  const heard = topics.map(() => new Calls());
+  const published = topics.map(async (topic, i) => {
+    await a.subscribe(topic, heard[i].take);
+    b.publish(topic, i);
+  });
+  await Promise.all(published);
+  for (const [i, calls] of heard.entries()) assert.equal(await calls.until(), i);
+  const others = topics.map((topic) => `${topic}-p`);
+  for (const topic of others) b.publish(topic, 'first');
+  await b.close();
+  for (const topic of others) assert.equal((await readWithKafkaJS(t, cluster, topic, (messages) => messages.length === 1)).length, 1);
+  assert.deepEqual(
+    requests.map((made) => made.sort()),
+    [topics, others].map((made) => made.sort()),
+  );
+  assert.deepEqual([...a.errors.all, ...b.errors.all], []);
+});
+
+test('of topics that are asked for in one turn one that Kafka refuses fails alone, and one that another has made meanwhile is fine', async (t) => {
+  const requests = countTopicRequests(t);
+  const { kafka, ...options } = readOptions({ connectionString: cluster.options().broker }, witness().logger);
+  const admin = kafka.admin();
+  cleanup(t, () => admin.disconnect());
+  await admin.connect();
+  const [refused, rival, fresh] = ['no name', await cluster.topic(1), topicName('fresh')];
+  const { listTopics } = admin;
+  // Before the other has made it.
+  admin.listTopics = async () => (await listTopics()).filter((topic) => topic !== rival);
+  const places = new Places(admin, { kafka, ...options });
+  const asked = [refused, rival, fresh, fresh].map((topic) => places.make(topic));
+  await assert.rejects(asked[0], /it does not exist, and could not be made: .*: make it, or allow CREATE/);
+  assert.deepEqual(await Promise.all(asked.slice(1)), [true, true, true]);
+  assert.deepEqual(requests, [[refused, rival, fresh]]);
+  assert.equal(await places.make(fresh), false);
 });
 
 test('a topic that is made is as the page says, by a subscribe and by a publish', async (t) => {

@@ -1,5 +1,6 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { KafkaAdmin } from 'kafka-native';
-import { makeTopic } from '../new-topic';
+import { makeTopics } from '../new-topic';
 import type { ReadOptions } from '../options';
 
 /** By partition, the next offset to be read; one that is not named begins with its first message. */
@@ -10,11 +11,18 @@ const ASK_MS = 10_000;
 /** A message that is newer than now by so much was written by a clock that is wrong: times say nothing. */
 const AHEAD_MS = 1000;
 
+/** Topics that are asked for in one turn of the event loop; then those that were missing, and why one of them could not be made. */
+interface Request {
+  topics: Set<string>;
+  missing: Promise<Map<string, Error | undefined>>;
+}
+
 /** Finds where topics end, and makes those that are missing. */
 export class Places {
   readonly #admin: KafkaAdmin;
   readonly #options: ReadOptions;
-  #listing: Promise<Set<string>> | undefined;
+  /** To which topics can be added. */
+  #request: Request | undefined;
 
   constructor(admin: KafkaAdmin, options: ReadOptions) {
     this.#admin = admin;
@@ -47,18 +55,28 @@ export class Places {
    * @throws Error that says what to do
    */
   async make(topic: string): Promise<boolean> {
-    if ((await this.#list()).has(topic)) return false;
-    // One partition: the one that version 0.1.2 writes and reads.
-    await makeTopic(this.#admin, topic, this.#options);
-    return true;
+    const request = (this.#request ??= this.#ask());
+    request.topics.add(topic);
+    const missing = await request.missing;
+    const error = missing.get(topic);
+    if (error) throw error;
+    return missing.has(topic);
   }
 
-  /** Asked for a topic that is missing librdkafka waits a second for it to come; the list says at once. Those of one turn share it. */
-  #list(): Promise<Set<string>> {
-    this.#listing ??= Promise.resolve().then(async () => {
-      this.#listing = undefined;
-      return new Set(await this.#admin.listTopics());
+  /**
+   * One listing and one request for all topics of a turn: brokers take many topics at once in the time of a few. The list comes first because librdkafka
+   * waits a second for a topic that is missing to come.
+   */
+  #ask(): Request {
+    const topics = new Set<string>();
+    const missing = turn().then(async () => {
+      this.#request = undefined;
+      const there = new Set(await this.#admin.listTopics());
+      const absent = [...topics].filter((topic) => !there.has(topic));
+      // One partition: the one that version 0.1.2 writes and reads.
+      const failed = absent.length > 0 ? await makeTopics(this.#admin, absent, this.#options) : new Map<string, Error>();
+      return new Map(absent.map((topic) => [topic, failed.get(topic)]));
     });
-    return this.#listing;
+    return { topics, missing };
   }
 }
