@@ -360,6 +360,29 @@ test('a topic that was deleted is not made again with createTopics: false', asyn
   assert.ok(!(await admin.listTopics()).includes(topic));
 });
 
+test('a topic that is deleted under its reader is told by name, to the onPartitionsLost of the options, too, and a new one is read from its beginning', async (t) => {
+  const lost = new Calls();
+  const onPartitionsLost = (partitions) => {
+    lost.take(partitions);
+    throw new Error('mine');
+  };
+  const [a, b] = [await ready(t, cluster, { consumer: { onPartitionsLost } }), await ready(t, cluster)];
+  const topic = topicName('deleted');
+  const heard = await hear(a, topic);
+  b.publish(topic, 'old');
+  await heard.count(1);
+  const admin = oracle(cluster).admin();
+  await admin.connect();
+  cleanup(t, () => admin.disconnect());
+  await admin.deleteTopics({ topics: [topic] });
+  const { text } = await a.errors.until(({ text }) => /was deleted/.test(text));
+  assert.match(text, new RegExp(`the topic ${topic} was deleted: what was in it is lost, and a new one is read from its beginning`));
+  assert.deepEqual(await lost.until(), [{ topic, partitions: [0] }]);
+  const c = await ready(t, cluster);
+  c.publish(topic, 'first of the new one');
+  assert.equal(await heard.until((message) => message !== 'old'), 'first of the new one');
+});
+
 test('the wire is that of 0.1.2, both ways', async (t) => {
   const topic = topicName('wire');
   const a = await ready(t, cluster, { clientId: 75783 });

@@ -88,7 +88,9 @@ export class MessageConnector extends EventEmitter {
     this.#admin = kafka.admin();
     this.#places = new Places(this.#admin, this.#options);
     this.#producer = kafka.producer(producerConfig(createTopics, producer)); // one that was deleted is made again where topics are to be made
-    this.#reader = new Reader(this.#options, { not: { header: 'from', is: this.#header } }, (error) => this.#tell('read', error.message, error));
+    this.#reader = new Reader(this.#options, { not: { header: 'from', is: this.#header } }, (error) =>
+      this.#tell(`read ${error.message}`, error.message, error),
+    );
     this.#connected = this.#connect();
   }
 

@@ -81,7 +81,10 @@ export class Log {
         'reconnect.backoff.max.ms': '1000',
         ...consumer.properties,
       },
-      onPartitionsLost: () => onTrouble('log', `the topic ${topic} was deleted and made anew: what was in it is lost`),
+      onPartitionsLost: (lost) => {
+        onTrouble('log', `the topic ${topic} was deleted and made anew: what was in it is lost`);
+        return consumer.onPartitionsLost?.(lost);
+      },
     }));
     let reading = false;
     reader.on(reader.events.CRASH, ({ payload: { error, restart } }) => {

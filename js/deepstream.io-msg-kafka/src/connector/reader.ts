@@ -119,8 +119,8 @@ export class Reader {
       groupId: null,
       properties: { 'fetch.error.backoff.ms': '10', 'fetch.queue.backoff.ms': '10', ...given.properties },
       onPartitionsLost: (lost) => {
-        // Made anew: the offsets are of another log.
         if (consumer === this.#consumer || consumer === this.#next) for (const { topic } of lost) this.#forget(topic);
+        return given.onPartitionsLost?.(lost);
       },
     });
     consumer.on(consumer.events.CRASH, ({ payload }) => {
@@ -132,9 +132,12 @@ export class Reader {
     return consumer;
   }
 
+  /** The offsets are of a log that is gone. */
   #forget(topic: string): void {
     const feed = this.#feeds.get(topic);
-    if (feed) feed.place = {};
+    if (!feed) return;
+    feed.place = {};
+    this.#tell(new Error(`the topic ${topic} was deleted: what was in it is lost, and a new one is read from its beginning`));
   }
 
   #onBatch(feeds: ReadonlyMap<string, Feed>, { topic, partition, messages }: Batch): void {
