@@ -5,6 +5,8 @@ const { after, before, describe, test } = require('node:test');
 const assert = require('node:assert/strict');
 const { Kafka } = require('kafka-native');
 const { ClusterNode } = require('deepstream.io-msg-kafka');
+const { Peers } = require('../js/deepstream.io-msg-kafka/dist/peers.js');
+const { Troubles } = require('../js/deepstream.io-msg-kafka/dist/troubles.js');
 const { cleanup } = require('./support/cleanup.js');
 const { embedded, real } = require('./support/clusters.js');
 const { PATIENCE, SOON, within } = require('./support/flow.js');
@@ -298,6 +300,57 @@ describe('a server', () => {
     assert.deepEqual(names(late), there.map(({ serverName }) => serverName).sort());
     for (const node of there) await node.heard.until(([{ serverName }]) => serverName === late.serverName);
   });
+});
+
+test('servers that died without a word are not remembered for ever: of many those that were silent for longest are forgotten', () => {
+  const [delivered, come] = [new Calls(), new Calls()];
+  const peers = new Peers({ deliver: delivered.take, onCome: come.take });
+  const status = (serverName) => peers.hear({ topic: 9, action: 2, serverName }, serverName, 'node');
+  for (const name of ['alive', 'dead']) status(name);
+  for (let n = 0; n < 9_999; n++) {
+    status(`made up ${n}`);
+    status('alive');
+  }
+  assert.equal(come.all.length, 10_001);
+  status('alive');
+  assert.equal(come.all.length, 10_001, 'it is known');
+  status('dead');
+  assert.deepEqual(come.all.slice(10_001), ['dead'], 'it comes as a new one');
+  assert.ok(
+    delivered.all.every(([{ action }]) => action === 2),
+    'and nobody leaves',
+  );
+});
+
+test("Kafka's troubles: of each kind one in ten seconds, and one kind hides no other", async (t) => {
+  const node = new Node(cluster, { topic: newTopic(), producer: { oneThing: 1 }, consumer: { anotherThing: 1 } });
+  cleanup(t, () => node.node.close());
+  await node.node.whenReady();
+  const warned = (name) => node.lines.until(([level, , text]) => level === 'warn' && text.includes(name));
+  await Promise.all([warned('oneThing'), warned('anotherThing')]);
+});
+
+test('troubles of ever new kinds are not remembered for ever, and those of a moment ago are', () => {
+  const [troubles, told] = [new Troubles(), new Calls()];
+  for (let n = 0; n < 1001; n++) troubles.tell(`kind ${n}`, String(n), told.take);
+  assert.equal(told.all.length, 1001);
+  for (const n of [1, 1000, 0]) troubles.tell(`kind ${n}`, `${n} again`, told.take);
+  assert.deepEqual(told.all.slice(1001), ['0 again']);
+});
+
+test('troubles that are old and were told no more are forgotten, and a few are counted on', (t) => {
+  const [troubles, told] = [new Troubles(), new Calls()];
+  let now = 0;
+  t.mock.method(performance, 'now', () => now);
+  const thrice = (kind) => [1, 2, 3].forEach(() => troubles.tell(kind, kind, told.take));
+  thrice('old');
+  for (let n = 0; n < 99; n++) thrice(`of many ${n}`);
+  now = 10_000;
+  troubles.tell('old', 'old', told.take);
+  assert.equal(told.all.at(-1), 'old (and 2 more in the last seconds)');
+  troubles.tell('new', 'new', told.take);
+  for (const kind of ['of many 0', 'of many 98']) troubles.tell(kind, kind, told.take);
+  assert.deepEqual(told.all.slice(-2), ['of many 0', 'of many 98 (and 2 more in the last seconds)']);
 });
 
 test('a server that cannot read any more hears a fatal error: it would be deaf', async (t) => {

@@ -64,8 +64,8 @@ export class ClusterNode {
     this.#serverName = config.serverName;
     const read = readClusterNodeOptions(options ?? {}, {
       // Kafka's clients try again by themselves: what they cannot do is told as an error by whom they do it for.
-      error: (line) => this.#warn(line),
-      warn: (line) => this.#warn(line),
+      error: (line) => this.#warn('error', line),
+      warn: (line) => this.#warn('warn', line),
       info: (line) => services.logger.info('INFO', line),
       debug: (line) => services.logger.debug('INFO', line),
     });
@@ -226,9 +226,11 @@ export class ClusterNode {
     this.#troubles.tell(kind, message, (text) => this.#services.logger.error(event, `deepstream.io-msg-kafka: ${text}`));
   }
 
-  #warn(line: string): void {
+  #warn(level: string, line: string): void {
     this.#words = line;
-    this.#troubles.tell('client', line, (text) => this.#services.logger.warn(PLUGIN_ERROR, `deepstream.io-msg-kafka: ${text}`));
+    // A line about a loss is not left out because a broker could not be reached a moment before. Numbers make no other kind.
+    const kind = `${level} ${line.replace(/\d+/g, '').slice(0, 80)}`;
+    this.#troubles.tell(kind, line, (text) => this.#services.logger.warn(PLUGIN_ERROR, `deepstream.io-msg-kafka: ${text}`));
   }
 }
 

@@ -1,4 +1,7 @@
-import { CLUSTER, CLUSTER_REMOVE, isLeave, type Message } from './deepstream';
+import { CLUSTER, CLUSTER_REMOVE, isLeave, isStatus, type Message } from './deepstream';
+
+/** deepstream misses a server that died without a word to anybody: of more than so many, those are forgotten that were silent for longest. */
+const MOST = 10_000;
 
 export interface PeersOptions {
   /** To the subscribers of this server. */
@@ -13,6 +16,7 @@ export interface PeersOptions {
  */
 export class Peers {
   readonly #options: PeersOptions;
+  /** In the order of their last signs of life. */
   readonly #nodes = new Map<string, string>();
 
   constructor(options: PeersOptions) {
@@ -28,10 +32,18 @@ export class Peers {
       if (known !== undefined && known !== node) return;
       this.#nodes.delete(server);
     } else if (known !== node) {
-      this.#nodes.set(server, node);
+      this.#remember(server, node);
       if (known !== undefined) deliver({ topic: CLUSTER, action: CLUSTER_REMOVE, name: server, serverName: server }, server);
       onCome(server);
+    } else if (isStatus(message)) {
+      this.#remember(server, node);
     }
     deliver(message, server);
+  }
+
+  #remember(server: string, node: string): void {
+    this.#nodes.delete(server);
+    this.#nodes.set(server, node);
+    if (this.#nodes.size > MOST) this.#nodes.delete(this.#nodes.keys().next().value!);
   }
 }
