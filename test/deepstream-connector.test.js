@@ -360,6 +360,28 @@ test('a topic that was deleted is not made again with createTopics: false', asyn
   assert.ok(!(await admin.listTopics()).includes(topic));
 });
 
+test('a topic that is deleted under its writer is made again as the page says, and what is published behind that is in it, once and in order', async (t) => {
+  const topic = topicName('again');
+  const b = await ready(t, cluster, { retention: 60_000 });
+  b.publish(topic, 'old');
+  const admin = oracle(cluster).admin();
+  await admin.connect();
+  cleanup(t, () => admin.disconnect());
+  await eventually(PATIENCE, 'it is written', async () => (await admin.fetchTopicOffsets(topic))[0].high === '1');
+  await admin.deleteTopics({ topics: [topic] });
+  await eventually(PATIENCE, 'it is gone', async () => !(await admin.listTopics()).includes(topic));
+  const numbers = Array.from({ length: 300 }, (_, n) => n);
+  for (const n of numbers) b.publish(topic, { n, text: 'x'.repeat(1000) });
+  await eventually(PATIENCE, 'it is there again', async () => (await admin.listTopics()).includes(topic));
+  const written = await readWithKafkaJS(t, cluster, topic, (messages) => messages.length >= 300);
+  assert.deepEqual(
+    written.map(({ value }) => JSON.parse(String(value)).data.n),
+    numbers,
+  );
+  assert.equal((await topicOf(t, cluster, topic)).configs['retention.ms'], '60000');
+  assert.deepEqual(b.errors.all, []);
+});
+
 test('a topic that is deleted under its reader is told by name, to the onPartitionsLost of the options, too, and a new one is read from its beginning', async (t) => {
   const lost = new Calls();
   const onPartitionsLost = (partitions) => {

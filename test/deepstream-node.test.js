@@ -12,7 +12,8 @@ const { embedded, real } = require('./support/clusters.js');
 const { PATIENCE, SOON, within } = require('./support/flow.js');
 const { random, seed } = require('./support/random.js');
 const { Node, brokersOf, newTopic, startNodes, topicOf, witness } = require('./support/deepstream.js');
-const { Calls } = require('./support/watch.js');
+const { oracle, readWithKafkaJS } = require('./support/kafkajs.js');
+const { Calls, eventually } = require('./support/watch.js');
 
 /** @type {any} */ let cluster;
 before(async () => (cluster = await real()));
@@ -525,6 +526,36 @@ test('a topic that is missing with createTopics: false is told, with what to do,
   nodes[0].emit('news');
   await nodes[1].hears('news');
 });
+
+for (const createTopics of [true, false])
+  test(`a topic that is deleted under its servers: ${createTopics ? 'it is made again as the page says' : 'they wait until it is made'}, and what they send behind that comes, in order`, async (t) => {
+    const topic = await cluster.topic(1);
+    const [one, two] = await startNodes(t, cluster, { topic, createTopics });
+    const admin = oracle(cluster).admin();
+    await admin.connect();
+    cleanup(t, () => admin.disconnect());
+    await admin.deleteTopics({ topics: [topic] });
+    await eventually(PATIENCE, 'it is gone', async () => !(await admin.listTopics()).includes(topic));
+    const names = Array.from({ length: 300 }, (_, n) => String(n));
+    for (const name of names) one.emit(name, { data: 'x'.repeat(1000) });
+    if (!createTopics) {
+      await one.lines.until(([level, , text]) => level === 'error' && /cannot be used yet: .*createTopics is false/.test(text));
+      await cluster.admin.createTopic(topic, { partitions: 1, replication: 1 });
+    }
+    await two.hears('299');
+    assert.deepEqual([...new Set(two.names())], names);
+    const written = await readWithKafkaJS(t, cluster, topic, (messages) => messages.length >= 300);
+    assert.deepEqual(
+      written.map(({ value }) => JSON.parse(String(value)).name),
+      names,
+    );
+    await two.lines.until(([, , text]) => text.includes(`the topic ${topic} was deleted: what was in it is lost, and a new one is read from its beginning`));
+    assert.deepEqual(
+      [one, two].flatMap(({ lines }) => lines.all.filter(([level]) => level === 'fatal')),
+      [],
+    );
+    if (createTopics) assert.equal((await topicOf(t, cluster, topic)).configs['retention.ms'], '600000');
+  });
 
 test('replicationFactor is asked of the brokers: more than there are is told, and tried again', async (t) => {
   const node = new Node(cluster, { topic: newTopic(), replicationFactor: 30 });

@@ -73,6 +73,7 @@ export class ClusterNode {
     this.#outbox = new Outbox({
       maxBytes: read.maxQueuedBytes,
       onTooLarge: ({ key }, reason) => this.#leftOut(key, new Error(`${reason.message}; max.message.bytes of ${read.topic} says how large one may be`)),
+      onMissing: () => this.#log.again(),
       onBroken: (reason) => this.#end(reason.message),
     });
     this.#name = new ServerName(this.#serverName, this.#id, (record) => this.#record(record));

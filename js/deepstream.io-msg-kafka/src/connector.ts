@@ -84,10 +84,10 @@ export class MessageConnector extends EventEmitter {
     this.#options = readOptions(options, this.#logger);
     this.#clientId = options.clientId || randomBytes(12).toString('hex');
     this.#header = JSON.stringify(this.#clientId);
-    const { kafka, producer, createTopics } = this.#options;
+    const { kafka, producer } = this.#options;
     this.#admin = kafka.admin();
     this.#places = new Places(this.#admin, this.#options);
-    this.#producer = kafka.producer(producerConfig(createTopics, producer)); // one that was deleted is made again where topics are to be made
+    this.#producer = kafka.producer(producerConfig(producer));
     this.#reader = new Reader(this.#options, { not: { header: 'from', is: this.#header } }, (error) =>
       this.#tell(`read ${error.message}`, error.message, error),
     );
@@ -208,15 +208,16 @@ export class MessageConnector extends EventEmitter {
         `large ${topic}`,
         `a message of the topic ${inspect(topic)} is left out: ${message}; max.message.bytes of ${kafkaTopic(topic)} says how large one may be`,
       );
-    const outbox = new Outbox({ maxBytes: Infinity, onTooLarge, onBroken });
-    const opened = this.#prepare(
-      topic,
-      () => !this.#ended,
-      async (name) => {
-        await this.#places.make(name);
-        outbox.open(this.#producer);
-      },
-    );
+    const make = (): Promise<void> =>
+      this.#prepare(
+        topic,
+        () => !this.#ended,
+        async (name) => void (await this.#places.make(name)),
+      );
+    // The producer learns of the new topic a moment after it is made.
+    const onMissing = (): Promise<void> => make().then(() => this.#pause());
+    const outbox = new Outbox({ maxBytes: Infinity, onTooLarge, onMissing, onBroken });
+    const opened = make().then(() => outbox.open(this.#producer));
     const sending: Sending = { outbox, opened };
     this.#sending.set(topic, sending);
     return sending;

@@ -68,7 +68,7 @@ export class Log {
 
   async #connect(): Promise<KafkaProducer> {
     const { kafka, topic, rule, producer, consumer, onTrouble, onEnd } = this.#options;
-    const writer = (this.#producer = kafka.producer(producerConfig(false, producer)));
+    const writer = (this.#producer = kafka.producer(producerConfig(producer)));
     const reader = (this.#consumer = kafka.consumer({
       readUncommitted: true,
       // Each message may be written to thousands of sockets: the event loop turns in between.
@@ -82,7 +82,7 @@ export class Log {
         ...consumer.properties,
       },
       onPartitionsLost: (lost) => {
-        onTrouble('log', `the topic ${topic} was deleted and made anew: what was in it is lost`);
+        onTrouble('log', `the topic ${topic} was deleted: what was in it is lost, and a new one is read from its beginning`);
         return consumer.onPartitionsLost?.(lost);
       },
     }));
@@ -121,6 +121,13 @@ export class Log {
       this.#abort.signal.removeEventListener('abort', end);
       await admin.disconnect().catch(() => {});
     }
+  }
+
+  /** After the topic was deleted: resolves when it may be there again. Never rejects. */
+  async again(): Promise<void> {
+    if (!this.#abort.signal.aborted) await this.#prepareTopic().catch((error: Error) => this.#tellWaiting(error.message));
+    // The producer learns of the new topic a moment after it is made.
+    await sleep(RETRY_MS, undefined, { ref: false });
   }
 
   /** Work under way is not waited for. Resolves after 2 s at most. */

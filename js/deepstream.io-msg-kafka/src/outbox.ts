@@ -15,6 +15,8 @@ export interface OutboxOptions {
   maxBytes: number;
   /** A record is larger than its topic takes: it is left out, and the others go on. */
   onTooLarge(record: Outgoing, reason: Error): void;
+  /** The topic was deleted: it is tried again when this resolves, which must not reject. */
+  onMissing(): Promise<void>;
   /** Called once: from now on nothing more is sent. */
   onBroken(reason: Error): void;
 }
@@ -27,11 +29,12 @@ const PART_BYTES = 64 * 1024;
 const OVERHEAD = 100;
 
 /** For the producer of an {@link Outbox}; the options of the user go before it. */
-export function producerConfig(allowAutoTopicCreation: boolean, given: ProducerConfig): ProducerConfig {
+export function producerConfig(given: ProducerConfig): ProducerConfig {
   return {
     idempotent: true,
     linger: 0,
-    allowAutoTopicCreation,
+    // A broker would make it with its own defaults.
+    allowAutoTopicCreation: false,
     ...given,
     properties: {
       // Messages wait for Kafka as long as it takes: none is dropped out of their middle.
@@ -44,7 +47,7 @@ export function producerConfig(allowAutoTopicCreation: boolean, given: ProducerC
 }
 
 /**
- * Records in the order of their calls, for one producer. They wait while Kafka is away, within `maxBytes`. A record that
+ * Records of one topic in the order of their calls, for one producer. They wait while Kafka is away, within `maxBytes`. A record that
  * does not fit, or is refused, ends the outbox: the others have everything up to a point and nothing behind it, never a part with a gap.
  */
 export class Outbox {
@@ -106,25 +109,31 @@ export class Outbox {
   async #send(producer: KafkaProducer): Promise<void> {
     while (this.#waiting.length > 0) {
       const part = this.#take();
-      const byTopic = new Map<string, Outgoing[]>();
-      for (const record of part) {
-        const list = byTopic.get(record.topic);
-        if (list) list.push(record);
-        else byTopic.set(record.topic, [record]);
-      }
-      const sends = await Promise.allSettled([...byTopic].map(([topic, messages]) => producer.send({ topic, messages: messages as never })));
-      const refused = sends.find(({ status }) => status === 'rejected');
+      const refused = await this.#write(producer, part);
       for (const record of part) this.#bytes -= sizeOf(record);
-      if (refused?.status === 'rejected' && part.length === 1 && isTooLarge(refused.reason)) {
-        this.#options.onTooLarge(part[0]!, refused.reason as Error);
-      } else if (refused?.status === 'rejected') {
+      if (refused && part.length === 1 && typeOf(refused) === 'MESSAGE_TOO_LARGE') {
+        this.#options.onTooLarge(part[0]!, refused);
+      } else if (refused) {
         this.#waiting = [];
         this.#bytes = 0;
-        this.#break(new Error(`Kafka has refused a message (${(refused.reason as Error).message}): nothing more is sent`, { cause: refused.reason }));
+        this.#break(new Error(`Kafka has refused a message (${refused.message}): nothing more is sent`, { cause: refused }));
       }
     }
     this.#sending = false;
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Until its topic is there. @returns why it was refused */
+  async #write(producer: KafkaProducer, part: Outgoing[]): Promise<Error | undefined> {
+    for (;;) {
+      try {
+        await producer.send({ topic: part[0]!.topic, messages: part as never });
+        return undefined;
+      } catch (error) {
+        if (typeOf(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') return error as Error;
+      }
+      await this.#options.onMissing();
+    }
   }
 
   /** Records that wait, as many as go together, or one that goes alone. */
@@ -145,6 +154,6 @@ function sizeOf({ key, value }: Outgoing): number {
   return OVERHEAD + key.length + (typeof value === 'string' ? Buffer.byteLength(value) : value.length);
 }
 
-function isTooLarge(reason: unknown): boolean {
-  return (reason as { type?: unknown }).type === 'MESSAGE_TOO_LARGE';
+function typeOf(reason: unknown): unknown {
+  return (reason as { type?: unknown }).type;
 }
