@@ -6,6 +6,7 @@ const assert = require('node:assert/strict');
 const { Kafka } = require('kafka-native');
 const { ClusterNode } = require('deepstream.io-msg-kafka');
 const { Peers } = require('../js/deepstream.io-msg-kafka/dist/peers.js');
+const { ServerName } = require('../js/deepstream.io-msg-kafka/dist/server-name.js');
 const { Troubles } = require('../js/deepstream.io-msg-kafka/dist/troubles.js');
 const { cleanup } = require('./support/cleanup.js');
 const { embedded, real } = require('./support/clusters.js');
@@ -13,7 +14,7 @@ const { PATIENCE, SOON, within } = require('./support/flow.js');
 const { random, seed } = require('./support/random.js');
 const { Node, brokersOf, newTopic, startNodes, topicOf, witness } = require('./support/deepstream.js');
 const { oracle, readWithKafkaJS } = require('./support/kafkajs.js');
-const { Calls, eventually } = require('./support/watch.js');
+const { Calls, deferred, eventually } = require('./support/watch.js');
 
 /** @type {any} */ let cluster;
 before(async () => (cluster = await real()));
@@ -211,6 +212,43 @@ describe('a name', () => {
       assert.deepEqual(outcomes.filter((outcome) => outcome === 'ready').length, 1, `${outcomes} in round ${round}, SEED=${seed}`);
       await Promise.all(nodes.map(({ node }) => node.close()));
     }
+  });
+
+  test('whose claim does not come back is told again and again, with what may be wrong, and is had when it comes', async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] });
+    const records = new Calls();
+    const name = new ServerName('quiet', 'node', (record) => ({ topic: 'x', ...record }));
+    const written = deferred();
+    const producer = /** @type {any} */ ({ send: ({ messages }) => (records.take(messages[0].value), written.promise) });
+    const [silent, lost, had] = [new Calls(), new Calls(), new Calls()];
+    const claim = name.claim(producer, { onSilent: silent.take, onLost: lost.take }).then(had.take);
+    t.mock.timers.tick(5000);
+    assert.deepEqual(silent.all, [false], 'Kafka has not taken it');
+    written.resolve();
+    await new Promise((resolve) => setImmediate(resolve));
+    t.mock.timers.tick(10_000);
+    assert.deepEqual(silent.all, [false, true, true], 'it is not read');
+    assert.equal(had.all.length, 0);
+    name.onRecord(records.all[0]);
+    t.mock.timers.tick(30_000);
+    await claim;
+    t.mock.timers.tick(30_000);
+    assert.deepEqual(silent.all, [false, true, true]);
+    assert.deepEqual(lost.all, []);
+  });
+
+  test('that Kafka does not take is told by its server, which is not ready, and closes', async (t) => {
+    const mock = await embedded();
+    cleanup(t, () => mock.close());
+    mock.mock.injectErrors(0, Array(10_000).fill(6)); // Produce: NOT_LEADER_FOR_PARTITION
+    const node = new Node(mock, { topic: await mock.topic(1), createTopics: false, properties: mock.options().driver_options });
+    cleanup(t, () => node.node.close());
+    let ready = false;
+    node.node.whenReady().then(() => (ready = true));
+    const [, event, text] = await node.lines.until(([level]) => level === 'error');
+    assert.equal(event, 'PLUGIN_INITIALIZATION_ERROR');
+    assert.match(text, new RegExp(`has not heard its own claim to the serverName ${node.serverName} yet: Kafka has not taken it: may this server WRITE`));
+    assert.equal(ready, false);
   });
 
   test('is free when its server has closed', async (t) => {

@@ -106,11 +106,26 @@ export class ClusterNode {
 
   async #start(): Promise<void> {
     const producer = await this.#log.open();
-    await this.#name.claim(producer, (error) => this.#end(error.message));
-    if (this.#closing) throw new Error('it is closed');
+    this.#goesOn();
+    await this.#name.claim(producer, {
+      onSilent: (written) => this.#tell('claim', this.#unclaimed(written)),
+      onLost: (error) => this.#end(error.message),
+    });
+    this.#goesOn();
     this.#isReady = true;
     this.#outbox.open(producer);
     for (const [message, from, node] of this.#early.splice(0)) this.#hear(message, from, node);
+  }
+
+  #goesOn(): void {
+    if (this.#closing) throw new Error('it is closed');
+  }
+
+  #unclaimed(written: boolean): string {
+    const why = written
+      ? `it is in the topic ${this.#topic}, but cannot be read: may this server READ the topic?`
+      : `Kafka has not taken it: may this server WRITE to the topic ${this.#topic}, and has its partition ${PARTITION} a leader?`;
+    return `this server is not ready, because it has not heard its own claim to the serverName ${this.#serverName} yet: ${why}`;
   }
 
   /** To all other servers. The logger hears of a message that cannot be sent. */

@@ -5,8 +5,17 @@ import { Header } from './record';
 /** A server that has the name already is asked, and waited for so long. */
 const ANSWER_MS = 400;
 const LONGEST_MS = 1200;
+/** Then it is said that the own claim has not come back, again and again. */
+const SILENCE_MS = 5000;
 
 type Unaddressed = Pick<Outgoing, 'key' | 'value'> & { headers: Record<string, string> };
+
+export interface ClaimOptions {
+  /** The claim has not come back yet; `written` says whether Kafka has taken it. */
+  onSilent(written: boolean): void;
+  /** Somebody refuses later: it lived, and was too slow to say so. */
+  onLost(error: Error): void;
+}
 
 /**
  * The name of a server, which no other may have while it lives. Newcomers claim it in the log; who has it, or claimed it before, refuses. So of two that
@@ -23,6 +32,7 @@ export class ServerName {
   /** Another has claimed the name just before this one: most likely it lives. Its answer is waited for longer. */
   #rival = false;
   #refused: ((error: Error) => void) | undefined;
+  #silence: NodeJS.Timeout | undefined;
 
   constructor(name: string, id: string, address: (record: Unaddressed) => Outgoing) {
     this.#name = name;
@@ -33,22 +43,27 @@ export class ServerName {
   /**
    * Resolves when nobody has refused in time: then what is written is read, too.
    *
-   * @param onLost called when somebody refuses later: it lived, and was too slow to say so
    * @throws Error when another server has the name
    */
-  async claim(producer: KafkaProducer, onLost: (error: Error) => void): Promise<void> {
+  async claim(producer: KafkaProducer, { onSilent, onLost }: ClaimOptions): Promise<void> {
     this.#producer = producer;
+    let written = false;
+    this.#silence = setInterval(() => onSilent(written), SILENCE_MS);
     const begun = performance.now();
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve, reject) => {
       this.#refused = reject;
       this.#claimed = () => {
+        clearInterval(this.#silence);
         const echo = performance.now() - begun;
         const answer = this.#rival ? LONGEST_MS : Math.max(ANSWER_MS, 3 * echo);
         timer ??= setTimeout(resolve, Math.min(answer, LONGEST_MS));
       };
-      this.#write({ claim: this.#id }).catch(reject);
-    }).finally(() => clearTimeout(timer));
+      this.#write({ claim: this.#id }).then(() => (written = true), reject);
+    }).finally(() => {
+      clearTimeout(timer);
+      clearInterval(this.#silence);
+    });
     this.#refused = onLost;
   }
 
@@ -69,6 +84,7 @@ export class ServerName {
 
   /** From now on the name is free. */
   leave(): void {
+    clearInterval(this.#silence);
     this.#has = false;
     this.#producer = undefined;
     this.#claimed = this.#refused = undefined;
