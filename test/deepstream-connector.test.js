@@ -235,7 +235,8 @@ test('a topic that exists is read from its end as of the call, also before the c
 test('a topic with any name is just a topic', async (t) => {
   const [a, b] = await Promise.all([1, 2].map(() => ready(t, cluster)));
   const mark = topicName('n');
-  const odd = ['/a b', '.x', '_x', 'ä😀', '--2f-', 'x'.repeat(300), '\ud800', '\n'].map((name) => mark + name);
+  const halves = ['\ud800', '\ud801', '\ufffd'];
+  const odd = ['/a b', '.x', '_x', 'ä😀', '--2f-', 'x'.repeat(300), '\n', ...halves, ...halves.map((half) => 'x'.repeat(300) + half)].map((name) => mark + name);
   const names = ['error', 'ready', 'close', '__proto__', 'constructor', 'newListener', '', '.', '..', '__consumer_offsets', ...odd];
   const heard = await Promise.all(names.map((name) => hear(a, name)));
   for (const name of names) b.publish(name, { name });
