@@ -55,6 +55,10 @@ test('a connector is the EventEmitter that deepstream knows', async (t) => {
   assert.equal(connector.isReady, true);
 });
 
+test('the class is also where programs and specs of 0.1.2 load it from', () => {
+  for (const file of ['message-connector', 'message-connector.js']) assert.equal(require(`deepstream.io-msg-kafka/src/${file}`), MessageConnector);
+});
+
 test('a connectionString that is missing or wrong throws', () => {
   for (const options of [
     undefined,
