@@ -1,5 +1,5 @@
 'use strict';
-// What clients write through a kafka-proxy to a real Kafka: each message has its own fate, whoever writes beside it.
+// Messages that clients write through a kafka-proxy to a real Kafka: each has its own fate, whoever writes beside it.
 
 const { after, before, test } = require('node:test');
 const assert = require('node:assert/strict');
@@ -64,6 +64,25 @@ for (const [what, [bad, config, codes]] of Object.entries(BAD)) {
   });
 }
 
+test('whoever writes one after another loses none to a neighbour whose messages are all refused', async (t) => {
+  const topic = await cluster.topic(1, { config: { 'cleanup.policy': 'compact' } });
+  const [one, two] = await peers(t, 2);
+  const count = 200;
+  let over = false;
+  const refused = one
+    .ask({ type: 'produce', id: 'bad', topic, messages: Array.from({ length: count }, () => ({ value: 'bad' })) }, 'produced')
+    .finally(() => (over = true));
+  let sent = 0;
+  for (; !over || sent < 20; sent++) {
+    const { results } = await two.ask({ type: 'produce', id: sent, topic, messages: [{ key: `${sent}`, value: 'good' }] }, 'produced');
+    assert.equal(results[0].error, undefined);
+  }
+  assert.deepEqual(
+    (await refused).results.map(({ error }) => [error.code, error.retriable]),
+    Array.from({ length: count }, () => ['INVALID_RECORD', false]),
+  );
+});
+
 test('messages that are small enough for a topic are written, however small its batches must be; one that is not is refused', async (t) => {
   const topic = await cluster.topic(1, { config: { 'max.message.bytes': '10000' } });
   const [peer] = await peers(t, 1);
@@ -81,7 +100,7 @@ test('messages that are small enough for a topic are written, however small its 
   );
 });
 
-test('what is acknowledged just before unsubscribe is told as committed, before the subscription has ended', async (t) => {
+test('messages that are acknowledged just before unsubscribe have their notice of it before the subscription has ended', async (t) => {
   const topic = await cluster.topic(1);
   const group = topicName('group');
   const [peer, other] = await peers(t, 2);

@@ -3,6 +3,7 @@
 import type { Kafka, KafkaAdmin } from 'kafka-native';
 import type { KafkaProducer } from 'kafka-native';
 import type { Access, Permission } from './access';
+import type { Apart } from './apart';
 import type { Audit } from './doors/audit';
 import type { Identity } from './doors/identity';
 import type { Tickets } from './doors/tickets';
@@ -47,6 +48,8 @@ export interface Context {
   admin(): Promise<KafkaAdmin>;
   /** Connected; idempotent, acks all, makes no topics. */
   producer(): Promise<KafkaProducer>;
+  /** For messages that were refused with others. */
+  readonly apart: Apart;
   /** Rejects with a ProxyError FORBIDDEN (CloseCode.Forbidden) when rules or `authorize` say no. */
   allow(identity: Identity, access: Access): Promise<Permission>;
 }

@@ -1,8 +1,9 @@
 // Parts that the conversations of one proxy share: its clients of Kafka, made when somebody needs them, and ended with it.
 
 import type { Kafka, KafkaAdmin } from 'kafka-native';
-import type { KafkaProducer } from 'kafka-native';
+import type { KafkaProducer, ProducerConfig } from 'kafka-native';
 import { WHOLLY, type Access, type Permission } from './access';
+import { Apart } from './apart';
 import type { Context } from './context';
 import { Audit } from './doors/audit';
 import { withoutSecrets } from './doors/hooks';
@@ -43,6 +44,8 @@ export class Shared implements Context {
   readonly #options: ReadOptions;
   readonly #admin: Lasting<KafkaAdmin>;
   readonly #producer: Lasting<KafkaProducer>;
+  readonly #careful: Lasting<KafkaProducer>;
+  readonly apart = new Apart(() => this.#careful.get());
   /** Asks for figures, beside those who want something: nothing waits behind it, and it tries nothing again. */
   readonly #looker: Lasting<KafkaAdmin>;
 
@@ -64,10 +67,14 @@ export class Shared implements Context {
       () => kafka.admin(),
       (admin) => admin.disconnect(),
     );
-    this.#producer = new Lasting(
-      () => kafka.producer({ idempotent: true, allowAutoTopicCreation: false }),
-      (producer, timeout) => producer.disconnect({ timeout }),
-    );
+    const producer = (config: ProducerConfig): Lasting<KafkaProducer> =>
+      new Lasting(
+        () => kafka.producer({ idempotent: true, allowAutoTopicCreation: false, ...config }),
+        (made, timeout) => made.disconnect({ timeout }),
+      );
+    this.#producer = producer({});
+    // One request after another: nothing comes that could go with it.
+    this.#careful = producer({ linger: 0 });
     this.#looker = new Lasting(
       () => kafka.admin({ retry: { retries: 0 } }),
       (admin) => admin.disconnect(),
@@ -126,6 +133,7 @@ export class Shared implements Context {
     await Promise.all([end('reading', () => this.logs.close()), end('groups', () => this.groups.close())]);
     await Promise.all([
       end('the producer', () => this.#producer.close(left())),
+      end('the producer of what was refused', () => this.#careful.close(left())),
       end('the admin', () => this.#admin.close(left())),
       end('figures', async () => {
         await this.#looker.close(left());

@@ -1,8 +1,8 @@
 // Messages of clients, written to Kafka.
 
-import type { KafkaProducer } from 'kafka-native';
 import type { Message as KafkaMessage } from 'kafka-native/kafkajs';
 import type { Permission } from './access';
+import { ANOTHER, send } from './apart';
 import type { Context } from './context';
 import { CloseCode, ProxyError } from './errors';
 import type { Exchange } from './figures/traffic';
@@ -32,7 +32,8 @@ export async function write(
     records.length,
     records.reduce((sum, each) => sum + sizeOf(each), 0),
   );
-  const results = await sent(await context.producer(), topic, records);
+  const results = await send(await context.producer(), topic, records);
+  await context.apart.settle(topic, records, results);
   let written = 0;
   let bytes = 0;
   const produced = results.map((result, i): Produced => {
@@ -47,36 +48,6 @@ export async function write(
   });
   if (written > 0) context.figures.received(client, topic, written, bytes);
   return produced;
-}
-
-type Result = PromiseSettledResult<{ partition: number; baseOffset?: string }[]>;
-
-/** The message was in a batch with one that Kafka refused. */
-const ANOTHER = '_INVALID_DIFFERENT_RECORD';
-/** Kafka refuses a batch as a whole, and clients share batches: one message's fault, or all of them together, says nothing of each. */
-const SHARED: ReadonlySet<string> = new Set([ANOTHER, 'INVALID_RECORD', 'INVALID_TIMESTAMP', 'MESSAGE_TOO_LARGE']);
-/** How often one that is sent by itself may meet others' bad messages. */
-const ALONE_TRIES = 3;
-
-/** What became of each message: of one that was refused with others, when it was sent without them. */
-async function sent(producer: KafkaProducer, topic: string, records: readonly KafkaMessage[]): Promise<Result[]> {
-  const results: Result[] = [];
-  const send = async (some: readonly number[], tries: number): Promise<void> => {
-    // Those of one turn of the event loop share a call into the addon, and each has its own answer.
-    const outcomes = await Promise.allSettled(some.map((i) => producer.send({ topic, messages: [records[i]!] })));
-    outcomes.forEach((outcome, at) => (results[some[at]!] = outcome));
-    const again = some.filter((_, at) => isShared(outcomes[at]!));
-    if (again.length === 0 || (some.length === 1 && tries === ALONE_TRIES)) return;
-    const half = Math.ceil(again.length / 2);
-    await send(again.slice(0, half), some.length === 1 ? tries + 1 : 1);
-    if (half < again.length) await send(again.slice(half), 1);
-  };
-  await send([...records.keys()], 1);
-  return results;
-}
-
-function isShared(result: Result): boolean {
-  return result.status === 'rejected' && SHARED.has(ProxyError.of(result.reason).code);
 }
 
 /** A client's message as Kafka gets it. @throws ProxyError without a value, or for one that is too deep */

@@ -89,7 +89,7 @@ export class Opened implements Outlet {
     void this.close();
   }
 
-  /** Nothing of it is told any more, but for commits of what was acknowledged before. */
+  /** Its client hears no more of it, but for commits of messages that were acknowledged before. */
   get closed(): boolean {
     return this.#closed !== undefined;
   }
