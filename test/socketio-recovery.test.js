@@ -247,9 +247,14 @@ describe('connection state recovery', () => {
   test('a server that closes behind its claim of a session gives it back as it is, at whatever moment that is', async () => {
     const key = newKey();
     const [one, three] = await servers({ key });
-    const kinds = ['open', 'broken'].flatMap((how) => [0, 1, 2, 4, 8].map((wait) => [how, wait]));
+    const kinds = [
+      ...['open', 'broken'].flatMap((how) => [0, 1, 2, 4, 8].map((wait) => [how, wait])),
+      ...[10, 20, 40, 80].map((wait) => ['broken, and it reads the log again', wait]),
+    ];
     for (const [how, wait] of kinds) {
-      const two = await Peer.start(createAdapter(kafkaOf(cluster), { key, logger: SILENT }), RECOVERY);
+      const again = how.includes('again');
+      const options = { key, logger: SILENT, ...(again && { maxRecoveryBytes: 10_000 }) };
+      const two = await Peer.start(createAdapter(kafkaOf(cluster), options), RECOVERY);
       ends.push(() => two.close());
       await two.adapter().init();
       const client = await visitor(one);
@@ -258,8 +263,12 @@ describe('connection state recovery', () => {
       one.io.emit('before', id);
       await client.hears('before', (text) => text === id);
       const { pid, offset } = client.knows;
-      if (how === 'broken') await client.break();
-      else client.vanish(three.port);
+      if (how === 'open') client.vanish(three.port);
+      else await client.break();
+      if (again) {
+        for (let n = 0; n < 20; n++) one.io.to('nobody').emit('m', 'x'.repeat(1000));
+        await settled(one, await visitor(two));
+      }
       const restored = two
         .adapter()
         .restoreSession(pid, offset)
@@ -425,7 +434,7 @@ describe('connection state recovery', () => {
     emit(10);
     await settled(two, await visitor(two));
     const { recovery } = one.adapter().stats();
-    assert.ok(recovery.ringBytes < 30_000, 'there was no room for all of them');
+    assert.ok(recovery.packets < 2 * sent, 'there was no room for all of them');
     // What is sent while the log is read comes behind.
     const came = Promise.all(clients.map((client) => client.come(one.port)));
     emit(10);
@@ -436,6 +445,29 @@ describe('connection state recovery', () => {
         client.events('m').map(([number]) => number),
         Array.from({ length: sent - 10 * i }, (_, n) => n + 10 * i),
       ),
+    );
+  });
+
+  test('a client that has missed too much begins anew, and no other that comes with it does', async () => {
+    const [one] = await servers({ count: 1, maxRecoveryBytes: 20_000 });
+    const onlooker = await visitor(one);
+    const clients = [];
+    for (let i = 0; i < 2; i++) {
+      const client = await visitor(one);
+      clients.push(client);
+      one.io.emit('before');
+      await client.hears('before');
+      await client.break();
+      for (let n = 0; n < 10; n++) one.io.emit('m', n, 'x'.repeat(1000));
+      await settled(one, onlooker);
+    }
+    for (let n = 0; n < 20; n++) one.io.to('nobody').emit('m', n, 'x'.repeat(1000));
+    await settled(one, onlooker);
+    assert.deepEqual(await Promise.all(clients.map((client) => client.come(one.port))), [false, true]);
+    await settled(one, clients[1]);
+    assert.deepEqual(
+      clients[1].events('m').map(([n]) => n),
+      [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
     );
   });
 

@@ -70,6 +70,21 @@ describe('packets that clients can have missed', () => {
     assert.equal(ring.after('/', 1, 3, []), undefined);
     assert.deepEqual(offsets(ring.after('/', 0, 7, [])), [8]);
   });
+
+  test('that had to go are in the log, but for a client whose place is before a change of partition or of what was never read', () => {
+    const ring = new Ring();
+    ring.add(packet('/', 1, 50, 0));
+    assert.equal(ring.hadNoRoom('/', 1, 50), false);
+    // Of a server that does not know the new partition yet.
+    ring.add(packet('/', 0, 500, 1));
+    ring.add(packet('/', 1, 100, 2));
+    ring.add(packet('/', 1, 101, 3));
+    for (let n = 0; n < 4; n++) ring.evict();
+    assert.deepEqual([50, 99, 100].map((offset) => ring.hadNoRoom('/', 1, offset)), [false, false, true]);
+    assert.equal(ring.hadNoRoom('/', 0, 600), false);
+    ring.lose(1, 101, 4);
+    assert.equal(ring.hadNoRoom('/', 1, 100), false);
+  });
 });
 
 test('own packets that wait for their place in the log have a bound in bytes: the oldest go out without it', () => {

@@ -113,14 +113,7 @@ export class Bus {
     const { kafka, consumer } = options;
     if (this.recovery && kafka && !isClient(consumer)) {
       const { maxBytes, window } = this.recovery;
-      this.recovery.past = new Past({
-        kafka,
-        consumer,
-        topic: this.topic,
-        maxBytes,
-        window,
-        entryOf: (message, partition) => this.#entryOf(message, partition),
-      });
+      this.recovery.past = new Past({ kafka, consumer, topic: this.topic, maxBytes, window, reading: () => this.#again() });
     }
   }
 
@@ -206,7 +199,7 @@ export class Bus {
         others: Array.from({ length: topics?.replies ?? 0 }, (_, partition) => partition).filter((partition) => partition !== own),
         onBatch: (batch, next, begin) => this.#onBatch(batch, next, begin),
         onLost: (partition, from, to) => {
-          // With recovery everything in the log is read: there it is a hole, behind what was before it.
+          // With recovery everything in the log is read, and it is seen as a hole, behind all that was before it.
           if (!this.recovery) this.#lose(partition, from, to - 1);
         },
         onAnew: () => this.#forget(),
@@ -280,9 +273,9 @@ export class Bus {
   }
 
   /** Whether it was read before, in another place. */
-  #isRepeated({ type, data }: LogRecord, id: string): boolean {
-    const source = type === MessageType.BROADCAST ? (data as BroadcastData | null)?.source : undefined;
-    if (typeof source !== 'string') return false;
+  #isRepeated(record: LogRecord, id: string): boolean {
+    const source = sourceOf(record);
+    if (source === undefined) return false;
     const first = this.#relayed.get(source);
     if (first !== undefined) return first !== id;
     this.#relayed.set(source, id);
@@ -355,16 +348,23 @@ export class Bus {
     return { partition, offset, id: `${this.#tag}-${partition}-${offset}`, body: value[0] === 0x5b ? value.toString() : Buffer.from(value) };
   }
 
-  /** A packet that clients can have missed, read from the log again. What is unreadable was reported when it was read first. */
-  #entryOf({ key, value, offset, timestamp }: KafkaMessage, partition: number): Entry | undefined {
-    if (value === null || typeOf(value) !== MessageType.BROADCAST) return undefined;
-    try {
-      const place = this.#place(value, partition, Number(offset));
-      const record = decodeRecord(place.body as string | Buffer);
-      return this.#isRepeated(record, place.id) ? undefined : entryOf(key?.toString() ?? '', record, place, Number(timestamp));
-    } catch {
-      return undefined;
-    }
+  /** For packets that clients can have missed, as they are read from the log again. An unreadable one was reported when it was read first. */
+  #again(): (message: KafkaMessage, partition: number) => Entry | undefined {
+    // What is remembered of other topics is for records that are read now.
+    const relayed = new Map<string, string>();
+    return ({ key, value, offset, timestamp }, partition) => {
+      if (value === null || typeOf(value) !== MessageType.BROADCAST) return undefined;
+      try {
+        const place = this.#place(value, partition, Number(offset));
+        const record = decodeRecord(place.body as string | Buffer);
+        const source = sourceOf(record);
+        const first = source === undefined ? place.id : (this.#relayed.get(source) ?? relayed.get(source) ?? place.id);
+        if (source !== undefined) relayed.set(source, first);
+        return first === place.id ? entryOf(key?.toString() ?? '', record, place, Number(timestamp)) : undefined;
+      } catch {
+        return undefined;
+      }
+    };
   }
 
   /** Whether a record of the log was written since this server came. */
@@ -487,4 +487,10 @@ export class Bus {
     // A caller's client is his to end.
     if (producer && !isClient(this.options.producer)) await producer.disconnect({ timeout: 0 }).catch(() => {});
   }
+}
+
+/** The message of another topic that a packet was made of. */
+function sourceOf({ type, data }: LogRecord): string | undefined {
+  const source = type === MessageType.BROADCAST ? (data as BroadcastData | null)?.source : undefined;
+  return typeof source === 'string' ? source : undefined;
 }

@@ -11,7 +11,7 @@ export interface LogReaderOptions {
   others: number[];
   /** `next`: the offset behind what was read of the partition before; undefined for the first. What is before `begin` was read already. */
   onBatch(batch: Batch, next: number | undefined, begin: number): void;
-  /** Retention was faster: what was in the log at `from`, and up to `to`, was not read. What is before it may not have come yet. */
+  /** Retention was faster: records of the log at `from`, and up to `to`, were not read. Those before them may not have come yet. */
   onLost(partition: number, from: number, to: number): void;
   /** The log was deleted and made anew. */
   onAnew(): void;

@@ -17,8 +17,8 @@ pub enum GroupEvent {
     Advanced(Vec<(AssignedPartition, i64)>),
     /// Everything below this offset was told, and there was no more when the broker was asked.
     End(AssignedPartition, i64),
-    /// Messages that were deleted before they were read, as retention does: the first offset that is lost, and the first behind it that is there. What
-    /// is told next of the partition is behind them.
+    /// Messages were deleted before they were read, as retention does: the first offset that is lost, and the first behind it that is there. The next
+    /// batch with messages of the partition goes on behind them.
     OffsetsLost(AssignedPartition, i64, i64),
     /// Everything is told that [`GroupConsumer::until_ends`](super::GroupConsumer::until_ends) wanted.
     Reached,

@@ -370,6 +370,7 @@ export class NamespaceRecovery {
   /** With the session, or with what resolves when there is one. */
   async #claim(pid: string, client: ClientOffset, how: Urgency): Promise<{ session?: Promise<Session>; later?: Promise<boolean> }> {
     const numbers: number[] = [];
+    let isRead = false;
     let timer: NodeJS.Timeout | undefined;
     try {
       return await within(
@@ -384,6 +385,9 @@ export class NamespaceRecovery {
             this.#bus.write(this.#adapter.name, body);
           };
           const read = (place: Place, body: Body | undefined): void => {
+            // The answer may come in one batch with the claim that does without it.
+            if (isRead) return;
+            isRead = true;
             try {
               const session = this.#claimed(pid, client, place, body);
               // Reading all that it has missed may take longer than the claim.
@@ -515,57 +519,58 @@ export class NamespaceRecovery {
     if (client.uid !== undefined && !(client.number <= (had[client.uid]?.[0] ?? -1))) had[client.uid] = [client.number, Date.now()];
     const has = (uid: string, number: number): boolean => number <= (had[uid]?.[0] ?? -1);
     const rooms = new Set(session.rooms);
-    const missed = (entry: Entry): boolean => matches(rooms, entry.rooms, entry.except) && !has(entry.uid, entry.number);
-    const entries = this.#missed(client, claim, rooms, missed);
+    const missed = this.#missed(client, claim, rooms);
     const coming: Coming = { sid, pid, data, had, rooms: new Set(rooms), held: [], early: 0, bytes: 0, full: false };
     // Records that the others here have already, and that are not in the log yet.
     for (const record of this.#outgoing.unread()) if (!has(record.uid, record.number)) this.#hold(coming, this.#numbered(record, claim));
     this.#coming.set(sid, coming);
     if (Object.keys(had).length > 0) this.#ahead.add(coming);
-    return Array.isArray(entries) ? Promise.resolve(this.#session(coming, entries)) : this.#sessionOfPast(coming, client, entries);
+    const wants = (entry: Entry): boolean => matches(rooms, entry.rooms, entry.except) && !has(entry.uid, entry.number);
+    return Array.isArray(missed) ? Promise.resolve(this.#session(coming, missed.filter(wants))) : this.#sessionOfPast(coming, client, missed, wants);
   }
 
-  /** What a client has missed up to its claim. @throws Error where some of it is nowhere */
-  #missed({ partition, offset }: ClientOffset, claim: Place, rooms: Set<Room>, wants: (entry: Entry) => boolean): Entry[] | Promise<Entry[]> {
+  /** The packets for its rooms up to its claim. @throws Error where some of them are nowhere */
+  #missed({ partition, offset }: ClientOffset, claim: Place, rooms: ReadonlySet<Room>): Entry[] | Promise<Entry[]> {
     const { ring, past } = this.#recovery;
     const namespace = this.#adapter.name;
     const entries = ring.after(namespace, partition, offset, rooms);
-    if (entries) return entries.filter(wants);
+    if (entries) return entries;
     if (!past || !ring.hadNoRoom(namespace, partition, offset)) throw new Error('the packets behind the offset are gone');
-    return past.read({ namespace, partition, after: offset, before: claim.offset, wants });
+    return past.read({ namespace, partition, after: offset, before: claim.offset, rooms });
   }
 
-  async #sessionOfPast(coming: Coming, client: ClientOffset, past: Promise<Entry[]>): Promise<Session> {
+  async #sessionOfPast(coming: Coming, client: ClientOffset, past: Promise<Entry[]>, wants: (entry: Entry) => boolean): Promise<Session> {
+    const isComing = (): boolean => this.#coming.get(coming.sid) === coming;
     try {
       const entries = await past;
-      if (client.tag !== this.#bus.tag) throw new Error('the offset is of another log');
-      if (this.#coming.get(coming.sid) !== coming) throw new Error('another connection has the session');
-      return this.#session(coming, entries);
+      if (!isComing()) throw new Error('another connection has the session');
+      const { ring } = this.#recovery;
+      const { tag, partition, offset } = client;
+      if (tag !== this.#bus.tag || !ring.hadNoRoom(this.#adapter.name, partition, offset)) throw new Error('the offset is of another log');
+      return this.#session(coming, entries.filter(wants));
     } catch (error) {
-      if (this.#coming.get(coming.sid) === coming) this.#coming.delete(coming.sid);
+      // The session was given back: the client finds it at another server.
+      if (this.#closed) return await new Promise<never>(() => {});
+      if (isComing()) this.#coming.delete(coming.sid);
       this.#ahead.delete(coming);
       throw error;
     }
   }
 
   /** Its socket is made in the turn of this. */
-  #session(coming: Coming, entries: Entry[]): Session {
+  #session(coming: Coming, missed: Entry[]): Session {
     const { sid, pid, data } = coming;
-    const missedPackets: unknown[][] = [];
-    const held: Coming['held'] = [];
-    let bytes = 0;
-    for (const entry of entries) {
-      const packet = packetOf(entry);
-      missedPackets.push(packet.data);
-      held.push((connected) => connected.packet(packet));
-      bytes += bytesOf(entry.body);
-    }
+    const packets = missed.map(packetOf);
+    const missedPackets = packets.map((packet) => packet.data);
     // They are held with the rest. socket.io would send them now: the client keeps what it gets before it is connected, and gets it again, should the
     // connection break before.
     Object.defineProperty(missedPackets, 'forEach', { value: () => {} });
-    // It has to come again where too much came meanwhile.
-    if (!coming.full) coming.held.unshift(...held);
-    if (!coming.full && bytes <= EARLY_BYTES) coming.early = held.length;
+    // A client for which too much came meanwhile has to come again.
+    if (!coming.full) {
+      const given = packets.map((packet) => (connected: any) => connected.packet(packet));
+      coming.held = given.concat(coming.held);
+      if (missed.reduce((bytes, { body }) => bytes + bytesOf(body), 0) <= EARLY_BYTES) coming.early = given.length;
+    }
     setImmediate(() => this.#watch(coming));
     return {
       sid,

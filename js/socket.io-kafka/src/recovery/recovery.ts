@@ -17,7 +17,7 @@ export class Recovery {
   readonly ring = new Ring();
   readonly sessions = new Sessions();
   readonly namespaces = new Map<string, NamespaceRecovery>();
-  /** For packets that the ring has no room for; none where the clients of Kafka are the caller's. */
+  /** For packets that the ring has no room for; none where the consumer is the caller's. */
   past: Past | undefined;
   readonly maxBytes: number;
   readonly maxDisconnectionDuration: number;

@@ -33,8 +33,8 @@ export class Ring {
   /** In the order in which they were read, and the same by namespace and room: who comes back looks at what is for him only. */
   readonly #all = new Queue<Entry>();
   readonly #byNamespace = new Map<string, Map<Room | symbol, Queue<Entry>>>();
-  /** By namespace: up to this offset packets are gone that clients may still want, or are in another partition. */
-  readonly #gone = new Map<string, { partition: number; offset: number }>();
+  /** By namespace: up to `offset` packets are gone that clients may still want; up to `moved` some are in another partition. */
+  readonly #gone = new Map<string, { partition: number; offset: number; moved: number }>();
   /** By namespace, of its newest packet; those of the newest packets are the last. */
   readonly #newest = new Map<string, { partition: number; at: number }>();
   /** By partition: below this offset places are of no use here, and since when. */
@@ -52,7 +52,7 @@ export class Ring {
   add(entry: Entry): void {
     const { namespace, partition, offset, at } = entry;
     // The topic has more partitions than before, and not all servers know it at one time: an offset tells nothing of the other partition.
-    if ((this.#newest.get(namespace)?.partition ?? partition) !== partition) this.#gone.set(namespace, { partition, offset });
+    if ((this.#newest.get(namespace)?.partition ?? partition) !== partition) this.#gone.set(namespace, { partition, offset, moved: offset });
     this.#newest.delete(namespace);
     this.#newest.set(namespace, { partition, at });
     this.#all.push(entry);
@@ -88,7 +88,8 @@ export class Ring {
     const first = this.#all.first;
     if (!first) return false;
     const { namespace, partition, offset } = first;
-    if (this.#newest.has(namespace) && (this.#gone.get(namespace)?.partition ?? partition) === partition) this.#gone.set(namespace, { partition, offset });
+    const gone = this.#gone.get(namespace);
+    if (this.#newest.has(namespace) && (gone?.partition ?? partition) === partition) this.#gone.set(namespace, { partition, offset, moved: gone?.moved ?? -1 });
     this.#shift(first);
     return true;
   }
@@ -108,8 +109,9 @@ export class Ring {
 
   /** Whether of what is behind an offset some had to go, and nothing else keeps it from being known: the log may have it. */
   hadNoRoom(namespace: string, partition: number, offset: number): boolean {
-    const isThere = (this.#newest.get(namespace)?.partition ?? partition) === partition && offset >= (this.#unread.get(partition)?.offset ?? 0);
-    return isThere && this.#gone.get(namespace)?.partition === partition;
+    if (offset < (this.#unread.get(partition)?.offset ?? 0) || (this.#newest.get(namespace)?.partition ?? partition) !== partition) return false;
+    const gone = this.#gone.get(namespace);
+    return gone !== undefined && gone.partition === partition && offset >= gone.moved;
   }
 
   #shift(first: Entry): void {
