@@ -430,13 +430,47 @@ test('a credit of bytes counts headers, in a group and without', async (t) => {
 test('a group that is left counts until it is left', async (t) => {
   const { open } = await proxy(t, { limits: { readers: 2 } });
   const topic = await cluster.topic(1);
-  const peer = await open();
-  const code = async (id) => (await peer.ask({ type: 'subscribe', id, topics: [topic], group: topicName(`group-${id}`) }, 'assigned')).code;
-  assert.deepEqual(await Promise.all([code(1), code(2)]), [undefined, undefined]);
-  for (const id of [1, 2]) peer.say({ type: 'unsubscribe', id });
-  assert.equal(await code(3), 'LIMIT');
-  await Promise.all([1, 2].map((id) => peer.told('unsubscribed', { id })));
-  assert.equal(await code(4), undefined);
+  const [one, two, three] = await Promise.all([open(), open(), open()]);
+  const code = async (peer) => (await peer.ask({ type: 'subscribe', id: 1, topics: [topic], group: topicName('group') }, 'assigned')).code;
+  assert.deepEqual(await Promise.all([code(one), code(two)]), [undefined, undefined]);
+  for (const peer of [one, two]) peer.say({ type: 'unsubscribe', id: 1 });
+  assert.equal(await code(three), 'LIMIT');
+  await Promise.all([one, two].map((peer) => peer.told('unsubscribed')));
+  assert.equal(await code(three), undefined);
+});
+
+describe('a quarter of the groups is the most that one has, so that others have some, too', () => {
+  const group = async (peer, id, wish) => peer.ask({ type: 'subscribe', id, group: topicName('group'), ...wish }, 'assigned');
+
+  test('of sockets without a name, each; other topics and patterns of a group count, a consumer that it has already does not', async (t) => {
+    const { open } = await proxy(t, { limits: { readers: 8 } });
+    const [topic, other] = await Promise.all([cluster.topic(1), cluster.topic(1)]);
+    const [greedy, modest] = await Promise.all([open(), open()]);
+    const same = { group: topicName('group') };
+    assert.equal((await group(greedy, 1, { topics: [topic], ...same })).type, 'assigned');
+    assert.equal((await group(greedy, 2, { topics: [other], ...same })).type, 'assigned');
+    const { code, message, retriable, fatal } = await group(greedy, 3, { pattern: `${topic}*`, ...same });
+    assert.deepEqual([code, retriable, fatal], ['LIMIT', true, true]);
+    assert.match(message, /all 2 .* unsubscribe/);
+    assert.equal((await group(greedy, 4, { topics: [topic], ...same })).type, 'assigned');
+    assert.equal((await group(modest, 1, { topics: [topic] })).type, 'assigned');
+    // Also one of somebody else's: it may be the only one to hold it later.
+    assert.equal((await group(modest, 2, { topics: [topic], ...same })).type, 'assigned');
+    assert.equal((await group(modest, 3, { topics: [other], ...same })).code, 'LIMIT');
+    await greedy.ask({ type: 'unsubscribe', id: 2 }, 'unsubscribed');
+    assert.equal((await group(greedy, 5, { topics: [topic] })).type, 'assigned');
+  });
+
+  test('of principals, each with all of its sockets; who says a secret that all know is nobody', async (t) => {
+    const basic = (name) => ({ headers: { authorization: `Basic ${Buffer.from(`${name}:password`).toString('base64')}` } });
+    const { open } = await proxy(t, { limits: { readers: 4 }, auth: 'secret', users: { ali: 'password', ben: 'password' } });
+    const topics = [await cluster.topic(1)];
+    const secret = { headers: { authorization: 'basic secret' } };
+    const code = async (how) => (await group(await open(how), 1, { topics })).code;
+    const codes = [];
+    for (const how of [basic('ali'), basic('ali'), basic('ben'), secret, secret, secret]) codes.push(await code(how));
+    assert.deepEqual(codes, [undefined, 'LIMIT', undefined, undefined, undefined, 'LIMIT']);
+  });
 });
 
 test('what is too deep to be written, or wants too much of messages, is refused, and the socket goes on', async (t) => {
@@ -463,8 +497,8 @@ test('clients make a proxy read so many topics and groups, and no more', async (
   assert.equal(await code({ id: 2, topics: topics.slice(0, 2) }), undefined);
   assert.equal(await code({ id: 3, topics: [topics[2]] }), 'LIMIT');
   assert.equal(await code({ id: 4, topics: [topics[1]] }), undefined);
-  for (const id of [5, 6]) assert.equal(await code({ id, topics: [topics[0]], group: topicName(`group-${id}`) }), undefined);
-  assert.equal(await code({ id: 7, topics: [topics[0]], group: topicName('group') }), 'LIMIT');
+  const group = async (each) => (await each.ask({ type: 'subscribe', id: 5, topics: [topics[0]], group: topicName('group') }, 'assigned')).code;
+  for (const expected of [undefined, undefined, 'LIMIT']) assert.equal(await group(await open()), expected);
 });
 
 test('who writes faster than Kafka takes it is read no faster, and everything is written once and in order', async (t) => {

@@ -2,6 +2,7 @@
 // The groups of a proxy without its sockets: subscriptions whose client is an object here.
 
 const { Kafka } = require('kafka-native');
+const { ANYBODY } = require('../../js/kafka-proxy/dist/doors/identity.js');
 const { Flow } = require('../../js/kafka-proxy/dist/flow.js');
 const { jsonFormat } = require('../../js/kafka-proxy/dist/frames.js');
 const { Groups } = require('../../js/kafka-proxy/dist/group/groups.js');
@@ -56,6 +57,7 @@ class Client extends Calls {
     const client = this;
     const socket = {
       id: this.name,
+      identity: ANYBODY,
       open: true,
       get buffered() {
         return client.buffered;

@@ -49,7 +49,10 @@ export interface Limits {
   writing: number;
   /** Bytes of messages that are kept for readers of the same topics. Default 64 MiB. */
   cache: number;
-  /** Topics that are read without a group, and groups, so many of each: a client of Kafka for each, with threads of its own. Default 200. */
+  /**
+   * Topics that are read without a group, and groups, so many of each: a client of Kafka for each, with threads of its own. One principal, or one
+   * socket of nobody with a name, is in a quarter of the groups at the most. Default 200.
+   */
   readers: number;
   /** Clients of Kafka that read the past. Default 8. */
   past: number;

@@ -1,7 +1,9 @@
 // Consumer groups: one consumer of Kafka a group, whose partitions are dealt to the group's sockets.
 
 import type { Context } from '../context';
+import { nameOf, wayOf } from '../doors/identity';
 import { CloseCode, ProxyError } from '../errors';
+import type { Socket } from '../socket';
 import type { Outlet, Subscription } from '../subscription';
 import { Member } from './member';
 
@@ -14,6 +16,15 @@ export interface GroupWish {
   from: 'earliest' | 'latest';
 }
 
+/** One holder has at most this part of the consumers, so that others have some, too. */
+const PART = 4;
+
+/** Whose share a socket's consumers are: the principal's; where nobody has a name, or all know the same secret, the socket's own. */
+export function holderOf({ id, identity }: Socket): string {
+  const name = wayOf(identity) === 'secret' ? undefined : nameOf(identity);
+  return name ?? `socket ${id}`;
+}
+
 /**
  * Sockets of a group that wish the same share a consumer. Others have one of their own: a second member of the group, to which Kafka deals
  * the topics that it wishes. It costs a client of Kafka more; in exchange no topic is ever held by a consumer none of whose sockets wants it.
@@ -22,7 +33,7 @@ export class Groups {
   readonly #context: Context;
   readonly #members = new Map<string, Member>();
   /** Those that have not left their group yet. */
-  readonly #leaving = new Set<Promise<void>>();
+  readonly #leaving = new Set<Member>();
   #closed = false;
 
   constructor(context: Context) {
@@ -33,17 +44,18 @@ export class Groups {
   async subscribe(wish: GroupWish, outlet: Outlet): Promise<Subscription> {
     if (this.#closed) throw new ProxyError('CLOSING', 'The proxy ends: connect again, to another if there is one', true, CloseCode.GoingAway);
     try {
-      return await this.#member({ ...wish, topics: [...new Set(wish.topics)].sort() }).join(outlet);
+      return await this.#member({ ...wish, topics: [...new Set(wish.topics)].sort() }, holderOf(outlet.flow.socket)).join(outlet);
     } catch (error) {
       throw ProxyError.of(error);
     }
   }
 
-  #member(wish: GroupWish): Member {
+  #member(wish: GroupWish, holder: string): Member {
     const { group, topics, pattern } = wish;
     // Not by where fresh partitions begin: Kafka would deal them among two members, and it would be chance which of the two counts.
     const key = JSON.stringify([group, topics, pattern?.source, pattern?.flags]);
     const known = this.#members.get(key);
+    if (!known?.heldBy(holder)) this.#checkShare(holder);
     if (known) return known;
     const most = this.#context.limits.readers;
     // A member that leaves is still a client of Kafka: subscribing and unsubscribing makes no more of them.
@@ -52,12 +64,19 @@ export class Groups {
     const member: Member = new Member(this.#context, wish, () => {
       // A reader that comes now joins as another member: Kafka gives it what this one leaves.
       this.#members.delete(key);
-      const left = member.left!;
-      this.#leaving.add(left);
-      void left.then(() => this.#leaving.delete(left));
+      this.#leaving.add(member);
+      void member.left!.then(() => this.#leaving.delete(member));
     });
     this.#members.set(key, member);
     return member;
+  }
+
+  #checkShare(holder: string): void {
+    const share = Math.ceil(this.#context.limits.readers / PART);
+    const held = [...this.#members.values(), ...this.#leaving].filter((member) => member.heldBy(holder)).length;
+    if (held < share) return;
+    const why = `You have all ${share} of the proxy's group consumers that one may have, one for each group, topics and pattern: unsubscribe from some first`;
+    throw new ProxyError('LIMIT', why, true, CloseCode.Internal);
   }
 
   /** Members of groups: each is a client of Kafka. */
@@ -74,6 +93,6 @@ export class Groups {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#members.values()].map((member) => member.shut()));
-    await Promise.all(this.#leaving);
+    await Promise.all(Array.from(this.#leaving, (member) => member.left));
   }
 }

@@ -9,7 +9,7 @@ import type { SlowSockets } from '../slow';
 import type { Outlet, Seek, Subscription, TopicPartition } from '../subscription';
 import { Commits } from './commits';
 import { deal } from './dealing';
-import type { GroupWish } from './groups';
+import { holderOf, type GroupWish } from './groups';
 import { GroupPartition, type PartitionOwner } from './partition';
 import { Reader, type ReaderOwner } from './reader';
 import { INTERNAL } from '../log/logs';
@@ -53,6 +53,8 @@ export class Member implements PartitionOwner, ReaderOwner {
   readonly #partitions = new Map<string, GroupPartition>();
   /** In the order in which they came. */
   readonly #readers = new Set<Reader>();
+  /** How many readers each holder has; who had the last one has it until the group is left. */
+  readonly #holders = new Map<string, number>();
   /** How many partitions the topics had when it began: what is added begins at its first message. */
   readonly #existing = new Map<string, number>();
   readonly #started: Promise<void>;
@@ -95,6 +97,17 @@ export class Member implements PartitionOwner, ReaderOwner {
 
   get wish(): GroupWish {
     return this.#wish;
+  }
+
+  heldBy(holder: string): boolean {
+    return (this.#holders.get(holder) ?? 0) > 0;
+  }
+
+  #hold(reader: Reader, change: 1 | -1): void {
+    const holder = holderOf(reader.outlet.flow.socket);
+    const count = (this.#holders.get(holder) ?? 0) + change;
+    if (count > 0) this.#holders.set(holder, count);
+    else this.#holders.delete(holder);
   }
 
   /** Resolves when it has left the group. Never rejects. */
@@ -151,6 +164,7 @@ export class Member implements PartitionOwner, ReaderOwner {
   async join(outlet: Outlet): Promise<Subscription> {
     const reader = new Reader(outlet, this);
     this.#readers.add(reader);
+    this.#hold(reader, 1);
     if (reader.over) await this.#left(reader);
     this.#deal();
     try {
@@ -323,6 +337,7 @@ export class Member implements PartitionOwner, ReaderOwner {
     reader.partitions.clear();
     for (const partition of had) partition.takeAway();
     if (this.#readers.size === 0) return this.close();
+    this.#hold(reader, -1);
     this.#deal();
     await this.#commits.flush(had, FLUSH_MS);
   }
