@@ -311,6 +311,27 @@ test('a frame that is no message closes the socket with 4400, and says why', asy
   }
 });
 
+test('in msgpack a key __proto__ closes the socket that sends it with 4400, says why, writes nothing, and leaves others alone; in JSON, or as bytes, it is written', async (t) => {
+  const { open } = await proxy(t);
+  const topic = await cluster.topic(1);
+  const object = { ['__proto__']: 'p' };
+  const other = await open({ codec: 'msgpack' });
+  for (const message of [{ value: object }, { value: 'v', headers: object }]) {
+    const peer = await open({ codec: 'msgpack' });
+    peer.say({ type: 'produce', id: 1, topic, messages: [message] });
+    assert.deepEqual(await peer.closed, { code: 4400, reason: 'a frame is no msgpack' });
+    assert.match((await peer.told('error', { code: 'BAD_REQUEST' })).message, /__proto__/);
+  }
+  const bytes = Buffer.from(JSON.stringify(object));
+  assert.deepEqual((await other.ask({ type: 'produce', id: 1, topic, messages: [{ value: bytes }] }, 'produced')).results, [{ partition: 0, offset: 0 }]);
+  const json = await open();
+  const written = await json.ask({ type: 'produce', id: 1, topic, messages: [{ value: object, headers: object }] }, 'produced');
+  assert.deepEqual(written.results, [{ partition: 0, offset: 1 }]);
+  const reader = await open();
+  reader.say({ type: 'subscribe', id: 1, topics: [topic], from: 'earliest' });
+  assert.deepEqual(values(await reader.got(1, 2)), ['{"__proto__":"p"}', '{"__proto__":"p"}']);
+});
+
 test('authorize decides on every topic and group, and is asked once while a socket is open', async (t) => {
   const asked = [];
   const topic = await cluster.topic(1);
