@@ -14,7 +14,7 @@ const file = process.argv[3] ?? `${topic}.offset`;
 
 /**
  * Of the next message. Before the first it is 0, not empty: the proxy would begin where the consumerGroup has committed, and it commits
- * what it has written to the socket, also when this process died before it printed that.
+ * what this process has received, also when it dies before it has printed that.
  */
 const offset = () => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '0');
 
