@@ -103,6 +103,29 @@ test('every other subscriber hears a message, once, and its sender never does', 
   }
 });
 
+test('a connector that stood still until its topic had lost messages says which', async (t) => {
+  const topic = topicName('still');
+  const a = await ready(t, cluster);
+  const child = new Child(t, 'deepstream-connector.js', { connectionString: cluster.options().broker, topics: [topic] });
+  await child.says('reading');
+  const heard = child.says('heard');
+  a.publish(topic, 'before');
+  await heard;
+  child.process.kill('SIGSTOP');
+  const high = async () => (await cluster.admin.watermarks(topic, 0)).high;
+  // At most those of one fetch are with it already.
+  for (let n = 1; n <= 20; n++) {
+    const before = await high();
+    a.publish(topic, n);
+    await eventually(PATIENCE, 'it is written', async () => (await high()) > before);
+  }
+  await cluster.admin.deleteRecords(topic, 0, await high());
+  const told = child.says('trouble');
+  child.process.kill('SIGCONT');
+  a.publish(topic, 'behind');
+  assert.match((await told).text, new RegExp(`${topic}/0: messages were deleted before they were read, as retention does: those from offset \\d+ to \\d+ are lost`));
+});
+
 test('a connector has one writer and one reader, whatever its topics', async (t) => {
   const a = await ready(t, cluster);
   const topics = Array.from({ length: 12 }, () => topicName('many'));

@@ -344,6 +344,36 @@ test('a second server with a name that lives does not start, and says why', asyn
   assert.ok(one.server.isRunning());
 });
 
+test('a server that stood still until its topic had lost messages says which', async (t) => {
+  const topic = newTopic();
+  const [one] = await startPeers(t, cluster, { topic });
+  const port = await freePort();
+  const child = new Child(t, 'deepstream-server.js', {
+    serverName: 'still',
+    port,
+    clusterNode: { name: 'kafka', options: { connectionString: brokersOf(cluster), topic } },
+  });
+  await child.says('started');
+  const client = await one.client('a');
+  const heard = new Calls();
+  const other = await clientOf(port, 'other');
+  cleanup(t, () => other.close());
+  other.event.subscribe('news', heard.take);
+  await eventually(PATIENCE, 'it hears', () => (client.event.emit('news', 0), heard.all.length > 0));
+  child.process.kill('SIGSTOP');
+  const high = async () => (await cluster.admin.watermarks(topic, 0)).high;
+  // At most those of one fetch are with it already.
+  for (let n = 1; n <= 20; n++) {
+    const before = await high();
+    client.event.emit('news', n);
+    await eventually(PATIENCE, 'it is written', async () => (await high()) > before);
+  }
+  await cluster.admin.deleteRecords(topic, 0, await high());
+  child.process.kill('SIGCONT');
+  client.event.emit('news', 'behind');
+  await eventually(PATIENCE, 'it says which', () => /messages were deleted before they were read, as retention does: those from offset \d+ to \d+ are lost/.test(child.stdout + child.stderr));
+});
+
 describe('a Kafka that goes and comes', () => {
   /** @type {any} */ let own;
   before(async () => (own = await real({ own: true })));

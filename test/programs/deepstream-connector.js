@@ -6,6 +6,7 @@ const { options, say } = require('../support/child.js');
 
 const { connectionString, topics } = options();
 const connector = new MessageConnector({ connectionString });
+connector.on('error', (text) => void say('trouble', { text }));
 
 async function main() {
   const heard = new Set();

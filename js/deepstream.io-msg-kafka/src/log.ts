@@ -3,6 +3,7 @@ import type { Batch, KafkaConsumer, KafkaMessage, MessageRule, KafkaProducer } f
 import { makeTopic } from './new-topic';
 import type { ReadClusterNodeOptions } from './options';
 import { producerConfig } from './outbox';
+import { lostOffsets } from './troubles';
 import { within } from './within';
 
 /** All is written to one partition: then the order is one for all servers and topics. */
@@ -18,7 +19,7 @@ export interface LogOptions extends ReadClusterNodeOptions {
   rule: MessageRule;
   onMessage(message: KafkaMessage): void;
   /** It goes on by itself. */
-  onTrouble(kind: 'start' | 'log', message: string): void;
+  onTrouble(kind: 'start' | 'log' | 'retention', message: string): void;
   /** Nothing more is read. */
   onEnd(message: string): void;
   /** The last words of Kafka's clients. */
@@ -91,6 +92,9 @@ export class Log {
       // Before it reads, that is an attempt that has failed.
       if (restart || !reading) onTrouble('log', `reading ${topic} has failed: ${error.message}`);
       else onEnd(`reading ${topic} has ended, and this server hears the others no more: ${error.message}; start it again`);
+    });
+    reader.on(reader.events.OFFSETS_LOST, ({ payload: { from, to } }) => {
+      onTrouble('retention', `${topic}: ${lostOffsets(from, to)}; set the option retention, or retention.ms of the topic, to more`);
     });
     const steps = await Promise.allSettled([this.#prepareTopic(), writer.connect(), reader.connect()]);
     const failed = steps.find((step) => step.status === 'rejected');

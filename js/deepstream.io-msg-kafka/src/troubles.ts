@@ -34,3 +34,8 @@ export class Troubles {
     }
   }
 }
+
+/** For people; `to` is there. */
+export function lostOffsets(from: string, to: string): string {
+  return `messages were deleted before they were read, as retention does: those from offset ${from} to ${Number(to) - 1} are lost`;
+}

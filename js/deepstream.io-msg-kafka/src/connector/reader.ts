@@ -1,5 +1,6 @@
 import type { Batch, KafkaConsumer, KafkaMessage, MessageRule } from 'kafka-native';
 import type { ReadOptions } from '../options';
+import { lostOffsets } from '../troubles';
 import type { Place } from './places';
 
 /** A topic that is read. */
@@ -128,6 +129,10 @@ export class Reader {
       this.#tell(new Error(`reading has ended, and begins again: ${payload.error.message}`, { cause: payload.error }));
       this.#crashed = true;
       this.#change();
+    });
+    consumer.on(consumer.events.OFFSETS_LOST, ({ payload: { topic, partition, from, to } }) => {
+      if (consumer === this.#consumer || consumer === this.#next)
+        this.#tell(new Error(`${topic}/${partition}: ${lostOffsets(from, to)}; give the topic a longer retention`));
     });
     return consumer;
   }
