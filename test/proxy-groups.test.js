@@ -181,7 +181,7 @@ onBoth('groups', (cluster) => {
 });
 
 describe('groups, where a broker refuses', () => {
-  const [COMMIT, JOIN] = [8, 11];
+  const [LIST_OFFSETS, COMMIT, JOIN] = [2, 8, 11];
   /** @type {any} */ let cluster;
   before(async () => (cluster = await embedded()));
   after(() => cluster?.close());
@@ -238,6 +238,25 @@ describe('groups, where a broker refuses', () => {
     const { error } = await client.told('warn');
     assert.deepEqual([error.code, error.retriable], ['GROUP_MAX_SIZE_REACHED', false]);
     await eventually(PATIENCE, 'it has the partition', () => client.has.size === 1);
+  });
+
+  test("'latest' never gets the past: where the end cannot be found out, the subscription ends with an error, and the next one begins there", async (t) => {
+    const topic = await cluster.topic(1);
+    const { groups } = proxy(t, cluster);
+    const send = await producer(t, cluster);
+    await send.send({ topic, messages: numbers(10) });
+    const wish = { ...wishOf(topic), from: 'latest' };
+    cluster.mock.injectErrors(LIST_OFFSETS, [-1, -1]); // UNKNOWN_SERVER_ERROR
+    const client = new Client(groups, wish);
+    // Its answer, or, if it was open by then, its end.
+    const error = await client.opening.then(async () => (await client.told('fail')).error).catch((error) => error);
+    assert.deepEqual([error.code, error.retriable], ['UNKNOWN', true]);
+    assert.deepEqual(client.records, []);
+    const next = await Client.open(groups, wish);
+    await eventually(PATIENCE, 'it has the partition', () => next.has.size === 1);
+    await send.send({ topic, messages: numbers(5, 10) });
+    await next.got(5);
+    assert.deepEqual(values(next), range(10, 15));
   });
 
   test('a subscription whose consumer ends for good ends with an error, and the next one begins anew', async (t) => {

@@ -189,8 +189,11 @@ export class Member implements PartitionOwner, ReaderOwner {
     try {
       await within(BEGINS_MS, () => this.#begins(come));
     } catch (error) {
-      // The consumer finds it out by itself; the first batch tells.
-      this.#context.log.warn(`Where partitions of the group ${this.#wish.group} begin was not found out: ${(error as Error).message}`);
+      const { code, message, close } = ProxyError.of(error);
+      const why = `Where partitions of the group ${this.#wish.group} begin was not found out: ${message}`;
+      this.#context.log.warn(why);
+      // The consumer finds it out by itself; the first batch tells. Without an offset that is the first message, which 'latest' is not.
+      if (this.#wish.from === 'latest') this.#fail(new ProxyError(code, why, close !== CloseCode.Forbidden, close));
     }
   };
 
