@@ -410,7 +410,7 @@ test('a topic that is deleted under its writer is made again as the page says, a
   assert.deepEqual(b.errors.all, []);
 });
 
-test('a topic that is deleted under its reader is told by name, to the onPartitionsLost of the options, too, and a new one is read from its beginning', async (t) => {
+test('a topic that is deleted under its reader gives an error that names it, calls the onPartitionsLost of the options, and a new one is read from its beginning', async (t) => {
   const lost = new Calls();
   const onPartitionsLost = (partitions) => {
     lost.take(partitions);

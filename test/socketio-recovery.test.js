@@ -201,7 +201,7 @@ describe('connection state recovery', () => {
     assert.deepEqual([client.socket.connected, twin.socket.connected], [true, true]);
   });
 
-  test('a session whose data cannot be written is recovered without them, and that is told', async () => {
+  test('a session whose data cannot be written is recovered without them, and an error says so', async () => {
     const [one, two] = await servers();
     const errors = [];
     one.adapter().on('error', ({ message }) => errors.push(message));
@@ -221,9 +221,9 @@ describe('connection state recovery', () => {
     assert.match(errors[0], /the data of the socket .* cannot be written, it is recovered without/);
   });
 
-  test('a listener that throws on a disconnect is told, and keeps nobody from coming back', async () => {
+  test('a listener that throws on a disconnect is reported, and keeps nobody from coming back', async () => {
     const [one, two] = await servers();
-    // Of those in ten seconds the first is told.
+    // Of those in ten seconds the first is reported.
     const errors = [];
     one.adapter().on('error', ({ message }) => errors.push(message));
     for (const to of [one, two]) {
@@ -435,7 +435,7 @@ describe('connection state recovery', () => {
     await settled(two, await visitor(two));
     const { recovery } = one.adapter().stats();
     assert.ok(recovery.packets < 2 * sent, 'there was no room for all of them');
-    // What is sent while the log is read comes behind.
+    // Events that are sent while the log is read come behind.
     const came = Promise.all(clients.map((client) => client.come(one.port)));
     emit(10);
     assert.deepEqual(await came, [true, true, true, true, true]);

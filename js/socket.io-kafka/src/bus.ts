@@ -350,7 +350,7 @@ export class Bus {
 
   /** For packets that clients can have missed, as they are read from the log again. An unreadable one was reported when it was read first. */
   #again(): (message: KafkaMessage, partition: number) => Entry | undefined {
-    // What is remembered of other topics is for records that are read now.
+    // The memory of other topics is for records that are read now.
     const relayed = new Map<string, string>();
     return ({ key, value, offset, timestamp }, partition) => {
       if (value === null || typeOf(value) !== MessageType.BROADCAST) return undefined;
