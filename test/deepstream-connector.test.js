@@ -372,15 +372,21 @@ test('many small messages go to a topic that takes little at once', async (t) =>
   assert.deepEqual([heard.all, b.errors.all], [messages, []]);
 });
 
-test('a topic that was deleted is not made again with createTopics: false', async (t) => {
-  const topic = await cluster.topic(1);
-  const b = await ready(t, cluster, { createTopics: false });
-  b.publish(topic, 'one');
+/** Deletes a topic when a connector has written to it. @returns an admin of KafkaJS */
+async function deleteUnder(t, connector, topic) {
+  connector.publish(topic, 'old');
   const admin = oracle(cluster).admin();
   await admin.connect();
   cleanup(t, () => admin.disconnect());
   await eventually(PATIENCE, 'it is written', async () => (await admin.fetchTopicOffsets(topic))[0].high === '1');
   await admin.deleteTopics({ topics: [topic] });
+  return admin;
+}
+
+test('a topic that was deleted is not made again with createTopics: false', async (t) => {
+  const topic = await cluster.topic(1);
+  const b = await ready(t, cluster, { createTopics: false });
+  const admin = await deleteUnder(t, b, topic);
   // The broker may take some before it knows that the topic is gone.
   const again = setInterval(() => b.publish(topic, 'two'), 50);
   cleanup(t, () => clearInterval(again));
@@ -391,12 +397,7 @@ test('a topic that was deleted is not made again with createTopics: false', asyn
 test('a topic that is deleted under its writer is made again as the page says, and what is published behind that is in it, once and in order', async (t) => {
   const topic = topicName('again');
   const b = await ready(t, cluster, { retention: 60_000 });
-  b.publish(topic, 'old');
-  const admin = oracle(cluster).admin();
-  await admin.connect();
-  cleanup(t, () => admin.disconnect());
-  await eventually(PATIENCE, 'it is written', async () => (await admin.fetchTopicOffsets(topic))[0].high === '1');
-  await admin.deleteTopics({ topics: [topic] });
+  const admin = await deleteUnder(t, b, topic);
   await eventually(PATIENCE, 'it is gone', async () => !(await admin.listTopics()).includes(topic));
   const numbers = Array.from({ length: 300 }, (_, n) => n);
   for (const n of numbers) b.publish(topic, { n, text: 'x'.repeat(1000) });

@@ -247,7 +247,7 @@ impl Dispatch {
                 size += message.sent_header_bytes();
             }
             bytes += size as u64;
-            let (code, opaque) = (message.error(), message.opaque());
+            let (code, opaque) = (code_of(&message), message.opaque());
             if code != 0 {
                 let refusal = if code == code::MSG_TIMED_OUT { last.behind(&message) } else { None };
                 self.failed(topic, message.partition(), code, refusal, opaque);
@@ -305,6 +305,14 @@ impl LastRefusal {
             *self = Self { partition, code_and_age: message.last_refusal() };
         }
         self.code_and_age.filter(|(_, age)| *age <= message.age()).map(|(code, _)| code)
+    }
+}
+
+/// A partition whose topic is deleted fails the last messages of its queue as the end of the client would. Reports are not read as late as that.
+fn code_of(message: &ffi::Message<'_>) -> i32 {
+    match message.error() {
+        code::DESTROY => code::UNKNOWN_PARTITION,
+        code => code,
     }
 }
 
