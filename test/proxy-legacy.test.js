@@ -9,6 +9,7 @@ const { PATIENCE } = require('./support/flow.js');
 const { listening, reach } = require('./support/proxy.js');
 const { Child } = require('./support/child.js');
 const { LegacyClient } = require('./support/proxy-legacy.js');
+const { Ending } = require('../js/kafka-proxy/dist/ending.js');
 const { Flow } = require('../js/kafka-proxy/dist/flow.js');
 const { readWish } = require('../js/kafka-proxy/dist/legacy/wish.js');
 const { Pace } = require('../js/kafka-proxy/dist/legacy/pace.js');
@@ -599,7 +600,7 @@ describe('the protocol of kafka-proxy 1.0', () => {
   describe('pace', () => {
     test(`is maxBytes in any idleTimeout, and all that can be had by who wants it (SEED=${seed})`, async () => {
       const chance = random(seed);
-      const socket = { closed: new AbortController().signal, buffered: 0, drained: async () => {} };
+      const socket = { closed: new Ending(), buffered: 0, drained: async () => {} };
       const flow = new Flow(/** @type {any} */ (socket));
       const [maxBytes, idleTimeout] = [1000, 30];
       const pace = new Pace(flow, maxBytes, idleTimeout);

@@ -3,6 +3,7 @@
 
 const { Kafka } = require('kafka-native');
 const { ANYBODY } = require('../../js/kafka-proxy/dist/doors/identity.js');
+const { Ending } = require('../../js/kafka-proxy/dist/ending.js');
 const { Flow } = require('../../js/kafka-proxy/dist/flow.js');
 const { jsonFormat } = require('../../js/kafka-proxy/dist/frames.js');
 const { Groups } = require('../../js/kafka-proxy/dist/group/groups.js');
@@ -44,7 +45,7 @@ class Client extends Calls {
   positions = new Map();
   /** Messages of all batches. @type {{ topic: string, partition: number, offset: number, value: string | null }[]} */
   records = [];
-  #ended = new AbortController();
+  #ended = new Ending();
   buffered = 0;
   /** The code with which the proxy closed its socket. @type {number | undefined} */
   closedWith;
@@ -68,8 +69,8 @@ class Client extends Calls {
         client.die();
       },
       /** Nothing is written but by setting `buffered`. */
-      drained: () => new Promise((resolve) => this.#ended.signal.addEventListener('abort', resolve, { once: true })),
-      closed: this.#ended.signal,
+      drained: () => new Promise((resolve) => this.#ended.hear(() => resolve(undefined))),
+      closed: this.#ended,
     };
     this.flow = new Flow(/** @type {any} */ (socket));
     if (credit) this.flow.give(credit);
@@ -140,7 +141,7 @@ class Client extends Calls {
 
   /** The socket breaks. */
   die() {
-    this.#ended.abort(new Error('gone'));
+    this.#ended.come();
     this.silent = true;
   }
 }

@@ -2,6 +2,7 @@
 // The logs of a proxy without its sockets: subscriptions whose client is an object here.
 
 const { Kafka } = require('kafka-native');
+const { Ending } = require('../../js/kafka-proxy/dist/ending.js');
 const { Flow } = require('../../js/kafka-proxy/dist/flow.js');
 const { jsonFormat } = require('../../js/kafka-proxy/dist/frames.js');
 const { Logs } = require('../../js/kafka-proxy/dist/log/logs.js');
@@ -52,12 +53,8 @@ class Socket {
   most = 0;
   largest = 0;
   closedWith;
-  #closed = new AbortController();
+  closed = new Ending();
   #waiting = [];
-
-  get closed() {
-    return this.#closed.signal;
-  }
 
   send(frame) {
     this.largest = Math.max(this.largest, frame.length);
@@ -81,7 +78,7 @@ class Socket {
     if (!this.open) return;
     this.open = false;
     this.closedWith = { code, reason };
-    this.#closed.abort(new Error(reason));
+    this.closed.come();
     this.#wake();
   }
 

@@ -50,6 +50,8 @@ export interface Context {
   producer(): Promise<KafkaProducer>;
   /** For messages that were refused with others. */
   readonly apart: Apart;
+  /** Whether rules or `authorize` decide: what they said of an access is worth keeping. */
+  readonly guarded: boolean;
   /** Rejects with a ProxyError FORBIDDEN (CloseCode.Forbidden) when rules or `authorize` say no. */
   allow(identity: Identity, access: Access): Promise<Permission>;
 }

@@ -19,8 +19,7 @@ export class Flow {
   #ended = false;
 
   constructor(readonly socket: Socket) {
-    socket.closed.addEventListener('abort', this.end);
-    if (socket.closed.aborted) this.end();
+    socket.closed.hear(this.end);
   }
 
   get paused(): boolean {
@@ -67,7 +66,7 @@ export class Flow {
   /** A subscription that ends leaves nothing behind in its socket. */
   readonly end = (): void => {
     this.#ended = true;
-    this.socket.closed.removeEventListener('abort', this.end);
+    this.socket.closed.forget(this.end);
     this.#wake();
   };
 

@@ -4,7 +4,7 @@ import { encode } from '@msgpack/msgpack';
 import { Batch, BatchFormat, type EncodingName, type FormatOptions, type MessageRule, type PlainMessage } from 'kafka-native';
 import { ProxyError } from './errors';
 
-/** How messages look for a client. Protocols make it, once for each subscription. */
+/** How messages look for a client. */
 export interface FrameFormat {
   /** The same text: the same bytes for the same messages. Frames are shared by it. */
   readonly shared: string;
@@ -56,47 +56,61 @@ function frame(batch: Batch, format: FrameFormat, snapshot: boolean, begin?: num
   return { bytes, binary: format.binary, count: bytes.count };
 }
 
+/** Formats of late, by what they have in common: thousands of clients ask for the same. */
+const formats = new Map<string, FrameFormat>();
+const KEPT = 100;
+
+/** The format for these parts of a wish, made by `make` if there is none. */
+function known(parts: readonly unknown[], make: () => Omit<FrameFormat, 'shared'>): FrameFormat {
+  const shared = JSON.stringify(parts);
+  let format = formats.get(shared);
+  if (format) return format;
+  format = { shared, ...make() };
+  for (const oldest of formats.keys()) if (formats.size >= KEPT) formats.delete(oldest);
+  formats.set(shared, format);
+  return format;
+}
+
 /** `[{ "message": "...", "offset": 7 }]`, byte for byte as kafka-proxy 1.0 wrote it. */
 export function legacyFormat(only?: MessageRule): FrameFormat {
-  const messages = new BatchFormat('json', { names: { value: 'message', offset: 'offset' }, numbers: true, invalid: 'replace', only });
-  return { shared: `legacy${only ? JSON.stringify(only) : ''}`, binary: false, messages, head: () => '', tail: '' };
+  return known(['legacy', only], () => {
+    const messages = new BatchFormat('json', { names: { value: 'message', offset: 'offset' }, numbers: true, invalid: 'replace', only });
+    return { binary: false, messages, head: () => '', tail: '' };
+  });
 }
 
 /** A message of HTTP a line: its partition first, then its offset and timestamp. Throws a ProxyError BAD_REQUEST. */
 export function linesFormat({ key, value, headers, only }: Omit<FormatWish, 'id'>): FrameFormat {
-  const names = { partition: 'partition', offset: 'offset', timestamp: 'timestamp', key: 'key', value: 'value', headers: 'headers' };
-  const messages = formatOf('ndjson', { names, key, value, headers, only, numbers: true, sparse: true });
-  return { shared: JSON.stringify(['lines', key, value, headers, only]), binary: false, messages, head: () => '', tail: '' };
+  return known(['lines', key, value, headers, only], () => {
+    const names = { partition: 'partition', offset: 'offset', timestamp: 'timestamp', key: 'key', value: 'value', headers: 'headers' };
+    const messages = formatOf('ndjson', { names, key, value, headers, only, numbers: true, sparse: true });
+    return { binary: false, messages, head: () => '', tail: '' };
+  });
 }
 
 /** Of `kafka.v2.json`. Throws a ProxyError BAD_REQUEST. */
-export function jsonFormat(wish: FormatWish): FrameFormat {
-  return {
-    ...asked('json', wish),
+export function jsonFormat({ id, key, value, headers, only }: FormatWish): FrameFormat {
+  return known(['json', id, key, value, headers, only], () => ({
+    messages: formatOf('json', { key, value, headers, only, numbers: true, sparse: true }),
     binary: false,
-    head: (...place) => JSON.stringify(head(wish.id, ...place)).slice(0, -'0}'.length),
+    head: (...place) => JSON.stringify(head(id, ...place)).slice(0, -'0}'.length),
     tail: '}',
-  };
+  }));
 }
 
 /** Of `kafka.v2.msgpack`. Throws a ProxyError BAD_REQUEST. */
-export function msgpackFormat(wish: FormatWish): FrameFormat {
-  return {
-    ...asked('msgpack', wish),
+export function msgpackFormat({ id, key, value, headers, only }: FormatWish): FrameFormat {
+  return known(['msgpack', id, key, value, headers, only], () => ({
+    messages: formatOf('msgpack', { key, value, headers, only, numbers: true, sparse: true }),
     binary: true,
-    head: (...place) => encode(head(wish.id, ...place)).subarray(0, -1),
+    head: (...place) => encode(head(id, ...place)).subarray(0, -1),
     tail: '',
-  };
+  }));
 }
 
 /** The records are last, and 0 in place of their array. */
 function head(id: string | number, topic: string, partition: number, snapshot: boolean): object {
   return { type: 'batch', id, topic, partition, ...(snapshot && { snapshot }), records: 0 };
-}
-
-function asked(codec: 'json' | 'msgpack', { id, key, value, headers, only }: FormatWish): Pick<FrameFormat, 'messages' | 'shared'> {
-  const options: FormatOptions = { key, value, headers, only, numbers: true, sparse: true };
-  return { messages: formatOf(codec, options), shared: JSON.stringify([codec, id, key, value, headers, only]) };
 }
 
 function formatOf(codec: 'json' | 'ndjson' | 'msgpack', options: FormatOptions): BatchFormat {

@@ -102,6 +102,11 @@ export class Shared implements Context {
     return this.#producer.get();
   }
 
+  get guarded(): boolean {
+    const { rules, authorize } = this.#options;
+    return Boolean(rules ?? authorize);
+  }
+
   async allow(identity: Identity, access: Access): Promise<Permission> {
     const { rules, authorize } = this.#options;
     if (!rules && !authorize && identity.stranger && access.operation === 'admin') throw new ProxyError('FORBIDDEN', STRANGER, false, CloseCode.Forbidden);

@@ -1,6 +1,7 @@
 // A WebSocket as the protocols see it.
 
 import type { Identity } from './doors/identity';
+import type { Ending } from './ending';
 import type { CloseCode } from './errors';
 import type { Exchange } from './figures/traffic';
 import type { Reads } from './context';
@@ -39,8 +40,8 @@ export interface Socket {
   close(code: CloseCode, reason: string): void;
   /** Where it was opened, without the query. */
   readonly path?: string | undefined;
-  /** Aborted when the socket is closed, whoever closed it; the reason says why. */
-  readonly closed: AbortSignal;
+  /** It comes when the socket is closed, whoever closed it. */
+  readonly closed: Ending;
 }
 
 /** A socket whose client answers pings: WebSockets are. */

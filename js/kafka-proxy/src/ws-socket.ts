@@ -1,10 +1,10 @@
 // One client's WebSocket, as the protocols see it.
 
-import { setMaxListeners } from 'node:events';
 import type { Socket as NetSocket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import type { Conversation, Reads } from './context';
 import type { Identity } from './doors/identity';
+import { Ending } from './ending';
 import { CloseCode } from './errors';
 import { Exchange } from './figures/traffic';
 import { type AnsweringSocket, LIMIT, LOW, type Socket } from './socket';
@@ -45,12 +45,9 @@ export class WsSocket implements AnsweringSocket {
   readonly path: string | undefined;
   readonly since = Date.now();
   readonly traffic = new Exchange();
+  readonly closed = new Ending();
   readonly #ws: WebSocket;
   readonly #net: NetSocket;
-  /** Made when somebody asks for its signal: an idle socket has none. */
-  #closed: AbortController | undefined;
-  /** Why it is closed. */
-  #gone: Error | undefined;
   readonly #owner: Owner;
   #frames: number;
   #counted = Date.now();
@@ -89,7 +86,7 @@ export class WsSocket implements AnsweringSocket {
     ws.on('close', (code) => {
       for (const { resolve } of this.#asking ?? []) resolve(false);
       this.#asking = undefined;
-      this.#leave(`closed with ${code}`);
+      this.#leave();
       owner.closed(this, code);
     });
   }
@@ -107,19 +104,9 @@ export class WsSocket implements AnsweringSocket {
     return this.#ws.readyState === this.#ws.OPEN;
   }
 
-  get closed(): AbortSignal {
-    if (!this.#closed) {
-      this.#closed = new AbortController();
-      // Each subscription listens.
-      setMaxListeners(0, this.#closed.signal);
-      if (this.#gone) this.#closed.abort(this.#gone);
-    }
-    return this.#closed.signal;
-  }
-
   get buffered(): number {
     const waiting = this.#ws.bufferedAmount;
-    return waiting === 0 || this.#gone ? 0 : waiting - takenOf(this.#net);
+    return waiting === 0 || this.closed.over ? 0 : waiting - takenOf(this.#net);
   }
 
   get taken(): number {
@@ -143,7 +130,7 @@ export class WsSocket implements AnsweringSocket {
   }
 
   drained(low = LOW): Promise<void> {
-    if (this.buffered <= low || this.#gone) return Promise.resolve();
+    if (this.buffered <= low || this.closed.over) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push({ low, resolve }));
   }
 
@@ -175,7 +162,7 @@ export class WsSocket implements AnsweringSocket {
     if (this.#asked > 0) this.#last = this.#ask();
     this.#ws.close(code, cut(reason));
     // A proxy that ends hears what the client has acknowledged before it knew. All others have said enough.
-    if (code !== CloseCode.GoingAway) process.nextTick(() => this.#leave(`closed by the proxy with ${code}`));
+    if (code !== CloseCode.GoingAway) process.nextTick(() => this.#leave());
   }
 
   terminate(): void {
@@ -251,7 +238,7 @@ export class WsSocket implements AnsweringSocket {
   /** Whether the client may still say something. */
   #heard(): boolean {
     this.#alive = true;
-    if (this.#gone) return false;
+    if (this.closed.over) return false;
     const { rate } = this.#owner;
     if (rate === Number.POSITIVE_INFINITY) return true;
     const now = Date.now();
@@ -271,10 +258,9 @@ export class WsSocket implements AnsweringSocket {
     this.close(CloseCode.Internal, 'an error of the proxy');
   }
 
-  #leave(why: string): void {
-    if (this.#gone) return;
-    this.#gone = new Error(why);
-    this.#closed?.abort(this.#gone);
+  #leave(): void {
+    if (this.closed.over) return;
+    this.closed.come();
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { resolve } of waiting) resolve();

@@ -40,9 +40,7 @@ export class Reader implements Subscription {
     owner: ReaderOwner,
   ) {
     this.#owner = owner;
-    const { closed } = outlet.flow.socket;
-    if (closed.aborted) void this.close();
-    else closed.addEventListener('abort', this.#dies, { once: true });
+    outlet.flow.socket.closed.hear(this.#dies);
   }
 
   get over(): boolean {
@@ -193,7 +191,7 @@ export class Reader implements Subscription {
 
   async #close(): Promise<void> {
     this.#over = true;
-    this.outlet.flow.socket.closed.removeEventListener('abort', this.#dies);
+    this.outlet.flow.socket.closed.forget(this.#dies);
     this.#ready.clear();
     await this.#owner.leave(this);
   }

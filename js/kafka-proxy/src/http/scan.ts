@@ -1,6 +1,7 @@
 // Reads a part of a topic, and ends.
 
 import type { Context } from '../context';
+import { Ending } from '../ending';
 import { CloseCode, ProxyError } from '../errors';
 import { Exchange } from '../figures/traffic';
 import { Flow } from '../flow';
@@ -40,10 +41,10 @@ class Reader implements Socket {
   readonly buffered = 0;
   readonly taken = 0;
 
-  constructor(readonly closed: AbortSignal) {}
+  constructor(readonly closed: Ending) {}
 
   get open(): boolean {
-    return !this.closed.aborted;
+    return !this.closed.over;
   }
   send(): void {}
   drained(): Promise<void> {
@@ -71,10 +72,10 @@ export async function scan(context: Context, topic: string, ranges: readonly Ran
   const wanted = ranges.filter(({ begin, end }) => begin < end);
   const next = new Map(ranges.map(({ partition, begin }) => [partition, begin]));
   if (wanted.length === 0 || bounds.until.aborted) return { lines: [], next };
-  const done = new AbortController();
+  const done = new Ending();
   const scanning = new Scanning(topic, wanted, next, format, bounds, done);
   const offsets = wanted.map(({ partition, begin: offset }) => ({ topic, partition, offset }));
-  const stop = (): void => done.abort();
+  const stop = (): void => done.come();
   bounds.until.addEventListener('abort', stop);
   let subscription: Subscription | undefined;
   try {
@@ -84,7 +85,7 @@ export async function scan(context: Context, topic: string, ranges: readonly Ran
     await scanning.over;
   } finally {
     bounds.until.removeEventListener('abort', stop);
-    done.abort();
+    stop();
     await subscription?.close();
   }
   return { lines: scanning.lines, next };
@@ -109,26 +110,25 @@ class Scanning implements Outlet {
     readonly next: Map<number, number>,
     readonly format: FrameFormat,
     { messages, bytes }: Bounds,
-    readonly done: AbortController,
+    readonly done: Ending,
   ) {
     this.#ends = new Map(ranges.map(({ partition, end }) => [partition, end]));
     this.#wanted = new Set(this.#ends.keys());
     this.#messages = messages;
     this.#bytes = bytes;
-    this.flow = new Flow(new Reader(done.signal));
+    this.flow = new Flow(new Reader(done));
     // No more than this waits to be sent.
     this.flow.give({ messages, bytes });
     this.over = new Promise((resolve, reject) => {
       this.#fail = reject;
-      if (done.signal.aborted) resolve();
-      done.signal.addEventListener('abort', () => resolve());
+      done.hear(resolve);
     });
     this.over.catch(() => {});
   }
 
   batch(_topic: string, partition: number, { bytes }: Frame, next: number): void {
     const end = this.#ends.get(partition);
-    if (this.done.signal.aborted || end === undefined) return;
+    if (this.done.over || end === undefined) return;
     let taken = 0;
     let own = 0;
     for (let begin = 0; begin < bytes.length; ) {
@@ -145,26 +145,26 @@ class Scanning implements Outlet {
     // Messages behind the range take none of the credit.
     this.flow.took(taken, own);
     this.#moved(partition, Math.min(next, end));
-    if (this.#messages <= 0 || this.#bytes <= 0) this.done.abort();
+    if (this.#messages <= 0 || this.#bytes <= 0) this.done.come();
   }
 
   passed(_topic: string, partition: number, next: number): void {
     const end = this.#ends.get(partition);
-    if (end !== undefined && !this.done.signal.aborted) this.#moved(partition, Math.min(next, end));
+    if (end !== undefined && !this.done.over) this.#moved(partition, Math.min(next, end));
   }
 
   #moved(partition: number, next: number): void {
     this.next.set(partition, next);
     if (next < this.#ends.get(partition)!) return;
     this.#ends.delete(partition);
-    if (this.#ends.size === 0) this.done.abort();
+    if (this.#ends.size === 0) this.done.come();
     else this.#subscription?.pause([{ topic: this.topic, partition }]);
   }
 
   /** It could not be told before to rest where it has all. */
   begin(subscription: Subscription): void {
     // It may have had all at once: then it is closed already.
-    if (this.done.signal.aborted) return;
+    if (this.done.over) return;
     this.#subscription = subscription;
     const read = [...this.next.keys()].filter((partition) => this.#wanted.has(partition) && !this.#ends.has(partition));
     if (read.length > 0 && this.#ends.size > 0) subscription.pause(read.map((partition) => ({ topic: this.topic, partition })));

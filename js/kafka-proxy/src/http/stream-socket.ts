@@ -1,9 +1,9 @@
 // An answer of HTTP that goes on, as a socket: server-sent events.
 
-import { setMaxListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Conversation, Reads } from '../context';
 import type { Identity } from '../doors/identity';
+import { Ending } from '../ending';
 import { CloseCode } from '../errors';
 import { Exchange } from '../figures/traffic';
 import { LOW, type Socket } from '../socket';
@@ -21,9 +21,9 @@ export class StreamSocket implements Socket {
   readonly id = this.number.toString(36);
   readonly since = Date.now();
   readonly traffic = new Exchange();
+  readonly closed = new Ending();
   readonly #response: ServerResponse;
   readonly #owner: Owner;
-  readonly #closed = new AbortController();
   #conversation: Conversation | undefined;
   #farewell: Farewell = () => '';
   /** The code that it is closed with. */
@@ -46,7 +46,6 @@ export class StreamSocket implements Socket {
   ) {
     this.#response = response;
     this.#owner = owner;
-    setMaxListeners(0, this.#closed.signal);
     // The system notices a client that vanishes without a word.
     request.socket.setKeepAlive(true, 60_000);
     // Of an answer before it on this connection, or of a server that cuts off what is silent: pings are for that.
@@ -68,10 +67,6 @@ export class StreamSocket implements Socket {
 
   get open(): boolean {
     return this.#code === undefined && !this.#gone && !this.#response.destroyed;
-  }
-
-  get closed(): AbortSignal {
-    return this.#closed.signal;
   }
 
   get buffered(): number {
@@ -117,7 +112,7 @@ export class StreamSocket implements Socket {
     if (last !== '') this.#write(last);
     this.#code = code;
     this.#response.end();
-    this.#leave(reason);
+    this.#leave();
     // A client that has not read for so long will not read on.
     if (code === CloseCode.TooSlow) return this.terminate();
     this.#last = setTimeout(() => this.terminate(), LAST).unref();
@@ -141,13 +136,13 @@ export class StreamSocket implements Socket {
     if (this.#gone) return;
     this.#gone = true;
     clearTimeout(this.#last);
-    this.#leave('the client has gone');
+    this.#leave();
     this.#owner.closed(this, this.#code ?? 1006);
   }
 
-  #leave(why: string): void {
-    if (this.#closed.signal.aborted) return;
-    this.#closed.abort(new Error(why));
+  #leave(): void {
+    if (this.closed.over) return;
+    this.closed.come();
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { resolve } of waiting) resolve();

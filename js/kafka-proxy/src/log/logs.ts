@@ -111,8 +111,8 @@ export class Logs implements ReadingOwner {
       this.#subscriptions.set(reading, subscription);
       const { closed } = outlet.flow.socket;
       const close = (): void => void reading.close();
-      closed.addEventListener('abort', close);
-      reading.onClose = () => closed.removeEventListener('abort', close);
+      closed.hear(close);
+      reading.onClose = () => closed.forget(close);
       reading.add(all);
       // Those that were added while it was asked where the others begin.
       for (const { partitions } of topics) subscription.come([...partitions.values()].filter((log) => !all.some((place) => place.log === log)));
@@ -372,8 +372,9 @@ export class Logs implements ReadingOwner {
   /** A topic that a pattern found later: from its first message. */
   async #join(subscription: LogSubscription, name: string): Promise<void> {
     const { reading, wish } = subscription;
-    subscription.joining.add(name);
+    subscription.later?.add(name);
     let topic: TopicLog | undefined;
+    let refused = false;
     try {
       this.#checkRoom([name]);
       topic = this.#open(name);
@@ -382,7 +383,7 @@ export class Logs implements ReadingOwner {
       if (reading.closed || topic.ended) return;
       const { topics: most } = this.#context.limits;
       if (places.length + [...reading].length > most) {
-        subscription.refused.add(name);
+        refused = true;
         const why = `the topic ${name} fits, but a subscription has at most ${most} partitions: name fewer topics`;
         return reading.outlet.warn(new ProxyError('TOO_MANY_PARTITIONS', why));
       }
@@ -392,7 +393,7 @@ export class Logs implements ReadingOwner {
     } catch (error) {
       this.#context.log.debug(`Topic ${name} could not be added to a subscription: ${(error as Error).message}`);
     } finally {
-      subscription.joining.delete(name);
+      if (!refused) subscription.later?.delete(name);
       if (topic) this.#release(topic);
     }
   }
@@ -410,9 +411,8 @@ export class Logs implements ReadingOwner {
 class LogSubscription implements TopicReader {
   readonly #logs: Logs;
   readonly #pattern: RegExp | undefined;
-  readonly joining = new Set<string>();
-  /** They would be too many. */
-  readonly refused = new Set<string>();
+  /** Topics that its pattern found later: they are being added, or would be too many. */
+  readonly later: Set<string> | undefined;
   tables: Table[] = [];
 
   constructor(
@@ -423,6 +423,7 @@ class LogSubscription implements TopicReader {
     this.#logs = logs;
     const { pattern } = wish;
     this.#pattern = pattern && new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''));
+    if (pattern) this.later = new Set();
   }
 
   matches(topic: string): boolean {
@@ -430,7 +431,7 @@ class LogSubscription implements TopicReader {
   }
 
   has(topic: string): boolean {
-    return this.reading.cursors.has(topic) || this.joining.has(topic) || this.refused.has(topic);
+    return this.reading.cursors.has(topic) || this.later?.has(topic) === true;
   }
 
   come(logs: PartitionLog[]): void {

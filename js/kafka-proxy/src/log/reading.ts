@@ -191,6 +191,8 @@ export class Reading implements Subscription, CursorOwner {
         cursor.queued = false;
         this.#step(cursor, room);
       }
+      // An empty array keeps the memory of those that were in it, unless this is said.
+      if (this.#line.length === 0) this.#line.length = 0;
     } finally {
       this.#pumping = false;
     }

@@ -188,6 +188,8 @@ export class Session implements Conversation, OpenedOwner {
   /** An access allowed once stays so, as long as the socket is open. */
   #allow(accesses: Access[]): Promise<Permission[]> {
     const { identity } = this.#socket;
+    const context = this.#context;
+    if (!context.guarded) return Promise.all(accesses.map((access) => context.allow(identity, access)));
     const allowed = (this.#allowed ??= new Map<string, Promise<Permission>>());
     return Promise.all(
       accesses.map((access) => {
@@ -195,7 +197,7 @@ export class Session implements Conversation, OpenedOwner {
         const name = JSON.stringify(access);
         const known = allowed.get(name);
         if (known) return known;
-        const asked = this.#context.allow(identity, access);
+        const asked = context.allow(identity, access);
         if (allowed.size >= REMEMBERED) allowed.clear();
         allowed.set(name, asked);
         asked.catch(() => allowed.delete(name));
