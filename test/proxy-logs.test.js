@@ -237,6 +237,24 @@ onBoth('reading without a group', (cluster) => {
     assert.equal(client.all.filter(({ type }) => type === 'assigned').length, 2);
   });
 
+  test('a topic that a pattern finds while the proxy has no room is said once, and comes from its first message when there is', async (t) => {
+    const prefix = topicName('room').replaceAll('.', '-');
+    const other = await cluster().topic(1);
+    const { logs } = stage(t, cluster(), { limits: { readers: 1 } });
+    const client = await Client.open(logs, { pattern: new RegExp(`^${prefix}-`) });
+    const before = await Client.open(logs, { topics: [other] });
+    const topic = `${prefix}-a`;
+    if (cluster().mock) cluster().mock?.createTopic(topic, { partitions: 2 });
+    else await cluster().admin?.createTopic(topic, { partitions: 2, replication: 1 });
+    await sendOnce(await producerOf(t, cluster()), topic, numbers(10, 0, 2));
+    const { code, message } = await client.until(({ type }) => type === 'warn');
+    assert.equal(code, 'LIMIT');
+    assert.match(message, new RegExp(`${topic} fits.*when there is room`));
+    await before.subscription.close();
+    await client.got(10);
+    assert.equal(client.all.filter(({ type }) => type === 'warn').length, 1);
+  });
+
   test('a table has the last message of each key, then everything that changes, and nothing goes back', async (t) => {
     const topic = await cluster().topic(2);
     const { logs } = stage(t, cluster());

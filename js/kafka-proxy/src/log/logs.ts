@@ -362,6 +362,7 @@ export class Logs implements ReadingOwner {
     try {
       const topics = await this.#questions.topics();
       for (const subscription of wanting) {
+        subscription.forget(topics);
         for (const name of topics) if (!subscription.has(name) && subscription.matches(name)) void this.#join(subscription, name);
       }
     } catch (error) {
@@ -372,9 +373,10 @@ export class Logs implements ReadingOwner {
   /** A topic that a pattern found later: from its first message. */
   async #join(subscription: LogSubscription, name: string): Promise<void> {
     const { reading, wish } = subscription;
-    subscription.later?.add(name);
+    const known = subscription.later?.get(name);
+    subscription.later?.set(name, 'coming');
     let topic: TopicLog | undefined;
-    let refused = false;
+    let then: 'refused' | 'waiting' | undefined;
     try {
       this.#checkRoom([name]);
       topic = this.#open(name);
@@ -383,7 +385,7 @@ export class Logs implements ReadingOwner {
       if (reading.closed || topic.ended) return;
       const { topics: most } = this.#context.limits;
       if (places.length + [...reading].length > most) {
-        refused = true;
+        then = 'refused';
         const why = `the topic ${name} fits, but a subscription has at most ${most} partitions: name fewer topics`;
         return reading.outlet.warn(new ProxyError('TOO_MANY_PARTITIONS', why));
       }
@@ -392,8 +394,14 @@ export class Logs implements ReadingOwner {
       reading.begin();
     } catch (error) {
       this.#context.log.debug(`Topic ${name} could not be added to a subscription: ${(error as Error).message}`);
+      if (!(error instanceof ProxyError) || error.code !== 'LIMIT') return;
+      then = 'waiting';
+      if (known === 'waiting') return;
+      const why = `the topic ${name} fits, but the proxy reads ${this.#context.limits.readers} topics already: it is added when there is room`;
+      reading.outlet.warn(new ProxyError('LIMIT', why, true));
     } finally {
-      if (!refused) subscription.later?.delete(name);
+      if (then) subscription.later?.set(name, then);
+      else subscription.later?.delete(name);
       if (topic) this.#release(topic);
     }
   }
@@ -411,8 +419,8 @@ export class Logs implements ReadingOwner {
 class LogSubscription implements TopicReader {
   readonly #logs: Logs;
   readonly #pattern: RegExp | undefined;
-  /** Topics that its pattern found later: they are being added, or would be too many. */
-  readonly later: Set<string> | undefined;
+  /** Topics that its pattern found later: being added, too many for it, or, of which it was told, waiting for the proxy to have room. */
+  readonly later: Map<string, 'coming' | 'refused' | 'waiting'> | undefined;
   tables: Table[] = [];
 
   constructor(
@@ -423,7 +431,7 @@ class LogSubscription implements TopicReader {
     this.#logs = logs;
     const { pattern } = wish;
     this.#pattern = pattern && new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''));
-    if (pattern) this.later = new Set();
+    if (pattern) this.later = new Map();
   }
 
   matches(topic: string): boolean {
@@ -431,7 +439,15 @@ class LogSubscription implements TopicReader {
   }
 
   has(topic: string): boolean {
-    return this.reading.cursors.has(topic) || this.later?.has(topic) === true;
+    const later = this.later?.get(topic);
+    return this.reading.cursors.has(topic) || later === 'coming' || later === 'refused';
+  }
+
+  /** All but these are deleted. */
+  forget(topics: readonly string[]): void {
+    if (!this.later || this.later.size === 0) return;
+    const there = new Set(topics);
+    for (const [name, state] of this.later) if (state !== 'coming' && !there.has(name)) this.later.delete(name);
   }
 
   come(logs: PartitionLog[]): void {
