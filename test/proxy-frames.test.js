@@ -5,7 +5,10 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const msgpack = require('@msgpack/msgpack');
 const { Batch } = require('kafka-native');
+const { ANYBODY } = require('../js/kafka-proxy/dist/doors/identity.js');
 const { frameOf, jsonFormat, legacyFormat, msgpackFormat, snapshotOf } = require('../js/kafka-proxy/dist/frames.js');
+const { json } = require('../js/kafka-proxy/dist/v2/codec.js');
+const { Session } = require('../js/kafka-proxy/dist/v2/session.js');
 const { random, seed } = require('./support/random.js');
 
 const chance = random(seed);
@@ -150,13 +153,31 @@ test(`formats share their frames only when these are the same (SEED=${seed})`, (
 });
 
 test('what a client may not ask is refused in words for it', () => {
+  jsonFormat({ id: 1 });
+  msgpackFormat({ id: 1, only: { key: Buffer.from([1]) } });
   for (const [make, wish] of [
     [jsonFormat, { id: 1, value: 'binary' }],
     [msgpackFormat, { id: 1, headers: 'json' }],
     [jsonFormat, { id: 1, key: 'toString' }],
     [jsonFormat, { id: 1, only: { key: 1 } }],
     [msgpackFormat, { id: 1, only: [] }],
+    // Their text is that of what others ask, rightly.
+    [jsonFormat, { id: 1, key: Number.POSITIVE_INFINITY }],
+    [msgpackFormat, { id: 1, only: { key: { type: 'Buffer', data: [1] } } }],
   ]) {
     assert.throws(() => make(wish), { name: 'ProxyError', code: 'BAD_REQUEST', message: /^(key|value|headers|only)\b.* must be / }, JSON.stringify(wish));
   }
+});
+
+test('subscriptions that are refused leave nothing behind in their socket', () => {
+  const hearing = new Set();
+  const closed = { over: false, hear: (listener) => hearing.add(listener), forget: (listener) => hearing.delete(listener) };
+  const errors = [];
+  const socket = { closed, open: true, buffered: 0, id: '1', identity: ANYBODY, send: (frame) => errors.push(JSON.parse(frame).code) };
+  const session = new Session(/** @type {any} */ (socket), /** @type {any} */ ({ limits: { subscriptions: 10, topics: 10 } }), json);
+  errors.length = 0;
+  const wishes = [{ from: 'committed' }, { value: 'binary' }, { table: true, from: 'latest' }];
+  for (const wish of wishes) session.received(Buffer.from(JSON.stringify({ type: 'subscribe', id: 1, topics: ['t'], ...wish })), false);
+  assert.deepEqual(errors, ['BAD_REQUEST', 'BAD_REQUEST', 'BAD_REQUEST']);
+  assert.equal(hearing.size, 0);
 });

@@ -62,6 +62,11 @@ const KEPT = 100;
 
 /** The format for these parts of a wish, made by `make` if there is none. */
 function known(parts: readonly unknown[], make: () => Omit<FrameFormat, 'shared'>): FrameFormat {
+  // Rules are a client's own, and wrong values, some of which have the text of right ones, are refused.
+  if (!parts.every(isPlain)) {
+    const made = make();
+    return { shared: JSON.stringify(parts), ...made };
+  }
   const shared = JSON.stringify(parts);
   let format = formats.get(shared);
   if (format) return format;
@@ -70,6 +75,8 @@ function known(parts: readonly unknown[], make: () => Omit<FrameFormat, 'shared'
   formats.set(shared, format);
   return format;
 }
+
+const isPlain = (part: unknown): boolean => part === undefined || part === false || typeof part === 'string' || Number.isSafeInteger(part);
 
 /** `[{ "message": "...", "offset": 7 }]`, byte for byte as kafka-proxy 1.0 wrote it. */
 export function legacyFormat(only?: MessageRule): FrameFormat {

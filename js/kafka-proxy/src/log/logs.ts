@@ -376,7 +376,7 @@ export class Logs implements ReadingOwner {
     const known = subscription.later?.get(name);
     subscription.later?.set(name, 'coming');
     let topic: TopicLog | undefined;
-    let then: 'refused' | 'waiting' | undefined;
+    let then = known;
     try {
       this.#checkRoom([name]);
       topic = this.#open(name);
@@ -392,6 +392,7 @@ export class Logs implements ReadingOwner {
       topic.readers.add(subscription);
       reading.add(places.map((place) => ({ ...place, target: -1 })));
       reading.begin();
+      then = undefined;
     } catch (error) {
       this.#context.log.debug(`Topic ${name} could not be added to a subscription: ${(error as Error).message}`);
       if (!(error instanceof ProxyError) || error.code !== 'LIMIT') return;

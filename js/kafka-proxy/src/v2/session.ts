@@ -118,10 +118,16 @@ export class Session implements Conversation, OpenedOwner {
       throw new ProxyError('LIMIT', `only has at most ${LONGEST_ONLY} characters as JSON: take several subscriptions.`);
     const flow = new Flow(this.#socket);
     if (credit) flow.give(credit);
-    const opened = new Opened(id, flow, this.#format(wish, undefined), { id, topics, pattern: wish.pattern, group: wish.group }, this);
-    const subscribe = this.#subscriber(wish, topics, opened);
-    all.set(id, opened);
-    opened.open(subscribe, wish.lag);
+    try {
+      const opened = new Opened(id, flow, this.#format(wish, undefined), { id, topics, pattern: wish.pattern, group: wish.group }, this);
+      const subscribe = this.#subscriber(wish, topics, opened);
+      all.set(id, opened);
+      opened.open(subscribe, wish.lag);
+    } catch (error) {
+      // The socket would keep it.
+      flow.end();
+      throw error;
+    }
   }
 
   /** The function that opens it. @throws ProxyError for what does not go together */
