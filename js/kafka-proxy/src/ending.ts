@@ -1,6 +1,6 @@
 // An end, and who waits for it.
 
-/** Does for a socket what an AbortSignal does, which would take a kilobyte of each of ten thousand. */
+/** An AbortSignal would do, but it takes a kilobyte, and each of ten thousand sockets has one. */
 export class Ending {
   #over = false;
   #waiting: Set<() => void> | undefined;

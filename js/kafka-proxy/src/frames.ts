@@ -62,7 +62,7 @@ const KEPT = 100;
 
 /** The format for these parts of a wish, made by `make` if there is none. */
 function known(parts: readonly unknown[], make: () => Omit<FrameFormat, 'shared'>): FrameFormat {
-  // Rules are a client's own, and wrong values, some of which have the text of right ones, are refused.
+  // A rule is one client's own. And wrong values have to be refused, though their text may be a right one's: NaN is null.
   if (!parts.every(isPlain)) {
     const made = make();
     return { shared: JSON.stringify(parts), ...made };

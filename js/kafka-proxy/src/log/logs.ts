@@ -420,7 +420,7 @@ export class Logs implements ReadingOwner {
 class LogSubscription implements TopicReader {
   readonly #logs: Logs;
   readonly #pattern: RegExp | undefined;
-  /** Topics that its pattern found later: being added, too many for it, or, of which it was told, waiting for the proxy to have room. */
+  /** Topics that its pattern found later. Of those that are waiting, until the proxy has room, the client knows. */
   readonly later: Map<string, 'coming' | 'refused' | 'waiting'> | undefined;
   tables: Table[] = [];
 

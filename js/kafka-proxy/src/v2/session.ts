@@ -116,22 +116,18 @@ export class Session implements Conversation, OpenedOwner {
     if (topics.length > most) throw new ProxyError('LIMIT', `A subscription has at most ${most} topics.`);
     if (wish.only && jsonOf(wish.only).length > LONGEST_ONLY)
       throw new ProxyError('LIMIT', `only has at most ${LONGEST_ONLY} characters as JSON: take several subscriptions.`);
+    const format = this.#format(wish, undefined);
+    const subscribe = this.#subscriber(wish, topics);
+    // Behind all that refuses it: a flow stays with its socket until it ends.
     const flow = new Flow(this.#socket);
     if (credit) flow.give(credit);
-    try {
-      const opened = new Opened(id, flow, this.#format(wish, undefined), { id, topics, pattern: wish.pattern, group: wish.group }, this);
-      const subscribe = this.#subscriber(wish, topics, opened);
-      all.set(id, opened);
-      opened.open(subscribe, wish.lag);
-    } catch (error) {
-      // The socket would keep it.
-      flow.end();
-      throw error;
-    }
+    const opened = new Opened(id, flow, format, { id, topics, pattern: wish.pattern, group: wish.group }, this);
+    all.set(id, opened);
+    opened.open(() => subscribe(opened), wish.lag);
   }
 
   /** The function that opens it. @throws ProxyError for what does not go together */
-  #subscriber(asked: Subscribe, topics: string[], outlet: Opened): () => Promise<Subscription> {
+  #subscriber(asked: Subscribe, topics: string[]): (outlet: Opened) => Promise<Subscription> {
     const { pattern: glob, group, from, partitions, table, slow } = asked;
     if (topics.length === 0 && glob === undefined) throw new ProxyError('BAD_REQUEST', 'topics or a pattern must say what to read.');
     const { logs, groups } = this.#context;
@@ -143,7 +139,7 @@ export class Session implements Conversation, OpenedOwner {
       if (table && (from !== undefined || glob !== undefined || partitions))
         throw new ProxyError('BAD_REQUEST', 'A table is a whole topic: it has no from, pattern or partitions.');
       const wish = { topics, ...pattern, from: from ?? 'latest', slow: slow ?? 'close', ...(partitions && { partitions }), ...(table && { table }) } as const;
-      return async () => {
+      return async (outlet) => {
         await this.#admit(accesses, asked, outlet);
         return logs.subscribe(wish, outlet);
       };
@@ -154,7 +150,7 @@ export class Session implements Conversation, OpenedOwner {
     if (typeof from === 'object') throw new ProxyError('BAD_REQUEST', 'A group goes on where it has committed; seek to another place once it is assigned.');
     accesses.push({ operation: 'group', group });
     const wish = { group, topics, ...pattern, from: from === 'earliest' ? from : ('latest' as const) };
-    return async () => {
+    return async (outlet) => {
       await this.#admit(accesses, asked, outlet);
       return groups.subscribe(wish, outlet);
     };
